@@ -1,0 +1,21 @@
+# The libraries Stillpoint stands on, all from Debian.
+find_package(PkgConfig REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(OpenSSL 3 REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Threads REQUIRED)
+find_package(GTest)
+pkg_check_modules(spdlog REQUIRED IMPORTED_TARGET spdlog)
+pkg_check_modules(fmt REQUIRED IMPORTED_TARGET fmt)
+pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
+
+add_library(sp_options INTERFACE)
+target_compile_options(sp_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Werror -fno-omit-frame-pointer)
+target_compile_definitions(sp_options INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
+target_include_directories(sp_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_link_options(sp_options INTERFACE -fuse-ld=mold)
+target_link_libraries(sp_options INTERFACE Threads::Threads PkgConfig::fmt)

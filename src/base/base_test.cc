@@ -1,0 +1,97 @@
+#include <gtest/gtest.h>
+
+#include "base/hash.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/strings.h"
+#include "base/time_format.h"
+
+namespace sp {
+namespace {
+
+Result<int> half(int n) {
+  if (n % 2 != 0) return fail("odd", "the number is odd");
+  return n / 2;
+}
+
+Result<int> quarter(int n) {
+  SP_TRY(const int h, withContext(half(n), "halve once"));
+  return half(h);
+}
+
+TEST(Result, ContextStandsBeforeTheMessage) {
+  EXPECT_EQ(*quarter(8), 2);
+  EXPECT_EQ(quarter(3).error().text(), "halve once: the number is odd");
+  EXPECT_EQ(quarter(3).error().code, "odd");
+}
+
+TEST(Hash, KnownVectors) {
+  EXPECT_EQ(sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(toHex(md5("")), "d41d8cd98f00b204e9800998ecf8427e");
+  // The check values of the CRC catalogue: the checksum of "123456789".
+  EXPECT_EQ(crc32("123456789"), 0xcbf43926U);
+  EXPECT_EQ(crc32c("123456789"), 0xe3069283U);
+  EXPECT_EQ(crc64nvme("123456789"), 0xae8b14860a799888ULL);
+  EXPECT_EQ(crc32c("6789", crc32c("12345")), 0xe3069283U);
+  EXPECT_EQ(crc64nvme("6789", crc64nvme("12345")), 0xae8b14860a799888ULL);
+}
+
+TEST(Hash, Base64RefusesWhatIsNotBase64) {
+  EXPECT_EQ(toBase64("any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
+  EXPECT_EQ(fromBase64("YW55IGNhcm5hbCBwbGVhcw=="), "any carnal pleas");
+  EXPECT_FALSE(fromBase64("a"));
+  EXPECT_FALSE(fromBase64("ab=c"));
+  EXPECT_FALSE(fromBase64("ab\n="));
+}
+
+TEST(Strings, WildcardsMatchAsAwsFilters) {
+  EXPECT_TRUE(matchesWildcard("web-*", "web-1"));
+  EXPECT_TRUE(matchesWildcard("*-?", "a-b-c"));
+  EXPECT_TRUE(matchesWildcard("a\\*b", "a*b"));
+  EXPECT_FALSE(matchesWildcard("a\\*b", "axb"));
+  EXPECT_FALSE(matchesWildcard("a?", "a"));
+  EXPECT_TRUE(matchesWildcard("*", ""));
+  EXPECT_TRUE(matchesWildcard("", ""));
+  EXPECT_FALSE(matchesWildcard("", "a"));
+  EXPECT_TRUE(matchesWildcard("*ab*ab", "aababxab"));
+}
+
+TEST(Strings, PercentEncodingIsReversed) {
+  const std::string text = "a b/ü+%~";
+  EXPECT_EQ(percentEncode(text), "a%20b%2F%C3%BC%2B%25~");
+  EXPECT_EQ(percentDecode(percentEncode(text)), text);
+  EXPECT_FALSE(percentDecode("%4"));
+  EXPECT_FALSE(percentDecode("%zz"));
+}
+
+TEST(Strings, Utf8RefusesOverlongAndSurrogates) {
+  EXPECT_TRUE(isUtf8("aü€😀"));
+  EXPECT_FALSE(isUtf8("\xc0\x80"));
+  EXPECT_FALSE(isUtf8("\xed\xa0\x80"));
+  EXPECT_FALSE(isUtf8("\xe2\x82"));
+}
+
+TEST(Time, WrittenFormsAreReadBack) {
+  const auto t = *parseIso8601("2024-02-29T23:59:58.123456Z");
+  EXPECT_EQ(toIso8601Millis(t), "2024-02-29T23:59:58.123Z");
+  EXPECT_EQ(toBasicIso8601(t), "20240229T235958Z");
+  EXPECT_EQ(toHttpDate(t), "Thu, 29 Feb 2024 23:59:58 GMT");
+  EXPECT_EQ(*parseIso8601("2024-03-01T01:59:58.123456+02:00"), t);
+  EXPECT_EQ(toIso8601Seconds(*parseHttpDate("Thu, 29 Feb 2024 23:59:58 GMT")), "2024-02-29T23:59:58Z");
+  EXPECT_EQ(toIso8601Seconds(*parseBasicIso8601("20240229T235958Z")), "2024-02-29T23:59:58Z");
+  EXPECT_FALSE(parseIso8601("2024-02-30T00:00:00Z"));
+  EXPECT_FALSE(parseIso8601("2024-02-29T00:00:00"));
+  EXPECT_FALSE(parseIso8601("2024-02-29T00:00:00Zx"));
+}
+
+TEST(Random, UuidHasVersionAndVariant) {
+  SeededRandom random(7);
+  const auto id = random.uuid();
+  ASSERT_EQ(id.size(), 36U);
+  EXPECT_EQ(id[14], '4');
+  EXPECT_NE(std::string("89ab").find(id[19]), std::string::npos);
+  EXPECT_NE(id, random.uuid());
+}
+
+}  // namespace
+}  // namespace sp

@@ -1,0 +1,173 @@
+#include "base/hash.h"
+
+#include <array>
+#include <vector>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <zlib.h>
+
+#include "base/assert.h"
+
+namespace sp {
+namespace {
+
+const EVP_MD* algorithm(HashKind kind) {
+  switch (kind) {
+    case HashKind::md5: return EVP_md5();
+    case HashKind::sha1: return EVP_sha1();
+    case HashKind::sha256: return EVP_sha256();
+    case HashKind::sha512: return EVP_sha512();
+  }
+  return EVP_sha256();
+}
+
+const unsigned char* bytesOf(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+}  // namespace
+
+struct Hasher::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  const EVP_MD* algorithm;
+  explicit State(HashKind kind) : algorithm(sp::algorithm(kind)) { EVP_DigestInit_ex(context, algorithm, nullptr); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { EVP_MD_CTX_free(context); }
+};
+
+Hasher::Hasher(HashKind kind) : state_(std::make_unique<State>(kind)) {}
+Hasher::Hasher(Hasher&&) noexcept = default;
+Hasher& Hasher::operator=(Hasher&&) noexcept = default;
+Hasher::~Hasher() = default;
+
+void Hasher::update(std::string_view bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+
+std::string Hasher::finish() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned length = 0;
+  EVP_DigestFinal_ex(state_->context, out.data(), &length);
+  EVP_DigestInit_ex(state_->context, state_->algorithm, nullptr);
+  return {reinterpret_cast<const char*>(out.data()), length};
+}
+
+std::string digest(HashKind kind, std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned length = 0;
+  SP_ASSERT(EVP_Digest(bytes.data(), bytes.size(), out.data(), &length, algorithm(kind), nullptr) == 1);
+  return {reinterpret_cast<const char*>(out.data()), length};
+}
+
+std::string sha256(std::string_view bytes) { return digest(HashKind::sha256, bytes); }
+std::string md5(std::string_view bytes) { return digest(HashKind::md5, bytes); }
+
+std::string hmacSha256(std::string_view key, std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned length = 0;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytesOf(bytes), bytes.size(), out.data(), &length);
+  return {reinterpret_cast<const char*>(out.data()), length};
+}
+
+std::uint32_t crc32(std::string_view bytes, std::uint32_t so_far) {
+  return static_cast<std::uint32_t>(::crc32_z(so_far, bytesOf(bytes), bytes.size()));
+}
+
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t so_far) {
+  static const auto table = [] {
+    std::array<std::uint32_t, 256> made{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      std::uint32_t value = i;
+      for (int bit = 0; bit < 8; ++bit) value = (value & 1U) != 0 ? (value >> 1U) ^ 0x82f63b78U : value >> 1U;
+      made[i] = value;
+    }
+    return made;
+  }();
+  std::uint32_t crc = ~so_far;
+  for (const char c : bytes) crc = table[(crc ^ static_cast<unsigned char>(c)) & 0xffU] ^ (crc >> 8U);
+  return ~crc;
+}
+
+std::uint64_t crc64nvme(std::string_view bytes, std::uint64_t so_far) {
+  static const auto table = [] {
+    std::array<std::uint64_t, 256> made{};
+    for (std::uint64_t i = 0; i < 256; ++i) {
+      std::uint64_t value = i;
+      for (int bit = 0; bit < 8; ++bit) value = (value & 1U) != 0 ? (value >> 1U) ^ 0x9a6c9329ac4bc9b5ULL : value >> 1U;
+      made[i] = value;
+    }
+    return made;
+  }();
+  std::uint64_t crc = ~so_far;
+  for (const char c : bytes) crc = table[(crc ^ static_cast<unsigned char>(c)) & 0xffU] ^ (crc >> 8U);
+  return ~crc;
+}
+
+std::string bigEndian32(std::uint32_t value) {
+  std::string out;
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((value >> static_cast<unsigned>(shift)) & 0xffU);
+  return out;
+}
+
+std::string bigEndian64(std::uint64_t value) {
+  return bigEndian32(static_cast<std::uint32_t>(value >> 32U)) + bigEndian32(static_cast<std::uint32_t>(value));
+}
+
+std::string toHex(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (const char c : bytes) {
+    out += kDigits[static_cast<unsigned char>(c) >> 4U];
+    out += kDigits[static_cast<unsigned char>(c) & 0xfU];
+  }
+  return out;
+}
+
+std::optional<std::string> fromHex(std::string_view text) {
+  if (text.size() % 2 != 0) return std::nullopt;
+  const auto digit = [](char c) -> int {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  std::string out;
+  out.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const int high = digit(text[i]);
+    const int low = digit(text[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+  }
+  return out;
+}
+
+std::string toBase64(std::string_view bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytesOf(bytes), static_cast<int>(bytes.size()));
+  out.resize(static_cast<std::size_t>(length));
+  return out;
+}
+
+std::optional<std::string> fromBase64(std::string_view text) {
+  if (text.empty()) return std::string();
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::size_t padding = 0;
+  if (text.ends_with("==")) padding = 2;
+  else if (text.ends_with("=")) padding = 1;
+  for (const char c : text.substr(0, text.size() - padding)) {
+    const bool in_alphabet = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    if (!in_alphabet) return std::nullopt;
+  }
+  std::string out(text.size() / 4 * 3, '\0');
+  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytesOf(text), static_cast<int>(text.size()));
+  if (length < 0) return std::nullopt;
+  out.resize(static_cast<std::size_t>(length) - padding);
+  return out;
+}
+
+bool equalConstantTime(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace sp

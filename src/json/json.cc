@@ -1,0 +1,280 @@
+#include "json/json.h"
+
+#include <charconv>
+#include <cmath>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/parser.hpp>
+#include <fmt/format.h>
+
+namespace sp::json {
+namespace {
+
+void appendQuoted(std::string& out, std::string_view text) {
+  out += '"';
+  std::size_t plain_from = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    out.append(text.substr(plain_from, i - plain_from));
+    plain_from = i + 1;
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      case '\b': out += "\\b"; break;
+      case '\f': out += "\\f"; break;
+      default: out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    }
+  }
+  out.append(text.substr(plain_from));
+  out += '"';
+}
+
+void appendNumber(std::string& out, double number) {
+  // Boost.JSON reads "1.0" as a double: written back it stays recognisably one.
+  char buffer[40];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
+  const std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
+  out += text;
+  if (text.find_first_of(".eEn") == std::string_view::npos) out += ".0";
+}
+
+void appendInteger(std::string& out, auto number) {
+  char buffer[24];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
+  out.append(buffer, end);
+}
+
+// `indent` < 0: compact.
+void append(std::string& out, const Value& value, int indent) {
+  const int deeper = indent < 0 ? -1 : indent + 2;
+  const auto newline = [&out](int width) {
+    if (width < 0) return;
+    out += '\n';
+    out.append(static_cast<std::size_t>(width), ' ');
+  };
+  switch (value.kind()) {
+    case boost::json::kind::null: out += "null"; return;
+    case boost::json::kind::bool_: out += value.get_bool() ? "true" : "false"; return;
+    case boost::json::kind::int64: appendInteger(out, value.get_int64()); return;
+    case boost::json::kind::uint64: appendInteger(out, value.get_uint64()); return;
+    case boost::json::kind::double_: appendNumber(out, value.get_double()); return;
+    case boost::json::kind::string: appendQuoted(out, toView(value.get_string())); return;
+    case boost::json::kind::array: {
+      out += '[';
+      bool first = true;
+      for (const auto& element : value.get_array()) {
+        if (!first) out += ',';
+        first = false;
+        newline(deeper);
+        append(out, element, deeper);
+      }
+      if (!first) newline(indent);
+      out += ']';
+      return;
+    }
+    case boost::json::kind::object: {
+      out += '{';
+      bool first = true;
+      for (const auto& member : value.get_object()) {
+        if (!first) out += ',';
+        first = false;
+        newline(deeper);
+        appendQuoted(out, {member.key().data(), member.key().size()});
+        out += indent < 0 ? ":" : ": ";
+        append(out, member.value(), deeper);
+      }
+      if (!first) newline(indent);
+      out += '}';
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+Result<Value> parse(std::string_view text, std::size_t max_depth) {
+  boost::json::parse_options options;
+  options.max_depth = max_depth;
+  boost::json::parser parser({}, options);
+  boost::json::error_code error;
+  const auto read = parser.write(boost::json::string_view(text.data(), text.size()), error);
+  if (error) return fail("json.syntax", fmt::format("invalid JSON at byte {}: {}", read, error.message()));
+  return parser.release();
+}
+
+std::string toText(const Value& value) {
+  std::string out;
+  append(out, value, -1);
+  return out;
+}
+
+std::string toText(const Object& value) {
+  std::string out = "{";
+  for (const auto& member : value) {
+    if (out.size() > 1) out += ',';
+    appendQuoted(out, {member.key().data(), member.key().size()});
+    out += ':';
+    append(out, member.value(), -1);
+  }
+  return out + "}";
+}
+
+std::string toText(const Array& value) {
+  std::string out = "[";
+  for (const auto& element : value) {
+    if (out.size() > 1) out += ',';
+    append(out, element, -1);
+  }
+  return out + "]";
+}
+
+std::string toPrettyText(const Value& value) {
+  std::string out;
+  append(out, value, 0);
+  return out;
+}
+
+std::string quote(std::string_view text) {
+  std::string out;
+  appendQuoted(out, text);
+  return out;
+}
+
+const Value* find(const Object& object, std::string_view key) {
+  return object.if_contains(boost::json::string_view(key.data(), key.size()));
+}
+
+std::string textOr(const Object& object, std::string_view key, std::string_view otherwise) {
+  const auto* value = find(object, key);
+  return value != nullptr && value->is_string() ? toStd(value->get_string()) : std::string(otherwise);
+}
+
+std::int64_t intOr(const Object& object, std::string_view key, std::int64_t otherwise) {
+  const auto* value = find(object, key);
+  return value != nullptr && value->is_int64() ? value->get_int64() : otherwise;
+}
+
+bool boolOr(const Object& object, std::string_view key, bool otherwise) {
+  const auto* value = find(object, key);
+  return value != nullptr && value->is_bool() ? value->get_bool() : otherwise;
+}
+
+std::string_view kindName(const Value& value) {
+  switch (value.kind()) {
+    case boost::json::kind::null: return "null";
+    case boost::json::kind::bool_: return "boolean";
+    case boost::json::kind::int64:
+    case boost::json::kind::uint64:
+    case boost::json::kind::double_: return "number";
+    case boost::json::kind::string: return "string";
+    case boost::json::kind::array: return "array";
+    case boost::json::kind::object: return "object";
+  }
+  return "value";
+}
+
+std::string Reader::pathOf(std::string_view key) const {
+  return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
+}
+
+const Value* Reader::take(std::string_view key, bool required) {
+  asked_.emplace_back(key);
+  const auto* value = find(object_, key);
+  if (value != nullptr && value->is_null()) value = nullptr;
+  if (value == nullptr && required && !error_) error_ = Error{"json.missing", pathOf(key) + " is missing", {}, nullptr};
+  return value;
+}
+
+void Reader::wrongType(std::string_view key, std::string_view wanted, const Value& got) {
+  if (!error_) error_ = Error{"json.type", fmt::format("{} must be a {}, not a {}", pathOf(key), wanted, kindName(got)), {}, nullptr};
+}
+
+std::optional<std::string> Reader::textIf(std::string_view key) {
+  const auto* value = take(key, false);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_string()) return toStd(value->get_string());
+  wrongType(key, "string", *value);
+  return std::nullopt;
+}
+
+std::string Reader::text(std::string_view key) {
+  if (take(key, true) == nullptr) return {};
+  return textIf(key).value_or("");
+}
+
+std::optional<std::int64_t> Reader::integerIf(std::string_view key) {
+  const auto* value = take(key, false);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_int64()) return value->get_int64();
+  if (value->is_double()) {
+    const double number = value->get_double();
+    if (std::floor(number) == number && std::abs(number) < 9e15) return static_cast<std::int64_t>(number);
+  }
+  wrongType(key, "whole number", *value);
+  return std::nullopt;
+}
+
+std::int64_t Reader::integer(std::string_view key) {
+  if (take(key, true) == nullptr) return 0;
+  return integerIf(key).value_or(0);
+}
+
+std::optional<bool> Reader::booleanIf(std::string_view key) {
+  const auto* value = take(key, false);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_bool()) return value->get_bool();
+  wrongType(key, "boolean", *value);
+  return std::nullopt;
+}
+
+bool Reader::boolean(std::string_view key) {
+  if (take(key, true) == nullptr) return false;
+  return booleanIf(key).value_or(false);
+}
+
+const Object* Reader::objectIf(std::string_view key) {
+  const auto* value = take(key, false);
+  if (value == nullptr) return nullptr;
+  if (value->is_object()) return &value->get_object();
+  wrongType(key, "object", *value);
+  return nullptr;
+}
+
+const Object* Reader::object(std::string_view key) { return take(key, true) == nullptr ? nullptr : objectIf(key); }
+
+const Array* Reader::arrayIf(std::string_view key) {
+  const auto* value = take(key, false);
+  if (value == nullptr) return nullptr;
+  if (value->is_array()) return &value->get_array();
+  wrongType(key, "list", *value);
+  return nullptr;
+}
+
+const Array* Reader::array(std::string_view key) { return take(key, true) == nullptr ? nullptr : arrayIf(key); }
+
+std::vector<std::string> Reader::textsIf(std::string_view key) {
+  std::vector<std::string> texts;
+  if (const auto* list = arrayIf(key)) {
+    for (const auto& element : *list) {
+      if (element.is_string()) texts.push_back(toStd(element.get_string()));
+      else wrongType(key, "list of strings", element);
+    }
+  }
+  return texts;
+}
+
+Result<void> Reader::finish(bool refuse_unknown) {
+  if (error_) return std::unexpected(*error_);
+  if (!refuse_unknown) return {};
+  for (const auto& member : object_) {
+    const std::string_view key(member.key().data(), member.key().size());
+    if (std::ranges::find(asked_, key) == asked_.end()) return fail("json.unknown", pathOf(key) + " is not a known property");
+  }
+  return {};
+}
+
+}  // namespace sp::json

@@ -1,0 +1,38 @@
+#include "json/json.h"
+
+#include <gtest/gtest.h>
+
+namespace sp::json {
+namespace {
+
+TEST(Json, NumbersAreWrittenAsTheyWereMeant) {
+  for (const auto* text : {"1", "-7", "18446744073709551615", "1.5", "0.1", "1e+30", "[1,2.25,{\"a\":null}]", "\"\\u0001\\n\\\"ü\""}) {
+    EXPECT_EQ(toText(*parse(text)), text);
+  }
+  EXPECT_EQ(toText(*parse("1.0")), "1.0");
+}
+
+TEST(Json, DepthIsBounded) {
+  EXPECT_TRUE(parse(std::string(100, '[') + std::string(100, ']')));
+  EXPECT_EQ(parse(std::string(100000, '[')).error().code, "json.syntax");
+}
+
+TEST(Json, ErrorsNameThePosition) { EXPECT_NE(parse("{\"a\":}").error().message.find("byte 5"), std::string::npos); }
+
+TEST(Reader, NamesThePathOfWhatIsWrong) {
+  const auto value = *parse(R"({"Name":1,"Other":true})");
+  Reader reader(value.get_object(), "Details");
+  reader.text("Name");
+  EXPECT_EQ(reader.finish().error().message, "Details.Name must be a string, not a number");
+
+  Reader missing(value.get_object(), "Details");
+  missing.integer("Count");
+  EXPECT_EQ(missing.finish().error().message, "Details.Count is missing");
+
+  Reader unknown(value.get_object());
+  unknown.integer("Name");
+  EXPECT_EQ(unknown.finish(true).error().message, "Other is not a known property");
+}
+
+}  // namespace
+}  // namespace sp::json

@@ -1,0 +1,6 @@
+#include <cstdio>
+
+int main() {
+  std::fputs("stillpoint\n", stderr);
+  return 0;
+}

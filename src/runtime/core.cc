@@ -1,0 +1,154 @@
+#include "runtime/core.h"
+
+#include "base/log.h"
+
+namespace sp::runtime {
+namespace {
+constexpr std::size_t kBatchMax = 512;
+constexpr std::size_t kTimersAtOnce = 256;
+}  // namespace
+
+Core::Core(store::Store& store, const Clock& clock, Random& random) : store_(store), clock_(clock), random_(random) {}
+
+Core::~Core() { stop(); }
+
+void Core::post(store::Job job, std::function<void(const Error*)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopped_) {
+      queue_.push_back({std::move(job), std::move(done)});
+      wake_.notify_one();
+      return;
+    }
+  }
+  const Error error{"core.stopped", "the server is shutting down", {}, nullptr};
+  if (done) done(&error);
+}
+
+void Core::follow(store::Job job) { following_.push_back(std::move(job)); }
+
+void Core::onTimer(std::string kind, TimerHandler handler) { timer_handlers_[std::move(kind)] = std::move(handler); }
+
+void Core::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Core::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+  std::deque<Entry> left;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    left.swap(queue_);
+  }
+  const Error error{"core.stopped", "the server is shutting down", {}, nullptr};
+  for (auto& entry : left)
+    if (entry.done) entry.done(&error);
+}
+
+void Core::loop() {
+  while (true) {
+    fireTimers();
+    std::deque<Entry> batch;
+    {
+      std::unique_lock lock(mutex_);
+      const auto ready = [this] { return stopping_ || !queue_.empty(); };
+      if (next_timer_) {
+        // The wall clock may jump: look again at least once a second.
+        const auto wait = std::clamp<Duration>(*next_timer_ - clock_.now(), Duration(0), std::chrono::seconds(1));
+        wake_.wait_for(lock, wait, ready);
+      } else {
+        wake_.wait(lock, ready);
+      }
+      if (queue_.empty() && stopping_) return;
+      while (!queue_.empty() && batch.size() < kBatchMax) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+    }
+    if (!batch.empty()) runBatch(std::move(batch));
+  }
+}
+
+// Jobs that a job asked to follow it run in the same transaction, each in a savepoint of its own: the batch's last job
+// drains them.
+bool Core::runBatch(std::deque<Entry> batch) {
+  std::vector<store::Job> jobs;
+  jobs.reserve(batch.size() * 2);
+  for (auto& entry : batch) {
+    jobs.push_back(std::move(entry.job));
+    jobs.emplace_back([this](store::Txn& txn) {
+      while (!following_.empty()) {
+        const auto next = std::move(following_.front());
+        following_.pop_front();
+        txn.nested([&] { return next(txn); });
+      }
+      return true;
+    });
+  }
+  jobs.emplace_back([this](store::Txn& txn) {
+    next_timer_ = txn.timers().earliest();
+    return true;
+  });
+  auto outcome = store_.run(jobs, clock_.now());
+  following_.clear();
+  const Error* error = nullptr;
+  if (!outcome) {
+    error = &outcome.error();
+    log::error("commit failed", {{"error", error->text()}, {"jobs", batch.size()}});
+  }
+  for (auto& entry : batch)
+    if (entry.done) entry.done(error);
+  return outcome.has_value();
+}
+
+bool Core::fireTimers() {
+  if (timers_known_ && (!next_timer_ || *next_timer_ > clock_.now())) return false;
+  bool fired = false;
+  std::deque<Entry> batch;
+  const auto fire = [this, &fired](store::Txn& txn) {
+    const auto due = txn.timers().due(txn.now(), kTimersAtOnce);
+    for (const auto& timer : due) {
+      fired = true;
+      txn.timers().drop(timer.kind, timer.id);
+      const auto handler = timer_handlers_.find(timer.kind);
+      if (handler == timer_handlers_.end()) {
+        log::error("a timer has no handler", {{"kind", timer.kind}, {"id", timer.id}});
+        continue;
+      }
+      handler->second(txn, timer);
+    }
+    return true;
+  };
+  batch.push_back({fire, {}});
+  const bool durable = runBatch(std::move(batch));
+  timers_known_ = true;
+  // A full disk: try again in a second rather than at once.
+  if (!durable) next_timer_ = clock_.now() + std::chrono::seconds(1);
+  return fired && durable;
+}
+
+void Core::runPending() {
+  while (true) {
+    const bool fired = fireTimers();
+    std::deque<Entry> batch;
+    {
+      const std::lock_guard lock(mutex_);
+      batch.swap(queue_);
+    }
+    if (batch.empty() && !fired) return;
+    if (!batch.empty()) runBatch(std::move(batch));
+  }
+}
+
+std::optional<Instant> Core::nextTimer() {
+  fireTimers();
+  return next_timer_;
+}
+
+}  // namespace sp::runtime

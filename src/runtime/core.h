@@ -1,0 +1,78 @@
+// The core: one thread on which everything that decides runs. It takes jobs from any thread, runs what has gathered in
+// one durable commit (group commit), then lets their effects out. Timers are rows; what came due while the server was
+// down fires at once, in order.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "store/store.h"
+
+namespace sp::runtime {
+
+class Core {
+ public:
+  /// `store`, `clock` and `random` outlive the core.
+  Core(store::Store& store, const Clock& clock, Random& random);
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  ~Core();
+
+  /// Queues a job. Any thread. `done` runs on the core thread: after the commit with nullptr, or with the error that kept
+  /// the whole batch from becoming durable (disk full). A job that returned false had its writes undone, and `done` is
+  /// called with nullptr all the same: the job itself knows what it answers.
+  void post(store::Job job, std::function<void(const Error*)> done = {});
+
+  /// A job to run in the same batch, after the job that asks for it (its writes are seen). Core thread only.
+  void follow(store::Job job);
+
+  /// Who gets the timers of `kind`. Before start().
+  using TimerHandler = std::function<void(store::Txn&, const store::Timer&)>;
+  void onTimer(std::string kind, TimerHandler handler);
+
+  /// Starts the thread. Jobs posted before wait for it.
+  void start();
+  /// Runs what is queued, then ends the thread. Later posts are dropped with an error "core.stopped".
+  void stop();
+
+  /// Without a thread, for tests and simulation: runs queued jobs and due timers until nothing is left to do now.
+  void runPending();
+  /// When the next timer is due (for simulation).
+  std::optional<Instant> nextTimer();
+
+  const Clock& clock() const { return clock_; }
+  Random& random() { return random_; }
+
+ private:
+  struct Entry {
+    store::Job job;
+    std::function<void(const Error*)> done;
+  };
+  void loop();
+  bool runBatch(std::deque<Entry> batch);
+  bool fireTimers();
+
+  store::Store& store_;
+  const Clock& clock_;
+  Random& random_;
+  std::map<std::string, TimerHandler, std::less<>> timer_handlers_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Entry> queue_;
+  std::deque<store::Job> following_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+  bool timers_known_ = false;
+  std::optional<Instant> next_timer_;
+  std::thread thread_;
+};
+
+}  // namespace sp::runtime

@@ -1,0 +1,55 @@
+// Executions as the rest of the program sees them: start, stop, task outcomes. Everything here runs on the core thread
+// inside the caller's transaction, so "the command ended" and "the execution went on" are one commit.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "json/json.h"
+#include "store/store.h"
+
+namespace sp::runtime {
+
+/// A Task state that waits for its integration.
+struct TaskRequest {
+  /// Names this attempt of this task for ever ("EXECUTION_ARN#7"): the idempotency key of all that is done for it.
+  std::string token;
+  std::string execution_arn;
+  std::string machine_arn;
+  std::string role_arn;
+  std::string state_name;
+  /// The Resource as written: "arn:aws:states:::ssm:sendCommand.sync".
+  std::string resource;
+  /// Effective parameters (Parameters applied, or the state's input).
+  json::Value parameters;
+  /// 1 for the first try; grows with Retry.
+  int attempt = 1;
+};
+
+/// Does the work of tasks. Implemented by tasks/ (rank 6).
+class TaskPort {
+ public:
+  virtual ~TaskPort() = default;
+  /// Whether such a resource exists; asked when a definition is created.
+  virtual bool knows(std::string_view resource) const = 0;
+  /// Called in the transaction of the step that entered the task, after its writes. The outcome comes through
+  /// Executions::taskSucceeded or taskFailed: at once from within start(), or later by event.
+  virtual void start(store::Txn& txn, const TaskRequest& request) = 0;
+  /// The execution no longer waits for it (timeout, abort, a failed sibling).
+  virtual void cancel(store::Txn& txn, std::string_view token) = 0;
+};
+
+class Executions {
+ public:
+  virtual ~Executions() = default;
+  /// The outcome of a task. Unknown or settled tokens are ignored: duplicates are harmless.
+  virtual void taskSucceeded(store::Txn& txn, std::string_view token, json::Value output) = 0;
+  virtual void taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) = 0;
+  /// Called in the transaction in which an execution ends, however it ends.
+  using EndHandler = std::function<void(store::Txn&, const store::ExecutionRow&)>;
+  virtual void onEnd(EndHandler handler) = 0;
+};
+
+}  // namespace sp::runtime

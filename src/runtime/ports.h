@@ -1,0 +1,42 @@
+// What the runtime and the services ask of the parts above and beside them.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "json/json.h"
+#include "store/store.h"
+
+namespace sp::runtime {
+
+/// Requests to agents, durable: a request lies in the store until its answer has been handled, is delivered at least once
+/// (again after every reconnect) and done at most once by the agent, which remembers its ids. Core thread only.
+class AgentPort {
+ public:
+  virtual ~AgentPort() = default;
+  /// `agent` is an instance id, or "host" for the server's own host. `message` is one of agentwire's requests; its "id"
+  /// must be unique for ever. Sent after the commit.
+  virtual void request(store::Txn& txn, std::string_view agent, const json::Object& message) = 0;
+  /// Forgets a request that no longer matters; the agent may have got it already.
+  virtual void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) = 0;
+  /// Whether that agent's session is up now, and since when (boot id and version in its hello).
+  virtual bool connected(std::string_view agent) const = 0;
+};
+
+/// Who gets what agents report, by message type; called on the core thread inside the transaction that also removes the
+/// request, so that an answer is handled exactly once. Filled before the server listens.
+class AgentReports {
+ public:
+  using Handler = std::function<void(store::Txn&, const std::string& agent, const json::Object& message)>;
+  void on(std::string type, Handler handler) { handlers_[std::move(type)] = std::move(handler); }
+  const Handler* find(std::string_view type) const {
+    const auto found = handlers_.find(type);
+    return found == handlers_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  std::map<std::string, Handler, std::less<>> handlers_;
+};
+
+}  // namespace sp::runtime

@@ -1,0 +1,165 @@
+#include "store/sqlite/tables.h"
+
+#include <charconv>
+
+#include "base/assert.h"
+
+namespace sp::store {
+namespace {
+
+// A block of events is stored as LENGTH:TEXT LENGTH:TEXT …
+std::string pack(const std::vector<std::string>& events) {
+  std::string out;
+  for (const auto& event : events) out += std::to_string(event.size()) + ":" + event;
+  return out;
+}
+
+std::vector<std::string> unpack(std::string_view block) {
+  std::vector<std::string> events;
+  while (!block.empty()) {
+    std::size_t size = 0;
+    const auto [end, error] = std::from_chars(block.data(), block.data() + block.size(), size);
+    SP_ASSERT(error == std::errc() && *end == ':');
+    block.remove_prefix(static_cast<std::size_t>(end - block.data()) + 1);
+    SP_ASSERT(size <= block.size());
+    events.emplace_back(block.substr(0, size));
+    block.remove_prefix(size);
+  }
+  return events;
+}
+
+ExecutionRow readRow(const Query& q) {
+  ExecutionRow row;
+  row.arn = q.text(0);
+  row.machine_arn = q.text(1);
+  row.name = q.text(2);
+  row.status = q.text(3);
+  row.started = fromMicros(q.number(4));
+  if (!q.isNull(5)) row.stopped = fromMicros(q.number(5));
+  row.description = q.text(6);
+  return row;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> SqliteExecutions::rowOf(std::string_view arn) {
+  Query q(c_.prepare("SELECT id FROM executions WHERE arn = ?1"));
+  q.bind(arn);
+  if (!q.step()) return std::nullopt;
+  return q.number(0);
+}
+
+bool SqliteExecutions::insert(const ExecutionRow& row) {
+  std::int64_t id = 0;
+  {
+    Query q(c_.prepare("INSERT INTO executions (arn, machine, name, status, started, stopped, description) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+                       "ON CONFLICT DO NOTHING RETURNING id"));
+    q.bind(row.arn).bind(row.machine_arn).bind(row.name).bind(row.status).bind(toMicros(row.started));
+    if (row.stopped) q.bind(toMicros(*row.stopped));
+    else q.bindNull();
+    q.blob(row.description);
+    if (!q.step()) return false;
+    id = q.number(0);
+    while (q.step()) {
+    }
+  }
+  if (row.state.empty()) return true;
+  Query q(c_.prepare("INSERT INTO execution_state VALUES (?1, ?2)"));
+  q.bind(id).blob(row.state);
+  q.run();
+  return true;
+}
+
+std::optional<ExecutionRow> SqliteExecutions::get(std::string_view arn) {
+  Query q(c_.prepare("SELECT arn, machine, name, status, started, stopped, description, s.state FROM executions e "
+                     "LEFT JOIN execution_state s ON s.execution = e.id WHERE arn = ?1"));
+  q.bind(arn);
+  if (!q.step()) return std::nullopt;
+  auto row = readRow(q);
+  row.state = q.text(7);
+  return row;
+}
+
+void SqliteExecutions::update(const ExecutionRow& row) {
+  const auto id = rowOf(row.arn);
+  SP_ASSERT(id.has_value());
+  {
+    Query q(c_.prepare("UPDATE executions SET status = ?2, stopped = ?3, description = ?4 WHERE id = ?1"));
+    q.bind(*id).bind(row.status);
+    if (row.stopped) q.bind(toMicros(*row.stopped));
+    else q.bindNull();
+    q.blob(row.description);
+    q.run();
+  }
+  if (row.state.empty()) {
+    Query q(c_.prepare("DELETE FROM execution_state WHERE execution = ?1"));
+    q.bind(*id);
+    q.run();
+    return;
+  }
+  Query q(c_.prepare("INSERT INTO execution_state VALUES (?1, ?2) ON CONFLICT DO UPDATE SET state = excluded.state"));
+  q.bind(*id).blob(row.state);
+  q.run();
+}
+
+void SqliteExecutions::updateState(std::string_view arn, std::string_view state) {
+  Query q(c_.prepare("UPDATE execution_state SET state = ?2 WHERE execution = (SELECT id FROM executions WHERE arn = ?1)"));
+  q.bind(arn).blob(state);
+  q.run();
+}
+
+std::vector<ExecutionRow> SqliteExecutions::list(std::string_view machine_arn, std::string_view status, std::optional<Position> after,
+                                                 std::size_t limit) {
+  Query q(c_.prepare("SELECT arn, machine, name, status, started, stopped, description FROM executions WHERE machine = ?1 "
+                     "AND (?2 = '' OR status = ?2) AND (?3 IS NULL OR (started, arn) < (?3, ?4)) ORDER BY started DESC, arn DESC LIMIT ?5"));
+  q.bind(machine_arn).bind(status);
+  if (after) q.bind(toMicros(after->started)).bind(after->arn);
+  else q.bindNull().bindNull();
+  q.bind(static_cast<std::int64_t>(limit));
+  std::vector<ExecutionRow> rows;
+  while (q.step()) rows.push_back(readRow(q));
+  return rows;
+}
+
+std::vector<std::string> SqliteExecutions::running() {
+  Query q(c_.prepare("SELECT arn FROM executions WHERE status = 'RUNNING' ORDER BY started"));
+  std::vector<std::string> arns;
+  while (q.step()) arns.push_back(q.text(0));
+  return arns;
+}
+
+void SqliteExecutions::appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) {
+  if (events.empty()) return;
+  const auto id = rowOf(arn);
+  SP_ASSERT(id.has_value());
+  const auto block = pack(events);
+  Query q(c_.prepare("INSERT INTO history (execution, first_id, count, events) VALUES (?1, ?2, ?3, ?4)"));
+  q.bind(*id).bind(first_id).bind(static_cast<std::int64_t>(events.size())).blob(block);
+  q.run();
+}
+
+std::vector<std::string> SqliteExecutions::history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) {
+  std::vector<std::string> found;
+  const auto id = rowOf(arn);
+  if (!id) return found;
+  if (!backward) {
+    Query q(c_.prepare("SELECT first_id, events FROM history WHERE execution = ?1 AND first_id + count > ?2 ORDER BY first_id"));
+    q.bind(*id).bind(from);
+    while (found.size() < limit && q.step()) {
+      auto event_id = q.number(0);
+      for (auto& event : unpack(q.text(1)))
+        if (event_id++ >= from && found.size() < limit) found.push_back(std::move(event));
+    }
+    return found;
+  }
+  Query q(c_.prepare("SELECT first_id, events FROM history WHERE execution = ?1 AND first_id <= ?2 ORDER BY first_id DESC"));
+  q.bind(*id).bind(from);
+  while (found.size() < limit && q.step()) {
+    auto events = unpack(q.text(1));
+    for (auto i = static_cast<std::int64_t>(events.size()) - 1; i >= 0; --i)
+      if (q.number(0) + i <= from && found.size() < limit) found.push_back(std::move(events[static_cast<std::size_t>(i)]));
+  }
+  return found;
+}
+
+}  // namespace sp::store

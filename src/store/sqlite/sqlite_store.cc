@@ -1,0 +1,201 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/tables.h"
+
+namespace sp::store {
+namespace {
+
+// The WAL is checkpointed by a thread with a connection of its own once it holds this many pages: in the committing
+// thread a checkpoint would stand in the way of every waiting reply.
+constexpr int kCheckpointPages = 2000;
+
+class Checkpointer {
+ public:
+  explicit Checkpointer(std::string file) : file_(std::move(file)), thread_([this] { loop(); }) {}
+  Checkpointer(const Checkpointer&) = delete;
+  Checkpointer& operator=(const Checkpointer&) = delete;
+  ~Checkpointer() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+  void ask() {
+    {
+      const std::lock_guard lock(mutex_);
+      asked_ = true;
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  void loop() {
+    sqlite3* db = nullptr;
+    if (sqlite3_open_v2(file_.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
+      log::error("cannot open the store for checkpoints", {{"file", file_}});
+      sqlite3_close(db);
+      return;
+    }
+    sqlite3_busy_timeout(db, 1000);
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [this] { return stop_ || asked_; });
+      if (stop_) break;
+      asked_ = false;
+      lock.unlock();
+      sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+      lock.lock();
+    }
+    sqlite3_close(db);
+  }
+
+  std::string file_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool asked_ = false;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+class SqliteTxn final : public Txn {
+ public:
+  SqliteTxn(Connection& connection, std::vector<std::function<void()>>& actions, Instant now)
+      : c_(connection), records_(c_), timers_(c_), items_(c_), objects_(c_), executions_(c_), actions_(actions), now_(now) {}
+
+  RecordTable& records() override { return records_; }
+  TimerTable& timers() override { return timers_; }
+  ItemTable& items() override { return items_; }
+  ObjectTable& objects() override { return objects_; }
+  ExecutionTable& executions() override { return executions_; }
+  void afterCommit(std::function<void()> action) override { actions_.push_back(std::move(action)); }
+  Instant now() const override { return now_; }
+
+  bool nested(const std::function<bool()>& part) override {
+    const auto actions_before = actions_.size();
+    // Savepoints of the same name nest: RELEASE and ROLLBACK TO mean the innermost.
+    Query(c_.prepare("SAVEPOINT job")).run();
+    bool keep = false;
+    try {
+      keep = part();
+    } catch (const Fault&) {
+      throw;
+    } catch (const std::exception& e) {
+      log::error("INVARIANT broken: a job threw", {{"what", e.what()}});
+    }
+    if (!keep) {
+      Query(c_.prepare("ROLLBACK TO job")).run();
+      actions_.resize(actions_before);
+    }
+    Query(c_.prepare("RELEASE job")).run();
+    return keep;
+  }
+
+ private:
+  Connection& c_;
+  SqliteRecords records_;
+  SqliteTimers timers_;
+  SqliteItems items_;
+  SqliteObjects objects_;
+  SqliteExecutions executions_;
+  std::vector<std::function<void()>>& actions_;
+  Instant now_;
+};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(sqlite3* db, const std::string& file) : connection_(db), checkpointer_(file) {
+    sqlite3_wal_hook(
+        db,
+        [](void* self, sqlite3*, const char*, int pages) {
+          if (pages >= kCheckpointPages) static_cast<SqliteStore*>(self)->checkpointer_.ask();
+          return SQLITE_OK;
+        },
+        this);
+  }
+
+  Result<std::vector<bool>> run(const std::vector<Job>& jobs, Instant now) override {
+    std::vector<std::function<void()>> actions;
+    std::vector<bool> outcomes;
+    outcomes.reserve(jobs.size());
+    try {
+      Query(connection_.prepare("BEGIN IMMEDIATE")).run();
+      SqliteTxn txn(connection_, actions, now);
+      for (const auto& job : jobs) outcomes.push_back(txn.nested([&] { return job(txn); }));
+      if (failpoint::hit("store.before_commit")) throw Fault("fail point store.before_commit", true);
+      Query(connection_.prepare("COMMIT")).run();
+      failpoint::hit("store.after_commit");
+    } catch (const Fault& fault) {
+      if (sqlite3_get_autocommit(connection_.db()) == 0) sqlite3_exec(connection_.db(), "ROLLBACK", nullptr, nullptr, nullptr);
+      return fail(fault.full() ? "store.full" : "store.io",
+                  fault.full() ? fmt::format("the disk with the data directory is full: {}", fault.what()) : fault.what());
+    }
+    for (const auto& action : actions) action();
+    return outcomes;
+  }
+
+ private:
+  Connection connection_;
+  Checkpointer checkpointer_;
+};
+
+Result<void> migrate(Connection& connection) {
+  const auto version = [&] {
+    Query q(connection.prepare("PRAGMA user_version"));
+    q.step();
+    return q.number(0);
+  }();
+  const auto known = static_cast<std::int64_t>(kSchemaSteps.size());
+  if (version > known)
+    return fail("store.newer", fmt::format("the store has schema {}, this version of stillpoint knows up to {}: use the newer version", version, known));
+  for (auto step = version; step < known; ++step) {
+    connection.execute("BEGIN IMMEDIATE");
+    connection.execute(kSchemaSteps.at(static_cast<std::size_t>(step)));
+    connection.execute(fmt::format("PRAGMA user_version = {}", step + 1).c_str());
+    connection.execute("COMMIT");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> openSqlite(const std::string& file) {
+  sqlite3* db = nullptr;
+  if (sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK) {
+    auto error = fail("store.io", fmt::format("cannot open {}: {}", file, sqlite3_errmsg(db)));
+    sqlite3_close(db);
+    return error;
+  }
+  try {
+    {
+      Connection connection(db);
+      sqlite3_busy_timeout(db, 10000);
+      connection.execute("PRAGMA journal_mode=WAL");
+      SP_CHECK_OK(withContext(migrate(connection), "open " + file));
+    }
+    // Statements of the migration are gone with their connection; the store gets one of its own.
+    db = nullptr;
+    if (sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK)
+      return fail("store.io", fmt::format("cannot open {}", file));
+    sqlite3_busy_timeout(db, 10000);
+    for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0", "PRAGMA foreign_keys=OFF",
+                               "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-8192"})
+      sqlite3_exec(db, pragma, nullptr, nullptr, nullptr);
+    return std::make_unique<SqliteStore>(db, file);
+  } catch (const Fault& fault) {
+    return fail(fault.full() ? "store.full" : "store.io", fmt::format("open {}: {}", file, fault.what()));
+  }
+}
+
+}  // namespace sp::store

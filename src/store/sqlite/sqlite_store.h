@@ -1,0 +1,15 @@
+// The embedded store: SQLite, WAL, synchronous=FULL, one connection on the core thread; checkpoints run in a thread of
+// their own so that they do not stand in a commit's way.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "store/store.h"
+
+namespace sp::store {
+
+/// Opens (or makes) FILE and brings its schema up to date. Errors: "store.io", "store.newer" (made by a later version).
+Result<std::unique_ptr<Store>> openSqlite(const std::string& file);
+
+}  // namespace sp::store

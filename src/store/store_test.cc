@@ -1,0 +1,164 @@
+// The suite every store must pass.
+#include "store/store.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::store {
+namespace {
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() : directory_(std::filesystem::temp_directory_path() / ("sp-store-" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(directory_);
+    reopen();
+  }
+  ~StoreTest() override {
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void reopen() {
+    store_.reset();
+    auto opened = openSqlite(directory_ / "store.db");
+    ASSERT_TRUE(opened) << opened.error().text();
+    store_ = std::move(*opened);
+  }
+  bool run(const Job& job) {
+    auto outcome = store_->run({job}, fromMicros(1000));
+    EXPECT_TRUE(outcome) << outcome.error().text();
+    return outcome && outcome->at(0);
+  }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreTest, RecordsSurviveReopening) {
+  run([](Txn& t) { t.records().put("role", "a", "{}"); return true; });
+  reopen();
+  run([](Txn& t) {
+    EXPECT_EQ(t.records().get("role", "a"), "{}");
+    EXPECT_EQ(t.records().get("role", "b"), std::nullopt);
+    EXPECT_EQ(t.records().get("other", "a"), std::nullopt);
+    return true;
+  });
+}
+
+TEST_F(StoreTest, AFailedJobLeavesNothingAndTheOthersStay) {
+  int told = 0;
+  const auto good = [&](Txn& t) { t.records().put("k", "good", "1"); t.afterCommit([&] { ++told; }); return true; };
+  const auto bad = [&](Txn& t) { t.records().put("k", "bad", "1"); t.afterCommit([&] { told += 100; }); return false; };
+  const auto outcome = store_->run({good, bad, good}, fromMicros(0));
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(*outcome, (std::vector<bool>{true, false, true}));
+  EXPECT_EQ(told, 2);
+  run([](Txn& t) { EXPECT_EQ(t.records().scan("k", "", "", 10).size(), 1U); return true; });
+}
+
+TEST_F(StoreTest, ScansGoBothWaysInByteOrder) {
+  run([](Txn& t) {
+    for (const char* key : {"b", "a/2", "a/1", "a", "c", "a\xff"}) t.records().put("k", key, key);
+    const auto keys = [](const std::vector<Record>& records) {
+      std::string out;
+      for (const auto& record : records) out += record.key + " ";
+      return out;
+    };
+    EXPECT_EQ(keys(t.records().scan("k", "a", "", 10)), "a a/1 a/2 a\xff ");
+    EXPECT_EQ(keys(t.records().scan("k", "a/", "a/1", 10)), "a/2 ");
+    EXPECT_EQ(keys(t.records().scan("k", "", "a/2", 2)), "a\xff b ");
+    EXPECT_EQ(keys(t.records().scanBack("k", "", "", 2)), "c b ");
+    EXPECT_EQ(keys(t.records().scanBack("k", "a", "a/2", 9)), "a/1 a ");
+    return true;
+  });
+}
+
+TEST_F(StoreTest, AnIndexFollowsItsRecord) {
+  run([](Txn& t) {
+    t.records().put("job", "1", "one");
+    t.records().index("job", "1", "state", "RUNNING");
+    t.records().put("job", "2", "two");
+    t.records().index("job", "2", "state", "RUNNING");
+    EXPECT_EQ(t.records().findBy("job", "state", "RUNNING", "", 10).size(), 2U);
+    t.records().index("job", "1", "state", "DONE");
+    EXPECT_EQ(t.records().findBy("job", "state", "RUNNING", "", 10).at(0).body, "two");
+    t.records().erase("job", "2");
+    EXPECT_TRUE(t.records().findBy("job", "state", "RUNNING", "", 10).empty());
+    return true;
+  });
+}
+
+TEST_F(StoreTest, TimersComeInOrderOfDueThenOfSetting) {
+  run([](Txn& t) {
+    t.timers().set({"k", "late", fromMicros(900), ""});
+    t.timers().set({"k", "b", fromMicros(500), "x"});
+    t.timers().set({"k", "a", fromMicros(500), ""});
+    t.timers().set({"k", "late", fromMicros(2000), ""});
+    const auto due = t.timers().due(fromMicros(1000), 10);
+    EXPECT_EQ(due.size(), 2U);
+    EXPECT_EQ(due.at(0).id, "b");
+    EXPECT_EQ(due.at(0).payload, "x");
+    t.timers().drop("k", "a");
+    t.timers().drop("k", "b");
+    EXPECT_EQ(t.timers().earliest(), fromMicros(2000));
+    return true;
+  });
+}
+
+TEST_F(StoreTest, HistoryIsReadFromAnyEventInBothDirections) {
+  run([](Txn& t) {
+    EXPECT_TRUE(t.executions().insert({"arn", "machine", "n", "RUNNING", fromMicros(1), {}, "{}", "state"}));
+    EXPECT_FALSE(t.executions().insert({"arn", "machine", "n", "RUNNING", fromMicros(1), {}, "{}", "state"}));
+    t.executions().appendHistory("arn", 1, {"e1", "e2", "e3"});
+    t.executions().appendHistory("arn", 4, {"e4"});
+    EXPECT_EQ(t.executions().history("arn", 2, false, 2), (std::vector<std::string>{"e2", "e3"}));
+    EXPECT_EQ(t.executions().history("arn", 4, false, 9), (std::vector<std::string>{"e4"}));
+    EXPECT_EQ(t.executions().history("arn", 9, true, 3), (std::vector<std::string>{"e4", "e3", "e2"}));
+    EXPECT_EQ(t.executions().history("arn", 2, true, 9), (std::vector<std::string>{"e2", "e1"}));
+    t.executions().updateState("arn", "next");
+    EXPECT_EQ(t.executions().get("arn")->state, "next");
+    auto row = *t.executions().get("arn");
+    row.status = "FAILED";
+    row.state.clear();
+    t.executions().update(row);
+    EXPECT_TRUE(t.executions().running().empty());
+    return true;
+  });
+}
+
+TEST_F(StoreTest, ExecutionsAreListedNewestFirst) {
+  run([](Txn& t) {
+    for (int i = 0; i < 5; ++i)
+      t.executions().insert({"arn" + std::to_string(i), "m", "n", i % 2 == 0 ? "FAILED" : "RUNNING", fromMicros(i / 2), {}, "{}", ""});
+    const auto first = t.executions().list("m", "", {}, 2);
+    EXPECT_EQ(first.at(0).arn, "arn4");
+    EXPECT_EQ(first.at(1).arn, "arn3");
+    const auto next = t.executions().list("m", "", ExecutionTable::Position{first.at(1).started, first.at(1).arn}, 9);
+    EXPECT_EQ(next.size(), 3U);
+    EXPECT_EQ(next.at(0).arn, "arn2");
+    EXPECT_EQ(t.executions().list("m", "FAILED", {}, 9).size(), 3U);
+    return true;
+  });
+}
+
+TEST_F(StoreTest, ItemRangesAreBoundedAndPaged) {
+  run([](Txn& t) {
+    for (const char* sort : {"1", "2", "3", "4"}) t.items().put("tbl", {"p", sort, sort});
+    t.items().put("tbl", {"q", "", "q"});
+    ItemTable::Range range{"p", "2", "4", {}, false, 10};
+    EXPECT_EQ(t.items().query("tbl", range).size(), 2U);
+    range.after = "2";
+    EXPECT_EQ(t.items().query("tbl", range).at(0).body, "3");
+    range = {"p", "", "", "3", true, 1};
+    EXPECT_EQ(t.items().query("tbl", range).at(0).body, "2");
+    EXPECT_EQ(t.items().scan("tbl", std::pair<std::string, std::string>("p", "4"), 9).at(0).body, "q");
+    EXPECT_EQ(t.items().count("tbl"), 5U);
+    return true;
+  });
+}
+
+}  // namespace
+}  // namespace sp::store
