@@ -1,0 +1,14 @@
+"""Waiting for something to become true, with a deadline: the tests' only way to wait."""
+import time
+
+
+def until(condition, seconds=20.0, what="the condition", every=0.02):
+    """Calls `condition` until it gives something true, and returns that; AssertionError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s; last: {value!r}")
+        time.sleep(every)
