@@ -18,6 +18,7 @@ inline constexpr std::string_view kAlpn = "stillpoint-agent/1";
 
 // agent → server
 inline constexpr std::string_view kHello = "hello";          // agent, bootId, version, platform…, open: [ids not settled]
+inline constexpr std::string_view kPong = "pong";            // answer to ping
 inline constexpr std::string_view kAccepted = "accepted";    // id
 inline constexpr std::string_view kProgress = "progress";    // id, kind-specific members; may be lost
 inline constexpr std::string_view kCommandResult = "command.result";
@@ -30,11 +31,14 @@ inline constexpr std::string_view kPowerChanged = "power.changed";  // host agen
 
 // server → agent
 inline constexpr std::string_view kWelcome = "welcome";
+inline constexpr std::string_view kPing = "ping";        // every 20 s of silence; any answer will do, "pong" is the one
+
 inline constexpr std::string_view kSettled = "settled";      // id
 inline constexpr std::string_view kCommandRun = "command.run";
 inline constexpr std::string_view kCancel = "cancel";        // id, target: id of the request to cancel
 inline constexpr std::string_view kPowerStart = "power.start";
 inline constexpr std::string_view kPowerStop = "power.stop";
+inline constexpr std::string_view kPowerReboot = "power.reboot";
 inline constexpr std::string_view kPowerCreate = "power.create";
 inline constexpr std::string_view kPowerDestroy = "power.destroy";
 inline constexpr std::string_view kBackupRun = "backup.run";

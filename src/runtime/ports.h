@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "json/json.h"
 #include "store/store.h"
@@ -25,18 +26,22 @@ class AgentPort {
 };
 
 /// Who gets what agents report, by message type; called on the core thread inside the transaction that also removes the
-/// request, so that an answer is handled exactly once. Filled before the server listens.
+/// request, so that an answer is handled exactly once. Several may ask for one type ("progress", "accepted", "refused",
+/// "hello"): all are called, in the order they registered, and look at the message's id. Filled before the server listens.
 class AgentReports {
  public:
   using Handler = std::function<void(store::Txn&, const std::string& agent, const json::Object& message)>;
-  void on(std::string type, Handler handler) { handlers_[std::move(type)] = std::move(handler); }
-  const Handler* find(std::string_view type) const {
+  void on(std::string type, Handler handler) { handlers_[std::move(type)].push_back(std::move(handler)); }
+  /// Calls them; false if nobody asked for that type.
+  bool tell(store::Txn& txn, const std::string& agent, std::string_view type, const json::Object& message) const {
     const auto found = handlers_.find(type);
-    return found == handlers_.end() ? nullptr : &found->second;
+    if (found == handlers_.end()) return false;
+    for (const auto& handler : found->second) handler(txn, agent, message);
+    return true;
   }
 
  private:
-  std::map<std::string, Handler, std::less<>> handlers_;
+  std::map<std::string, std::vector<Handler>, std::less<>> handlers_;
 };
 
 }  // namespace sp::runtime

@@ -1,0 +1,100 @@
+// The machines: their records, their power, and who may change it. Core thread only.
+//
+// A power change is a durable request to the agent `host`, which owns the power drivers; the record says "stopping" or
+// "pending" from the same commit on, and "stopped" or "running" only when the driver has seen it.
+// AWS: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html and its neighbours.
+#pragma once
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aws/operation.h"
+#include "model/instance.h"
+#include "runtime/agent_identity.h"
+#include "services/context.h"
+
+namespace sp::services::ec2 {
+
+/// What RunInstances asks for, checked.
+struct LaunchSpec {
+  std::string image_id;
+  std::string instance_type;
+  std::string client_token;
+  std::map<std::string, std::string> tags;
+  std::int64_t count = 1;
+};
+
+class Instances {
+ public:
+  /// Registers its handlers for power reports and timers: before the core starts. All given outlive it.
+  Instances(Context& context, runtime::AgentIdentities& identities);
+  Instances(const Instances&) = delete;
+  Instances& operator=(const Instances&) = delete;
+
+  /// Terminated machines are found too, for the hour they stay visible.
+  std::optional<Instance> find(store::Txn& txn, std::string_view id) const;
+  /// All, terminated ones included, ordered by id.
+  std::vector<Instance> all(store::Txn& txn) const;
+  /// Machines with that tag; none that is shutting down or terminated. Ordered by id.
+  std::vector<Instance> byTag(store::Txn& txn, std::string_view key, std::string_view value) const;
+
+  using Outcome = std::expected<Instance, aws::ApiError>;
+  /// Makes sure that it will run. On one that runs or is coming up: no effect. `by` is "api" or a holder of the machine
+  /// lock ("run:ARN", "job:ID"): while another holds the machine this is refused; while it is read for a backup, always.
+  /// The outcome of the change comes to onSettled.
+  Outcome start(store::Txn& txn, std::string_view id, std::string_view by);
+  /// The same for stopped. Without `force` the machine's pid 1 shuts down in order, for up to 120 s, and the change fails
+  /// when that is not enough; with it, it is killed then, and the machine lock does not refuse.
+  Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by);
+  /// Runs on, freshly booted.
+  Outcome reboot(store::Txn& txn, std::string_view id, std::string_view by);
+  /// For good: processes killed, files removed. Voids what is owed to it.
+  Outcome terminate(store::Txn& txn, std::string_view id, bool force, std::string_view by);
+  /// What would refuse start, stop, reboot or terminate ("StartInstances" …) now; nullopt if nothing. Changes nothing.
+  std::optional<aws::ApiError> refusal(store::Txn& txn, const Instance& instance, std::string_view operation, bool force,
+                                       std::string_view by) const;
+
+  /// New machines, in state pending; their creation is under way after the commit.
+  std::expected<std::vector<Instance>, aws::ApiError> launch(store::Txn& txn, const LaunchSpec& spec);
+  /// Machines an earlier RunInstances with that token made, in their order.
+  std::vector<Instance> byClientToken(store::Txn& txn, std::string_view token) const;
+
+  /// While `job_id` reads the stopped machine's files it cannot be started; "" ends that. Unknown ids are ignored.
+  void setReading(store::Txn& txn, std::string_view id, std::string_view job_id);
+
+  /// Replaces tags; CreateTags and DeleteTags.
+  void setTags(store::Txn& txn, std::string_view id, std::map<std::string, std::string> tags);
+
+  /// A change that start, stop, reboot, terminate or launch began has ended: the machine is running, stopped or
+  /// terminated, or it failed and `error` says why (the state is then what the driver found). Also called, with an empty
+  /// error, when a machine went down or came up by itself. In the transaction in which the record changes.
+  using Settled = std::function<void(store::Txn&, const Instance&, const std::string& error)>;
+  void onSettled(Settled listener) { settled_.push_back(std::move(listener)); }
+
+  /// A person asked by API: action "stop", "start", "reboot" or "terminate", already accepted, same transaction.
+  using PersonPower = std::function<void(store::Txn&, const Instance&, const std::string& action, const aws::Principal&)>;
+  void onPersonPower(PersonPower listener) { person_power_.push_back(std::move(listener)); }
+  void tellPersonPower(store::Txn& txn, const Instance& instance, const std::string& action, const aws::Principal& principal) const;
+
+  /// Whether an agent of that name may connect: "host", or a machine that is not terminated.
+  bool admits(store::Txn& txn, std::string_view agent) const;
+
+ private:
+  void save(store::Txn& txn, const Instance& instance) const;
+  void request(store::Txn& txn, Instance& instance, std::string_view type, std::string_view by, json::Object members);
+  void tell(store::Txn& txn, const Instance& instance, const std::string& error) const;
+  void handleResult(store::Txn& txn, const json::Object& message);
+  void handleChanged(store::Txn& txn, const json::Object& message);
+  void becomeTerminated(store::Txn& txn, Instance& instance);
+  void settle(store::Txn& txn, Instance& instance, InstanceState state, const std::string& error);
+
+  Context& context_;
+  runtime::AgentIdentities& identities_;
+  std::vector<Settled> settled_;
+  std::vector<PersonPower> person_power_;
+};
+
+}  // namespace sp::services::ec2

@@ -1,0 +1,88 @@
+// Run Command: sends documents to machines, follows their invocations, ends them when time is up. Core thread only.
+//
+// SendCommand makes the command and all its invocations in one commit; rate control lets some of them go to their
+// agents' queues; an agent's answer ends its invocation and lets the next one go. Deadlines are timers in the store.
+// AWS: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_SendCommand.html,
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html.
+#pragma once
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aws/operation.h"
+#include "services/context.h"
+#include "services/ec2/instances.h"
+#include "services/ssm/documents.h"
+#include "services/ssm/records.h"
+#include "services/ssm/script_store.h"
+
+namespace sp::services::ssm {
+
+struct SendSpec {
+  /// SendCommand's input as decoded.
+  json::Object input;
+  /// Recorded as the sender: the caller's ARN, or "run:EXECUTION_ARN".
+  std::string by;
+  /// The same for retries of one call; a second send with it returns the first command. Empty: none.
+  std::string dedup_key;
+  /// {id, phase: "freeze"|"thaw", attempt}: handed on to the agent, shown in the invocation. Absent for ordinary commands.
+  std::optional<json::Object> freeze;
+};
+
+class Commands {
+ public:
+  /// Registers its handlers for reports, timers and power changes: before the core starts. All given outlive it.
+  Commands(Context& context, ec2::Instances& instances, ScriptStore& scripts);
+  Commands(const Commands&) = delete;
+  Commands& operator=(const Commands&) = delete;
+
+  /// SendCommand. The command, or what AWS answers to such input (InvalidInstanceId, InvalidParameters …).
+  std::expected<Command, aws::ApiError> send(store::Txn& txn, const SendSpec& spec);
+  /// CancelCommand for these instances, or for all if empty; best effort. InvalidCommandId, InvalidInstanceId.
+  std::expected<void, aws::ApiError> cancel(store::Txn& txn, std::string_view command_id, const std::vector<std::string>& instance_ids);
+
+  std::optional<Command> find(store::Txn& txn, std::string_view command_id) const;
+  std::optional<Invocation> invocation(store::Txn& txn, std::string_view command_id, std::string_view instance_id) const;
+  /// All invocations of a command, ordered by instance id.
+  std::vector<Invocation> invocations(store::Txn& txn, std::string_view command_id) const;
+  /// Newest first, strictly older than the position ("" from the newest), at most `limit`; `position` moves on.
+  std::vector<Command> newest(store::Txn& txn, std::string& position, std::size_t limit) const;
+  /// The same for the invocations on one machine.
+  std::vector<Invocation> newestOn(store::Txn& txn, std::string_view instance_id, std::string& position, std::size_t limit) const;
+
+  /// The status to show: "Delayed" for an invocation that waits for an agent that is away.
+  std::string shownStatus(const Invocation& invocation) const;
+  std::string shownDetails(const Invocation& invocation) const;
+
+  /// In the transaction in which an invocation gets its final status, whatever it is.
+  using InvocationEnded = std::function<void(store::Txn&, const Invocation&)>;
+  void onInvocationEnded(InvocationEnded listener) { invocation_ended_.push_back(std::move(listener)); }
+  /// The same for the command, after its last invocation.
+  using CommandEnded = std::function<void(store::Txn&, const Command&)>;
+  void onCommandEnded(CommandEnded listener) { command_ended_.push_back(std::move(listener)); }
+
+ private:
+  void save(store::Txn& txn, const Command& command) const;
+  void save(store::Txn& txn, const Invocation& invocation) const;
+  void dispatchNext(store::Txn& txn, Command& command);
+  void dispatch(store::Txn& txn, Command& command, Invocation& invocation);
+  void end(store::Txn& txn, Command& command, Invocation& invocation, std::string status, std::string details);
+  void afterInvocation(store::Txn& txn, Command& command);
+  void handleAccepted(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleResult(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleRefused(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleExpiry(store::Txn& txn, const std::string& command_id);
+  void handleGone(store::Txn& txn, const Instance& instance);
+  void forgetOld(store::Txn& txn);
+
+  Context& context_;
+  ec2::Instances& instances_;
+  ScriptStore& scripts_;
+  std::vector<InvocationEnded> invocation_ended_;
+  std::vector<CommandEnded> command_ended_;
+};
+
+}  // namespace sp::services::ssm

@@ -1,0 +1,107 @@
+// What is kept of a SendCommand: the command, and one invocation for each machine.
+// Kinds: "command" (key: id), "command_order" (key: time/id, for lists newest first), "invocation" (key: command/instance),
+// "invocation_order" (key: instance/time/command).
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "json/json.h"
+
+namespace sp::services::ssm {
+
+/// One step of an invocation: CommandPlugin in the API.
+struct StepRecord {
+  /// The step's name in the document ("runShellScript", "downloadContent"; "0.awsrunShellScript" for AWS-RunShellScript).
+  std::string name;
+  /// "aws:runShellScript" or "aws:downloadContent".
+  std::string plugin;
+  /// AWS's words: Pending, InProgress, Success, Failed, TimedOut, Cancelled.
+  std::string status = "Pending";
+  /// Like status, but ExecutionTimedOut, DeliveryTimedOut, Undeliverable, Terminated … told apart.
+  std::string details = "Pending";
+  std::int64_t exit_code = -1;
+  /// The first 48 KiB of each stream, and how many bytes there were.
+  std::string output;
+  std::string error;
+  std::int64_t output_bytes = 0;
+  std::int64_t error_bytes = 0;
+  std::optional<Instant> started;
+  std::optional<Instant> ended;
+};
+
+struct Invocation {
+  std::string command_id;
+  std::string instance_id;
+  std::string document_name;
+  std::string comment;
+  /// Status as stored; what the API shows as Delayed is a Pending one whose machine's agent is away (Commands::shown).
+  std::string status = "Pending";
+  std::string details = "Pending";
+  Instant requested;
+  std::optional<Instant> ended;
+  /// Its request has gone to the agent's queue; before, rate control holds it.
+  bool dispatched = false;
+  /// The agent has confirmed that it has it.
+  bool accepted = false;
+  std::vector<StepRecord> steps;
+  /// "{id, phase, attempt}" as given to Commands::send; empty for ordinary commands.
+  json::Object freeze;
+  /// What the agent or the server says beside the steps ("fate unknown …").
+  std::string message;
+
+  bool hasEnded() const { return status != "Pending" && status != "InProgress" && status != "Cancelling"; }
+  std::string key() const { return command_id + "/" + instance_id; }
+  /// Id of its request to the agent.
+  std::string requestId() const { return "cmd/" + key(); }
+
+  json::Object encode() const;
+  static Result<Invocation> decode(const json::Object& body);
+};
+
+struct Command {
+  std::string id;
+  std::string document_name;
+  /// As asked: "$DEFAULT", "$LATEST", "1" or "".
+  std::string document_version;
+  std::string comment;
+  /// As given: lists by parameter name.
+  json::Object parameters;
+  std::vector<std::string> instance_ids;
+  json::Array targets;
+  Instant requested;
+  /// requested + TimeoutSeconds + the document's execution timeout.
+  Instant expires;
+  std::int64_t timeout_seconds = 3600;
+  std::int64_t execution_seconds = 3600;
+  std::string max_concurrency = "50";
+  std::string max_errors = "0";
+  std::string output_bucket;
+  std::string output_prefix;
+  std::string output_region;
+  std::string service_role;
+  json::Object notification;
+  json::Object cloudwatch;
+  std::string status = "Pending";
+  std::string details = "Pending";
+  std::int64_t target_count = 0;
+  std::int64_t completed_count = 0;
+  std::int64_t error_count = 0;
+  std::int64_t delivery_timed_out_count = 0;
+  /// How many invocations rate control lets run at once now: starts at 1, grows with each that ends, up to MaxConcurrency.
+  std::int64_t window = 1;
+  /// Who sent it: an ARN, or what Commands::send was told ("run:ARN").
+  std::string by;
+  json::Object freeze;
+
+  bool hasEnded() const { return status != "Pending" && status != "InProgress" && status != "Cancelling"; }
+
+  json::Object encode() const;
+  static Result<Command> decode(const json::Object& body);
+};
+
+}  // namespace sp::services::ssm

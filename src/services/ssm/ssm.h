@@ -1,0 +1,11 @@
+// Systems Manager's API: Run Command and the managed machines it can reach.
+#pragma once
+#include "aws/operation.h"
+#include "services/ssm/commands.h"
+
+namespace sp::services::ssm {
+
+/// Signing name "ssm", JSON 1.1, target prefix "AmazonSSM". All outlive the table.
+aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances);
+
+}  // namespace sp::services::ssm
