@@ -1,0 +1,115 @@
+// Backup jobs: from StartBackupJob to the recovery point. Core thread only.
+//
+// A job waits in CREATED for the machine (its own lock, or a run's), for the repository and for an agent that can read;
+// runs on the machine's own agent, or on the host's when the machine is stopped; and ends by the agent's report.
+// AWS: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartBackupJob.html
+#pragma once
+#include <expected>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aws/operation.h"
+#include "services/backup/records.h"
+#include "services/context.h"
+
+namespace sp::services::ec2 {
+class Instances;
+}
+
+namespace sp::services::backup {
+
+class Vaults;
+class Grants;
+class RecoveryPoints;
+
+/// StartBackupJob's input, decoded, plus who asks.
+struct StartSpec {
+  std::string vault;
+  /// arn:aws:ec2:REGION:ACCOUNT:instance/i-…
+  std::string resource_arn;
+  std::string role_arn;
+  std::string token;
+  std::optional<std::int64_t> start_window_minutes;
+  std::optional<std::int64_t> complete_window_minutes;
+  std::int64_t delete_after_days = 0;
+  std::int64_t cold_after_days = 0;
+  TextMap recovery_point_tags;
+  /// Ours: "Paths" (a JSON list of absolute paths, or one path), "StallTimeoutInSeconds".
+  TextMap options;
+  /// "run:EXECUTION_ARN" when that run holds the machine already; empty: the job takes the machine lock itself.
+  std::string by;
+};
+
+class Jobs {
+ public:
+  /// Registers its handlers: before the core starts. All given outlive it.
+  Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points);
+  Jobs(const Jobs&) = delete;
+  Jobs& operator=(const Jobs&) = delete;
+
+  /// A new job, or the one an earlier call with the same token made. AWS's errors.
+  std::expected<Job, aws::ApiError> start(store::Txn& txn, const StartSpec& spec);
+  /// StopBackupJob: ABORTED at once while it waits, else ABORTING until the agent has stopped.
+  std::expected<void, aws::ApiError> stop(store::Txn& txn, std::string_view id);
+  /// With the live figures of a running job.
+  std::optional<Job> find(store::Txn& txn, std::string_view id) const;
+  /// The newest before that key that `wanted` accepts, newest first, with their keys; at most `limit`.
+  std::vector<std::pair<std::string, Job>> list(store::Txn& txn, std::string_view before_key, std::size_t limit,
+                                                const std::function<bool(const Job&)>& wanted) const;
+
+  /// Makes sure that the machine's repository in the vault is there or being made, so that a later job need not wait for
+  /// it. Harmless when repeated; unknown vaults are ignored.
+  void prepare(store::Txn& txn, std::string_view vault, std::string_view instance);
+
+  /// In the transaction in which the job reaches its final state.
+  using Listener = std::function<void(store::Txn&, const Job&)>;
+  void onEnded(Listener listener) { ended_.push_back(std::move(listener)); }
+  /// In the transaction that records that the data has been read and its snapshot is in the vault. May come again when
+  /// an interrupted read was repeated; the last one before the end holds.
+  void onCut(Listener listener) { cut_.push_back(std::move(listener)); }
+
+  /// After a start: running jobs get their grants back, waiting ones are looked at again.
+  void recover(store::Txn& txn);
+  /// The vault stored a snapshot for this job.
+  void snapshotStored(store::Txn& txn, std::string_view id, std::string_view snapshot);
+  /// Something a waiting job of this machine may have waited for has changed.
+  void wake(store::Txn& txn, std::string_view instance);
+
+ private:
+  struct Live {
+    Job figures;
+    Instant saved;
+    Instant moved;
+    std::uint64_t seen_bytes = 0;
+  };
+  std::optional<aws::ApiError> check(store::Txn& txn, const StartSpec& spec, Job& job) const;
+  void begin(store::Txn& txn, Job& job);
+  void dispatch(store::Txn& txn, Job& job, const std::string& agent);
+  void markRunning(store::Txn& txn, Job& job);
+  void handleProgress(store::Txn& txn, const json::Object& message);
+  void handleResult(store::Txn& txn, const json::Object& message);
+  void handleRefused(store::Txn& txn, const json::Object& message);
+  void settle(store::Txn& txn, Job& job, const json::Object& message);
+  void doom(store::Txn& txn, Job& job, JobState state, const std::string& why);
+  void end(store::Txn& txn, Job& job, JobState state, const std::string& message);
+  void onStartWindow(store::Txn& txn, const std::string& id);
+  void onCompleteWindow(store::Txn& txn, const std::string& id);
+  void onWatch(store::Txn& txn, const std::string& id);
+  void onKill(store::Txn& txn, const std::string& id);
+  std::string powerChange(store::Txn& txn, const Job& job) const;
+
+  Context& context_;
+  ec2::Instances& instances_;
+  Vaults& vaults_;
+  Grants& grants_;
+  RecoveryPoints& points_;
+  std::map<std::string, Live, std::less<>> live_;
+  std::vector<Listener> ended_;
+  std::vector<Listener> cut_;
+};
+
+}  // namespace sp::services::backup
