@@ -1,0 +1,67 @@
+// How a kind of request plugs into the agent. The agent has journalled the request before a handler sees it, gives each
+// one a thread, journals the result and sends it until it is settled. A handler is straight-line code.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "json/json.h"
+#include "net/http_client.h"
+
+namespace sp::agent {
+
+/// Who this agent is and where its server is. Immutable but for endpoint().
+class Identity {
+ public:
+  virtual ~Identity() = default;
+  /// "i-…" or "host".
+  virtual const std::string& agent() const = 0;
+  virtual const std::string& stateDir() const = 0;
+  /// Where demo machines live; empty on an agent without a power driver.
+  virtual const std::string& machinesDir() const = 0;
+  /// "HOST:PORT" of the server's agents' port, read anew from the file `endpoint`. Error "agent.endpoint".
+  virtual Result<std::string> endpoint() const = 0;
+  /// ca.pem, cert.pem and key.pem of the state directory, for net::makeHttpClient and restic.
+  virtual net::ClientTls tls() const = 0;
+};
+
+/// One request on its way. Used by the handler's thread; cancelled() and cancelFd() by any.
+class RequestContext {
+ public:
+  virtual ~RequestContext() = default;
+  virtual const std::string& id() const = 0;
+  virtual const json::Object& request() const = 0;
+  virtual const Identity& identity() const = 0;
+  /// True when an earlier agent process had accepted this request already: notes() tell how far it came.
+  virtual bool adopted() const = 0;
+  /// Notes of this request in the order they were made.
+  virtual const std::vector<json::Object>& notes() const = 0;
+  /// Adds a durable note (fsynced before it returns), "starting" for example. Error "journal.full" or "journal.write":
+  /// the caller must then not do what the note announces.
+  virtual Result<void> note(json::Object note) = 0;
+  /// The server, or a person, asked to cancel. cancelFd() is readable from then on.
+  virtual bool cancelled() const = 0;
+  virtual int cancelFd() const = 0;
+  /// Sends {type:"progress", id, …}; may be lost; at most a few a second.
+  virtual void progress(json::Object members) = 0;
+  /// Waits for `time` or until cancelled; true: cancelled.
+  virtual bool sleep(std::chrono::milliseconds time) = 0;
+};
+
+class RequestHandler {
+ public:
+  virtual ~RequestHandler() = default;
+  /// The message types this handler takes ("backup.run").
+  virtual std::vector<std::string> types() const = 0;
+  /// Does the request and returns its result message: "type" and members; "id" is set by the agent. Runs on a thread of
+  /// its own, many at once. When the agent is killed and started again it is called anew with adopted() true: it must not
+  /// do twice what may be done once. A cancelled request still returns a result.
+  virtual json::Object run(RequestContext& context) = 0;
+};
+
+/// Folder on this host that is "/" inside a stopped demo machine (MACHINES_DIR/i-…/root). Error "agent.machine" if there is
+/// no such machine, or its name is not an instance id.
+Result<std::string> machineRoot(const Identity& identity, const std::string& instance);
+
+}  // namespace sp::agent
