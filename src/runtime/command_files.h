@@ -18,8 +18,8 @@ class CommandFiles {
    public:
     virtual ~Source() = default;
     virtual std::uint64_t size() const = 0;
-    /// Up to `limit` bytes from `offset`; shorter only at the end.
-    virtual Result<std::string> read(std::uint64_t offset, std::size_t limit) = 0;
+    /// The next at most `limit` bytes; empty at the end.
+    virtual Result<std::string> read(std::size_t limit) = 0;
   };
   /// The object `key` a command downloads. "files.forbidden": that agent has no open invocation of the command, or the
   /// command does not download that key; "files.missing": no such object now.

@@ -1,0 +1,165 @@
+#include "fleet/deliveries.h"
+
+#include <fmt/format.h>
+
+#include "agentwire/messages.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+
+namespace sp::fleet {
+namespace {
+
+constexpr std::string_view kKind = "delivery";
+constexpr std::size_t kBacklogMax = 10'000;
+
+std::string keyOf(std::string_view agent, std::string_view id) { return fmt::format("{}/{}", agent, id); }
+
+/// "command" of "command.run", "power" of "power.stop", "cancel".
+std::string_view family(std::string_view type) { return type.substr(0, type.find('.')); }
+
+bool isAnswer(std::string_view type) { return type.ends_with(".result") || type == agentwire::kRefused; }
+
+}  // namespace
+
+// The order must outlive restarts and clocks that jump back, so the first request looks at what is there.
+std::int64_t Deliveries::nextSeq(store::Txn& txn) {
+  if (last_seq_ == 0) {
+    std::string after;
+    while (true) {
+      const auto page = txn.records().scan(kKind, "", after, 1000);
+      for (const auto& record : page) {
+        const auto body = json::parse(record.body);
+        if (body && body->is_object()) last_seq_ = std::max(last_seq_, json::intOr(body->get_object(), "seq", 0));
+      }
+      if (page.size() < 1000) break;
+      after = page.back().key;
+    }
+  }
+  last_seq_ = std::max(last_seq_ + 1, toMicros(txn.now()));
+  return last_seq_;
+}
+
+void Deliveries::request(store::Txn& txn, std::string_view agent, const json::Object& message) {
+  const auto id = json::textOr(message, "id");
+  if (const auto framed = agentwire::frame(message); !framed) {
+    // Nobody waits for ever: the sender hears of it as if the agent had refused.
+    core_.follow([this, name = std::string(agent), id, why = framed.error().message](store::Txn& later) {
+      reports_.tell(later, name, agentwire::kRefused, {{"type", agentwire::kRefused}, {"id", id}, {"message", why}});
+      return true;
+    });
+    return;
+  }
+  const auto created = toMicros(txn.now());
+  txn.records().put(kKind, keyOf(agent, id), json::toText(json::Object{{"seq", nextSeq(txn)}, {"created", created}, {"message", message}}));
+  txn.afterCommit([this, name = std::string(agent), created, message] { deliver(name, created, message); });
+}
+
+void Deliveries::withdraw(store::Txn& txn, std::string_view agent, std::string_view id) { txn.records().erase(kKind, keyOf(agent, id)); }
+
+// Time has gone by since the request was made: "start within" shrinks by it, and what may no longer start stays here until
+// its sender gives it up.
+void Deliveries::deliver(std::string_view agent, std::int64_t created, const json::Object& message) {
+  const auto session = sessions_.find(agent);
+  if (session == sessions_.end()) return;
+  if (failpoint::hit("fleet.before_send")) return;
+  const auto within = json::intOr(message, "startWithinMs", -1);
+  if (within < 0) {
+    if (auto framed = agentwire::frame(message)) sender_.send(session->second, std::move(*framed));
+    return;
+  }
+  const auto elapsed_ms = std::max<std::int64_t>(0, (toMicros(core_.clock().now()) - created) / 1000);
+  if (elapsed_ms >= within) return;
+  auto adjusted = message;
+  adjusted["startWithinMs"] = within - elapsed_ms;
+  if (auto framed = agentwire::frame(adjusted)) sender_.send(session->second, std::move(*framed));
+}
+
+std::vector<Deliveries::Pending> Deliveries::pending(store::Txn& txn, std::string_view agent) const {
+  std::vector<Pending> found;
+  for (const auto& record : txn.records().scan(kKind, keyOf(agent, ""), "", kBacklogMax)) {
+    auto body = json::parse(record.body);
+    if (!body || !body->is_object()) continue;
+    auto& object = body->get_object();
+    const auto* message = json::find(object, "message");
+    if (message == nullptr || !message->is_object()) continue;
+    found.push_back({json::intOr(object, "seq", 0), json::intOr(object, "created", 0), message->get_object()});
+  }
+  std::ranges::sort(found, {}, &Pending::seq);
+  return found;
+}
+
+void Deliveries::opened(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello) {
+  if (admit_ && !admit_(txn, agent)) {
+    log::warn("agent refused: no such machine, or it is terminated", {{"agent", agent}});
+    txn.afterCommit([this, session] { sender_.close(session); });
+    return;
+  }
+  std::set<std::string, std::less<>> open;
+  if (const auto* ids = json::find(hello, "open"); ids != nullptr && ids->is_array())
+    for (const auto& id : ids->get_array())
+      if (id.is_string()) open.insert(json::toStd(id.get_string()));
+  auto waiting = pending(txn, agent);
+  reports_.tell(txn, agent, agentwire::kHello, hello);
+  // What it has already taken is not sent again; its "accepted" may have been lost.
+  std::erase_if(waiting, [&](const Pending& each) {
+    const auto id = json::textOr(each.message, "id");
+    if (!open.contains(id)) return false;
+    reports_.tell(txn, agent, agentwire::kAccepted, {{"type", agentwire::kAccepted}, {"id", id}});
+    return true;
+  });
+  txn.afterCommit([this, session, agent, waiting = std::move(waiting)] {
+    if (const auto older = sessions_.find(agent); older != sessions_.end() && older->second != session) sender_.close(older->second);
+    sessions_.insert_or_assign(agent, session);
+    log::info("agent connected", {{"agent", agent}, {"waiting", waiting.size()}});
+    if (auto welcome = agentwire::frame({{"type", agentwire::kWelcome}, {"serverId", server_id_}})) sender_.send(session, std::move(*welcome));
+    for (const auto& each : waiting) deliver(agent, each.created, each.message);
+  });
+}
+
+void Deliveries::closed(SessionId session, const std::string& agent) {
+  const auto found = sessions_.find(agent);
+  if (found == sessions_.end() || found->second != session) return;
+  sessions_.erase(found);
+  log::info("agent disconnected", {{"agent", agent}});
+}
+
+void Deliveries::settle(store::Txn& txn, SessionId session, const std::string& id) {
+  txn.afterCommit([this, session, id] {
+    if (failpoint::hit("fleet.before_settled")) return;
+    if (auto framed = agentwire::frame({{"type", agentwire::kSettled}, {"id", id}})) sender_.send(session, std::move(*framed));
+  });
+}
+
+void Deliveries::received(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& message) {
+  const auto type = json::textOr(message, "type");
+  const auto id = json::textOr(message, "id");
+  if (type == agentwire::kPong) return;
+  if (id.empty()) {
+    if (!reports_.tell(txn, agent, type, message)) log::warn("an agent's message has no reader", {{"agent", agent}, {"type", type}});
+    return;
+  }
+  if (failpoint::hit("fleet.result_received")) return;
+  const auto key = keyOf(agent, id);
+  const auto record = txn.records().get(kKind, key);
+  if (!record) {
+    if (isAnswer(type)) settle(txn, session, id);
+    return;
+  }
+  if (isAnswer(type)) {
+    const auto body = json::parse(*record);
+    const auto* request = body && body->is_object() ? json::find(body->get_object(), "message") : nullptr;
+    const auto asked = request != nullptr && request->is_object() ? json::textOr(request->get_object(), "type") : std::string();
+    if (type != agentwire::kRefused && family(asked) != family(type)) {
+      log::error("an agent answered with the wrong kind of result", {{"agent", agent}, {"id", id}, {"asked", asked}, {"answer", type}});
+      return;
+    }
+    // Removed first: what the handler asks of this agent under the same id is then a new request.
+    txn.records().erase(kKind, key);
+    if (!reports_.tell(txn, agent, type, message)) log::warn("an agent's answer has no reader", {{"agent", agent}, {"type", type}, {"id", id}});
+    settle(txn, session, id);
+    return;
+  }
+  reports_.tell(txn, agent, type, message);
+}
+
+}  // namespace sp::fleet

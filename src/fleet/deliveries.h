@@ -1,0 +1,70 @@
+// Requests to agents that survive everything: a record each until the answer has been handled. Core thread only.
+//
+// Records of kind "delivery", key AGENT/ID: {"seq", "created", "message"}. Sent after the commit that made them, again, in
+// their order, whenever the agent's session comes up, and forgotten in the transaction that handles the answer; then the
+// agent is told "settled". What an agent reports of requests nobody knows any more is settled at once.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "json/json.h"
+#include "runtime/core.h"
+#include "runtime/ports.h"
+
+namespace sp::fleet {
+
+using SessionId = std::uint64_t;
+
+/// The other end of the sessions. Any thread.
+class SessionSender {
+ public:
+  virtual ~SessionSender() = default;
+  /// One framed message; nothing if the session has gone.
+  virtual void send(SessionId session, std::string frame) = 0;
+  virtual void close(SessionId session) = 0;
+};
+
+class Deliveries final : public runtime::AgentPort {
+ public:
+  /// `server_id` is what "welcome" tells. All given outlive it.
+  Deliveries(runtime::Core& core, const runtime::AgentReports& reports, SessionSender& sender, std::string server_id)
+      : core_(core), reports_(reports), sender_(sender), server_id_(std::move(server_id)) {}
+
+  void request(store::Txn& txn, std::string_view agent, const json::Object& message) override;
+  void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) override;
+  bool connected(std::string_view agent) const override { return sessions_.contains(agent); }
+
+  /// Who may connect.
+  void admit(std::function<bool(store::Txn&, std::string_view)> decide) { admit_ = std::move(decide); }
+
+  /// A session said hello: it becomes the agent's only one, and is sent what waits for it.
+  void opened(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
+  void closed(SessionId session, const std::string& agent);
+  /// Any later message.
+  void received(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& message);
+
+ private:
+  struct Pending {
+    std::int64_t seq = 0;
+    std::int64_t created = 0;
+    json::Object message;
+  };
+  std::int64_t nextSeq(store::Txn& txn);
+  std::vector<Pending> pending(store::Txn& txn, std::string_view agent) const;
+  void deliver(std::string_view agent, std::int64_t created, const json::Object& message);
+  void settle(store::Txn& txn, SessionId session, const std::string& id);
+
+  runtime::Core& core_;
+  const runtime::AgentReports& reports_;
+  SessionSender& sender_;
+  std::string server_id_;
+  std::function<bool(store::Txn&, std::string_view)> admit_;
+  std::map<std::string, SessionId, std::less<>> sessions_;
+  /// Of the last request; 0 until the first one looked at what the store holds.
+  std::int64_t last_seq_ = 0;
+};
+
+}  // namespace sp::fleet

@@ -1,0 +1,102 @@
+#include "fleet/fleet.h"
+
+#include <filesystem>
+
+#include "base/log.h"
+#include "fleet/authority.h"
+#include "fleet/deliveries.h"
+#include "fleet/host_agent.h"
+#include "fleet/listener.h"
+#include "fleet/socket_address.h"
+
+namespace sp::fleet {
+namespace {
+
+class RealFleet final : public Fleet, private runtime::AgentIdentities {
+ public:
+  RealFleet(const FleetOptions& options, runtime::Core& core, const runtime::AgentReports& reports, std::unique_ptr<Authority> authority,
+            std::unique_ptr<Listener> listener)
+      : core_(core),
+        authority_(std::move(authority)),
+        listener_(std::move(listener)),
+        deliveries_(core, reports, *listener_, authority_->id()),
+        host_agent_({options.data_dir, dialAddress(listener_->endpoint()), options.agent_failpoints}, *authority_),
+        wants_host_agent_(options.host_agent) {}
+  ~RealFleet() override { stop(); }
+
+  runtime::AgentPort& agents() override { return deliveries_; }
+  runtime::AgentIdentities& identities() override { return *this; }
+  void admit(std::function<bool(store::Txn&, std::string_view)> decide) override { deliveries_.admit(std::move(decide)); }
+  void route(std::string prefix, AgentHttpRoute& route) override { listener_->route(std::move(prefix), route); }
+  net::Endpoint endpoint() const override { return listener_->endpoint(); }
+  Result<void> start() override;
+  void stop() override;
+
+  Result<runtime::AgentIdentity> issue(std::string_view agent) override {
+    SP_TRY(auto issued, authority_->issueAgent(agent));
+    return runtime::AgentIdentity{dialAddress(listener_->endpoint()), authority_->certificate(), std::move(issued.cert), std::move(issued.key)};
+  }
+
+ private:
+  using Handle = void (Deliveries::*)(store::Txn&, SessionId, const std::string&, const json::Object&);
+  void post(Handle handle, SessionId session, const std::string& agent, json::Object message);
+
+  runtime::Core& core_;
+  std::unique_ptr<Authority> authority_;
+  std::unique_ptr<Listener> listener_;
+  Deliveries deliveries_;
+  HostAgent host_agent_;
+  bool wants_host_agent_;
+  bool stopped_ = false;
+};
+
+void RealFleet::post(Handle handle, SessionId session, const std::string& agent, json::Object message) {
+  auto job = [this, handle, session, agent, message = std::move(message)](store::Txn& txn) {
+    (deliveries_.*handle)(txn, session, agent, message);
+    return true;
+  };
+  core_.post(std::move(job), [this, session](const Error* error) {
+    // Not durable: the agent must say it again, which it does on its next connection.
+    if (error != nullptr) listener_->close(session);
+    else listener_->consumed(session);
+  });
+}
+
+Result<void> RealFleet::start() {
+  if (wants_host_agent_) SP_CHECK_OK(host_agent_.prepare());
+  Listener::Events events;
+  events.hello = [this](SessionId session, const std::string& agent, json::Object message) {
+    post(&Deliveries::opened, session, agent, std::move(message));
+  };
+  events.message = [this](SessionId session, const std::string& agent, json::Object message) {
+    post(&Deliveries::received, session, agent, std::move(message));
+  };
+  events.closed = [this](SessionId session, const std::string& agent) {
+    core_.post([this, session, agent](store::Txn&) {
+      deliveries_.closed(session, agent);
+      return true;
+    });
+  };
+  listener_->start(std::move(events));
+  if (wants_host_agent_) host_agent_.start();
+  return {};
+}
+
+void RealFleet::stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  host_agent_.stop();
+  listener_->stop();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Fleet>> Fleet::open(FleetOptions options, runtime::Core& core, runtime::AgentReports& reports, const Clock& clock,
+                                           Random& random) {
+  options.data_dir = std::filesystem::absolute(options.data_dir).lexically_normal().string();
+  SP_TRY(auto authority, Authority::open(options.data_dir + "/ca", random));
+  SP_TRY(auto listener, Listener::open(options.listen, *authority, clock));
+  return std::make_unique<RealFleet>(options, core, reports, std::move(authority), std::move(listener));
+}
+
+}  // namespace sp::fleet

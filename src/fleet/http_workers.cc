@@ -1,0 +1,276 @@
+#include "fleet/http_workers.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace sp::fleet {
+namespace {
+
+namespace http = boost::beast::http;
+using Parser = http::request_parser<http::buffer_body>;
+
+constexpr std::uint32_t kHeadBytes = 64 * 1024;
+constexpr std::size_t kPiece = 64 * 1024;
+constexpr std::uint64_t kDrainBytes = 64U << 20U;
+// A backup's client keeps its connections while it reads large files: silence is normal.
+constexpr time_t kIdleSeconds = 300;
+
+std::string_view reason(int status) {
+  const auto text = http::obsolete_reason(static_cast<http::status>(status));
+  return {text.data(), text.size()};
+}
+
+/// One connection: bytes in and out over TLS, one request after the other.
+class Connection final : public AgentHttpStream {
+ public:
+  Connection(SSL* ssl, const std::string& agent, const std::string& remote) : ssl_(ssl), agent_(agent), remote_(remote) {}
+
+  /// False when the connection has ended or the request makes no sense (then it was answered).
+  bool readHead();
+  /// Drops the rest of the body; false if the connection cannot be used further.
+  bool finishRequest();
+
+  const net::RequestHead& head() const override { return head_; }
+  const std::string& agent() const override { return agent_; }
+  std::optional<std::pair<std::string, std::string>> credential() const override;
+  Result<std::string> readBody(std::size_t limit) override;
+  Result<void> respond(int status, const net::Headers& headers, std::string_view body) override;
+  Result<void> respondHead(int status, const net::Headers& headers, std::uint64_t length) override;
+  Result<void> write(std::string_view bytes) override;
+
+ private:
+  Result<bool> fill();
+  Result<void> writeAll(std::string_view bytes);
+
+  SSL* ssl_;
+  const std::string& agent_;
+  const std::string& remote_;
+  std::string buffer_;
+  std::optional<Parser> parser_;
+  net::RequestHead head_;
+  bool continued_ = false;
+  bool answered_ = false;
+  bool keep_alive_ = false;
+  std::uint64_t owed_ = 0;
+};
+
+/// False at the end of the connection.
+Result<bool> Connection::fill() {
+  const auto before = buffer_.size();
+  buffer_.resize(before + kPiece);
+  ERR_clear_error();
+  const int got = SSL_read(ssl_, buffer_.data() + before, static_cast<int>(kPiece));
+  buffer_.resize(before + static_cast<std::size_t>(std::max(got, 0)));
+  if (got > 0) return true;
+  const int why = SSL_get_error(ssl_, got);
+  if (why == SSL_ERROR_ZERO_RETURN) return false;
+  if (why == SSL_ERROR_WANT_READ) return fail("net.timeout", fmt::format("no byte from {} within {} s", agent_, kIdleSeconds));
+  return fail("net.closed", "the connection to " + agent_ + " broke");
+}
+
+bool Connection::readHead() {
+  parser_.emplace();
+  parser_->header_limit(kHeadBytes);
+  parser_->body_limit(boost::none);
+  parser_->eager(false);
+  head_ = {};
+  continued_ = answered_ = keep_alive_ = false;
+  owed_ = 0;
+  while (!parser_->is_header_done()) {
+    boost::system::error_code error;
+    std::size_t used = 0;
+    if (!buffer_.empty()) used = parser_->put(boost::asio::buffer(buffer_), error);
+    buffer_.erase(0, used);
+    if (error && error != http::error::need_more) {
+      answered_ = false;
+      (void)respond(error == http::error::header_limit ? 431 : 400, {}, error.message() + "\n");
+      return false;
+    }
+    if (parser_->is_header_done()) break;
+    const auto more = fill();
+    if (!more || !*more) return false;
+  }
+  const auto& request = parser_->get();
+  head_.method = std::string(request.method_string());
+  head_.target = std::string(request.target());
+  for (const auto& field : request) head_.headers.push_back({std::string(field.name_string()), std::string(field.value())});
+  head_.remote = remote_;
+  head_.expects_continue = boost::beast::iequals(request[http::field::expect], "100-continue");
+  if (!parser_->chunked()) {
+    const auto length = parser_->content_length();
+    head_.content_length = length ? *length : 0;
+  }
+  keep_alive_ = request.keep_alive();
+  return true;
+}
+
+std::optional<std::pair<std::string, std::string>> Connection::credential() const {
+  for (const auto& header : head_.headers) {
+    if (!equalsIgnoreCase(header.name, "authorization")) continue;
+    const std::string_view value = header.value;
+    if (value.size() < 6 || !equalsIgnoreCase(value.substr(0, 6), "basic ")) return std::nullopt;
+    const auto text = fromBase64(trim(value.substr(6)));
+    if (!text) return std::nullopt;
+    const auto colon = text->find(':');
+    if (colon == std::string::npos) return std::nullopt;
+    return std::pair(text->substr(0, colon), text->substr(colon + 1));
+  }
+  return std::nullopt;
+}
+
+Result<std::string> Connection::readBody(std::size_t limit) {
+  if (head_.expects_continue && !continued_ && !answered_) {
+    continued_ = true;
+    SP_CHECK_OK(writeAll("HTTP/1.1 100 Continue\r\n\r\n"));
+  }
+  std::string out(limit, '\0');
+  auto& body = parser_->get().body();
+  body.data = out.data();
+  body.size = limit;
+  body.more = true;
+  parser_->eager(true);
+  while (!parser_->is_done() && body.size > 0) {
+    boost::system::error_code error = http::error::need_more;
+    std::size_t used = 0;
+    if (!buffer_.empty()) used = parser_->put(boost::asio::buffer(buffer_), error);
+    buffer_.erase(0, used);
+    if (error && error != http::error::need_more && error != http::error::need_buffer)
+      return fail("net.protocol", "the body of the request is broken: " + error.message());
+    if (parser_->is_done() || body.size == 0) break;
+    if (error == http::error::need_buffer) break;
+    if (used > 0 && !buffer_.empty()) continue;
+    if (body.size < limit && buffer_.empty()) break;  // something was read: hand it on rather than wait
+    SP_TRY(const bool more, fill());
+    if (!more) return fail("net.closed", "the connection ended within the body of a request");
+  }
+  out.resize(limit - body.size);
+  return out;
+}
+
+Result<void> Connection::writeAll(std::string_view bytes) {
+  while (!bytes.empty()) {
+    ERR_clear_error();
+    const int sent = SSL_write(ssl_, bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), 1U << 20U)));
+    if (sent <= 0) return fail("net.closed", "the connection to " + agent_ + " broke while it was answered");
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return {};
+}
+
+Result<void> Connection::respondHead(int status, const net::Headers& headers, std::uint64_t length) {
+  if (answered_) return fail("net.protocol", "a request was answered twice");
+  answered_ = true;
+  owed_ = head_.method == "HEAD" ? 0 : length;
+  std::string text = fmt::format("HTTP/1.1 {} {}\r\n", status, reason(status));
+  for (const auto& header : headers) text += fmt::format("{}: {}\r\n", header.name, header.value);
+  if (status != 204 && status != 304) text += fmt::format("Content-Length: {}\r\n", length);
+  // An answer before the body was asked for: what the client still sends is drained, or the connection closed.
+  if (!keep_alive_) text += "Connection: close\r\n";
+  text += "\r\n";
+  return writeAll(text);
+}
+
+Result<void> Connection::respond(int status, const net::Headers& headers, std::string_view body) {
+  SP_CHECK_OK(respondHead(status, headers, body.size()));
+  return owed_ > 0 ? write(body) : Result<void>{};
+}
+
+Result<void> Connection::write(std::string_view bytes) {
+  if (bytes.size() > owed_) return fail("net.protocol", "more bytes were written than the answer's length says");
+  SP_CHECK_OK(writeAll(bytes));
+  owed_ -= bytes.size();
+  return {};
+}
+
+bool Connection::finishRequest() {
+  if (!answered_) (void)respond(500, {}, "the request was not answered\n");
+  if (owed_ > 0 || !keep_alive_) return false;
+  if (parser_->is_done()) return true;
+  // Whoever waits for "100 Continue" has not sent its body, and may never do so.
+  if (head_.expects_continue && !continued_) return false;
+  std::uint64_t drained = 0;
+  while (!parser_->is_done()) {
+    const auto piece = readBody(kPiece);
+    if (!piece) return false;
+    drained += piece->size();
+    if (drained > kDrainBytes) return false;
+    if (piece->empty()) break;
+  }
+  return parser_->is_done();
+}
+
+void makeBlocking(int fd) {
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  const timeval limit{kIdleSeconds, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+}  // namespace
+
+bool HttpWorkers::run(os::Fd socket, SslPtr ssl, std::string agent, std::string remote) {
+  makeBlocking(socket.get());
+  const std::lock_guard lock(mutex_);
+  for (auto each = workers_.begin(); each != workers_.end();) {
+    if (!(*each)->done) {
+      ++each;
+      continue;
+    }
+    (*each)->thread.join();
+    each = workers_.erase(each);
+  }
+  if (stopped_ || workers_.size() >= limit_) return false;
+  auto worker = std::make_unique<Worker>();
+  worker->socket = std::move(socket);
+  auto& here = *worker;
+  workers_.push_back(std::move(worker));
+  here.thread = std::thread([this, &here, owned = std::move(ssl), name = std::move(agent), from = std::move(remote)] {
+    serve(here, owned.get(), name, from);
+    here.done = true;
+  });
+  return true;
+}
+
+void HttpWorkers::serve(Worker& worker, SSL* ssl, const std::string& agent, const std::string& remote) {
+  Connection connection(ssl, agent, remote);
+  while (connection.readHead()) {
+    if (auto* route = find(connection.head().target)) route->serve(connection);
+    else (void)connection.respond(404, {}, "nothing here\n");
+    if (!connection.finishRequest()) break;
+  }
+  SSL_shutdown(ssl);
+  ::shutdown(worker.socket.get(), SHUT_RDWR);
+}
+
+AgentHttpRoute* HttpWorkers::find(std::string_view target) const {
+  const std::pair<std::string, AgentHttpRoute*>* best = nullptr;
+  for (const auto& route : routes_)
+    if (target.starts_with(route.first) && (best == nullptr || route.first.size() > best->first.size())) best = &route;
+  return best == nullptr ? nullptr : best->second;
+}
+
+void HttpWorkers::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    for (const auto& worker : workers_) ::shutdown(worker->socket.get(), SHUT_RDWR);
+  }
+  for (const auto& worker : workers_)
+    if (worker->thread.joinable()) worker->thread.join();
+  workers_.clear();
+}
+
+}  // namespace sp::fleet

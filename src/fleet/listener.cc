@@ -1,0 +1,376 @@
+#include "fleet/listener.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "agentwire/messages.h"
+#include "base/log.h"
+#include "fleet/socket_address.h"
+#include "fleet/tls.h"
+
+namespace sp::fleet {
+namespace {
+
+constexpr SessionId kListenerTag = 0;
+constexpr SessionId kWakeTag = 1;
+constexpr SessionId kFirstSession = 2;
+constexpr int kTickMs = 1000;
+constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::size_t kKeptBytes = 4096;
+
+std::uint32_t frameSize(std::string_view head) {
+  std::uint32_t size = 0;
+  for (std::size_t i = 0; i < 4; ++i) size = (size << 8U) | static_cast<unsigned char>(head[i]);
+  return size;
+}
+
+}  // namespace
+
+struct Listener::Session {
+  SessionId id = 0;
+  os::Fd fd;
+  SslPtr ssl;
+  std::string remote;
+  /// CN of its certificate, once the handshake is done.
+  std::string agent;
+  bool established = false;
+  bool greeted = false;
+  std::uint32_t watched = 0;
+  bool read_wants_write = false;
+  bool write_wants_read = false;
+  std::string in;
+  std::string out;
+  std::size_t out_at = 0;
+  int unhandled = 0;
+  Duration since{0};
+  Duration heard{0};
+  bool pinged = false;
+};
+
+Listener::Listener(net::Endpoint endpoint, os::Fd socket, SslContextPtr context, const Clock& clock, const ListenerLimits& limits)
+    : endpoint_(std::move(endpoint)),
+      socket_(std::move(socket)),
+      context_(std::move(context)),
+      clock_(clock),
+      limits_(limits),
+      http_(limits.http_connections),
+      next_id_(kFirstSession) {}
+
+Listener::~Listener() { stop(); }
+
+Result<std::unique_ptr<Listener>> Listener::open(const net::Endpoint& endpoint, const Authority& authority, const Clock& clock,
+                                                 const ListenerLimits& limits) {
+  SP_TRY(const auto own, authority.issueServer(endpoint.address));
+  SP_TRY(auto context, makeServerContext(own, authority.certificate()));
+  SP_TRY(auto bound, bindListener(endpoint));
+  auto listener =
+      std::unique_ptr<Listener>(new Listener(std::move(bound.endpoint), std::move(bound.socket), std::move(context), clock, limits));
+  SP_CHECK_OK(listener->prepare());
+  return listener;
+}
+
+Result<void> Listener::prepare() {
+  epoll_ = os::Fd(::epoll_create1(EPOLL_CLOEXEC));
+  wake_ = os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_ || !wake_) return failErrno("net.epoll", "cannot watch the agents' port", errno);
+  epoll_event event{EPOLLIN, {.u64 = kWakeTag}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return failErrno("net.epoll", "cannot watch the agents' port", errno);
+  return {};
+}
+
+void Listener::start(Events events) {
+  events_ = std::move(events);
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Listener::stop() {
+  if (!stopping_.exchange(true)) order({OrderKind::consumed, 0, {}});
+  if (thread_.joinable()) thread_.join();
+  http_.stop();
+  sessions_.clear();
+  socket_.reset();
+}
+
+void Listener::order(Order order) {
+  {
+    const std::lock_guard lock(mutex_);
+    orders_.push_back(std::move(order));
+    if (orders_.size() > 1) return;  // the first one woke the thread already
+  }
+  const std::uint64_t one = 1;
+  // A full counter wakes as well.
+  [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void Listener::send(SessionId session, std::string frame) { order({OrderKind::send, session, std::move(frame)}); }
+void Listener::close(SessionId session) { order({OrderKind::close, session, {}}); }
+void Listener::consumed(SessionId session) { order({OrderKind::consumed, session, {}}); }
+
+void Listener::loop() {
+  acceptAgain();
+  std::array<epoll_event, 128> events{};
+  while (!stopping_) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), kTickMs);
+    for (int i = 0; i < count && !stopping_; ++i) {
+      const auto& event = events[static_cast<std::size_t>(i)];
+      if (event.data.u64 == kListenerTag) accept();
+      else if (event.data.u64 == kWakeTag) takeOrders();
+      else if (const auto found = sessions_.find(event.data.u64); found != sessions_.end()) ready(*found->second, event.events);
+    }
+    tick();
+  }
+}
+
+void Listener::takeOrders() {
+  std::uint64_t counter = 0;
+  std::vector<Order> orders;
+  {
+    const std::lock_guard lock(mutex_);
+    [[maybe_unused]] const auto got = ::read(wake_.get(), &counter, sizeof counter);
+    orders.swap(orders_);
+  }
+  for (auto& order : orders) {
+    const auto found = sessions_.find(order.session);
+    if (found == sessions_.end()) continue;
+    auto& session = *found->second;
+    if (order.kind == OrderKind::close) {
+      drop(session.id, "closed by the server");
+    } else if (order.kind == OrderKind::send) {
+      if (session.out.size() - session.out_at + order.frame.size() > limits_.unsent_bytes) {
+        drop(session.id, "it does not read what it is sent");
+        continue;
+      }
+      session.out += order.frame;
+      if (!write(session)) drop(session.id, "connection lost");
+    } else if (--session.unhandled == limits_.unhandled / 2) {
+      // Reading was paused: what TLS holds already would not make the socket readable again.
+      if (!read(session)) drop(session.id, "connection lost");
+    }
+  }
+}
+
+void Listener::acceptAgain() {
+  if (accepting_ || handshakes_ >= limits_.handshakes || sessions_.size() >= limits_.sessions) return;
+  epoll_event event{EPOLLIN, {.u64 = kListenerTag}};
+  accepting_ = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket_.get(), &event) == 0;
+}
+
+void Listener::accept() {
+  while (handshakes_ < limits_.handshakes && sessions_.size() < limits_.sessions) {
+    const int fd = ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+      adopt(fd);
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == EAGAIN) return;
+    log::warn("cannot accept an agent", {{"errno", errno}});
+    break;  // out of descriptors: the next tick tries again
+  }
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
+  accepting_ = false;
+}
+
+void Listener::adopt(int fd) {
+  auto session = std::make_unique<Session>();
+  session->id = next_id_++;
+  session->fd = os::Fd(fd);
+  session->ssl = SslPtr(SSL_new(context_.get()));
+  session->remote = remoteAddress(fd);
+  session->since = session->heard = clock_.boottime();
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (!session->ssl || SSL_set_fd(session->ssl.get(), fd) != 1) return;
+  SSL_set_accept_state(session->ssl.get());
+  epoll_event event{EPOLLIN, {.u64 = session->id}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return;
+  session->watched = EPOLLIN;
+  ++handshakes_;
+  sessions_.emplace(session->id, std::move(session));
+}
+
+void Listener::watch(Session& session, std::uint32_t events) {
+  if (session.watched == events) return;
+  epoll_event event{events, {.u64 = session.id}};
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.fd.get(), &event);
+  session.watched = events;
+}
+
+void Listener::ready(Session& session, std::uint32_t events) {
+  const auto id = session.id;
+  if (!session.established) {
+    if (!handshake(session)) drop(id, "handshake failed");
+    return;
+  }
+  bool alive = true;
+  if ((events & EPOLLOUT) != 0U || session.write_wants_read) alive = write(session);
+  if (alive && ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0U || session.read_wants_write)) alive = read(session);
+  if (!alive) drop(id, "connection lost");
+}
+
+bool Listener::handshake(Session& session) {
+  ERR_clear_error();
+  const int done = SSL_do_handshake(session.ssl.get());
+  if (done != 1) {
+    const int why = SSL_get_error(session.ssl.get(), done);
+    if (why == SSL_ERROR_WANT_READ) return watch(session, EPOLLIN), true;
+    if (why == SSL_ERROR_WANT_WRITE) return watch(session, EPOLLOUT), true;
+    log::warn("an agent's TLS handshake failed", {{"remote", session.remote}, {"error", opensslError()}});
+    return false;
+  }
+  session.established = true;
+  --handshakes_;
+  acceptAgain();
+  session.agent = peerName(session.ssl.get());
+  session.heard = clock_.boottime();
+  if (negotiatedProtocol(session.ssl.get()) != agentwire::kAlpn) {
+    handOver(session);
+    return true;
+  }
+  watch(session, EPOLLIN);
+  return read(session);
+}
+
+// From here on the connection is its worker's; the session is only taken out of the lists.
+void Listener::handOver(Session& session) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, session.fd.get(), nullptr);
+  const auto remote = session.remote;
+  if (!http_.run(std::move(session.fd), std::move(session.ssl), session.agent, session.remote))
+    log::warn("too many HTTP connections on the agents' port", {{"remote", remote}, {"limit", limits_.http_connections}});
+  sessions_.erase(session.id);
+}
+
+bool Listener::read(Session& session) {
+  session.read_wants_write = false;
+  std::array<char, kReadBytes> buffer;
+  while (session.unhandled < limits_.unhandled) {
+    ERR_clear_error();
+    const int got = SSL_read(session.ssl.get(), buffer.data(), static_cast<int>(buffer.size()));
+    if (got > 0) {
+      session.heard = clock_.boottime();
+      session.pinged = false;
+      session.in.append(buffer.data(), static_cast<std::size_t>(got));
+      if (!takeFrames(session)) return false;
+      continue;
+    }
+    const int why = SSL_get_error(session.ssl.get(), got);
+    if (why == SSL_ERROR_WANT_READ) break;
+    if (why != SSL_ERROR_WANT_WRITE) return false;
+    session.read_wants_write = true;
+    break;
+  }
+  const bool paused = session.unhandled >= limits_.unhandled;
+  const bool wants_write = session.out_at < session.out.size() || session.read_wants_write;
+  watch(session, (paused ? 0U : std::uint32_t{EPOLLIN}) | (wants_write ? std::uint32_t{EPOLLOUT} : 0U));
+  return true;
+}
+
+bool Listener::write(Session& session) {
+  session.write_wants_read = false;
+  while (session.out_at < session.out.size()) {
+    ERR_clear_error();
+    const auto left = std::min<std::size_t>(session.out.size() - session.out_at, 1U << 20U);
+    const int sent = SSL_write(session.ssl.get(), session.out.data() + session.out_at, static_cast<int>(left));
+    if (sent > 0) {
+      session.out_at += static_cast<std::size_t>(sent);
+      continue;
+    }
+    const int why = SSL_get_error(session.ssl.get(), sent);
+    if (why == SSL_ERROR_WANT_READ) session.write_wants_read = true;
+    else if (why != SSL_ERROR_WANT_WRITE) return false;
+    break;
+  }
+  if (session.out_at == session.out.size()) {
+    session.out.clear();
+    session.out_at = 0;
+    if (session.out.capacity() > kKeptBytes) session.out.shrink_to_fit();
+  }
+  const bool wants_write = (session.out_at < session.out.size() && !session.write_wants_read) || session.read_wants_write;
+  watch(session, (session.watched & EPOLLIN) | (wants_write ? std::uint32_t{EPOLLOUT} : 0U));
+  return true;
+}
+
+bool Listener::takeFrames(Session& session) {
+  std::size_t at = 0;
+  while (session.in.size() - at >= 4) {
+    const auto size = frameSize(std::string_view(session.in).substr(at, 4));
+    if (size > agentwire::kFrameMax) {
+      log::warn("an agent's frame is too large", {{"agent", session.agent}, {"bytes", size}, {"limit", agentwire::kFrameMax}});
+      return false;
+    }
+    if (session.in.size() - at - 4 < size) break;
+    if (!takeMessage(session, std::string_view(session.in).substr(at + 4, size))) return false;
+    at += 4 + size;
+  }
+  session.in.erase(0, at);
+  if (session.in.empty() && session.in.capacity() > kKeptBytes) session.in.shrink_to_fit();
+  return true;
+}
+
+bool Listener::takeMessage(Session& session, std::string_view text) {
+  auto message = json::parse(text, 64);
+  if (!message || !message->is_object()) {
+    log::warn("an agent's message is no JSON object", {{"agent", session.agent}});
+    return false;
+  }
+  auto& object = message->get_object();
+  const bool hello = json::textOr(object, "type") == agentwire::kHello;
+  if (!session.greeted) {
+    if (!hello || json::textOr(object, "agent") != session.agent) {
+      log::warn("an agent's first message must be hello with its certificate's name",
+                {{"certificate", session.agent}, {"agent", json::textOr(object, "agent")}});
+      return false;
+    }
+    session.greeted = true;
+  } else if (json::textOr(object, "type") == agentwire::kPong) {
+    return true;
+  }
+  ++session.unhandled;
+  if (hello) events_.hello(session.id, session.agent, std::move(object));
+  else events_.message(session.id, session.agent, std::move(object));
+  return true;
+}
+
+void Listener::drop(SessionId id, std::string_view why) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  const auto& session = *found->second;
+  if (!session.established) --handshakes_;
+  else log::debug("agent's session ends", {{"agent", session.agent}, {"why", why}});
+  const auto agent = session.agent;
+  const bool greeted = session.greeted;
+  if (session.established) SSL_shutdown(session.ssl.get());
+  sessions_.erase(found);
+  acceptAgain();
+  if (greeted) events_.closed(id, agent);
+}
+
+void Listener::tick() {
+  const auto now = clock_.boottime();
+  if (now - last_tick_ < std::chrono::milliseconds(kTickMs)) return;
+  last_tick_ = now;
+  std::vector<std::pair<SessionId, std::string_view>> late;
+  for (auto& [id, session] : sessions_) {
+    if (!session->established || !session->greeted) {
+      if (now - session->since > limits_.handshake) late.emplace_back(id, "no hello in time");
+    } else if (now - session->heard > limits_.silence) {
+      late.emplace_back(id, "silent");
+    } else if (!session->pinged && now - session->heard > limits_.ping) {
+      session->pinged = true;
+      if (auto ping = agentwire::frame({{"type", agentwire::kPing}})) session->out += *ping;
+      if (!write(*session)) late.emplace_back(id, "connection lost");
+    }
+  }
+  for (const auto& [id, why] : late) drop(id, why);
+  acceptAgain();
+}
+
+}  // namespace sp::fleet

@@ -1,0 +1,119 @@
+// The agents' port. One thread runs all framed sessions on non-blocking sockets; a connection that speaks HTTP gets a
+// thread of its own after the handshake.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "fleet/agent_http.h"
+#include "fleet/authority.h"
+#include "fleet/deliveries.h"
+#include "fleet/http_workers.h"
+#include "fleet/openssl.h"
+#include "json/json.h"
+#include "net/http_server.h"
+#include "os/file.h"
+
+namespace sp::fleet {
+
+/// Bounds of the port; tests make them small.
+struct ListenerLimits {
+  Duration handshake = std::chrono::seconds(10);
+  std::size_t handshakes = 64;
+  std::size_t sessions = 16'384;
+  std::size_t http_connections = 256;
+  /// A session that was silent for so long is sent a ping …
+  Duration ping = std::chrono::seconds(20);
+  /// … and closed after this much silence.
+  Duration silence = std::chrono::seconds(60);
+  /// A session whose unsent bytes exceed this is closed: it does not read.
+  std::size_t unsent_bytes = 64U << 20U;
+  /// A session with this many messages not yet handled is not read from.
+  int unhandled = 256;
+};
+
+class Listener final : public SessionSender {
+ public:
+  /// Called on the listener's thread. `handled` of each message must be answered by consumed().
+  struct Events {
+    /// The session's first message, already checked: its "agent" is the certificate's.
+    std::function<void(SessionId, const std::string& agent, json::Object message)> hello;
+    std::function<void(SessionId, const std::string& agent, json::Object message)> message;
+    /// Only for sessions that said hello.
+    std::function<void(SessionId, const std::string& agent)> closed;
+  };
+
+  /// Binds; accepts nothing before start(). Errors "net.bind", "tls.…", "ca.issue". `clock` outlives it.
+  static Result<std::unique_ptr<Listener>> open(const net::Endpoint& endpoint, const Authority& authority, const Clock& clock,
+                                                const ListenerLimits& limits = {});
+  ~Listener() override;
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  /// HTTP below `prefix`. Before start().
+  void route(std::string prefix, AgentHttpRoute& route) { http_.route(std::move(prefix), route); }
+  void start(Events events);
+  void stop();
+  const net::Endpoint& endpoint() const { return endpoint_; }
+
+  void send(SessionId session, std::string frame) override;
+  void close(SessionId session) override;
+  /// One message of that session has been handled. Any thread.
+  void consumed(SessionId session);
+
+ private:
+  struct Session;
+  enum class OrderKind { send, close, consumed };
+  struct Order {
+    OrderKind kind;
+    SessionId session;
+    std::string frame;
+  };
+
+  Listener(net::Endpoint endpoint, os::Fd socket, SslContextPtr context, const Clock& clock, const ListenerLimits& limits);
+  Result<void> prepare();
+  void loop();
+  void order(Order order);
+  void takeOrders();
+  void accept();
+  void acceptAgain();
+  void adopt(int fd);
+  void ready(Session& session, std::uint32_t events);
+  bool handshake(Session& session);
+  bool read(Session& session);
+  bool write(Session& session);
+  bool takeFrames(Session& session);
+  bool takeMessage(Session& session, std::string_view text);
+  void handOver(Session& session);
+  void watch(Session& session, std::uint32_t events);
+  void drop(SessionId id, std::string_view why);
+  void tick();
+
+  net::Endpoint endpoint_;
+  os::Fd socket_;
+  os::Fd epoll_;
+  os::Fd wake_;
+  SslContextPtr context_;
+  const Clock& clock_;
+  ListenerLimits limits_;
+  Events events_;
+  HttpWorkers http_;
+  std::map<SessionId, std::unique_ptr<Session>> sessions_;
+  SessionId next_id_;
+  std::size_t handshakes_ = 0;
+  bool accepting_ = false;
+  Duration last_tick_{0};
+  std::mutex mutex_;
+  std::vector<Order> orders_;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sp::fleet

@@ -1,0 +1,40 @@
+// OpenSSL's objects as owners, and its error queue as text. Only for fleet's own .cc files.
+#pragma once
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <memory>
+#include <string>
+
+namespace sp::fleet {
+
+template <auto Free>
+struct OpensslFree {
+  template <class T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+
+using BioPtr = std::unique_ptr<BIO, OpensslFree<&BIO_free_all>>;
+using PkeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<&EVP_PKEY_free>>;
+using X509Ptr = std::unique_ptr<X509, OpensslFree<&X509_free>>;
+using SslPtr = std::unique_ptr<SSL, OpensslFree<&SSL_free>>;
+using SslContextPtr = std::unique_ptr<SSL_CTX, OpensslFree<&SSL_CTX_free>>;
+
+/// What OpenSSL says went wrong; empties its queue of this thread.
+inline std::string opensslError() {
+  std::string text;
+  while (const auto code = ERR_get_error()) {
+    char line[256];
+    ERR_error_string_n(code, line, sizeof line);
+    if (!text.empty()) text += "; ";
+    text += line;
+  }
+  return text.empty() ? "no reason given" : text;
+}
+
+}  // namespace sp::fleet
