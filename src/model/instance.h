@@ -46,6 +46,8 @@ struct Instance {
   std::string hostname;
   /// RunInstances' idempotency: the client's token, and the place within that call.
   std::string client_token;
+  /// What that call asked for, hashed: the token with anything else is a mistake.
+  std::string launch_hash;
   std::int64_t launch_index = 0;
   std::string instance_type;
   /// Which power driver: "sandbox".

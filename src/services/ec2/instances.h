@@ -23,6 +23,7 @@ struct LaunchSpec {
   std::string image_id;
   std::string instance_type;
   std::string client_token;
+  std::string launch_hash;
   std::map<std::string, std::string> tags;
   std::int64_t count = 1;
 };
@@ -42,12 +43,11 @@ class Instances {
   std::vector<Instance> byTag(store::Txn& txn, std::string_view key, std::string_view value) const;
 
   using Outcome = std::expected<Instance, aws::ApiError>;
-  /// Makes sure that it will run. On one that runs or is coming up: no effect. `by` is "api" or a holder of the machine
-  /// lock ("run:ARN", "job:ID"): while another holds the machine this is refused; while it is read for a backup, always.
-  /// The outcome of the change comes to onSettled.
+  /// Makes sure that it will run. On one that runs or is coming up: no effect. Refused while a job reads its files.
+  /// `by` is "api" or a holder of the machine lock ("run:ARN", "job:ID"). The outcome of the change comes to onSettled.
   Outcome start(store::Txn& txn, std::string_view id, std::string_view by);
-  /// The same for stopped. Without `force` the machine's pid 1 shuts down in order, for up to 120 s, and the change fails
-  /// when that is not enough; with it, it is killed then, and the machine lock does not refuse.
+  /// The same for stopped; refused while somebody other than `by` holds the machine lock. Its pid 1 is asked to shut down
+  /// and given 120 s; then the change fails. With `force` it is given 20 s and killed, and the lock does not refuse.
   Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by);
   /// Runs on, freshly booted.
   Outcome reboot(store::Txn& txn, std::string_view id, std::string_view by);
