@@ -90,6 +90,12 @@ class ItemTable {
   /// All items ordered by (partition, sort), strictly after the given keys.
   virtual std::vector<Item> scan(std::string_view table, std::optional<std::pair<std::string, std::string>> after, std::size_t limit) = 0;
   virtual std::uint64_t count(std::string_view table) = 0;
+  /// How many items, and the bytes of their keys and bodies. Walks the whole table.
+  struct Extent {
+    std::uint64_t items = 0;
+    std::uint64_t bytes = 0;
+  };
+  virtual Extent extent(std::string_view table) = 0;
   virtual void eraseTable(std::string_view table) = 0;
 };
 

@@ -156,6 +156,9 @@ TEST_F(StoreTest, ItemRangesAreBoundedAndPaged) {
     EXPECT_EQ(t.items().query("tbl", range).at(0).body, "2");
     EXPECT_EQ(t.items().scan("tbl", std::pair<std::string, std::string>("p", "4"), 9).at(0).body, "q");
     EXPECT_EQ(t.items().count("tbl"), 5U);
+    EXPECT_EQ(t.items().extent("tbl").items, 5U);
+    EXPECT_EQ(t.items().extent("tbl").bytes, 4U * 3 + 2);
+    EXPECT_EQ(t.items().extent("none").items, 0U);
     return true;
   });
 }

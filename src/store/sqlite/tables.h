@@ -42,6 +42,7 @@ class SqliteItems final : public ItemTable {
   std::vector<Item> query(std::string_view table, const Range& range) override;
   std::vector<Item> scan(std::string_view table, std::optional<std::pair<std::string, std::string>> after, std::size_t limit) override;
   std::uint64_t count(std::string_view table) override;
+  Extent extent(std::string_view table) override;
   void eraseTable(std::string_view table) override;
 
  private:

@@ -1,0 +1,19 @@
+// Whether an item meets a condition, and what a projection leaves of it.
+#pragma once
+#include <vector>
+
+#include "json/json.h"
+#include "services/dynamodb/expression/ast.h"
+
+namespace sp::dynamodb {
+
+/// `condition` must be resolved. An item that does not exist is an empty object.
+bool meets(const Condition& condition, const json::Object& item);
+
+/// The attribute value at a path, or nullptr.
+const json::Value* valueAt(const Path& path, const json::Object& item);
+
+/// The item with nothing but these paths; list elements move together, as AWS answers them.
+json::Object project(const std::vector<Path>& paths, const json::Object& item);
+
+}  // namespace sp::dynamodb

@@ -1,0 +1,103 @@
+#include "services/dynamodb/service.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "services/dynamodb/dynamodb.h"
+#include "services/dynamodb/expression/evaluate.h"
+#include "services/dynamodb/value.h"
+
+namespace sp::dynamodb {
+
+std::unexpected<aws::ApiError> noSuchTable(std::string_view name) {
+  return aws::refuse("ResourceNotFoundException", fmt::format("Requested resource not found: Table: {} not found", name));
+}
+
+store::ItemTable::Extent Extents::of(store::Txn& txn, std::string_view table) {
+  const auto began = clock_.boottime();
+  const auto known = known_.find(table);
+  if (known != known_.end() && began < known->second.until) return known->second.extent;
+  const auto extent = txn.items().extent(table);
+  const auto ended = clock_.boottime();
+  known_.insert_or_assign(std::string(table), Known{extent, ended + (ended - began) * 1000});
+  return extent;
+}
+
+std::string PreparedItem::body() const { return canonical ? json::toText(item) : json::toText(canonicalItem(item)); }
+
+std::expected<PreparedItem, aws::ApiError> prepareItem(const json::Object& item) {
+  SP_TRY(const auto checked, checkItem(item));
+  if (checked.size > kItemSizeMax) return aws::refuse("ValidationException", "Item size has exceeded the maximum allowed size");
+  return PreparedItem{item, checked.canonical, checked.size};
+}
+
+json::Object decodeItem(std::string_view body) {
+  auto parsed = json::parse(body);
+  const bool readable = parsed && parsed->is_object();
+  SP_INVARIANT(readable);
+  return readable ? std::move(parsed->get_object()) : json::Object{};
+}
+
+std::optional<json::Object> storedItem(store::Txn& txn, std::string_view table, const StoreKey& key) {
+  const auto body = txn.items().get(table, key.partition, key.sort);
+  if (!body) return std::nullopt;
+  return decodeItem(*body);
+}
+
+WriteWishes WriteWishes::read(Request& request) {
+  WriteWishes wishes;
+  wishes.return_old = request.choice("ReturnValues", {"NONE", "ALL_OLD"}) == "ALL_OLD";
+  wishes.return_old_on_failure = request.choice("ReturnValuesOnConditionCheckFailure", {"NONE", "ALL_OLD"}) == "ALL_OLD";
+  request.choice("ReturnItemCollectionMetrics", {"SIZE", "NONE"});
+  wishes.capacity = capacityWish(request);
+  request.refuseLegacy("Expected", "ConditionExpression");
+  request.refuseLegacy("ConditionalOperator", "ConditionExpression");
+  return wishes;
+}
+
+std::expected<void, aws::ApiError> checkCondition(const Expressions& expressions, const WriteWishes& wishes, const std::optional<json::Object>& old) {
+  if (!expressions.condition || meets(*expressions.condition, old.value_or(json::Object{}))) return {};
+  auto refusal = aws::refuse("ConditionalCheckFailedException", "The conditional request failed");
+  if (wishes.return_old_on_failure && old) refusal.error().extra["Item"] = *old;
+  return refusal;
+}
+
+json::Object writeOutput(const WriteWishes& wishes, std::string_view table, std::optional<json::Object> old, std::size_t new_size) {
+  json::Object out;
+  if (wishes.capacity != CapacityWish::none) addCapacity(out, wishes.capacity, table, writeUnits(std::max(new_size, old ? sizeOfItem(*old) : 0)));
+  if (wishes.return_old && old) out["Attributes"] = std::move(*old);
+  return out;
+}
+
+}  // namespace sp::dynamodb
+
+namespace sp::services {
+
+aws::ServiceTable makeDynamoDb(Context& context) {
+  const auto service = std::make_shared<dynamodb::Service>(dynamodb::Service{context.realm, context.random, dynamodb::Extents(context.clock)});
+  aws::ServiceTable table;
+  table.signing_name = "dynamodb";
+  table.protocol = aws::Protocol::json10;
+  table.target_or_namespace = "DynamoDB_20120810";
+  table.version = "2012-08-10";
+  const auto add = [&](std::string name, aws::Outcome (*operation)(dynamodb::Service&, const aws::Call&)) {
+    aws::Operation row;
+    row.name = std::move(name);
+    row.handler = [service, operation](const aws::Call& call) { return operation(*service, call); };
+    table.operations.push_back(std::move(row));
+  };
+  add("CreateTable", dynamodb::createTable);
+  add("DescribeTable", dynamodb::describeTable);
+  add("ListTables", dynamodb::listTables);
+  add("DeleteTable", dynamodb::deleteTable);
+  add("PutItem", dynamodb::putItem);
+  add("GetItem", dynamodb::getItem);
+  add("DeleteItem", dynamodb::deleteItem);
+  add("Query", dynamodb::query);
+  add("Scan", dynamodb::scan);
+  return table;
+}
+
+}  // namespace sp::services
