@@ -43,6 +43,8 @@ class RequestContext {
   /// The server, or a person, asked to cancel. cancelFd() is readable from then on.
   virtual bool cancelled() const = 0;
   virtual int cancelFd() const = 0;
+  /// Time since the request was accepted, also across restarts of the agent and the machine.
+  virtual std::chrono::milliseconds age() const = 0;
   /// Sends {type:"progress", id, …}; may be lost; at most a few a second.
   virtual void progress(json::Object members) = 0;
   /// Waits for `time` or until cancelled; true: cancelled.
@@ -58,6 +60,8 @@ class RequestHandler {
   /// its own, many at once. When the agent is killed and started again it is called anew with adopted() true: it must not
   /// do twice what may be done once. A cancelled request still returns a result.
   virtual json::Object run(RequestContext& context) = 0;
+  /// The server has the result: what was kept on disk for this request may go. Session's thread; be quick.
+  virtual void settled(const std::string& id) { (void)id; }
 };
 
 /// Folder on this host that is "/" inside a stopped demo machine (MACHINES_DIR/i-…/root). Error "agent.machine" if there is

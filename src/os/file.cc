@@ -73,6 +73,12 @@ Result<void> writeFileDurably(const std::string& path, std::string_view bytes, u
   return fsyncDirectory(std::filesystem::path(path).parent_path());
 }
 
+Result<void> writeFile(const std::string& path, std::string_view bytes, unsigned mode) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (!fd) return failErrno(errno == ENOSPC ? "os.full" : "os.open", "cannot create " + path, errno);
+  return writeAll(fd.get(), bytes, path);
+}
+
 Result<void> makeDirectories(const std::string& path, unsigned mode) {
   std::string so_far;
   for (const auto& part : std::filesystem::path(path)) {

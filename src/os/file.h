@@ -33,6 +33,8 @@ class Fd {
 Result<std::string> readFile(const std::string& path, std::uint64_t limit = 64ULL << 20ULL);
 /// Written aside with `mode`, fsynced, renamed into place, folder fsynced: old or new, never half.
 Result<void> writeFileDurably(const std::string& path, std::string_view bytes, unsigned mode = 0600);
+/// Created or cut, then written; not durable. Errors "os.open", "os.write", "os.full".
+Result<void> writeFile(const std::string& path, std::string_view bytes, unsigned mode = 0600);
 Result<void> makeDirectories(const std::string& path, unsigned mode = 0700);
 Result<void> fsyncDirectory(const std::string& path);
 

@@ -1,0 +1,92 @@
+#include "agent/agent.h"
+
+#include <malloc.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "agent/handlers.h"
+#include "agent/identity.h"
+#include "agent/journal.h"
+#include "agent/outbox.h"
+#include "agent/requests.h"
+#include "agent/scripts/supervisor.h"
+#include "agent/session.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "os/process.h"
+
+namespace sp::agent {
+namespace {
+
+constexpr int kExitCannotStart = 1;
+constexpr int kExitOtherRuns = 3;
+
+int sayAndFail(const Error& error) {
+  std::fputs(fmt::format("stillpoint agent: {}\n", error.text()).c_str(), stderr);
+  return error.code == "os.locked" ? kExitOtherRuns : kExitCannotStart;
+}
+
+/// SIGTERM and SIGINT as a descriptor; blocked in every thread made from here on.
+os::Fd stopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return os::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/// Few threads live for a moment only: one heap for all of them, given back early.
+void keepMemorySmall() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+  ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+}
+
+Result<void> runLocked(const Options& options, int stop_fd) {
+  SP_TRY(const auto identity, FileIdentity::load(options));
+  SP_TRY(const auto journal, Journal::open(options.state_dir + "/journal"));
+  SP_CHECK_OK(os::writeFile(options.state_dir + "/pid", fmt::format("{} {}\n", ::getpid(), os::processStartTime(::getpid())), 0644));
+  Outbox outbox;
+  SP_TRY(auto parts, makeParts(identity, *journal, outbox));
+  // Its handlers' threads are never joined: it stays until the process ends.
+  auto* const requests = new Requests(*journal, identity, outbox, std::move(parts.handlers));
+  Session session(identity, *journal, *requests, outbox, stop_fd);
+  for (auto& call : parts.on_welcome) session.onWelcome(std::move(call));
+  requests->adopt();
+  log::info("agent runs", {{"agent", identity.agent()}, {"state", options.state_dir}});
+  session.run();
+  log::info("agent ends", {{"agent", identity.agent()}, {"running", requests->running()}});
+  // No destructors: threads may still use what they would destroy. Everything that counts is on disk.
+  std::fflush(nullptr);
+  ::_exit(0);
+}
+
+}  // namespace
+
+int runAgent(const Options& options) {
+  keepMemorySmall();
+  const auto stop = stopSignals();
+  if (!options.failpoints.empty())
+    if (auto armed = failpoint::arm(options.failpoints); !armed) return sayAndFail(armed.error());
+  const auto lock = os::lockFile(options.state_dir + "/lock");
+  if (!lock) return sayAndFail(lock.error());
+  if (auto ran = runLocked(options, stop.get()); !ran) return sayAndFail(ran.error());
+  return 0;
+}
+
+std::optional<int> internalVerb(int argc, char** argv) {
+  if (argc < 2) return std::nullopt;
+  const std::string_view verb = argv[1];
+  if (verb == "agent-supervise" && argc == 3) return superviseMain(argv[2]);
+  return std::nullopt;
+}
+
+}  // namespace sp::agent

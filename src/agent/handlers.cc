@@ -1,0 +1,18 @@
+#include "agent/handlers.h"
+
+#include "agent/scripts/script_runner.h"
+#include "os/file.h"
+
+namespace sp::agent {
+
+Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outbox) {
+  Parts parts;
+  SP_CHECK_OK(os::makeDirectories(identity.stateDir() + "/runs"));
+  auto scripts = std::make_unique<ScriptRunner>(identity);
+  scripts->sweep(journal.openIds());
+  parts.handlers.push_back(std::move(scripts));
+  (void)outbox;
+  return parts;
+}
+
+}  // namespace sp::agent

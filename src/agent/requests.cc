@@ -1,0 +1,329 @@
+#include "agent/requests.h"
+
+#include <malloc.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "agentwire/messages.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "os/process.h"
+
+namespace sp::agent {
+namespace {
+
+constexpr std::size_t kResultMax = 900U << 10U;
+
+std::string resultTypeOf(const std::string& type) {
+  const auto dot = type.find('.');
+  return (dot == std::string::npos ? type : type.substr(0, dot)) + ".result";
+}
+
+/// What is answered for a request that its handler could not do: the words of every kind of result.
+json::Object failed(const json::Object& request, std::string_view fate, const std::string& message) {
+  const auto type = resultTypeOf(json::textOr(request, "type"));
+  json::Object out{{"type", type}, {"message", message}};
+  if (type == agentwire::kCommandResult) {
+    out["status"] = "Failed";
+    out["fate"] = fate;
+    out["steps"] = json::Array();
+  } else if (type == agentwire::kPowerResult) {
+    out["instance"] = json::textOr(request, "instance");
+    out["error"] = message;
+  } else {
+    out["state"] = "FAILED";
+  }
+  return out;
+}
+
+/// When a request was accepted stands in the journal beside it: on the boot's own clock, and on the wall's for other boots.
+json::Object stamped(const json::Object& message) {
+  const SystemClock clock;
+  auto out = message;
+  out["acceptedAt"] = json::Object{{"bootId", os::bootId()}, {"boottime", clock.boottime().count()}, {"wall", toMicros(clock.now())}};
+  return out;
+}
+
+std::chrono::milliseconds ageOf(const json::Object& request) {
+  const SystemClock clock;
+  const auto* value = json::find(request, "acceptedAt");
+  if (!value || !value->is_object()) return std::chrono::milliseconds(0);
+  const auto& at = value->get_object();
+  const bool same_boot = json::textOr(at, "bootId") == os::bootId();
+  const auto us = same_boot ? clock.boottime().count() - json::intOr(at, "boottime", 0) : toMicros(clock.now()) - json::intOr(at, "wall", 0);
+  return std::chrono::milliseconds(us / 1000);
+}
+
+}  // namespace
+
+json::Object bounded(json::Object result) {
+  for (std::size_t limit = 24U << 10U; limit >= 256 && json::toText(result).size() > kResultMax; limit /= 4) {
+    auto* steps = result.if_contains("steps");
+    if (!steps || !steps->is_array()) break;
+    for (auto& step : steps->get_array())
+      for (const char* stream : {"stdout", "stderr"})
+        if (auto* text = step.is_object() ? step.get_object().if_contains(stream) : nullptr; text && text->is_string()) {
+          auto& string = text->get_string();
+          auto size = std::min(string.size(), limit);
+          while (size > 0 && size < string.size() && (static_cast<unsigned char>(string[size]) & 0xC0U) == 0x80U) --size;
+          string.resize(size);
+        }
+  }
+  return result;
+}
+
+class Requests::Running final : public RequestContext {
+ public:
+  Running(Requests& owner, std::string id, Entry entry, bool adopted, RequestHandler* handler)
+      : handler_(handler), owner_(owner), id_(std::move(id)), entry_(std::move(entry)), adopted_(adopted), cancel_(::eventfd(0, EFD_CLOEXEC)) {}
+
+  const std::string& id() const override { return id_; }
+  const json::Object& request() const override { return entry_.request; }
+  const Identity& identity() const override { return owner_.identity_; }
+  bool adopted() const override { return adopted_; }
+  const std::vector<json::Object>& notes() const override { return entry_.notes; }
+  Result<void> note(json::Object note) override {
+    auto noted = owner_.journal_.note(id_, note);
+    if (!noted && FreezeTag::of(entry_.request).value_or(FreezeTag{}).thaw) {
+      // A thaw must be possible on a full disk.
+      owner_.journal_.releaseReserve();
+      noted = owner_.journal_.note(id_, note);
+    }
+    return noted;
+  }
+  bool cancelled() const override { return cancelled_.load(); }
+  int cancelFd() const override { return cancel_.get(); }
+  void progress(json::Object members) override {
+    members["type"] = agentwire::kProgress;
+    members["id"] = id_;
+    owner_.outbox_.send(members);
+  }
+  std::chrono::milliseconds age() const override { return ageOf(entry_.request); }
+  bool sleep(std::chrono::milliseconds time) override { return os::waitReadable(cancel_.get(), time); }
+
+  void cancel() {
+    cancelled_.store(true);
+    ::eventfd_write(cancel_.get(), 1);
+  }
+
+  RequestHandler* const handler_;
+
+ private:
+  Requests& owner_;
+  const std::string id_;
+  const Entry entry_;
+  const bool adopted_;
+  std::atomic<bool> cancelled_{false};
+  os::Fd cancel_;
+};
+
+Requests::Requests(Journal& journal, const Identity& identity, Outbox& outbox, std::vector<std::unique_ptr<RequestHandler>> handlers)
+    : journal_(journal), identity_(identity), outbox_(outbox), handlers_(std::move(handlers)) {}
+
+Requests::~Requests() = default;
+
+RequestHandler* Requests::handlerOf(const std::string& type) const {
+  for (const auto& handler : handlers_)
+    for (const auto& taken : handler->types())
+      if (taken == type) return handler.get();
+  return nullptr;
+}
+
+void Requests::adopt() {
+  for (const auto& [id, entry] : journal_.entries()) {
+    if (entry.result) continue;
+    log::info("request taken up again", {{"id", id}, {"type", json::textOr(entry.request, "type")}});
+    if (json::textOr(entry.request, "type") == agentwire::kCancel) cancel(entry.request);
+    else start(id, entry, true);
+  }
+}
+
+void Requests::onRequest(const json::Object& message) {
+  const auto id = json::textOr(message, "id");
+  const auto type = json::textOr(message, "type");
+  switch (journal_.seen(id)) {
+    case Journal::Seen::fresh:
+      if (type == agentwire::kCancel || handlerOf(type)) return accept(id, message);
+      return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("this agent does not know '{}'", type)}});
+    case Journal::Seen::open:
+      return outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
+    case Journal::Seen::finished:
+      if (const auto entry = journal_.find(id); entry && entry->result) outbox_.send(*entry->result);
+      return;
+    case Journal::Seen::settled:
+      return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("request {} was done and settled before", id)}});
+  }
+}
+
+void Requests::accept(const std::string& id, const json::Object& received) {
+  const auto message = stamped(received);
+  std::optional<std::pair<std::string, Freeze>> freeze;
+  const auto tag = FreezeTag::of(message);
+  Result<void> accepted;
+  {
+    const std::lock_guard lock(freeze_mutex_);
+    if (tag) freeze.emplace(tag->id, onAccept(journal_.freeze(tag->id), *tag, id));
+    accepted = journal_.accept(id, message, freeze);
+    const bool undoing = (tag && tag->thaw) || json::textOr(message, "type") != agentwire::kCommandRun;
+    if (!accepted && undoing) {
+      journal_.releaseReserve();
+      accepted = journal_.accept(id, message, freeze);
+    }
+  }
+  if (!accepted) {
+    log::error("request refused", {{"id", id}, {"why", accepted.error().text()}});
+    return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", accepted.error().text()}});
+  }
+  failpoint::hit("agent.request.accepted");
+  outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
+  if (json::textOr(message, "type") == agentwire::kCancel) return cancel(message);
+  if (tag && tag->thaw) cancelFreezePhase(tag->id);
+  Entry entry;
+  entry.request = message;
+  start(id, entry, false);
+}
+
+void Requests::start(const std::string& id, const Entry& entry, bool adopted) {
+  auto* handler = handlerOf(json::textOr(entry.request, "type"));
+  auto running = std::make_shared<Running>(*this, id, entry, adopted, handler);
+  if (journal_.cancelled(id)) cancelTarget(id);
+  if (journal_.cancelled(id)) running->cancel();
+  {
+    const std::lock_guard lock(mutex_);
+    running_.insert_or_assign(id, running);
+    if (const auto tag = FreezeTag::of(entry.request)) turns_[tag->id].push_back(id);
+  }
+  try {
+    std::thread([this, running] { work(running); }).detach();
+  } catch (const std::exception& error) {
+    // Not a single step was made: it is taken up again by the next start of the agent if this fails too.
+    log::error("no thread for a request", {{"id", id}, {"why", error.what()}});
+    finish(*running, FreezeTag::of(entry.request), failed(entry.request, adopted ? "unknown" : "known", error.what()));
+  }
+}
+
+void Requests::work(const std::shared_ptr<Running>& running) {
+  const auto tag = FreezeTag::of(running->request());
+  if (tag) awaitTurn(tag->id, running->id());
+  auto result = outcome(*running, tag);
+  finish(*running, tag, std::move(result));
+}
+
+json::Object Requests::outcome(Running& running, const std::optional<FreezeTag>& tag) {
+  if (!running.handler_) return failed(running.request(), "unknown", "this agent does not know the request any more");
+  if (tag) {
+    const auto freeze = journal_.freeze(tag->id).value_or(Freeze());
+    const auto decision = decide(freeze, *tag, running.id());
+    // A script that has begun is followed to its end, whatever was decided since.
+    if (decision.kind == FreezeDecision::Kind::answer && running.notes().empty()) return decision.result;
+    if (decision.kind == FreezeDecision::Kind::refuse && running.notes().empty()) return failed(running.request(), "known", decision.message);
+  }
+  try {
+    return running.handler_->run(running);
+  } catch (const std::exception& error) {
+    return failed(running.request(), "unknown", fmt::format("the agent failed: {}", error.what()));
+  }
+}
+
+void Requests::finish(Running& running, const std::optional<FreezeTag>& tag, json::Object result) {
+  const auto& id = running.id();
+  result["id"] = id;
+  result = bounded(std::move(result));
+  bool sent = false;
+  while (true) {
+    std::optional<std::pair<std::string, Freeze>> freeze;
+    Result<void> finished;
+    {
+      const std::lock_guard lock(freeze_mutex_);
+      if (tag) freeze.emplace(tag->id, onResult(journal_.freeze(tag->id).value_or(Freeze()), *tag, result));
+      finished = journal_.finish(id, result, freeze);
+    }
+    if (finished || journal_.seen(id) == Journal::Seen::settled) break;
+    log::error("result not journalled", {{"id", id}, {"why", finished.error().text()}});
+    // It rests on what stands on disk elsewhere (the script's status), so the server may know it already.
+    if (!sent) outbox_.send(result);
+    sent = true;
+    journal_.releaseReserve();
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+  failpoint::hit("agent.result.journaled");
+  outbox_.send(result);
+  failpoint::hit("agent.result.sent");
+  if (tag) endTurn(tag->id, id);
+  const std::lock_guard lock(mutex_);
+  running_.erase(id);
+  if (running_.empty()) ::malloc_trim(0);
+}
+
+void Requests::cancel(const json::Object& message) {
+  const auto id = json::textOr(message, "id");
+  cancelTarget(json::textOr(message, "target"));
+  const json::Object result{{"type", agentwire::kCancelResult}, {"id", id}};
+  if (auto finished = journal_.finish(id, result, std::nullopt); !finished)
+    log::error("result not journalled", {{"id", id}, {"why", finished.error().text()}});
+  outbox_.send(result);
+}
+
+void Requests::cancelTarget(const std::string& target) {
+  const auto seen = journal_.seen(target);
+  if (seen == Journal::Seen::finished || seen == Journal::Seen::settled) return;
+  const auto entry = journal_.find(target);
+  if (const auto tag = entry ? FreezeTag::of(entry->request) : std::nullopt; tag && !tag->thaw) {
+    const std::lock_guard lock(freeze_mutex_);
+    if (auto set = journal_.setFreeze(tag->id, onCancel(journal_.freeze(tag->id).value_or(Freeze()), *tag)); !set)
+      log::error("freeze not marked cancelled", {{"freeze", tag->id}, {"why", set.error().text()}});
+  }
+  if (auto marked = journal_.cancel(target); !marked) log::error("cancel not journalled", {{"id", target}, {"why", marked.error().text()}});
+  const std::lock_guard lock(mutex_);
+  if (const auto found = running_.find(target); found != running_.end()) found->second->cancel();
+}
+
+void Requests::cancelFreezePhase(const std::string& freeze_id) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, running] : running_)
+    if (const auto tag = FreezeTag::of(running->request()); tag && !tag->thaw && tag->id == freeze_id) running->cancel();
+}
+
+void Requests::awaitTurn(const std::string& freeze_id, const std::string& id) {
+  std::unique_lock lock(mutex_);
+  turn_.wait(lock, [&] { return turns_[freeze_id].front() == id; });
+}
+
+void Requests::endTurn(const std::string& freeze_id, const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  auto& waiting = turns_[freeze_id];
+  std::erase(waiting, id);
+  if (waiting.empty()) turns_.erase(freeze_id);
+  turn_.notify_all();
+}
+
+void Requests::onSettled(const std::string& id) {
+  failpoint::hit("agent.settled");
+  const auto entry = journal_.find(id);
+  if (!entry) return;
+  if (auto settled = journal_.settle(id); !settled) {
+    // The result is sent again after the next welcome, and settled then.
+    log::error("settling not journalled", {{"id", id}, {"why", settled.error().text()}});
+    return;
+  }
+  if (auto* handler = handlerOf(json::textOr(entry->request, "type"))) handler->settled(id);
+  journal_.restoreReserve();
+}
+
+void Requests::resend() {
+  for (const auto& result : journal_.results()) outbox_.send(result);
+}
+
+std::size_t Requests::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_.size();
+}
+
+}  // namespace sp::agent

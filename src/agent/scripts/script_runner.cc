@@ -1,0 +1,346 @@
+#include "agent/scripts/script_runner.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "agent/freeze_rules.h"
+#include "agent/scripts/step_result.h"
+#include "agent/scripts/supervisor.h"
+#include "agent/scripts/transfer.h"
+#include "agentwire/messages.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace sp::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds kDownloadPatience{60'000};
+constexpr std::chrono::milliseconds kUploadPatience{30'000};
+constexpr int kExitStopAsSuccess = 168;
+constexpr int kExitStopAsFailure = 169;
+
+std::string runDirectory(const Identity& identity, const std::string& id) { return identity.stateDir() + "/runs/" + percentEncode(id); }
+
+/// The first bytes of a file and how long it is.
+struct Head {
+  std::string text;
+  std::uint64_t bytes = 0;
+};
+Head headOf(const std::string& path) {
+  Head head;
+  struct stat info{};
+  const os::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file || ::fstat(file.get(), &info) != 0) return head;
+  head.bytes = static_cast<std::uint64_t>(info.st_size);
+  std::string bytes(std::min<std::uint64_t>(head.bytes, kInlineOutput), '\0');
+  const auto got = ::read(file.get(), bytes.data(), bytes.size());
+  bytes.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  head.text = toUtf8(bytes);
+  return head;
+}
+
+/// "NAME", "VERSION_ID" of os-release.
+std::map<std::string, std::string> osRelease() {
+  std::map<std::string, std::string> out;
+  const auto text = os::readFile("/etc/os-release", 65536);
+  if (!text) return out;
+  for (const auto line : split(*text, '\n')) {
+    const auto equals = line.find('=');
+    if (equals == std::string_view::npos) continue;
+    auto value = trim(line.substr(equals + 1));
+    if (value.size() >= 2 && value.front() == '"') value = value.substr(1, value.size() - 2);
+    out.emplace(line.substr(0, equals), value);
+  }
+  return out;
+}
+
+/// One command on its way through its steps.
+class CommandRun {
+ public:
+  CommandRun(RequestContext& context, std::string directory)
+      : context_(context), directory_(std::move(directory)), began_(clock_.boottime()), request_(context.request()) {}
+
+  json::Object run();
+
+ private:
+  struct Going {
+    bool stop = false;
+    bool unknown = false;
+  };
+  void recall();
+  Going step(std::size_t index, const json::Object& step);
+  StepResult downloadStep(const json::Object& step, StepResult result);
+  Going scriptStep(std::size_t index, const json::Object& step, StepResult result);
+  Result<void> begin(std::size_t index, const json::Object& step, SupervisedRun& supervised);
+  Result<SuperviseSpec> makeSpec(const json::Object& step, const std::string& script) const;
+  Going harvest(StepResult result, SupervisedRun& supervised);
+  void uploadOutputs();
+  std::int64_t sinceStart() const { return (clock_.boottime() - began_).count() / 1000; }
+  json::Object answer(std::string status, std::string_view fate, const std::string& message);
+  const json::Object* startingNote(std::size_t index) const;
+  void add(const StepResult& result) { results_.push_back(result.encode()); }
+
+  RequestContext& context_;
+  const SystemClock clock_;
+  const std::string directory_;
+  Duration began_;
+  const json::Object& request_;
+  json::Array results_;
+  /// Steps before this one were recalled from notes.
+  std::size_t next_ = 0;
+  struct Output {
+    std::string directory;
+    std::string step;
+  };
+  std::vector<Output> outputs_;
+};
+
+const json::Object* CommandRun::startingNote(std::size_t index) const {
+  for (const auto& note : context_.notes())
+    if (json::intOr(note, "starting", -1) == static_cast<std::int64_t>(index)) return &note;
+  return nullptr;
+}
+
+/// After a restart of the agent: what stood before the last script that began is in that script's note.
+void CommandRun::recall() {
+  if (context_.notes().empty()) return;
+  const auto& last = context_.notes().back();
+  next_ = static_cast<std::size_t>(json::intOr(last, "starting", 0));
+  if (const auto* before = json::find(last, "before"); before && before->is_array()) results_ = before->get_array();
+  if (json::textOr(last, "bootId") == os::bootId()) began_ = Duration(json::intOr(last, "began", began_.count()));
+  for (const auto& note : context_.notes())
+    if (const auto index = json::intOr(note, "starting", 0); index < static_cast<std::int64_t>(next_))
+      outputs_.push_back({fmt::format("{}/step-{}", directory_, index), json::textOr(note, "step")});
+}
+
+json::Object CommandRun::run() {
+  recall();
+  const auto* steps = json::find(request_, "steps");
+  if (!steps || !steps->is_array()) return answer("Failed", "known", "the command has no steps");
+  const auto start_within = json::intOr(request_, "startWithinMs", 0);
+  if (context_.notes().empty() && start_within > 0 && context_.age().count() > start_within)
+    return answer("TimedOut", "known", fmt::format("the command could not start within {} ms", start_within));
+  if (context_.cancelled() && context_.notes().empty()) return answer("Cancelled", "known", "cancelled before it started");
+  const auto& list = steps->get_array();
+  bool stopped = false;
+  for (std::size_t index = next_; index < list.size(); ++index) {
+    if (!list[index].is_object()) return answer("Failed", "known", fmt::format("step {} is not an object", index));
+    const auto& one = list[index].get_object();
+    if (stopped || (context_.cancelled() && !startingNote(index))) {
+      StepResult skipped;
+      skipped.name = json::textOr(one, "name");
+      skipped.plugin = json::textOr(one, "plugin");
+      skipped.status = stopped ? "Skipped" : "Cancelled";
+      skipped.exit_code = stopped ? 0 : -1;
+      skipped.since_start_ms = sinceStart();
+      add(skipped);
+      continue;
+    }
+    const auto going = step(index, one);
+    if (going.unknown) {
+      uploadOutputs();
+      return answer("Failed", "unknown", fmt::format("the script of step {} was started, and the machine or its supervisor went down before it told how it ended; it is not run again",
+                                                     json::textOr(one, "name")));
+    }
+    stopped = going.stop;
+  }
+  uploadOutputs();
+  return answer(context_.cancelled() ? "Cancelled" : overallStatus(results_), "known", "");
+}
+
+CommandRun::Going CommandRun::step(std::size_t index, const json::Object& step) {
+  StepResult result;
+  result.name = json::textOr(step, "name");
+  result.plugin = json::textOr(step, "plugin");
+  result.status = "Failed";
+  result.since_start_ms = sinceStart();
+  if (result.plugin == "aws:downloadContent") {
+    add(downloadStep(step, std::move(result)));
+    return {};
+  }
+  if (result.plugin == "aws:runShellScript") return scriptStep(index, step, std::move(result));
+  result.err = fmt::format("plugin '{}' is not known to this agent", result.plugin);
+  result.err_bytes = result.err.size();
+  add(result);
+  return {};
+}
+
+StepResult CommandRun::downloadStep(const json::Object& step, StepResult result) {
+  std::string problem = json::textOr(step, "error");
+  const auto* files = json::find(step, "files");
+  std::size_t fetched = 0;
+  if (problem.empty() && files && files->is_array())
+    for (const auto& file : files->get_array()) {
+      if (!file.is_object()) continue;
+      const auto path = fs::path(json::textOr(file.get_object(), "path")).lexically_normal();
+      if (std::ranges::find(path, "..") != path.end()) {
+        problem = fmt::format("'{}' leaves the downloads folder", path.string());
+        break;
+      }
+      // An absolute path replaces the folder, as operator/ does.
+      const auto target = fs::path(directory_) / "downloads" / path;
+      const auto done = download(context_, {json::textOr(file.get_object(), "source"), target, json::textOr(file.get_object(), "sha256")}, kDownloadPatience);
+      if (!done) {
+        problem = done.error().text();
+        break;
+      }
+      ++fetched;
+    }
+  result.status = problem.empty() ? "Success" : "Failed";
+  result.exit_code = problem.empty() ? 0 : 1;
+  result.out = problem.empty() ? fmt::format("Content downloaded: {} file{}", fetched, fetched == 1 ? "" : "s") : "";
+  result.err = toUtf8(problem);
+  result.out_bytes = result.out.size();
+  result.err_bytes = result.err.size();
+  result.duration_ms = sinceStart() - result.since_start_ms;
+  return result;
+}
+
+CommandRun::Going CommandRun::scriptStep(std::size_t index, const json::Object& step, StepResult result) {
+  SupervisedRun supervised(fmt::format("{}/step-{}", directory_, index));
+  const auto* note = startingNote(index);
+  if (note) result.since_start_ms = json::intOr(*note, "sinceStartMs", result.since_start_ms);
+  if (!note) {
+    if (auto begun = begin(index, step, supervised); !begun) {
+      result.err = toUtf8(begun.error().text());
+      result.err_bytes = result.err.size();
+      add(result);
+      return {};
+    }
+  }
+  outputs_.push_back({supervised.directory(), result.name});
+  // A supervisor that is alive is followed; the lock tells surely, since it was taken before "starting" was written.
+  if (!supervised.wait(context_.cancelFd())) {
+    supervised.cancel();
+    supervised.wait(-1);
+  }
+  failpoint::hit("agent.script.ended");
+  return harvest(std::move(result), supervised);
+}
+
+Result<void> CommandRun::begin(std::size_t index, const json::Object& step, SupervisedRun& supervised) {
+  SP_CHECK_OK(os::makeDirectories(supervised.directory()));
+  const auto script = supervised.directory() + "/_script.sh";
+  SP_CHECK_OK(os::writeFile(script, json::textOr(step, "script"), 0700));
+  SP_TRY(const auto spec, makeSpec(step, script));
+  SP_CHECK_OK(supervised.prepare(spec));
+  SP_CHECK_OK(context_.note({{"starting", index},
+                             {"step", json::textOr(step, "name")},
+                             {"sinceStartMs", sinceStart()},
+                             {"bootId", os::bootId()},
+                             {"began", began_.count()},
+                             {"before", results_}}));
+  failpoint::hit("agent.script.starting");
+  // From here on it may have run: an error that follows is no proof that it has not.
+  SP_CHECK_OK(supervised.launch());
+  failpoint::hit("agent.script.started");
+  return {};
+}
+
+Result<SuperviseSpec> CommandRun::makeSpec(const json::Object& step, const std::string& script) const {
+  SuperviseSpec spec;
+  const auto downloads = directory_ + "/downloads";
+  const auto asked = json::textOr(step, "workingDirectory");
+  std::error_code ignored;
+  const auto base = fs::is_directory(downloads, ignored) ? downloads : fs::path(script).parent_path().string();
+  spec.cwd = asked.empty() ? base : (fs::path(base) / asked).string();
+  if (!fs::is_directory(spec.cwd, ignored)) return fail("agent.cwd", fmt::format("the working directory {} does not exist", spec.cwd));
+  spec.argv = {"sh", "-c", script};
+  spec.timeout_ms = json::intOr(step, "timeoutMs", 3'600'000);
+  spec.reserve = context_.identity().stateDir() + "/journal/reserve";
+  std::map<std::string, std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (const auto equals = text.find('='); equals != std::string_view::npos) environment.insert_or_assign(std::string(text.substr(0, equals)), text.substr(equals + 1));
+  }
+  auto release = osRelease();
+  environment["AWS_SSM_INSTANCE_ID"] = json::textOr(request_, "instance", context_.identity().agent());
+  environment["SSM_COMMAND_ID"] = json::textOr(request_, "commandId");
+  environment["AWS_SSM_PLATFORM_NAME"] = release["NAME"];
+  environment["AWS_SSM_PLATFORM_VERSION"] = release["VERSION_ID"];
+  if (const auto* given = json::find(request_, "environment"); given && given->is_object())
+    for (const auto& [name, value] : given->get_object())
+      if (value.is_string()) environment.insert_or_assign(std::string(name), json::toStd(value.get_string()));
+  auto& path = environment["PATH"];
+  if (path.empty()) path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  path += ":" + spec.cwd;
+  for (const auto& [name, value] : environment) spec.environment.push_back(fmt::format("{}={}", name, value));
+  return spec;
+}
+
+CommandRun::Going CommandRun::harvest(StepResult result, SupervisedRun& supervised) {
+  const auto status = supervised.status();
+  auto out = headOf(supervised.directory() + "/stdout");
+  auto err = headOf(supervised.directory() + "/stderr");
+  result.out = std::move(out.text);
+  result.out_bytes = out.bytes;
+  result.err = std::move(err.text);
+  result.err_bytes = err.bytes;
+  if (!status) {
+    result.status = "Failed";
+    add(result);
+    return {.stop = true, .unknown = true};
+  }
+  result.exit_code = status->exit_code;
+  result.duration_ms = status->duration_ms;
+  if (status->reason == "timeout") result.status = "TimedOut";
+  else if (status->reason == "cancelled") result.status = "Cancelled";
+  else result.status = status->reason == "exited" && (status->exit_code == 0 || status->exit_code == kExitStopAsSuccess) ? "Success" : "Failed";
+  if (!status->message.empty()) {
+    result.err += toUtf8(status->message);
+    result.err_bytes += status->message.size();
+  }
+  add(result);
+  return {.stop = status->reason == "exited" && (status->exit_code == kExitStopAsSuccess || status->exit_code == kExitStopAsFailure), .unknown = false};
+}
+
+void CommandRun::uploadOutputs() {
+  if (!json::boolOr(request_, "upload", false)) return;
+  for (const auto& output : outputs_)
+    for (const char* stream : {"stdout", "stderr"}) {
+      const auto path = fmt::format("{}/{}", output.directory, stream);
+      std::error_code error;
+      if (const auto size = fs::file_size(path, error); error || size == 0) continue;
+      const auto target = fmt::format("/commands/{}/output/{}/{}/{}", percentEncode(json::textOr(request_, "commandId")),
+                                      percentEncode(json::textOr(request_, "instance")), percentEncode(output.step), stream);
+      // As with Run Command, a failed upload does not fail the command.
+      if (auto sent = upload(context_, path, target, kUploadPatience); !sent)
+        log::warn("output not stored", {{"id", context_.id()}, {"target", target}, {"why", sent.error().text()}});
+    }
+}
+
+json::Object CommandRun::answer(std::string status, std::string_view fate, const std::string& message) {
+  json::Object out{{"type", agentwire::kCommandResult}, {"status", std::move(status)}, {"fate", fate}, {"steps", std::move(results_)}};
+  if (!message.empty()) out["message"] = message;
+  return out;
+}
+
+}  // namespace
+
+json::Object ScriptRunner::run(RequestContext& context) { return CommandRun(context, runDirectory(identity_, context.id())).run(); }
+
+void ScriptRunner::settled(const std::string& id) {
+  std::error_code ignored;
+  fs::remove_all(runDirectory(identity_, id), ignored);
+}
+
+void ScriptRunner::sweep(const std::vector<std::string>& open) {
+  std::set<std::string> kept;
+  for (const auto& id : open) kept.insert(percentEncode(id));
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(identity_.stateDir() + "/runs", ignored))
+    if (!kept.contains(entry.path().filename().string())) fs::remove_all(entry.path(), ignored);
+}
+
+}  // namespace sp::agent

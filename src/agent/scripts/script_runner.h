@@ -1,0 +1,23 @@
+// command.run: the steps of one command as Run Command does them (AWS-RunShellScript, AWS-RunRemoteScript).
+//
+// DIR/runs/ID/downloads/…      fetched files, mode 0700
+// DIR/runs/ID/step-N/…         one script: _script.sh and what its supervisor keeps (supervisor.h)
+#pragma once
+#include "agent/request_handler.h"
+
+namespace sp::agent {
+
+class ScriptRunner final : public RequestHandler {
+ public:
+  explicit ScriptRunner(const Identity& identity) : identity_(identity) {}
+  std::vector<std::string> types() const override { return {"command.run"}; }
+  json::Object run(RequestContext& context) override;
+  void settled(const std::string& id) override;
+  /// Removes folders of requests not in `open`. Once, at start.
+  void sweep(const std::vector<std::string>& open);
+
+ private:
+  const Identity& identity_;
+};
+
+}  // namespace sp::agent

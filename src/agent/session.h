@@ -1,0 +1,45 @@
+// The agent's line to its server: dials, says hello, passes messages both ways, dials again. The main loop of the agent.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "agent/outbox.h"
+#include "agent/request_handler.h"
+#include "agent/requests.h"
+#include "base/random.h"
+#include "net/tls_client.h"
+
+namespace sp::agent {
+
+class Session {
+ public:
+  /// All given outlive it. `stop_fd` is readable when the agent shall end.
+  Session(const Identity& identity, Journal& journal, Requests& requests, Outbox& outbox, int stop_fd);
+  /// Called on this thread after each welcome, when what waits was sent again.
+  void onWelcome(std::function<void()> call) { on_welcome_.push_back(std::move(call)); }
+  /// Until `stop_fd` is readable.
+  void run();
+
+ private:
+  Result<void> connectOnce();
+  Result<void> converse(net::FramedTlsClient& client);
+  Result<void> step(net::FramedTlsClient& client);
+  void take(const json::Object& message);
+  json::Object hello() const;
+  bool stopping() const;
+  /// Full jitter: anything between nothing and a limit that grows with each failure.
+  std::chrono::milliseconds nextDelay(bool loopback);
+
+  const Identity& identity_;
+  Journal& journal_;
+  Requests& requests_;
+  Outbox& outbox_;
+  const int stop_fd_;
+  SystemRandom random_;
+  std::vector<std::function<void()>> on_welcome_;
+  int failures_ = 0;
+  bool welcomed_ = false;
+  std::string last_failure_;
+};
+
+}  // namespace sp::agent
