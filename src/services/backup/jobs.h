@@ -76,6 +76,8 @@ class Jobs {
   void recover(store::Txn& txn);
   /// The vault stored a snapshot for this job.
   void snapshotStored(store::Txn& txn, std::string_view id, std::string_view snapshot);
+  /// Whether a job that has not ended writes into that vault.
+  bool usesVault(store::Txn& txn, std::string_view vault) const;
   /// Something a waiting job of this machine may have waited for has changed.
   void wake(store::Txn& txn, std::string_view instance);
 
@@ -85,21 +87,28 @@ class Jobs {
     Instant saved;
     Instant moved;
     std::uint64_t seen_bytes = 0;
+    /// What earlier processes of this server had stored under the job.
+    std::int64_t stored_before = 0;
   };
   std::optional<aws::ApiError> check(store::Txn& txn, const StartSpec& spec, Job& job) const;
+  void save(store::Txn& txn, const Job& job) const;
+  void addLive(Job& job) const;
+  /// Jobs of that machine that have not ended, oldest first.
+  std::vector<Job> openOf(store::Txn& txn, std::string_view instance) const;
+  std::optional<Job> openJob(store::Txn& txn, const json::Object& message) const;
   void begin(store::Txn& txn, Job& job);
   void dispatch(store::Txn& txn, Job& job, const std::string& agent);
+  void openGrant(const Job& job);
   void markRunning(store::Txn& txn, Job& job);
   void handleProgress(store::Txn& txn, const json::Object& message);
   void handleResult(store::Txn& txn, const json::Object& message);
-  void handleRefused(store::Txn& txn, const json::Object& message);
   void settle(store::Txn& txn, Job& job, const json::Object& message);
+  /// The server ends it: at once while it waits, else when its agent has stopped, or after a while without an answer.
   void doom(store::Txn& txn, Job& job, JobState state, const std::string& why);
   void end(store::Txn& txn, Job& job, JobState state, const std::string& message);
-  void onStartWindow(store::Txn& txn, const std::string& id);
-  void onCompleteWindow(store::Txn& txn, const std::string& id);
-  void onWatch(store::Txn& txn, const std::string& id);
-  void onKill(store::Txn& txn, const std::string& id);
+  void addRecoveryPoint(store::Txn& txn, const Job& job, JobState state);
+  void watch(store::Txn& txn, const std::string& id);
+  void settledPower(store::Txn& txn, const std::string& instance);
   std::string powerChange(store::Txn& txn, const Job& job) const;
 
   Context& context_;

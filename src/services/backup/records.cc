@@ -99,7 +99,8 @@ json::Object Vault::encode() const {
           {"created", toMicros(created)},
           {"creatorRequestId", creator_request_id},
           {"encryptionKeyArn", encryption_key_arn},
-          {"tags", toObject(tags)}};
+          {"tags", toObject(tags)},
+          {"points", points}};
 }
 
 Result<Vault> Vault::decode(const json::Object& body) {
@@ -110,6 +111,7 @@ Result<Vault> Vault::decode(const json::Object& body) {
   out.creator_request_id = reader.text("creatorRequestId");
   out.encryption_key_arn = reader.text("encryptionKeyArn");
   out.tags = readMap(body, "tags");
+  out.points = reader.integer("points");
   return finished(reader, std::move(out));
 }
 

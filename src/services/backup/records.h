@@ -22,6 +22,8 @@ struct Vault {
   std::string creator_request_id;
   std::string encryption_key_arn;
   TextMap tags;
+  /// How many recovery points lie in it.
+  std::int64_t points = 0;
 
   json::Object encode() const;
   static Result<Vault> decode(const json::Object& body);

@@ -1,0 +1,65 @@
+#include "services/backup/grants.h"
+
+#include <future>
+
+#include "base/failpoint.h"
+#include "base/hash.h"
+
+namespace sp::services::backup {
+
+void Grants::open(const runtime::VaultGrant& grant, std::string secret_hash) {
+  const std::lock_guard lock(mutex_);
+  auto& entry = open_[grant.job];
+  entry.grant = grant;
+  entry.secret_hash = std::move(secret_hash);
+}
+
+void Grants::close(std::string_view job) {
+  const std::lock_guard lock(mutex_);
+  const auto found = open_.find(job);
+  if (found != open_.end()) open_.erase(found);
+}
+
+bool Grants::used(std::string_view vault, std::string_view repository) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(open_, [&](const auto& entry) { return entry.second.grant.vault == vault && entry.second.grant.repository == repository; });
+}
+
+Grants::Moved Grants::movedBy(std::string_view job) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = open_.find(job);
+  return found == open_.end() ? Moved{} : found->second.moved;
+}
+
+std::optional<runtime::VaultGrant> Grants::admit(std::string_view agent, std::string_view user, std::string_view secret) {
+  const auto hash = sha256Hex(secret);
+  const std::lock_guard lock(mutex_);
+  const auto found = open_.find(user);
+  if (found == open_.end() || found->second.grant.agent != agent || !equalConstantTime(found->second.secret_hash, hash)) return std::nullopt;
+  return found->second.grant;
+}
+
+Result<void> Grants::snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) {
+  if (failpoint::hit("backup.before_snapshot")) return fail("backup.failpoint", "made to fail");
+  std::promise<Result<void>> outcome;
+  auto waiting = outcome.get_future();
+  core_.post(
+      [this, job = grant.job, snapshot = std::string(snapshot_id)](store::Txn& txn) {
+        if (on_snapshot_) on_snapshot_(txn, job, snapshot);
+        return true;
+      },
+      [&outcome](const Error* error) { outcome.set_value(error == nullptr ? Result<void>() : std::unexpected(*error)); });
+  auto result = waiting.get();
+  if (failpoint::hit("backup.after_snapshot")) return fail("backup.failpoint", "made to fail");
+  return result;
+}
+
+void Grants::moved(const runtime::VaultGrant& grant, std::uint64_t received, std::uint64_t sent) {
+  const std::lock_guard lock(mutex_);
+  const auto found = open_.find(grant.job);
+  if (found == open_.end()) return;
+  found->second.moved.received += received;
+  found->second.moved.sent += sent;
+}
+
+}  // namespace sp::services::backup

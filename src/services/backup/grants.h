@@ -1,0 +1,51 @@
+// Which credentials are open now. A mirror in memory of what the open jobs' records say, so that the vault's HTTP threads
+// never wait for the core; rebuilt from the records at start.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "runtime/core.h"
+#include "runtime/vault_port.h"
+
+namespace sp::services::backup {
+
+class Grants final : public runtime::VaultAccess {
+ public:
+  explicit Grants(runtime::Core& core) : core_(core) {}
+
+  /// `secret_hash` is the SHA-256 of the secret in hex. Opening again replaces the secret, not the counts. Core thread.
+  void open(const runtime::VaultGrant& grant, std::string secret_hash);
+  void close(std::string_view job);
+  /// Whether anybody may be using that repository.
+  bool used(std::string_view vault, std::string_view repository) const;
+  struct Moved {
+    std::uint64_t received = 0;
+    std::uint64_t sent = 0;
+  };
+  /// Since the grant was opened by this process.
+  Moved movedBy(std::string_view job) const;
+
+  /// What a stored snapshot does to its job; before the core starts.
+  void onSnapshot(std::function<void(store::Txn&, const std::string& job, const std::string& snapshot)> handler) { on_snapshot_ = std::move(handler); }
+
+  std::optional<runtime::VaultGrant> admit(std::string_view agent, std::string_view user, std::string_view secret) override;
+  Result<void> snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) override;
+  void moved(const runtime::VaultGrant& grant, std::uint64_t received, std::uint64_t sent) override;
+
+ private:
+  struct Open {
+    runtime::VaultGrant grant;
+    std::string secret_hash;
+    Moved moved;
+  };
+  runtime::Core& core_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Open, std::less<>> open_;
+  std::function<void(store::Txn&, const std::string&, const std::string&)> on_snapshot_;
+};
+
+}  // namespace sp::services::backup

@@ -1,0 +1,331 @@
+// Jobs on their way: dispatch to an agent, progress, watch, result, end.
+#include "base/hash.h"
+#include "base/log.h"
+#include "services/backup/grants.h"
+#include "services/backup/jobs.h"
+#include "services/backup/recovery_points.h"
+#include "services/backup/table.h"
+#include "services/backup/vaults.h"
+#include "services/ec2/instances.h"
+
+namespace sp::services::backup {
+namespace {
+
+constexpr std::string_view kPrefix = "job/";
+constexpr auto kSaveEvery = std::chrono::seconds(5);
+/// The agent finds a stall first; the server only when the agent itself is lost.
+constexpr auto kStallGrace = std::chrono::seconds(30);
+constexpr auto kWatchEvery = std::chrono::seconds(10);
+/// For an agent to stop restic (20 s until it is killed) and to say so.
+constexpr auto kKillAfter = std::chrono::seconds(40);
+
+std::string requestId(const Job& job) { return std::string(kPrefix) + job.id; }
+
+json::Array texts(const std::vector<std::string>& values) {
+  json::Array out;
+  for (const auto& value : values) out.emplace_back(value);
+  return out;
+}
+
+std::vector<std::string> textsOf(const json::Object& message, std::string_view key) {
+  std::vector<std::string> out;
+  const auto* value = json::find(message, key);
+  if (value == nullptr || !value->is_array()) return out;
+  for (const auto& entry : value->get_array())
+    if (entry.is_string()) out.push_back(json::toStd(entry.get_string()));
+  return out;
+}
+
+/// "a, b and 3 more": what a StatusMessage can hold.
+std::string nameSome(const std::vector<std::string>& files, std::int64_t count) {
+  constexpr std::size_t kShown = 5;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(files.size(), kShown); ++i) out += (i == 0 ? "" : ", ") + files[i];
+  const auto shown = static_cast<std::int64_t>(std::min(files.size(), kShown));
+  if (count > shown) out += fmt::format("{}{} more", shown > 0 ? " and " : "", count - shown);
+  return out;
+}
+
+}  // namespace
+
+Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points)
+    : context_(context), instances_(instances), vaults_(vaults), grants_(grants), points_(points) {
+  context_.locks.onGranted("job", [this](store::Txn& txn, const std::string&, const std::string& holder) {
+    if (auto job = find(txn, std::string_view(holder).substr(4))) begin(txn, *job);
+  });
+  grants_.onSnapshot([this](store::Txn& txn, const std::string& id, const std::string& snapshot) { snapshotStored(txn, id, snapshot); });
+  vaults_.onChanged([this](store::Txn& txn, const Repository& repository) { wake(txn, repository.name); });
+  instances_.onSettled([this](store::Txn& txn, const Instance& instance, const std::string&) { settledPower(txn, instance.id); });
+  context_.reports.on("progress", [this](store::Txn& txn, const std::string&, const json::Object& message) { handleProgress(txn, message); });
+  context_.reports.on("backup.result", [this](store::Txn& txn, const std::string&, const json::Object& message) { handleResult(txn, message); });
+  context_.reports.on("refused", [this](store::Txn& txn, const std::string&, const json::Object& message) {
+    if (auto job = openJob(txn, message)) end(txn, *job, JobState::failed, "The agent cannot take backups: " + json::textOr(message, "message"));
+  });
+  context_.core.onTimer("backup.start", [this](store::Txn& txn, const store::Timer& timer) {
+    auto job = find(txn, timer.id);
+    if (!job || job->state != JobState::created) return;
+    const bool busy = job->agent.empty() && openOf(txn, job->instance).size() > 1;
+    doom(txn, *job, JobState::expired,
+         busy ? "Backup job failed because there was a running job for the same resource." : "Backup job expired before it could start.");
+  });
+  context_.core.onTimer("backup.complete", [this](store::Txn& txn, const store::Timer& timer) {
+    auto job = find(txn, timer.id);
+    if (job && !isFinal(job->state)) doom(txn, *job, JobState::expired, "Backup job expired before completion.");
+  });
+  context_.core.onTimer("backup.watch", [this](store::Txn& txn, const store::Timer& timer) { watch(txn, timer.id); });
+  context_.core.onTimer("backup.kill", [this](store::Txn& txn, const store::Timer& timer) {
+    auto job = find(txn, timer.id);
+    if (!job || isFinal(job->state) || job->doomed.empty()) return;
+    end(txn, *job, job->doomed_state, job->doomed);
+  });
+}
+
+void Jobs::begin(store::Txn& txn, Job& job) {
+  if (job.state != JobState::created || !job.agent.empty()) return;
+  if (job.by.empty() && context_.locks.holder(txn, job.instance) != "job:" + job.id) return;
+  for (const auto& other : openOf(txn, job.instance))
+    if (other.id != job.id && !other.agent.empty()) return;
+  const auto repository = vaults_.repository(txn, job.vault, job.instance);
+  if (!repository) return end(txn, job, JobState::failed, fmt::format("The machine's repository in vault {} is gone.", job.vault));
+  if (repository->state == "broken") return end(txn, job, JobState::failed, "The machine's repository could not be made: " + repository->error);
+  if (repository->state != "ready") return;
+  const auto instance = instances_.find(txn, job.instance);
+  if (!instance || instance->isGone()) return end(txn, job, JobState::failed, fmt::format("Instance {} was terminated.", job.instance));
+  if (instance->state != InstanceState::running && instance->state != InstanceState::stopped) return;
+  job.outside = instance->state == InstanceState::stopped;
+  job.boot_generation = instance->boot_generation;
+  if (job.outside) instances_.setReading(txn, job.instance, job.id);
+  dispatch(txn, job, job.outside ? "host" : job.instance);
+}
+
+void Jobs::dispatch(store::Txn& txn, Job& job, const std::string& agent) {
+  const auto repository = *vaults_.repository(txn, job.vault, job.instance);
+  const auto secret = context_.random.hex(48);
+  job.agent = agent;
+  job.secret_hash = sha256Hex(secret);
+  openGrant(job);
+  // What stands in the snapshot's own tags is enough to write the recovery point's record anew.
+  const json::Array tags{fmt::format("job={}", job.id), fmt::format("vault={}", job.vault), fmt::format("instance={}", job.instance),
+                         fmt::format("recovery-point={}", job.recovery_point), fmt::format("started={}", toMicros(txn.now()))};
+  context_.agents.request(txn, agent,
+                          {{"type", "backup.run"},
+                           {"id", requestId(job)},
+                           {"jobId", job.id},
+                           {"instance", job.instance},
+                           {"outside", job.outside},
+                           {"paths", texts(job.paths)},
+                           {"excludes", texts(job.excludes)},
+                           {"repository", fmt::format("/vault/{}/{}/", job.vault, job.instance)},
+                           {"user", job.id},
+                           {"secret", secret},
+                           {"key", repository.key},
+                           {"tags", tags},
+                           {"hostname", job.instance},
+                           {"stallMs", job.stall_seconds * 1000}});
+  if (context_.agents.connected(agent)) markRunning(txn, job);
+  save(txn, job);
+}
+
+void Jobs::openGrant(const Job& job) {
+  grants_.open({job.id, job.agent, job.vault, job.instance, runtime::VaultDirection::backup}, job.secret_hash);
+}
+
+void Jobs::markRunning(store::Txn& txn, Job& job) {
+  job.state = JobState::running;
+  job.started = txn.now();
+  live_[job.id] = Live{job, txn.now(), txn.now(), 0, job.stored_bytes};
+  txn.timers().drop("backup.start", job.id);
+  txn.timers().set({"backup.watch", job.id, txn.now() + kWatchEvery, ""});
+}
+
+std::optional<Job> Jobs::openJob(store::Txn& txn, const json::Object& message) const {
+  const auto id = json::textOr(message, "id");
+  if (!id.starts_with(kPrefix)) return std::nullopt;
+  auto job = find(txn, std::string_view(id).substr(kPrefix.size()));
+  if (!job || isFinal(job->state)) return std::nullopt;
+  return job;
+}
+
+void Jobs::handleProgress(store::Txn& txn, const json::Object& message) {
+  auto job = openJob(txn, message);
+  if (!job || job->agent.empty()) return;
+  if (job->state == JobState::created) {
+    markRunning(txn, *job);
+    save(txn, *job);
+  }
+  auto& live = live_.try_emplace(job->id, Live{*job, txn.now(), txn.now(), 0, job->stored_bytes}).first->second;
+  auto& figures = live.figures;
+  const auto bytes = json::intOr(message, "bytesDone", figures.bytes_done);
+  const auto files = json::intOr(message, "filesDone", figures.files_done);
+  if (bytes != figures.bytes_done || files != figures.files_done) live.moved = txn.now();
+  figures.bytes_done = bytes;
+  figures.files_done = files;
+  figures.bytes_total = json::intOr(message, "bytesTotal", figures.bytes_total);
+  figures.files_total = json::intOr(message, "filesTotal", figures.files_total);
+  figures.message = json::textOr(message, "message", figures.message);
+  const auto* percent = json::find(message, "percent");
+  if (percent != nullptr && percent->is_number()) figures.percent = std::clamp(percent->to_number<double>(), 0.0, 100.0);
+  if (txn.now() - live.saved < kSaveEvery) return;
+  live.saved = txn.now();
+  addLive(*job);
+  save(txn, *job);
+}
+
+void Jobs::snapshotStored(store::Txn& txn, std::string_view id, std::string_view snapshot) {
+  auto job = find(txn, id);
+  if (!job || isFinal(job->state)) return;
+  if (job->snapshot == snapshot) return;
+  // A second snapshot comes only when a killed agent began anew: the newer one is the job's.
+  if (!job->snapshot.empty()) job->superseded.push_back(job->snapshot);
+  job->snapshot = snapshot;
+  job->cut = txn.now();
+  save(txn, *job);
+  for (const auto& listener : cut_) listener(txn, *job);
+}
+
+void Jobs::handleResult(store::Txn& txn, const json::Object& message) {
+  auto job = openJob(txn, message);
+  if (!job) return;
+  job->bytes_done = json::intOr(message, "bytesProcessed", job->bytes_done);
+  job->files_done = json::intOr(message, "filesProcessed", job->files_done);
+  job->failed_files = textsOf(message, "failedFiles");
+  job->failed_count = json::intOr(message, "failedCount", static_cast<std::int64_t>(job->failed_files.size()));
+  if (!job->doomed.empty()) return end(txn, *job, job->doomed_state, job->doomed);
+  settle(txn, *job, message);
+}
+
+void Jobs::settle(store::Txn& txn, Job& job, const json::Object& message) {
+  const auto said = parseJobState(json::textOr(message, "state"));
+  const auto text = json::textOr(message, "message");
+  if (!said || (*said != JobState::completed && *said != JobState::partial)) {
+    return end(txn, job, said && *said == JobState::aborted ? JobState::aborted : JobState::failed, text.empty() ? "The agent's backup failed." : text);
+  }
+  if (job.snapshot.empty()) return end(txn, job, JobState::failed, "The agent said that it had finished, but no snapshot reached the vault.");
+  if (const auto change = powerChange(txn, job); !change.empty()) return end(txn, job, JobState::failed, change);
+  if (*said == JobState::completed) return end(txn, job, JobState::completed, "");
+  end(txn, job, JobState::partial,
+      fmt::format("{} of the machine's files could not be read: {}", job.failed_count, nameSome(job.failed_files, job.failed_count)));
+}
+
+// A machine that ran while it was read from outside may have changed anything: such a copy is no backup.
+std::string Jobs::powerChange(store::Txn& txn, const Job& job) const {
+  if (!job.outside) return {};
+  const auto instance = instances_.find(txn, job.instance);
+  if (!instance) return fmt::format("Instance {} was terminated while its files were read.", job.instance);
+  if (instance->state != InstanceState::stopped || instance->boot_generation != job.boot_generation) {
+    return fmt::format("Instance {} did not stay stopped while its files were read.", job.instance);
+  }
+  return {};
+}
+
+void Jobs::doom(store::Txn& txn, Job& job, JobState state, const std::string& why) {
+  if (job.agent.empty() || !context_.agents.connected(job.agent)) return end(txn, job, state, why);
+  if (!job.doomed.empty()) return;
+  job.doomed = why;
+  job.doomed_state = state;
+  if (state == JobState::aborted) job.state = JobState::aborting;
+  context_.agents.request(txn, job.agent, {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(job)}});
+  txn.timers().set({"backup.kill", job.id, txn.now() + kKillAfter, ""});
+  save(txn, job);
+}
+
+void Jobs::addRecoveryPoint(store::Txn& txn, const Job& job, JobState state) {
+  RecoveryPoint point;
+  point.id = job.recovery_point;
+  point.vault = job.vault;
+  point.instance = job.instance;
+  point.resource_arn = job.resource_arn;
+  point.role_arn = job.role_arn;
+  point.job = job.id;
+  point.snapshot = job.snapshot;
+  point.status = name(state);
+  point.message = job.message;
+  point.created = job.created;
+  point.completed = txn.now();
+  point.size = job.bytes_done;
+  point.files = job.files_done;
+  point.delete_after_days = job.delete_after_days;
+  point.cold_after_days = job.cold_after_days;
+  point.paths = job.paths;
+  point.tags = job.recovery_point_tags;
+  points_.add(txn, point);
+}
+
+void Jobs::end(store::Txn& txn, Job& job, JobState state, const std::string& message) {
+  addLive(job);
+  job.state = state;
+  job.message = message;
+  job.ended = txn.now();
+  const bool kept = state == JobState::completed || state == JobState::partial;
+  if (kept) {
+    job.percent = 100;
+    job.bytes_total = job.bytes_done;
+    job.files_total = job.files_done;
+    addRecoveryPoint(txn, job, state);
+  }
+  for (const auto* timer : {"backup.start", "backup.complete", "backup.watch", "backup.kill"}) txn.timers().drop(timer, job.id);
+  grants_.close(job.id);
+  live_.erase(job.id);
+  if (!job.agent.empty()) context_.agents.withdraw(txn, job.agent, requestId(job));
+  if (job.outside) instances_.setReading(txn, job.instance, "");
+  for (const auto& snapshot : job.superseded) vaults_.forget(txn, job.vault, job.instance, snapshot, "");
+  if (!kept && !job.snapshot.empty()) vaults_.forget(txn, job.vault, job.instance, job.snapshot, "");
+  save(txn, job);
+  log::info("backup job ended", {{"job", job.id}, {"instance", job.instance}, {"state", name(state)}, {"message", message}});
+  for (const auto& listener : ended_) listener(txn, job);
+  vaults_.maintain(txn, job.vault, job.instance);
+  if (job.by.empty()) context_.locks.release(txn, job.instance, "job:" + job.id);
+  wake(txn, job.instance);
+}
+
+void Jobs::wake(store::Txn& txn, std::string_view instance) {
+  for (const auto& waiting : openOf(txn, instance))
+    // Read anew: one that began meanwhile keeps the others waiting.
+    if (auto job = find(txn, waiting.id)) begin(txn, *job);
+}
+
+void Jobs::settledPower(store::Txn& txn, const std::string& id) {
+  const auto instance = instances_.find(txn, id);
+  const bool gone = !instance || instance->isGone();
+  for (auto& job : openOf(txn, id)) {
+    const bool live = !job.agent.empty() && !job.outside;
+    if (gone) end(txn, job, JobState::failed, fmt::format("Instance {} was terminated.", id));
+    else if (live && instance->state == InstanceState::stopped) {
+      end(txn, job, JobState::failed, fmt::format("Instance {} went down while its files were read.", id));
+    } else if (job.outside && !job.agent.empty() && job.doomed.empty() && !powerChange(txn, job).empty()) {
+      doom(txn, job, JobState::failed, powerChange(txn, job));
+    }
+  }
+  wake(txn, id);
+}
+
+void Jobs::watch(store::Txn& txn, const std::string& id) {
+  auto job = find(txn, id);
+  if (!job || isFinal(job->state)) return;
+  auto& live = live_.try_emplace(job->id, Live{*job, txn.now(), txn.now(), 0, job->stored_bytes}).first->second;
+  const auto counts = grants_.movedBy(id);
+  if (counts.received + counts.sent != live.seen_bytes) {
+    live.seen_bytes = counts.received + counts.sent;
+    live.moved = txn.now();
+  }
+  if (job->doomed.empty() && txn.now() - live.moved > std::chrono::seconds(job->stall_seconds) + kStallGrace) {
+    return doom(txn, *job, JobState::failed, fmt::format("No byte moved and no file was finished for {} seconds.", job->stall_seconds));
+  }
+  txn.timers().set({"backup.watch", id, txn.now() + kWatchEvery, ""});
+}
+
+void Jobs::recover(store::Txn& txn) {
+  std::set<std::string> machines;
+  for (const auto& record : txn.records().findBy(kJobKind, "open", "yes", "", 100'000)) {
+    const auto job = decodeRecord<Job>(kJobKind, record.key, record.body);
+    if (!job) continue;
+    if (!job->agent.empty()) {
+      openGrant(*job);
+      live_[job->id] = Live{*job, txn.now(), txn.now(), 0, job->stored_bytes};
+    }
+    machines.insert(job->instance);
+  }
+  for (const auto& machine : machines) wake(txn, machine);
+}
+
+}  // namespace sp::services::backup

@@ -1,0 +1,23 @@
+#include "services/backup/operations/service.h"
+
+namespace sp::services::backup {
+
+// https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteBackupVault.html
+aws::Outcome deleteBackupVault(Service& service, const aws::Call& call) {
+  const auto vault = namedVault(service, call);
+  if (!vault) return std::unexpected(vault.error());
+  const auto refuse = [](std::string code, std::string message) {
+    auto error = apiError("InvalidRequestException", std::move(message));
+    error.extra["Code"] = std::move(code);
+    return std::unexpected(std::move(error));
+  };
+  if (vault->points > 0) return refuse("ERROR_9101", "Backup vault cannot be deleted because it contains recovery points.");
+  if (vault->name == "Default") return refuse("ERROR_9102", "The default backup vault cannot be deleted.");
+  if (service.jobs.usesVault(*call.txn, vault->name) || service.restores.usesVault(*call.txn, vault->name)) {
+    return refuse("ERROR_9103", "Backup vault cannot be deleted while jobs use it.");
+  }
+  service.vaults.erase(*call.txn, vault->name);
+  return json::Object();
+}
+
+}  // namespace sp::services::backup

@@ -1,0 +1,29 @@
+#include "services/backup/operations/service.h"
+
+namespace sp::services::backup {
+
+// https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRecoveryPointsByBackupVault.html
+aws::Outcome listRecoveryPointsByBackupVault(Service& service, const aws::Call& call) {
+  const auto vault = namedVault(service, call);
+  if (!vault) return std::unexpected(vault.error());
+  const auto page = pageAsk(call, "ListRecoveryPointsByBackupVault");
+  if (!page) return std::unexpected(page.error());
+  const auto before = timeFilter(call.input, "ByCreatedBefore");
+  if (!before) return std::unexpected(before.error());
+  const auto after = timeFilter(call.input, "ByCreatedAfter");
+  if (!after) return std::unexpected(after.error());
+  const auto resource = json::textOr(call.input, "ByResourceArn");
+  const auto type = json::textOr(call.input, "ByResourceType");
+  // Plans and parents do not exist: whoever asks for one's points finds none.
+  const bool none = !json::textOr(call.input, "ByBackupPlanId").empty() || !json::textOr(call.input, "ByParentRecoveryPointArn").empty();
+  auto entries = service.points.list(*call.txn, page->after, page->limit + 1, [&](const RecoveryPoint& point) {
+    if (none || point.vault != vault->name) return false;
+    if (!resource.empty() && point.resource_arn != resource) return false;
+    if (!type.empty() && type != "EC2") return false;
+    return (!*before || point.created < **before) && (!*after || point.created > **after);
+  });
+  return pageOf("RecoveryPoints", std::move(entries), *page,
+                [&](const RecoveryPoint& point) { return pointShape(point, call.realm, service.points); });
+}
+
+}  // namespace sp::services::backup

@@ -1,0 +1,40 @@
+// Recovery points: what a job left in the vault. Core thread only.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/backup/records.h"
+#include "services/backup/vaults.h"
+#include "services/context.h"
+
+namespace sp::services::backup {
+
+class RecoveryPoints {
+ public:
+  RecoveryPoints(Context& context, Vaults& vaults);
+  RecoveryPoints(const RecoveryPoints&) = delete;
+  RecoveryPoints& operator=(const RecoveryPoints&) = delete;
+
+  /// arn:aws:backup:REGION:ACCOUNT:recovery-point:UUID
+  std::string arn(std::string_view id) const;
+  /// The UUID in such an ARN of this account; nullopt for anything else.
+  std::optional<std::string> idOf(std::string_view arn) const;
+
+  std::optional<RecoveryPoint> find(store::Txn& txn, std::string_view id) const;
+  void add(store::Txn& txn, const RecoveryPoint& point);
+  void save(store::Txn& txn, const RecoveryPoint& point) const;
+  /// Newest first below that key, with keys.
+  std::vector<std::pair<std::string, RecoveryPoint>> list(store::Txn& txn, std::string_view before_key, std::size_t limit,
+                                                          const std::function<bool(const RecoveryPoint&)>& wanted) const;
+  /// DELETING from now on; gone when its snapshot is.
+  void remove(store::Txn& txn, RecoveryPoint point);
+
+ private:
+  Context& context_;
+  Vaults& vaults_;
+};
+
+}  // namespace sp::services::backup

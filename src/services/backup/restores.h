@@ -1,0 +1,79 @@
+// Restore jobs: a recovery point's files back into a machine, or into a folder of the server's own host. Core thread only.
+// AWS: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html
+#pragma once
+#include <expected>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aws/operation.h"
+#include "services/backup/records.h"
+#include "services/context.h"
+
+namespace sp::services::ec2 {
+class Instances;
+}
+
+namespace sp::services::backup {
+
+class Vaults;
+class Grants;
+class RecoveryPoints;
+
+/// StartRestoreJob's input, decoded.
+struct RestoreSpec {
+  /// UUID.
+  std::string recovery_point;
+  std::string role_arn;
+  std::string token;
+  /// targetInstanceId (an instance id or "host"), targetPath, includePaths (a JSON list of paths, or one path), inPlace.
+  TextMap metadata;
+};
+
+class Restores {
+ public:
+  /// Registers its handlers: before the core starts. All given outlive it.
+  Restores(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points);
+  Restores(const Restores&) = delete;
+  Restores& operator=(const Restores&) = delete;
+
+  std::expected<RestoreJob, aws::ApiError> start(store::Txn& txn, const RestoreSpec& spec);
+  std::optional<RestoreJob> find(store::Txn& txn, std::string_view id) const;
+  std::vector<std::pair<std::string, RestoreJob>> list(store::Txn& txn, std::string_view before_key, std::size_t limit,
+                                                       const std::function<bool(const RestoreJob&)>& wanted) const;
+  /// Whether a restore that has not ended reads from that vault.
+  bool usesVault(store::Txn& txn, std::string_view vault) const;
+  void recover(store::Txn& txn);
+
+ private:
+  struct Live {
+    RestoreJob figures;
+    Instant moved;
+    std::uint64_t seen_bytes = 0;
+  };
+  std::optional<aws::ApiError> check(store::Txn& txn, const RestoreSpec& spec, RestoreJob& job) const;
+  void save(store::Txn& txn, const RestoreJob& job) const;
+  std::vector<RestoreJob> open(store::Txn& txn) const;
+  std::optional<RestoreJob> openJob(store::Txn& txn, const json::Object& message) const;
+  void begin(store::Txn& txn, RestoreJob& job);
+  void dispatch(store::Txn& txn, RestoreJob& job);
+  void openGrant(const RestoreJob& job);
+  void handleProgress(store::Txn& txn, const json::Object& message);
+  void handleResult(store::Txn& txn, const json::Object& message);
+  void end(store::Txn& txn, RestoreJob& job, RestoreStatus status, const std::string& message);
+  void wake(store::Txn& txn);
+  void settledPower(store::Txn& txn, const std::string& instance);
+  void watch(store::Txn& txn, const std::string& id);
+
+  Context& context_;
+  ec2::Instances& instances_;
+  Vaults& vaults_;
+  Grants& grants_;
+  RecoveryPoints& points_;
+  std::map<std::string, Live, std::less<>> live_;
+};
+
+}  // namespace sp::services::backup

@@ -1,0 +1,46 @@
+// Backup's shapes on the wire, and the checks that several operations share.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aws/operation.h"
+#include "services/backup/records.h"
+
+namespace sp::services::backup {
+
+class RecoveryPoints;
+
+/// Backup's error bodies own the members Code, Message, Type and Context beside the header that names the error.
+aws::ApiError apiError(std::string code, std::string message);
+aws::ApiError noVault(std::string_view name);
+std::optional<aws::ApiError> checkVaultName(std::string_view name);
+/// Roles are not enforced: any well-formed role ARN of the account will do.
+std::optional<aws::ApiError> checkRoleArn(std::string_view arn, const Realm& realm);
+/// "i-…" of arn:aws:ec2:REGION:ACCOUNT:instance/i-…; nullopt for anything else.
+std::optional<std::string> instanceOfArn(std::string_view arn, const Realm& realm);
+/// A member that must be there: MissingParameterValueException.
+std::expected<std::string, aws::ApiError> requiredText(const json::Object& input, std::string_view member);
+/// Members of a map of strings; InvalidParameterValueException for anything else.
+std::expected<TextMap, aws::ApiError> textMap(const json::Object& input, std::string_view member);
+/// ISO 8601 text or epoch seconds of a query's time filter; nullopt when absent.
+std::expected<std::optional<Instant>, aws::ApiError> timeFilter(const json::Object& input, std::string_view member);
+
+/// One page of a list: the limit, and the key after which it goes on.
+struct PageAsk {
+  std::size_t limit = 1000;
+  std::string after;
+  /// What the token is bound to: operation and filters.
+  std::string bound_to;
+};
+std::expected<PageAsk, aws::ApiError> pageAsk(const aws::Call& call, std::string_view operation);
+/// Adds NextToken if there is more: `last_key` is the last shown entry's.
+void putNextToken(json::Object& output, const PageAsk& page, std::string_view last_key, bool more);
+
+std::string vaultArn(const Realm& realm, std::string_view name);
+json::Object vaultShape(const Vault& vault, const Realm& realm);
+json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& points);
+json::Object pointShape(const RecoveryPoint& point, const Realm& realm, const RecoveryPoints& points);
+json::Object restoreShape(const RestoreJob& job, const Realm& realm, const RecoveryPoints& points);
+
+}  // namespace sp::services::backup

@@ -1,0 +1,192 @@
+#include "services/backup/vaults.h"
+
+#include "base/log.h"
+#include "services/backup/table.h"
+
+namespace sp::services::backup {
+namespace {
+
+constexpr std::string_view kMaintainTimer = "backup.maintain";
+constexpr auto kMaintainAgain = std::chrono::minutes(1);
+constexpr std::size_t kAll = 100'000;
+
+std::string repositoryKey(std::string_view vault, std::string_view name) { return fmt::format("{}/{}", vault, name); }
+
+}  // namespace
+
+Vaults::Vaults(Context& context, runtime::VaultKeeper& keeper, Grants& grants) : context_(context), keeper_(keeper), grants_(grants) {
+  context_.core.onTimer(std::string(kMaintainTimer), [this](store::Txn& txn, const store::Timer& timer) {
+    const auto slash = timer.id.find('/');
+    maintain(txn, timer.id.substr(0, slash), timer.id.substr(slash + 1));
+  });
+}
+
+std::optional<Vault> Vaults::find(store::Txn& txn, std::string_view name) const {
+  const auto body = txn.records().get(kVaultKind, name);
+  return body ? decodeRecord<Vault>(kVaultKind, std::string(name), *body) : std::nullopt;
+}
+
+std::vector<Vault> Vaults::list(store::Txn& txn, std::string_view after, std::size_t limit) const {
+  std::vector<Vault> out;
+  for (const auto& record : txn.records().scan(kVaultKind, "", after, limit))
+    if (auto vault = decodeRecord<Vault>(kVaultKind, record.key, record.body)) out.push_back(std::move(*vault));
+  return out;
+}
+
+void Vaults::save(store::Txn& txn, const Vault& vault) const { txn.records().put(kVaultKind, vault.name, json::toText(vault.encode())); }
+
+void Vaults::create(store::Txn& txn, const Vault& vault) const {
+  // "Default" is there from the first start: the first one that a person makes is told again.
+  const bool first = txn.records().scan(kVaultKind, "", "", 2).size() < 2;
+  save(txn, vault);
+  if (!first) return;
+  txn.afterCommit([] {
+    log::warn("backups are encrypted with keys that only this server holds: keep a copy elsewhere (stillpoint vault key export); "
+              "without it no recovery point can be read once the data directory is lost");
+  });
+}
+
+void Vaults::erase(store::Txn& txn, const std::string& name) {
+  for (const auto& repository : repositories(txn, name)) txn.records().erase(kRepositoryKind, repositoryKey(repository.vault, repository.name));
+  for (const auto& record : txn.records().scan(kForgetKind, name + "/", "", kAll)) txn.records().erase(kForgetKind, record.key);
+  txn.records().erase(kVaultKind, name);
+  txn.afterCommit([this, name] {
+    keeper_.removeVault(name, [name](const Result<void>& result) {
+      if (!result) log::warn("a deleted vault's folder is still there", {{"vault", name}, {"error", result.error().text()}});
+    });
+  });
+}
+
+void Vaults::countPoints(store::Txn& txn, std::string_view vault, std::int64_t change) const {
+  auto found = find(txn, vault);
+  if (!found) return;
+  found->points += change;
+  save(txn, *found);
+}
+
+std::optional<Repository> Vaults::repository(store::Txn& txn, std::string_view vault, std::string_view instance) const {
+  const auto key = repositoryKey(vault, instance);
+  const auto body = txn.records().get(kRepositoryKind, key);
+  return body ? decodeRecord<Repository>(kRepositoryKind, key, *body) : std::nullopt;
+}
+
+std::vector<Repository> Vaults::repositories(store::Txn& txn, std::string_view vault) const {
+  std::vector<Repository> out;
+  const auto prefix = vault.empty() ? std::string() : fmt::format("{}/", vault);
+  for (const auto& record : txn.records().scan(kRepositoryKind, prefix, "", kAll))
+    if (auto repository = decodeRecord<Repository>(kRepositoryKind, record.key, record.body)) out.push_back(std::move(*repository));
+  return out;
+}
+
+void Vaults::saveRepository(store::Txn& txn, const Repository& repository) const {
+  txn.records().put(kRepositoryKind, repositoryKey(repository.vault, repository.name), json::toText(repository.encode()));
+}
+
+Repository Vaults::ensure(store::Txn& txn, const std::string& vault, const std::string& instance) {
+  auto found = repository(txn, vault, instance);
+  if (found && found->state != "broken") return *found;
+  Repository fresh = found ? *found : Repository{vault, instance, context_.random.hex(64), txn.now(), "creating", ""};
+  fresh.state = "creating";
+  fresh.error.clear();
+  saveRepository(txn, fresh);
+  beginCreate(txn, fresh);
+  return fresh;
+}
+
+// The key is durable before the repository is made with it: a repository whose key nobody knows is never left behind.
+void Vaults::beginCreate(store::Txn& txn, const Repository& repository) {
+  txn.afterCommit([this, repository] {
+    keeper_.create({repository.vault, repository.name, repository.key}, [this, repository](const Result<void>& result) {
+      context_.core.post([this, repository, result](store::Txn& later) {
+        created(later, repository.vault, repository.name, result);
+        return true;
+      });
+    });
+  });
+}
+
+void Vaults::created(store::Txn& txn, const std::string& vault, const std::string& name, const Result<void>& result) {
+  auto found = repository(txn, vault, name);
+  if (!found) {
+    // The vault was deleted meanwhile; its folder has just been made again.
+    if (!find(txn, vault)) keeper_.removeVault(vault, [](const Result<void>&) {});
+    return;
+  }
+  if (found->state != "creating") return;
+  found->state = result ? "ready" : "broken";
+  found->error = result ? "" : result.error().text();
+  saveRepository(txn, *found);
+  if (result) log::info("repository made", {{"vault", vault}, {"instance", name}});
+  else log::error("a repository could not be made", {{"vault", vault}, {"instance", name}, {"error", found->error}});
+  for (const auto& listener : changed_) listener(txn, *found);
+}
+
+void Vaults::forget(store::Txn& txn, const std::string& vault, const std::string& instance, const std::string& snapshot,
+                    const std::string& point) {
+  txn.records().put(kForgetKind, fmt::format("{}/{}/{}", vault, instance, snapshot), json::toText(json::Object{{"point", point}}));
+  txn.timers().set({std::string(kMaintainTimer), repositoryKey(vault, instance), txn.now(), ""});
+}
+
+void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::string& instance) {
+  auto found = repository(txn, vault, instance);
+  if (!found || found->state != "ready" || grants_.used(vault, instance)) return;
+  const auto prefix = fmt::format("{}/{}/", vault, instance);
+  std::vector<std::string> snapshots;
+  for (const auto& record : txn.records().scan(kForgetKind, prefix, "", 200)) snapshots.push_back(record.key.substr(prefix.size()));
+  if (snapshots.empty()) return;
+  found->state = "maintenance";
+  saveRepository(txn, *found);
+  txn.afterCommit([this, repository = *found, snapshots] {
+    keeper_.forget({repository.vault, repository.name, repository.key}, snapshots, [this, repository, snapshots](const Result<void>& result) {
+      context_.core.post([this, repository, snapshots, result](store::Txn& later) {
+        maintained(later, repository.vault, repository.name, snapshots, result);
+        return true;
+      });
+    });
+  });
+}
+
+void Vaults::maintained(store::Txn& txn, const std::string& vault, const std::string& name, const std::vector<std::string>& snapshots,
+                        const Result<void>& result) {
+  auto found = repository(txn, vault, name);
+  if (!found) return;
+  found->state = "ready";
+  saveRepository(txn, *found);
+  if (result) {
+    for (const auto& snapshot : snapshots) {
+      const auto key = fmt::format("{}/{}/{}", vault, name, snapshot);
+      const auto body = txn.records().get(kForgetKind, key);
+      const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Object());
+      const auto point = parsed && parsed->is_object() ? json::textOr(parsed->get_object(), "point") : std::string();
+      txn.records().erase(kForgetKind, key);
+      if (!point.empty() && forgotten_) forgotten_(txn, point);
+    }
+  } else {
+    log::warn("recovery points could not be deleted yet", {{"vault", vault}, {"instance", name}, {"error", result.error().text()}});
+  }
+  // More may have been asked for meanwhile; a failure is tried again, not at once.
+  const auto again = txn.now() + (result ? Duration(0) : Duration(kMaintainAgain));
+  if (!txn.records().scan(kForgetKind, fmt::format("{}/{}/", vault, name), "", 1).empty()) {
+    txn.timers().set({std::string(kMaintainTimer), repositoryKey(vault, name), again, ""});
+  }
+  for (const auto& listener : changed_) listener(txn, *found);
+}
+
+void Vaults::recover(store::Txn& txn) {
+  if (!find(txn, "Default")) create(txn, Vault{"Default", txn.now(), "", "", {}, 0});
+  for (auto& repository : repositories(txn, "")) {
+    if (repository.state == "maintenance") {
+      // Begun anew at once, so that no job gets in between; the keeper waits for a restic that still runs.
+      repository.state = "ready";
+      saveRepository(txn, repository);
+      maintain(txn, repository.vault, repository.name);
+      continue;
+    }
+    if (repository.state == "creating") beginCreate(txn, repository);
+    if (!txn.records().scan(kForgetKind, repositoryKey(repository.vault, repository.name) + "/", "", 1).empty()) {
+      txn.timers().set({std::string(kMaintainTimer), repositoryKey(repository.vault, repository.name), txn.now() + std::chrono::seconds(5), ""});
+    }
+  }
+}
+
+}  // namespace sp::services::backup
