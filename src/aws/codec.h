@@ -62,8 +62,10 @@ class Router {
   const ServiceTable* byTarget(std::string_view target) const;
   const ServiceTable* byName(std::string_view signing_name) const;
 
- private:
+  /// codec_rest.cc's own.
   struct RestIndex;
+
+ private:
   std::vector<ServiceTable> tables_;
   std::map<std::string, const ServiceTable*, std::less<>> by_name_;
   std::map<std::string, const ServiceTable*, std::less<>> by_target_;

@@ -99,9 +99,9 @@ class Verifier {
   /// `keys` and `realm` outlive it.
   Verifier(const KeyRing& keys, const Realm& realm) : keys_(keys), realm_(realm) {}
 
-  /// Everything that can be judged by the head: form, scope, age, key, which headers are signed.
-  /// `is_s3`: S3's rules (single encoding, x-amz-content-sha256 required).
-  std::expected<PendingAuth, AuthProblem> begin(const RequestView& request, bool is_s3, Instant now);
+  /// Everything that can be judged by the head: form, scope, age, key, which headers are signed. `service` is the one
+  /// the request is for; "s3" has rules of its own (path encoded once, x-amz-content-sha256 required).
+  std::expected<PendingAuth, AuthProblem> begin(const RequestView& request, std::string_view service, Instant now);
   /// The signature. `payload_hash` is the canonical request's last line: a hex hash, or the word of x-amz-content-sha256.
   std::expected<VerifiedRequest, AuthProblem> finish(PendingAuth pending, std::string_view payload_hash);
 

@@ -83,6 +83,8 @@ void configure(Level level, Format format) {
   g_format = format;
 }
 
+bool enabled(Level level) { return logger().should_log(toSpdlog(level)); }
+
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!logger().should_log(toSpdlog(level))) return;
   std::string line;

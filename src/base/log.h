@@ -28,6 +28,9 @@ enum class Format { text, json };
 /// Once at start-up, before other threads log. Default: info, text.
 void configure(Level level, Format format);
 
+/// Whether lines of that level are written: for callers whose fields cost something.
+bool enabled(Level level);
+
 void write(Level level, std::string_view message, std::initializer_list<Field> fields);
 
 inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) { write(Level::debug, message, fields); }
