@@ -18,6 +18,7 @@ const EVP_MD* algorithm(HashKind kind) {
     case HashKind::md5: return EVP_md5();
     case HashKind::sha1: return EVP_sha1();
     case HashKind::sha256: return EVP_sha256();
+    case HashKind::sha384: return EVP_sha384();
     case HashKind::sha512: return EVP_sha512();
   }
   return EVP_sha256();

@@ -8,7 +8,7 @@
 
 namespace sp {
 
-enum class HashKind { md5, sha1, sha256, sha512 };
+enum class HashKind { md5, sha1, sha256, sha384, sha512 };
 
 /// A running hash. Not thread-safe; move-only.
 class Hasher {

@@ -1,0 +1,377 @@
+#include "asl/compiler.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace sp::asl {
+namespace {
+
+constexpr std::size_t kMaxStateName = 80;
+constexpr std::size_t kMaxText = 1'048'576;
+constexpr std::int64_t kMaxSeconds = 99'999'999;
+
+std::string_view keyOf(const boost::json::key_value_pair& member) { return {member.key().data(), member.key().size()}; }
+
+constexpr std::array<std::string_view, 8> kTypeNames = {"Pass", "Task", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"};
+
+// Members that belong to JSONata and variables: known, but not served.
+constexpr std::array<std::string_view, 5> kLater = {"Arguments", "Assign", "Output", "Condition", "Items"};
+// Members of a distributed Map.
+constexpr std::array<std::string_view, 4> kDistributed = {"ItemReader", "ItemBatcher", "ResultWriter", "Label"};
+
+std::vector<std::string_view> fieldsOf(std::string_view type) {
+  std::vector<std::string_view> fields = {"Type", "Comment", "QueryLanguage"};
+  const auto add = [&fields](std::initializer_list<std::string_view> more) { fields.insert(fields.end(), more); };
+  if (type != "Fail") add({"InputPath", "OutputPath"});
+  if (type != "Fail" && type != "Succeed" && type != "Choice") add({"Next", "End"});
+  if (type == "Pass") add({"Result", "ResultPath", "Parameters"});
+  if (type == "Task" || type == "Parallel" || type == "Map") add({"ResultPath", "Parameters", "ResultSelector", "Retry", "Catch"});
+  if (type == "Task") add({"Resource", "TimeoutSeconds", "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath", "Credentials"});
+  if (type == "Choice") add({"Choices", "Default"});
+  if (type == "Wait") add({"Seconds", "SecondsPath", "Timestamp", "TimestampPath"});
+  if (type == "Fail") add({"Error", "ErrorPath", "Cause", "CausePath"});
+  if (type == "Parallel") add({"Branches"});
+  if (type == "Map")
+    add({"ItemsPath", "ItemSelector", "Iterator", "ItemProcessor", "MaxConcurrency", "MaxConcurrencyPath", "ToleratedFailureCount",
+         "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath"});
+  return fields;
+}
+
+}  // namespace
+
+std::string_view typeName(StateType type) { return kTypeNames.at(static_cast<std::size_t>(type)); }
+
+void Compiler::whole(const json::Object& definition) {
+  for (const auto& member : definition) {
+    constexpr std::array<std::string_view, 6> kKnown = {"Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"};
+    if (std::ranges::find(kKnown, keyOf(member)) == kKnown.end())
+      schema(fmt::format("Field '{}' is not supported", keyOf(member)), fmt::format("/{}", keyOf(member)));
+  }
+  if (const auto* language = json::find(definition, "QueryLanguage"); language != nullptr && *language != "JSONPath")
+    schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", "/QueryLanguage");
+  out_.timeout_seconds = number(definition, "TimeoutSeconds", "", 1, kMaxSeconds).fixed;
+  out_.start = graph(definition, "");
+}
+
+int Compiler::graph(const json::Object& scope, const std::string& location) {
+  const auto* states = json::find(scope, "States");
+  const auto* start = json::find(scope, "StartAt");
+  if (states == nullptr || start == nullptr) {
+    const auto* missing = states == nullptr ? (start == nullptr ? "States, StartAt" : "States") : "StartAt";
+    schema(fmt::format("These fields are required: [{}]", missing), location.empty() ? "/" : location);
+    return -1;
+  }
+  if (!states->is_object() || states->get_object().empty()) {
+    schema(states->is_object() ? "Value cannot be empty" : "Expected value of type Object", location + "/States");
+    return -1;
+  }
+  Graph graph{{}, location + "/States"};
+  for (const auto& member : states->get_object()) {
+    const auto name = keyOf(member);
+    if (name.empty() || name.size() > kMaxStateName)
+      schema(fmt::format("The length of a state's name must be between 1 and {}", kMaxStateName), fmt::format("{}/{}", graph.location, name));
+    graph.names.emplace(name, static_cast<int>(out_.states.size()));
+    out_.states.emplace_back();
+  }
+  const auto before = problems_.size();
+  for (const auto& member : states->get_object()) {
+    const auto place = fmt::format("{}/{}", graph.location, keyOf(member));
+    if (!member.value().is_object()) schema("Expected value of type Object", place);
+    else state(member.value().get_object(), graph, keyOf(member), graph.names.find(keyOf(member))->second);
+  }
+  const int first = target(*start, graph, location + "/StartAt", "StartAt");
+  if (problems_.size() == before) checkReach(graph, first);
+  return first;
+}
+
+void Compiler::checkReach(const Graph& graph, int start) {
+  std::set<int> reached;
+  std::vector<int> open = {start};
+  bool ends = false;
+  while (!open.empty()) {
+    const int at = open.back();
+    open.pop_back();
+    if (at < 0 || !reached.insert(at).second) continue;
+    const auto& def = out_.states[static_cast<std::size_t>(at)];
+    if (def.type != StateType::choice && def.next < 0) ends = true;
+    open.push_back(def.next);
+    open.push_back(def.otherwise);
+    for (const auto& rule : def.rules) open.push_back(rule.next);
+    for (const auto& catcher : def.catchers) open.push_back(catcher.next);
+  }
+  for (const auto& [name, at] : graph.names)
+    if (!reached.contains(at))
+      problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("State \"{}\" is not reachable.", name), fmt::format("{}/{}", graph.location, name)});
+  if (!ends) problems_.push_back({"MISSING_END_STATE", "Workflow has no terminal state", "null"});
+}
+
+bool Compiler::checkFields(const json::Object& state, std::string_view type, const std::string& location) {
+  const auto known = fieldsOf(type);
+  for (const auto& member : state) {
+    const auto key = keyOf(member);
+    if (std::ranges::find(known, key) != known.end()) continue;
+    const auto place = fmt::format("{}/{}", location, key);
+    if (std::ranges::find(kLater, key) != kLater.end())
+      schema(fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's state machines use JSONPath", key), place);
+    else if (type == "Map" && std::ranges::find(kDistributed, key) != kDistributed.end())
+      schema(fmt::format("Field '{}' is not supported: it belongs to the distributed Map, this server runs inline Maps", key), place);
+    else
+      schema(fmt::format("Field '{}' is not supported", key), place);
+  }
+  if (const auto* language = json::find(state, "QueryLanguage"); language != nullptr && *language != "JSONPath")
+    schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", location + "/QueryLanguage");
+  return true;
+}
+
+void Compiler::state(const json::Object& source, const Graph& graph, std::string_view name, int at) {
+  const auto location = fmt::format("{}/{}", graph.location, name);
+  const auto type = json::textOr(source, "Type");
+  const auto found = std::ranges::find(kTypeNames, type);
+  if (found == kTypeNames.end()) {
+    if (json::find(source, "Type") == nullptr) schema("The field 'Type' is required but was missing", location);
+    else schema("The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]", location + "/Type");
+    return;
+  }
+  checkFields(source, type, location);
+  StateDef def;
+  def.name = name;
+  def.type = static_cast<StateType>(found - kTypeNames.begin());
+  selections(source, location, def);
+  switch (def.type) {
+    case StateType::pass:
+      if (const auto* result = json::find(source, "Result")) def.result = *result;
+      break;
+    case StateType::task: task(source, location, def); break;
+    case StateType::choice: choice(source, graph, location, def); break;
+    case StateType::wait: wait(source, location, def); break;
+    case StateType::succeed: break;
+    case StateType::fail: failure(source, location, def); break;
+    case StateType::parallel: parallel(source, location, def); break;
+    case StateType::map: map(source, location, def); break;
+  }
+  if (def.type != StateType::choice && def.type != StateType::succeed && def.type != StateType::fail) transition(source, graph, location, def);
+  retriers(source, location, def);
+  catchers(source, graph, location, def);
+  out_.states[static_cast<std::size_t>(at)] = std::move(def);
+}
+
+void Compiler::transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
+  const auto* next = json::find(source, "Next");
+  const auto* end = json::find(source, "End");
+  if (end != nullptr && !end->is_bool()) {
+    schema("Expected value of type Boolean", location + "/End");
+  } else if (next == nullptr && (end == nullptr || !end->get_bool())) {
+    schema("These fields are required: [Next, End]", location);
+  } else if (next != nullptr && end != nullptr && end->get_bool()) {
+    schema("Only one of the fields 'Next' and 'End' can be given", location);
+  } else if (next != nullptr) {
+    def.next = target(*next, graph, location + "/Next");
+  }
+}
+
+int Compiler::target(const json::Value& value, const Graph& graph, const std::string& location, std::string_view field) {
+  if (!value.is_string()) {
+    schema("Expected value of type String", location);
+    return -1;
+  }
+  const auto found = graph.names.find(json::toView(value.get_string()));
+  if (found != graph.names.end()) return found->second;
+  problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("Missing '{}' target: {}", field, json::toView(value.get_string())), location});
+  return -1;
+}
+
+void Compiler::selections(const json::Object& source, const std::string& location, StateDef& def) {
+  def.input_path = selection(source, "InputPath", location);
+  def.output_path = selection(source, "OutputPath", location);
+  def.result_path = resultTarget(source, location);
+  if (def.type != StateType::map) def.parameters = payload(source, "Parameters", location);
+  def.result_selector = payload(source, "ResultSelector", location);
+}
+
+std::vector<std::string> Compiler::errorNames(const json::Object& source, const std::string& location) {
+  std::vector<std::string> names;
+  const auto* list = json::find(source, "ErrorEquals");
+  if (list == nullptr || !list->is_array()) {
+    schema("The field 'ErrorEquals' is required but was missing", location);
+    return names;
+  }
+  if (list->get_array().empty()) schema("Value cannot be empty", location + "/ErrorEquals");
+  for (const auto& name : list->get_array()) {
+    if (name.is_string()) names.push_back(json::toStd(name.get_string()));
+    else schema("Expected value of type String", location + "/ErrorEquals");
+  }
+  if (names.size() > 1 && std::ranges::find(names, "States.ALL") != names.end())
+    schema("'States.ALL' must appear alone in 'ErrorEquals'", location + "/ErrorEquals");
+  return names;
+}
+
+void Compiler::retriers(const json::Object& source, const std::string& location, StateDef& def) {
+  const auto* list = json::find(source, "Retry");
+  if (list == nullptr) return;
+  if (!list->is_array()) return schema("Expected value of type Array", location + "/Retry");
+  for (std::size_t i = 0; i < list->get_array().size(); ++i) {
+    const auto place = fmt::format("{}/Retry[{}]", location, i);
+    if (!list->get_array()[i].is_object()) {
+      schema("Expected value of type Object", place);
+      continue;
+    }
+    const auto& one = list->get_array()[i].get_object();
+    for (const auto& member : one) {
+      constexpr std::array<std::string_view, 7> kKnown = {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds",
+                                                          "JitterStrategy", "Comment"};
+      if (std::ranges::find(kKnown, keyOf(member)) == kKnown.end())
+        schema(fmt::format("Field '{}' is not supported", keyOf(member)), fmt::format("{}/{}", place, keyOf(member)));
+    }
+    Retrier made;
+    made.errors = errorNames(one, place);
+    made.interval_seconds = decimal(one, "IntervalSeconds", place, 1, static_cast<double>(kMaxSeconds)).value_or(1);
+    made.max_attempts = number(one, "MaxAttempts", place, 0, kMaxSeconds).fixed.value_or(3);
+    made.backoff_rate = decimal(one, "BackoffRate", place, 1, 1e9).value_or(2);
+    made.max_delay_seconds = decimal(one, "MaxDelaySeconds", place, 1, 31'622'400);
+    if (made.max_delay_seconds && *made.max_delay_seconds <= made.interval_seconds)
+      schema("The value of 'MaxDelaySeconds' must be greater than 'IntervalSeconds'", place + "/MaxDelaySeconds");
+    if (const auto* jitter = json::find(one, "JitterStrategy")) {
+      if (*jitter == "FULL") made.jitter = true;
+      else if (*jitter != "NONE") schema("The field 'JitterStrategy' should have one of these values: [FULL, NONE]", place + "/JitterStrategy");
+    }
+    def.retriers.push_back(std::move(made));
+  }
+}
+
+void Compiler::catchers(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
+  const auto* list = json::find(source, "Catch");
+  if (list == nullptr) return;
+  if (!list->is_array()) return schema("Expected value of type Array", location + "/Catch");
+  for (std::size_t i = 0; i < list->get_array().size(); ++i) {
+    const auto place = fmt::format("{}/Catch[{}]", location, i);
+    if (!list->get_array()[i].is_object()) {
+      schema("Expected value of type Object", place);
+      continue;
+    }
+    const auto& one = list->get_array()[i].get_object();
+    for (const auto& member : one) {
+      constexpr std::array<std::string_view, 4> kKnown = {"ErrorEquals", "Next", "ResultPath", "Comment"};
+      if (std::ranges::find(kKnown, keyOf(member)) == kKnown.end())
+        schema(fmt::format("Field '{}' is not supported", keyOf(member)), fmt::format("{}/{}", place, keyOf(member)));
+    }
+    Catcher made;
+    made.errors = errorNames(one, place);
+    made.result_path = resultTarget(one, place);
+    const auto* next = json::find(one, "Next");
+    if (next == nullptr) schema("The field 'Next' is required but was missing", place);
+    else made.next = target(*next, graph, place + "/Next");
+    def.catchers.push_back(std::move(made));
+  }
+}
+
+std::optional<Path> Compiler::path(const json::Value& value, const std::string& location, std::string_view field) {
+  if (value.is_string()) {
+    if (auto parsed = Path::parse(json::toView(value.get_string()))) return std::move(*parsed);
+  }
+  schema(fmt::format("The value for the field '{}' must be a valid JSONPath", field), location);
+  return std::nullopt;
+}
+
+Selection Compiler::selection(const json::Object& source, std::string_view field, const std::string& location) {
+  Selection made;
+  const auto* value = json::find(source, field);
+  if (value == nullptr) return made;
+  if (value->is_null()) {
+    made.kind = Selection::Kind::nothing;
+    return made;
+  }
+  auto parsed = path(*value, fmt::format("{}/{}", location, field), field);
+  if (!parsed || (parsed->whole() && !parsed->context())) return made;
+  made.kind = Selection::Kind::path;
+  made.path = std::move(*parsed);
+  return made;
+}
+
+ResultTarget Compiler::resultTarget(const json::Object& source, const std::string& location) {
+  ResultTarget made;
+  const auto* value = json::find(source, "ResultPath");
+  if (value == nullptr) return made;
+  if (value->is_null()) {
+    made.kind = ResultTarget::Kind::discard;
+    return made;
+  }
+  auto parsed = path(*value, location + "/ResultPath", "ResultPath");
+  if (!parsed) return made;
+  if (!parsed->reference() || parsed->context()) {
+    schema("The value for the field 'ResultPath' must be a valid Reference Path", location + "/ResultPath");
+  } else if (!parsed->whole()) {
+    made.kind = ResultTarget::Kind::place;
+    made.path = std::move(*parsed);
+  }
+  return made;
+}
+
+std::optional<Template> Compiler::payload(const json::Object& source, std::string_view field, const std::string& location) {
+  const auto* value = json::find(source, field);
+  if (value == nullptr) return std::nullopt;
+  Template::Problems problems;
+  auto made = Template::compile(*value, problems);
+  for (auto& [pointer, message] : problems) schema(std::move(message), fmt::format("{}/{}{}", location, field, pointer));
+  return made;
+}
+
+NumberField Compiler::number(const json::Object& source, std::string_view field, const std::string& location, std::int64_t least, std::int64_t most) {
+  NumberField made;
+  const auto place = fmt::format("{}/{}", location, field);
+  if (const auto* value = json::find(source, field)) {
+    const auto given = numberOf(*value);
+    if (!given || std::floor(*given) != *given) schema("Expected value of type Integer", place);
+    else if (*given < static_cast<double>(least) || *given > static_cast<double>(most))
+      schema(fmt::format("The value for the field '{}' must be between {} and {}", field, least, most), place);
+    else made.fixed = static_cast<std::int64_t>(*given);
+  }
+  const auto twin = std::string(field) + "Path";
+  if (const auto* value = json::find(source, twin)) {
+    if (made.fixed) schema(fmt::format("Only one of the fields '{}' and '{}' can be given", field, twin), location);
+    made.path = path(*value, place + "Path", twin);
+  }
+  return made;
+}
+
+std::optional<double> Compiler::decimal(const json::Object& source, std::string_view field, const std::string& location, double least, double most) {
+  const auto* value = json::find(source, field);
+  if (value == nullptr) return std::nullopt;
+  const auto given = numberOf(*value);
+  if (given && *given >= least && *given <= most) return given;
+  schema(fmt::format("The value for the field '{}' must be a number between {} and {}", field, least, most), fmt::format("{}/{}", location, field));
+  return std::nullopt;
+}
+
+std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text, const ResourceCheck& knows) {
+  std::vector<Diagnostic> problems;
+  if (text.size() > kMaxText) {
+    problems.push_back({"SCHEMA_VALIDATION_FAILED", "The definition is larger than 1048576 bytes", "/"});
+    return std::unexpected(std::move(problems));
+  }
+  const auto parsed = json::parse(text);
+  if (!parsed) {
+    problems.push_back({"INVALID_JSON_DESCRIPTION", parsed.error().message, "/"});
+    return std::unexpected(std::move(problems));
+  }
+  auto made = std::make_shared<Definition>();
+  made->text = text;
+  if (parsed->is_object()) Compiler(*made, problems, knows).whole(parsed->get_object());
+  else problems.push_back({"SCHEMA_VALIDATION_FAILED", "Expected value of type Object", "/"});
+  if (!problems.empty()) return std::unexpected(std::move(problems));
+  return made;
+}
+
+std::string describe(const std::vector<Diagnostic>& diagnostics) {
+  // One message must stay readable whatever somebody sends.
+  constexpr std::size_t kShown = 20;
+  std::string out = "Invalid State Machine Definition: '";
+  for (std::size_t i = 0; i < diagnostics.size() && i < kShown; ++i) {
+    const auto& one = diagnostics[i];
+    out += fmt::format("{}{}: {} at {}", i == 0 ? "" : ", ", one.code, one.message, one.location);
+  }
+  if (diagnostics.size() > kShown) out += fmt::format(", and {} more", diagnostics.size() - kShown);
+  return out + "'";
+}
+
+}  // namespace sp::asl

@@ -1,0 +1,68 @@
+// Compiles definitions; used by definition.h's compile() alone.
+#pragma once
+#include <initializer_list>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "asl/definition.h"
+#include "json/json.h"
+
+namespace sp::asl {
+
+class Compiler {
+ public:
+  Compiler(Definition& out, std::vector<Diagnostic>& problems, const ResourceCheck& knows) : out_(out), problems_(problems), knows_(knows) {}
+
+  void whole(const json::Object& definition);
+
+ private:
+  using Names = std::map<std::string, int, std::less<>>;
+  /// The names of one scope's states and where they stand.
+  struct Graph {
+    Names names;
+    std::string location;
+  };
+
+  // compiler.cc: scopes, fields all states share.
+  int graph(const json::Object& scope, const std::string& location);
+  void checkReach(const Graph& graph, int start);
+  bool checkFields(const json::Object& state, std::string_view type, const std::string& location);
+  void state(const json::Object& source, const Graph& graph, std::string_view name, int at);
+  void transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
+  int target(const json::Value& value, const Graph& graph, const std::string& location, std::string_view field = "Next");
+  void selections(const json::Object& source, const std::string& location, StateDef& def);
+  void retriers(const json::Object& source, const std::string& location, StateDef& def);
+  void catchers(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
+  std::vector<std::string> errorNames(const json::Object& source, const std::string& location);
+
+  // compiler_states.cc: what only one type has.
+  void task(const json::Object& source, const std::string& location, StateDef& def);
+  void choice(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
+  ChoiceRule rule(const json::Object& source, const Graph& graph, const std::string& location, bool top);
+  void test(const json::Object& source, const std::string& location, ChoiceRule& made);
+  void wait(const json::Object& source, const std::string& location, StateDef& def);
+  void failure(const json::Object& source, const std::string& location, StateDef& def);
+  void parallel(const json::Object& source, const std::string& location, StateDef& def);
+  void map(const json::Object& source, const std::string& location, StateDef& def);
+
+  // Single members.
+  std::optional<Path> path(const json::Value& value, const std::string& location, std::string_view field);
+  Selection selection(const json::Object& source, std::string_view field, const std::string& location);
+  ResultTarget resultTarget(const json::Object& source, const std::string& location);
+  std::optional<Template> payload(const json::Object& source, std::string_view field, const std::string& location);
+  NumberField number(const json::Object& source, std::string_view field, const std::string& location, std::int64_t least, std::int64_t most);
+  TextField text(const json::Object& source, std::string_view field, const std::string& location);
+  std::optional<double> decimal(const json::Object& source, std::string_view field, const std::string& location, double least, double most);
+
+  void schema(std::string message, std::string location) {
+    problems_.push_back({"SCHEMA_VALIDATION_FAILED", std::move(message), std::move(location)});
+  }
+
+  Definition& out_;
+  std::vector<Diagnostic>& problems_;
+  const ResourceCheck& knows_;
+};
+
+}  // namespace sp::asl

@@ -1,0 +1,189 @@
+// What only one type of state has.
+#include <fmt/format.h>
+
+#include "asl/compiler.h"
+
+namespace sp::asl {
+namespace {
+constexpr std::int64_t kMaxSeconds = 99'999'999;
+constexpr std::int64_t kMaxWaitSeconds = 2'147'483'647;
+constexpr std::size_t kMaxError = 256;
+constexpr std::size_t kMaxCause = 32768;
+}  // namespace
+
+void Compiler::task(const json::Object& source, const std::string& location, StateDef& def) {
+  const auto* resource = json::find(source, "Resource");
+  if (resource == nullptr || !resource->is_string()) return schema("The field 'Resource' is required but was missing", location);
+  def.resource = json::toStd(resource->get_string());
+  if (!def.resource.starts_with("arn:") || (knows_ && !knows_(def.resource)))
+    schema(fmt::format("The resource provided {} is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.",
+                       def.resource),
+           location + "/Resource");
+  def.timeout = number(source, "TimeoutSeconds", location, 1, kMaxSeconds);
+  def.heartbeat = number(source, "HeartbeatSeconds", location, 1, kMaxSeconds);
+  if (def.timeout.fixed && def.heartbeat.fixed && *def.heartbeat.fixed >= *def.timeout.fixed)
+    schema("The value of 'HeartbeatSeconds' must be smaller than 'TimeoutSeconds'", location + "/HeartbeatSeconds");
+  if (const auto* credentials = json::find(source, "Credentials"); credentials != nullptr && !credentials->is_object())
+    schema("Expected value of type Object", location + "/Credentials");
+}
+
+void Compiler::choice(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
+  const auto* rules = json::find(source, "Choices");
+  if (rules == nullptr || !rules->is_array()) return schema("The field 'Choices' is required but was missing", location);
+  if (rules->get_array().empty()) schema("Value cannot be empty", location + "/Choices");
+  for (std::size_t i = 0; i < rules->get_array().size(); ++i) {
+    const auto place = fmt::format("{}/Choices[{}]", location, i);
+    const auto& one = rules->get_array()[i];
+    if (one.is_object()) def.rules.push_back(rule(one.get_object(), graph, place, true));
+    else schema("Expected value of type Object", place);
+  }
+  if (const auto* otherwise = json::find(source, "Default")) def.otherwise = target(*otherwise, graph, location + "/Default", "Default");
+}
+
+ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const std::string& location, bool top) {
+  ChoiceRule made;
+  if (top) {
+    const auto* next = json::find(source, "Next");
+    if (next == nullptr) schema("The field 'Next' is required but was missing", location);
+    else made.next = target(*next, graph, location + "/Next");
+  } else if (json::find(source, "Next") != nullptr) {
+    schema("Field 'Next' is not supported", location + "/Next");
+  }
+  for (const auto& [name, kind] : {std::pair("And", ChoiceRule::Kind::all), std::pair("Or", ChoiceRule::Kind::any)}) {
+    const auto* parts = json::find(source, name);
+    if (parts == nullptr) continue;
+    made.kind = kind;
+    if (!parts->is_array() || parts->get_array().empty()) {
+      schema("Value cannot be empty", fmt::format("{}/{}", location, name));
+      return made;
+    }
+    for (std::size_t i = 0; i < parts->get_array().size(); ++i) {
+      const auto place = fmt::format("{}/{}[{}]", location, name, i);
+      if (parts->get_array()[i].is_object()) made.parts.push_back(rule(parts->get_array()[i].get_object(), graph, place, false));
+      else schema("Expected value of type Object", place);
+    }
+    return made;
+  }
+  if (const auto* inner = json::find(source, "Not")) {
+    made.kind = ChoiceRule::Kind::no;
+    if (inner->is_object()) made.parts.push_back(rule(inner->get_object(), graph, location + "/Not", false));
+    else schema("Expected value of type Object", location + "/Not");
+    return made;
+  }
+  test(source, location, made);
+  return made;
+}
+
+void Compiler::test(const json::Object& source, const std::string& location, ChoiceRule& made) {
+  const auto* variable = json::find(source, "Variable");
+  if (variable == nullptr) return schema("The field 'Variable' is required but was missing", location);
+  if (auto parsed = path(*variable, location + "/Variable", "Variable")) made.variable = std::move(*parsed);
+  int operators = 0;
+  for (const auto& member : source) {
+    const std::string_view key(member.key().data(), member.key().size());
+    if (key == "Variable" || key == "Next" || key == "Comment") continue;
+    const auto place = fmt::format("{}/{}", location, key);
+    const auto* found = findOperator(key);
+    if (found == nullptr) {
+      schema(key == "Condition" || key == "Assign" ? fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's "
+                                                                 "state machines use JSONPath", key)
+                                                   : fmt::format("Field '{}' is not supported", key),
+             place);
+      continue;
+    }
+    ++operators;
+    made.comparison = found->comparison;
+    if (found->path) {
+      made.expected_path = path(member.value(), place, key);
+      continue;
+    }
+    made.expected = member.value();
+    const auto& expected = made.expected;
+    if (found->comparison >= Comparison::isNull || found->comparison == Comparison::booleanEquals) {
+      if (!expected.is_bool()) schema("Expected value of type Boolean", place);
+    } else if (found->comparison >= Comparison::numericEquals && found->comparison <= Comparison::numericGreaterEq) {
+      if (!expected.is_number()) schema("Expected value of type Number", place);
+    } else if (!expected.is_string()) {
+      schema("Expected value of type String", place);
+    } else if (found->comparison >= Comparison::timestampEquals && !parseTimestamp(json::toView(expected.get_string()))) {
+      schema("String does not match RFC3339 timestamp", place);
+    }
+  }
+  if (operators != 1) schema("A choice rule must have exactly one comparison operator", location);
+}
+
+void Compiler::wait(const json::Object& source, const std::string& location, StateDef& def) {
+  def.seconds = number(source, "Seconds", location, 0, kMaxWaitSeconds);
+  const auto* timestamp = json::find(source, "Timestamp");
+  const auto* timestamp_path = json::find(source, "TimestampPath");
+  if (timestamp != nullptr) {
+    if (timestamp->is_string()) def.timestamp = parseTimestamp(json::toView(timestamp->get_string()));
+    if (!def.timestamp) schema("String does not match RFC3339 timestamp", location + "/Timestamp");
+  }
+  if (timestamp_path != nullptr) def.timestamp_path = path(*timestamp_path, location + "/TimestampPath", "TimestampPath");
+  int given = 0;
+  for (const auto* field : {"Seconds", "SecondsPath", "Timestamp", "TimestampPath"}) given += json::find(source, field) != nullptr ? 1 : 0;
+  if (given != 1) schema("Exactly one of these fields is required: [Seconds, SecondsPath, Timestamp, TimestampPath]", location);
+}
+
+TextField Compiler::text(const json::Object& source, std::string_view field, const std::string& location) {
+  TextField made;
+  if (const auto* value = json::find(source, field)) {
+    if (value->is_string()) made.fixed = json::toStd(value->get_string());
+    else schema("Expected value of type String", fmt::format("{}/{}", location, field));
+  }
+  const auto twin = std::string(field) + "Path";
+  if (const auto* value = json::find(source, twin)) {
+    if (made.fixed) schema(fmt::format("Only one of the fields '{}' and '{}' can be given", field, twin), location);
+    auto parsed = value->is_string() ? Expression::parse(json::toView(value->get_string())) : Result<Expression>(fail("asl.path", "not a string"));
+    if (parsed) made.computed = std::move(*parsed);
+    else schema(fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", twin), fmt::format("{}/{}", location, twin));
+  }
+  return made;
+}
+
+void Compiler::failure(const json::Object& source, const std::string& location, StateDef& def) {
+  def.error = text(source, "Error", location);
+  def.cause = text(source, "Cause", location);
+  if (def.error.fixed && def.error.fixed->size() > kMaxError) schema("The value for the field 'Error' is longer than 256 characters", location + "/Error");
+  if (def.cause.fixed && def.cause.fixed->size() > kMaxCause) schema("The value for the field 'Cause' is longer than 32768 characters", location + "/Cause");
+}
+
+void Compiler::parallel(const json::Object& source, const std::string& location, StateDef& def) {
+  const auto* branches = json::find(source, "Branches");
+  if (branches == nullptr || !branches->is_array()) return schema("The field 'Branches' is required but was missing", location);
+  if (branches->get_array().empty()) schema("Value cannot be empty", location + "/Branches");
+  for (std::size_t i = 0; i < branches->get_array().size(); ++i) {
+    const auto place = fmt::format("{}/Branches[{}]", location, i);
+    const auto& one = branches->get_array()[i];
+    if (one.is_object()) def.branches.push_back(graph(one.get_object(), place));
+    else schema("Expected value of type Object", place);
+  }
+}
+
+void Compiler::map(const json::Object& source, const std::string& location, StateDef& def) {
+  const auto* processor = json::find(source, "ItemProcessor");
+  const auto* iterator = json::find(source, "Iterator");
+  if (processor != nullptr && iterator != nullptr) schema("Only one of the fields 'ItemProcessor' and 'Iterator' can be given", location);
+  const auto* body = processor != nullptr ? processor : iterator;
+  if (body == nullptr || !body->is_object()) {
+    schema("The field 'ItemProcessor' is required but was missing", location);
+  } else {
+    if (const auto* config = json::find(body->get_object(), "ProcessorConfig"); config != nullptr && config->is_object())
+      if (json::textOr(config->get_object(), "Mode", "INLINE") != "INLINE")
+        schema("Field 'Mode' is not supported with a value other than 'INLINE'", location + "/ItemProcessor/ProcessorConfig/Mode");
+    def.branches.push_back(graph(body->get_object(), location + (processor != nullptr ? "/ItemProcessor" : "/Iterator")));
+  }
+  if (const auto* items = json::find(source, "ItemsPath")) def.items_path = path(*items, location + "/ItemsPath", "ItemsPath");
+  def.item_selector = payload(source, "ItemSelector", location);
+  // The older name of ItemSelector.
+  if (auto older = payload(source, "Parameters", location)) {
+    if (def.item_selector) schema("Only one of the fields 'ItemSelector' and 'Parameters' can be given", location);
+    def.item_selector = std::move(older);
+  }
+  def.max_concurrency = number(source, "MaxConcurrency", location, 0, 10'000);
+  def.tolerated_count = number(source, "ToleratedFailureCount", location, 0, 100'000'000);
+  def.tolerated_percentage = number(source, "ToleratedFailurePercentage", location, 0, 100);
+}
+
+}  // namespace sp::asl

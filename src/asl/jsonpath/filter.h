@@ -1,0 +1,33 @@
+// Filter expressions of JSONPath: [?(@.a == 'x' && !(@.b) || @.c >= 2)].
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "asl/jsonpath/path.h"
+
+namespace sp::asl {
+
+/// A side of a comparison: a literal, or a path from the element ("@") or the document ("$").
+struct FilterOperand {
+  bool literal = true;
+  bool from_element = false;
+  json::Value value;
+  Path path;
+};
+
+struct FilterNode {
+  enum class Kind { all, any, no, exists, compare };
+  enum class Compare { eq, ne, lt, le, gt, ge, in, nin };
+  Kind kind = Kind::exists;
+  Compare compare = Compare::eq;
+  std::vector<std::shared_ptr<const FilterNode>> parts;
+  FilterOperand left, right;
+};
+
+/// The expression between "?(" and its ")". Error code "asl.path".
+Result<std::shared_ptr<const FilterNode>> parseFilter(std::string_view text, std::size_t depth = 0);
+bool matches(const FilterNode& node, const json::Value& element, const json::Value& root);
+
+}  // namespace sp::asl

@@ -1,0 +1,346 @@
+#include "asl/jsonpath/path.h"
+
+#include <fmt/format.h>
+
+#include "asl/jsonpath/filter.h"
+#include "base/strings.h"
+
+namespace sp::asl {
+namespace {
+
+constexpr std::size_t kMaxSteps = 256;
+// "$..*..*..*" over a large document would grow without end.
+constexpr std::size_t kMaxFound = 1'000'000;
+
+std::unexpected<Error> badPath(std::string_view text, std::string_view why) {
+  return fail("asl.path", fmt::format("'{}' is not a valid JSONPath: {}", text.substr(0, 256), why));
+}
+
+/// Reads the steps after "$".
+class PathReader {
+ public:
+  PathReader(std::string_view whole, std::string_view rest) : whole_(whole), rest_(rest) {}
+
+  Result<std::vector<PathStep>> steps() {
+    std::vector<PathStep> found;
+    while (!rest_.empty()) {
+      if (found.size() == kMaxSteps) return badPath(whole_, "it has more than 256 steps");
+      SP_TRY(auto step, next());
+      found.push_back(std::move(step));
+    }
+    return found;
+  }
+
+ private:
+  Result<PathStep> next() {
+    PathStep step;
+    if (rest_.starts_with("..")) {
+      step.deep = true;
+      rest_.remove_prefix(2);
+    } else if (rest_.starts_with(".")) {
+      rest_.remove_prefix(1);
+      if (rest_.starts_with("[")) return badPath(whole_, "a name must follow '.'");
+    } else if (!rest_.starts_with("[")) {
+      return badPath(whole_, fmt::format("'.' or '[' is expected before '{}'", rest_.substr(0, 16)));
+    }
+    if (rest_.starts_with("[")) {
+      SP_CHECK_OK(bracket(step));
+    } else if (rest_.starts_with("*")) {
+      step.kind = PathStep::Kind::wildcard;
+      rest_.remove_prefix(1);
+    } else {
+      const auto end = std::min(rest_.find_first_of(".[]()'\", \t\r\n"), rest_.size());
+      if (end == 0) return badPath(whole_, "a name is missing");
+      step.names.emplace_back(rest_.substr(0, end));
+      rest_.remove_prefix(end);
+    }
+    return step;
+  }
+
+  Result<void> bracket(PathStep& step) {
+    rest_.remove_prefix(1);
+    skipBlanks();
+    if (rest_.starts_with("?")) return filter(step);
+    if (rest_.starts_with("*")) {
+      step.kind = PathStep::Kind::wildcard;
+      rest_.remove_prefix(1);
+      return close();
+    }
+    if (rest_.starts_with("'") || rest_.starts_with("\"")) return names(step);
+    return numbers(step);
+  }
+
+  Result<void> close() {
+    skipBlanks();
+    if (!rest_.starts_with("]")) return badPath(whole_, "']' is missing");
+    rest_.remove_prefix(1);
+    return {};
+  }
+
+  Result<void> names(PathStep& step) {
+    while (true) {
+      skipBlanks();
+      SP_TRY(auto name, quoted());
+      step.names.push_back(std::move(name));
+      skipBlanks();
+      if (!rest_.starts_with(",")) return close();
+      rest_.remove_prefix(1);
+    }
+  }
+
+  Result<std::string> quoted() {
+    if (rest_.empty() || (rest_.front() != '\'' && rest_.front() != '"')) return badPath(whole_, "a quoted name is expected");
+    const char quote = rest_.front();
+    std::string name;
+    for (std::size_t i = 1; i < rest_.size(); ++i) {
+      if (rest_[i] == quote) {
+        rest_.remove_prefix(i + 1);
+        return name;
+      }
+      if (rest_[i] == '\\' && i + 1 < rest_.size()) ++i;
+      name += rest_[i];
+    }
+    return badPath(whole_, "a quote is not closed");
+  }
+
+  Result<void> filter(PathStep& step) {
+    rest_.remove_prefix(1);
+    skipBlanks();
+    if (!rest_.starts_with("(")) return badPath(whole_, "'(' must follow '?'");
+    std::size_t depth = 0;
+    char quote = 0;
+    for (std::size_t i = 0; i < rest_.size(); ++i) {
+      const char c = rest_[i];
+      if (quote != 0) {
+        if (c == '\\') ++i;
+        else if (c == quote) quote = 0;
+      } else if (c == '\'' || c == '"') {
+        quote = c;
+      } else if (c == '(') {
+        ++depth;
+      } else if (c == ')' && --depth == 0) {
+        SP_TRY(step.filter, parseFilter(rest_.substr(1, i - 1)));
+        step.kind = PathStep::Kind::filter;
+        rest_.remove_prefix(i + 1);
+        return close();
+      }
+    }
+    return badPath(whole_, "a filter is not closed");
+  }
+
+  Result<void> numbers(PathStep& step) {
+    const auto end = rest_.find(']');
+    if (end == std::string_view::npos) return badPath(whole_, "']' is missing");
+    const auto inside = rest_.substr(0, end);
+    rest_.remove_prefix(end + 1);
+    if (inside.find(':') != std::string_view::npos) return slice(step, inside);
+    step.kind = PathStep::Kind::indices;
+    for (const auto part : split(inside, ',')) {
+      const auto number = parseInt(trim(part));
+      if (!number) return badPath(whole_, fmt::format("'{}' is not an index, a name in quotes, '*', a slice or a filter", trim(part)));
+      step.indices.push_back(*number);
+    }
+    return {};
+  }
+
+  Result<void> slice(PathStep& step, std::string_view inside) {
+    const auto parts = split(inside, ':');
+    if (parts.size() > 3) return badPath(whole_, fmt::format("'{}' is not a slice", inside));
+    step.kind = PathStep::Kind::slice;
+    std::array<std::optional<std::int64_t>, 3> numbers;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (trim(parts[i]).empty()) continue;
+      numbers[i] = parseInt(trim(parts[i]));
+      if (!numbers[i]) return badPath(whole_, fmt::format("'{}' is not a slice", inside));
+    }
+    step.from = numbers[0];
+    step.to = numbers[1];
+    step.stride = numbers[2].value_or(1);
+    if (step.stride <= 0) return badPath(whole_, "the stride of a slice must be positive");
+    return {};
+  }
+
+  void skipBlanks() {
+    while (!rest_.empty() && rest_.front() == ' ') rest_.remove_prefix(1);
+  }
+
+  std::string_view whole_;
+  std::string_view rest_;
+};
+
+std::optional<std::size_t> placeOf(std::int64_t index, std::size_t size) {
+  const auto length = static_cast<std::int64_t>(size);
+  const auto at = index < 0 ? index + length : index;
+  if (at < 0 || at >= length) return std::nullopt;
+  return static_cast<std::size_t>(at);
+}
+
+using Found = std::vector<const json::Value*>;
+
+void select(const PathStep& step, const json::Value& value, const json::Value& root, Found& found) {
+  switch (step.kind) {
+    case PathStep::Kind::names:
+      if (!value.is_object()) return;
+      for (const auto& name : step.names)
+        if (const auto* member = json::find(value.get_object(), name)) found.push_back(member);
+      return;
+    case PathStep::Kind::indices:
+      if (!value.is_array()) return;
+      for (const auto index : step.indices)
+        if (const auto at = placeOf(index, value.get_array().size())) found.push_back(&value.get_array()[*at]);
+      return;
+    case PathStep::Kind::slice: {
+      if (!value.is_array()) return;
+      const auto size = static_cast<std::int64_t>(value.get_array().size());
+      const auto clamp = [size](std::int64_t n) { return std::clamp<std::int64_t>(n < 0 ? n + size : n, 0, size); };
+      const auto to = clamp(step.to.value_or(size));
+      for (auto i = clamp(step.from.value_or(0)); i < to; i += std::min(step.stride, size))
+        found.push_back(&value.get_array()[static_cast<std::size_t>(i)]);
+      return;
+    }
+    case PathStep::Kind::wildcard:
+      if (value.is_array())
+        for (const auto& element : value.get_array()) found.push_back(&element);
+      if (value.is_object())
+        for (const auto& member : value.get_object()) found.push_back(&member.value());
+      return;
+    case PathStep::Kind::filter:
+      if (value.is_array()) {
+        for (const auto& element : value.get_array())
+          if (matches(*step.filter, element, root)) found.push_back(&element);
+      } else if (value.is_object() && matches(*step.filter, value, root)) {
+        found.push_back(&value);
+      }
+      return;
+  }
+}
+
+void descend(const PathStep& step, const json::Value& value, const json::Value& root, Found& found) {
+  select(step, value, root, found);
+  if (value.is_array())
+    for (const auto& element : value.get_array()) descend(step, element, root, found);
+  if (value.is_object())
+    for (const auto& member : value.get_object()) descend(step, member.value(), root, found);
+}
+
+}  // namespace
+
+Result<Path> Path::parse(std::string_view text) {
+  Path path;
+  path.text_ = text;
+  if (!text.starts_with("$")) return badPath(text, "it must start with '$'");
+  auto rest = text.substr(1);
+  if (rest.starts_with("$")) {
+    path.context_ = true;
+    rest.remove_prefix(1);
+  }
+  SP_TRY(path.steps_, PathReader(text, rest).steps());
+  for (const auto& step : path.steps_) {
+    const bool one = (step.kind == PathStep::Kind::names && step.names.size() == 1) ||
+                     (step.kind == PathStep::Kind::indices && step.indices.size() == 1);
+    if (step.deep || !one) path.definite_ = false;
+  }
+  return path;
+}
+
+std::string Path::canonical(std::size_t steps) const {
+  std::string out = "$";
+  for (std::size_t i = 0; i < steps && i < steps_.size(); ++i) {
+    const auto& step = steps_[i];
+    if (step.kind == PathStep::Kind::names) out += "['" + join(step.names, "','") + "']";
+    else if (step.kind == PathStep::Kind::indices) out += fmt::format("[{}]", fmt::join(step.indices, ","));
+    else out += "[*]";
+  }
+  return out;
+}
+
+const json::Value* Path::find(const json::Value& root, std::string* why) const {
+  const auto* value = &root;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const auto& step = steps_[i];
+    const bool last = i + 1 == steps_.size();
+    const json::Value* next = nullptr;
+    if (step.kind == PathStep::Kind::names) {
+      if (value->is_object()) next = json::find(value->get_object(), step.names.front());
+      if (next == nullptr && why != nullptr)
+        *why = last && value->is_object() ? "No results for path: " + canonical(i + 1) : "Missing property in path " + canonical(i + 1);
+    } else {
+      if (value->is_array())
+        if (const auto at = placeOf(step.indices.front(), value->get_array().size())) next = &value->get_array()[*at];
+      if (next == nullptr && why != nullptr) *why = "No results for path: " + canonical(steps_.size());
+    }
+    if (next == nullptr) return nullptr;
+    value = next;
+  }
+  return value;
+}
+
+std::expected<json::Value, std::string> Path::read(const json::Value& root) const {
+  if (definite_) {
+    std::string why;
+    const auto* value = find(root, &why);
+    if (value == nullptr) return std::unexpected(why);
+    return *value;
+  }
+  Found found{&root};
+  for (const auto& step : steps_) {
+    Found next;
+    for (const auto* value : found) {
+      if (step.deep) descend(step, *value, root, next);
+      else select(step, *value, root, next);
+      if (next.size() > kMaxFound) return std::unexpected(fmt::format("the path '{}' selects more than {} places", text_, kMaxFound));
+    }
+    found = std::move(next);
+  }
+  json::Array all;
+  all.reserve(found.size());
+  for (const auto* value : found) all.push_back(*value);
+  return json::Value(std::move(all));
+}
+
+bool Path::write(json::Value& root, json::Value value) const {
+  auto* place = &root;
+  for (const auto& step : steps_) {
+    if (step.kind == PathStep::Kind::names) {
+      if (place->is_null() && place != &root) place->emplace_object();
+      if (!place->is_object()) return false;
+      place = &place->get_object()[step.names.front()];
+    } else {
+      if (!place->is_array()) return false;
+      const auto at = placeOf(step.indices.front(), place->get_array().size());
+      if (!at) return false;
+      place = &place->get_array()[*at];
+    }
+  }
+  *place = std::move(value);
+  return true;
+}
+
+std::optional<double> numberOf(const json::Value& value) {
+  if (value.is_int64()) return static_cast<double>(value.get_int64());
+  if (value.is_uint64()) return static_cast<double>(value.get_uint64());
+  if (value.is_double()) return value.get_double();
+  return std::nullopt;
+}
+
+int compareNumbers(const json::Value& a, const json::Value& b) {
+  if (a.is_int64() && b.is_int64()) return a.get_int64() < b.get_int64() ? -1 : a.get_int64() > b.get_int64() ? 1 : 0;
+  const auto x = numberOf(a).value_or(0);
+  const auto y = numberOf(b).value_or(0);
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+bool sameValue(const json::Value& a, const json::Value& b) {
+  if (a.is_number() && b.is_number()) return compareNumbers(a, b) == 0;
+  if (a.is_array() && b.is_array()) return std::ranges::equal(a.get_array(), b.get_array(), sameValue);
+  if (a.is_object() && b.is_object()) {
+    if (a.get_object().size() != b.get_object().size()) return false;
+    return std::ranges::all_of(a.get_object(), [&b](const auto& member) {
+      const auto* other = b.get_object().if_contains(member.key());
+      return other != nullptr && sameValue(member.value(), *other);
+    });
+  }
+  return a == b;
+}
+
+}  // namespace sp::asl
