@@ -47,6 +47,11 @@ class Executions {
   /// The outcome of a task. Unknown or settled tokens are ignored: duplicates are harmless.
   virtual void taskSucceeded(store::Txn& txn, std::string_view token, json::Value output) = 0;
   virtual void taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) = 0;
+  /// What the integration answered when it took a task that ends later (".sync": the describe-style first answer);
+  /// shown in history as TaskSubmitted. Optional.
+  virtual void taskSubmitted(store::Txn& txn, std::string_view token, json::Value output) {
+    static_cast<void>(txn), static_cast<void>(token), static_cast<void>(output);
+  }
   /// Called in the transaction in which an execution ends, however it ends.
   using EndHandler = std::function<void(store::Txn&, const store::ExecutionRow&)>;
   virtual void onEnd(EndHandler handler) = 0;

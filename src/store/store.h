@@ -132,6 +132,8 @@ class ExecutionTable {
   /// False if the ARN exists.
   virtual bool insert(const ExecutionRow& row) = 0;
   virtual std::optional<ExecutionRow> get(std::string_view arn) = 0;
+  /// The engine's state alone; empty if it has ended or does not exist.
+  virtual std::string state(std::string_view arn) = 0;
   virtual void update(const ExecutionRow& row) = 0;
   /// Only state changes: the frequent case.
   virtual void updateState(std::string_view arn, std::string_view state) = 0;

@@ -80,6 +80,12 @@ std::optional<ExecutionRow> SqliteExecutions::get(std::string_view arn) {
   return row;
 }
 
+std::string SqliteExecutions::state(std::string_view arn) {
+  Query q(c_.prepare("SELECT state FROM execution_state WHERE execution = (SELECT id FROM executions WHERE arn = ?1)"));
+  q.bind(arn);
+  return q.step() ? q.text(0) : std::string();
+}
+
 void SqliteExecutions::update(const ExecutionRow& row) {
   const auto id = rowOf(row.arn);
   SP_ASSERT(id.has_value());

@@ -67,6 +67,7 @@ class SqliteExecutions final : public ExecutionTable {
   explicit SqliteExecutions(Connection& connection) : c_(connection) {}
   bool insert(const ExecutionRow& row) override;
   std::optional<ExecutionRow> get(std::string_view arn) override;
+  std::string state(std::string_view arn) override;
   void update(const ExecutionRow& row) override;
   void updateState(std::string_view arn, std::string_view state) override;
   std::vector<ExecutionRow> list(std::string_view machine_arn, std::string_view status, std::optional<Position> after,

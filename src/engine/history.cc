@@ -1,0 +1,85 @@
+#include "engine/history.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "json/json.h"
+
+namespace sp::engine {
+namespace {
+
+void appendNumber(std::string& out, std::int64_t number) {
+  char buffer[24];
+  out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr);
+}
+
+}  // namespace
+
+void Details::name(std::string_view name) {
+  if (!members_.empty()) members_ += ',';
+  members_ += '"';
+  members_ += name;
+  members_ += "\":";
+}
+
+Details& Details::text(std::string_view name_text, std::string_view value) {
+  name(name_text);
+  members_ += json::quote(value);
+  return *this;
+}
+
+Details& Details::textIf(std::string_view name_text, std::string_view value) { return value.empty() ? *this : text(name_text, value); }
+
+Details& Details::number(std::string_view name_text, std::int64_t value) {
+  name(name_text);
+  appendNumber(members_, value);
+  return *this;
+}
+
+Details& Details::document(std::string_view name_text, const Payload& payload) {
+  plainDocument(name_text, payload);
+  members_ += ",\"";
+  members_ += name_text;
+  members_ += "Details\":{\"truncated\":false}";
+  return *this;
+}
+
+Details& Details::plainDocument(std::string_view name_text, const Payload& payload) {
+  const auto& quoted = payload.quoted();
+  members_.reserve(members_.size() + quoted.size() + 64);
+  name(name_text);
+  members_ += quoted;
+  return *this;
+}
+
+HistoryLog::HistoryLog(std::int64_t next_event, Instant now) : first_event_(next_event), next_event_(next_event) {
+  const auto millis = toMicros(now) / 1000;
+  timestamp_ = fmt::format("{}.{:03}", millis / 1000, millis % 1000);
+}
+
+std::int64_t HistoryLog::add(std::string_view type, std::int64_t previous, std::string_view details_name, const Details& details) {
+  const auto id = next_event_++;
+  std::string out;
+  out.reserve(96 + type.size() + details_name.size() + details.members().size());
+  out += "{\"timestamp\":";
+  out += timestamp_;
+  out += ",\"type\":\"";
+  out += type;
+  out += "\",\"id\":";
+  appendNumber(out, id);
+  out += ",\"previousEventId\":";
+  appendNumber(out, previous);
+  if (!details_name.empty()) {
+    out += ",\"";
+    out += details_name;
+    out += "EventDetails\":{";
+    out += details.members();
+    out += '}';
+  }
+  out += '}';
+  events_.push_back(std::move(out));
+  return id;
+}
+
+}  // namespace sp::engine

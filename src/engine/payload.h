@@ -1,0 +1,44 @@
+// A JSON document on its way through an execution: shared, never changed, kept as text and as value, each made from the
+// other when somebody asks for it. What passes through a state untouched is neither parsed nor written again, and keeps
+// the very text it came with.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "json/json.h"
+
+namespace sp::engine {
+
+/// Cheap to copy. Not thread-safe: text and value are made on demand.
+class Payload {
+ public:
+  Payload() = default;
+  /// `text` must be valid JSON (it was parsed by whoever let it in).
+  static Payload fromText(std::string text);
+  static Payload fromValue(json::Value value);
+
+  explicit operator bool() const { return body_ != nullptr; }
+  const std::string& text() const;
+  const json::Value& value() const;
+  /// The text as a JSON string with quotes: how history and state hold it.
+  const std::string& quoted() const;
+  /// Same document in memory.
+  const void* identity() const { return body_.get(); }
+  /// About the bytes it holds in memory.
+  std::size_t footprint() const;
+
+  friend bool operator==(const Payload& a, const Payload& b) {
+    return a.body_ == b.body_ || (a.body_ != nullptr && b.body_ != nullptr && a.text() == b.text());
+  }
+
+ private:
+  struct Body {
+    std::optional<std::string> text;
+    std::optional<json::Value> value;
+    std::string quoted;
+  };
+  std::shared_ptr<Body> body_;
+};
+
+}  // namespace sp::engine

@@ -1,0 +1,107 @@
+// The execution machine, pure: a state and an event give the next state, what has to be done, and the history it made.
+// No clock, no input or output, no threads, no chance: time and seed come with the event, so that the same events give
+// the same bytes. Pure transitions run on to the next wait within one step.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "asl/definition.h"
+#include "engine/payload.h"
+#include "engine/state.h"
+
+namespace sp::engine {
+
+// Events. Each names what it answers; one that answers nothing waited for changes nothing.
+struct Start {};
+struct TaskSubmitted {
+  std::int64_t token = 0;
+  Payload output;
+};
+struct TaskSucceeded {
+  std::int64_t token = 0;
+  Payload output;
+};
+struct TaskFailed {
+  std::int64_t token = 0;
+  std::string error;
+  std::string cause;
+};
+struct TaskHeartbeat {
+  std::int64_t token = 0;
+};
+struct TimerFired {
+  std::int64_t timer = 0;
+};
+struct Abort {
+  std::string error;
+  std::string cause;
+};
+using Event = std::variant<Start, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort>;
+
+// Effects, in the order in which they are to be done.
+struct StartTask {
+  std::int64_t token = 0;
+  /// Index of Definition::states.
+  int state = -1;
+  Payload parameters;
+  /// 1 for the first try.
+  std::int64_t attempt = 1;
+};
+struct CancelTask {
+  std::int64_t token = 0;
+};
+struct SetTimer {
+  std::int64_t timer = 0;
+  Instant due;
+};
+struct DropTimer {
+  std::int64_t timer = 0;
+};
+/// The execution has ended: SUCCEEDED with output; FAILED, TIMED_OUT or ABORTED with error and cause (may be empty).
+struct Finish {
+  std::string status;
+  Payload output;
+  std::string error;
+  std::string cause;
+};
+using Effect = std::variant<StartTask, CancelTask, SetTimer, DropTimer, Finish>;
+
+struct Inputs {
+  Instant now;
+  /// For MathRandom, UUID and jitter.
+  std::uint64_t seed = 0;
+};
+
+struct Limits {
+  /// The last event an execution may have.
+  std::int64_t history_events = 25'000;
+  std::size_t payload_bytes = 262'144;
+  std::int64_t map_concurrency = 40;
+  /// Events one step may make before it lets other executions go on.
+  std::int64_t step_events = 5'000;
+};
+
+struct Transition {
+  State state;
+  std::vector<Effect> effects;
+  /// Texts of the new history events, in the form GetExecutionHistory shows.
+  std::vector<std::string> history;
+  /// Id of the first of them.
+  std::int64_t first_event = 0;
+  /// The event answered nothing: state as before, nothing to write.
+  bool stale = false;
+};
+
+Transition step(const asl::Definition& definition, State state, const Event& event, const Inputs& inputs, const Limits& limits);
+
+/// The state of an execution before its Start event.
+State initialState(Identity identity, Payload input);
+
+/// "EXECUTION_ARN#7": the name of a task token or timer outside of its execution.
+std::string globalName(std::string_view execution_arn, std::int64_t number);
+/// The reverse; number 0 if it is not such a name.
+std::pair<std::string_view, std::int64_t> splitGlobalName(std::string_view name);
+
+}  // namespace sp::engine

@@ -1,0 +1,190 @@
+// What happens when a state does not succeed: the next attempt, a catcher, or the end of its scope.
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "engine/stepper.h"
+
+namespace sp::engine {
+namespace {
+
+constexpr double kMaxDelaySeconds = 31'622'400;
+constexpr std::size_t kMaxError = 256;
+constexpr std::size_t kMaxCause = 32'768;
+
+bool matches(const std::vector<std::string>& names, const std::string& error, asl::StateType type) {
+  // These end an execution unless somebody names them.
+  const bool terminal = error == "States.Runtime" || error == "States.DataLimitExceeded";
+  return std::ranges::any_of(names, [&](const std::string& name) {
+    if (name == error) return true;
+    if (name == "States.ALL") return !terminal;
+    if (name == "States.TaskFailed") return type == asl::StateType::task && !terminal && error != "States.Timeout" && error != "States.HeartbeatTimeout";
+    if (name == "States.Timeout") return error == "States.HeartbeatTimeout";
+    if (name == "States.BranchFailed") return type == asl::StateType::parallel && !terminal;
+    return false;
+  });
+}
+
+void shorten(std::string& text, std::size_t limit) {
+  if (text.size() <= limit) return;
+  // Not in the middle of a character.
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) --limit;
+  text.resize(limit);
+}
+
+}  // namespace
+
+void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) {
+  fail(frame, {error.error,
+               fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name, frame.entered_event, error.cause),
+               true});
+}
+
+void Stepper::fail(Frame& frame, Failure failure) {
+  shorten(failure.error, kMaxError);
+  shorten(failure.cause, kMaxCause);
+  if (full_) return;
+  if (frame.phase == Phase::children) {
+    abortChildren(frame, 0);
+    frame.clearChildren();
+    frame.phase = Phase::ready;
+  }
+  if (retry(frame, failure) || handOver(frame, failure)) return;
+  failScope(frame, std::move(failure));
+}
+
+bool Stepper::retry(Frame& frame, const Failure& failure) {
+  const auto& retriers = def(frame).retriers;
+  for (std::size_t i = 0; i < retriers.size(); ++i) {
+    const auto& one = retriers[i];
+    if (!matches(one.errors, failure.error, def(frame).type)) continue;
+    frame.attempts.resize(retriers.size());
+    if (frame.attempts[i] >= one.max_attempts) return false;
+    auto seconds = one.interval_seconds * std::pow(one.backoff_rate, static_cast<double>(frame.attempts[i]));
+    seconds = std::min(seconds, one.max_delay_seconds.value_or(kMaxDelaySeconds));
+    if (one.jitter) seconds *= dice_.fraction();
+    ++frame.attempts[i];
+    ++frame.retry_count;
+    frame.phase = Phase::retry;
+    frame.waiting = setTimer(inputs_.now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
+    return true;
+  }
+  return false;
+}
+
+bool Stepper::handOver(Frame& frame, const Failure& failure) {
+  for (const auto& one : def(frame).catchers) {
+    if (!matches(one.errors, failure.error, def(frame).type)) continue;
+    const auto told = Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
+    auto output = merge(one.result_path, frame.input, told);
+    if (!output) {
+      failScope(frame, {output.error().error,
+                        fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name, frame.entered_event,
+                                    output.error().cause),
+                        true});
+      return true;
+    }
+    leave(frame, std::move(*output), one.next);
+    return true;
+  }
+  return false;
+}
+
+void Stepper::failScope(Frame& frame, Failure failure) {
+  if (frame.parent == 0) {
+    const auto previous = failure.evaluation ? 0 : frame.last_event;
+    return finish({"FAILED", {}, std::move(failure.error), std::move(failure.cause)}, "ExecutionFailed", "executionFailed", previous);
+  }
+  auto& parent = state_.frames.at(frame.parent);
+  const bool is_map = def(parent).type == asl::StateType::map;
+  parent.last_event = frame.last_event;
+  if (is_map) {
+    Details details;
+    details.text("name", def(parent).name).number("index", frame.branch);
+    event(frame, "MapIterationFailed", "mapIterationFailed", details);
+    if (bear(parent, frame, failure)) return;
+    if (def(parent).tolerated_count.given() || def(parent).tolerated_percentage.given())
+      failure = {"States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded"};
+  }
+  const auto child = frame.id;
+  abortChildren(parent, child);
+  remove(child);
+  parent.clearChildren();
+  parent.phase = Phase::ready;
+  event(parent, is_map ? "MapStateFailed" : "ParallelStateFailed");
+  fail(parent, std::move(failure));
+}
+
+// Whether the Map goes on without this iteration; its result is then the error.
+bool Stepper::bear(Frame& parent, Frame& child, const Failure& failure) {
+  if (++parent.failed > parent.tolerated) return false;
+  parent.results[static_cast<std::size_t>(child.branch)] = Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
+  ++parent.finished;
+  --parent.running;
+  remove(child.id);
+  if (parent.finished == static_cast<std::int64_t>(parent.results.size())) completeChildren(parent);
+  else ready_.push_back(parent.id);
+  return true;
+}
+
+void Stepper::remove(std::int64_t id) {
+  std::vector<std::int64_t> below;
+  for (const auto& [other, frame] : state_.frames)
+    if (frame.parent == id) below.push_back(other);
+  for (const auto other : below) remove(other);
+  state_.frames.erase(id);
+}
+
+void Stepper::abortChildren(Frame& parent, std::int64_t except) {
+  std::vector<std::int64_t> children;
+  for (const auto& [id, frame] : state_.frames)
+    if (frame.parent == parent.id && id != except) children.push_back(id);
+  for (const auto id : children) {
+    auto& child = state_.frames.at(id);
+    abortChildren(child, 0);
+    abortFrame(child);
+    if (def(parent).type == asl::StateType::map) {
+      Details details;
+      details.text("name", def(parent).name).number("index", child.branch);
+      event(child, "MapIterationAborted", "mapIterationAborted", details);
+    }
+    state_.frames.erase(id);
+  }
+}
+
+void Stepper::abortFrame(Frame& frame) {
+  const bool waits = frame.waiting != 0;
+  const bool has_children = frame.phase == Phase::children;
+  release(frame);
+  if (waits || has_children) event(frame, fmt::format("{}StateAborted", asl::typeName(def(frame).type)));
+}
+
+// Nothing answers this frame any more.
+void Stepper::release(Frame& frame) {
+  dropTimer(frame.timeout_timer);
+  dropTimer(frame.heartbeat_timer);
+  frame.heartbeat_seconds = 0;
+  if (frame.waiting == 0) return;
+  if (frame.phase == Phase::wait || frame.phase == Phase::retry) {
+    dropTimer(frame.waiting);
+  } else {
+    effects_.emplace_back(CancelTask{frame.waiting});
+    frame.waiting = 0;
+  }
+}
+
+void Stepper::timedOut(Frame& frame) {
+  release(frame);
+  const auto resource = resourceName(def(frame).resource);
+  Details details;
+  if (resource.kind == ResourceName::Kind::task) details.text("resourceType", resource.type).text("resource", resource.name);
+  details.text("error", "States.Timeout");
+  switch (resource.kind) {
+    case ResourceName::Kind::task: event(frame, "TaskTimedOut", "taskTimedOut", details); break;
+    case ResourceName::Kind::lambda: event(frame, "LambdaFunctionTimedOut", "lambdaFunctionTimedOut", details); break;
+    case ResourceName::Kind::activity: event(frame, "ActivityTimedOut", "activityTimedOut", details); break;
+  }
+  fail(frame, {"States.Timeout", ""});
+}
+
+}  // namespace sp::engine

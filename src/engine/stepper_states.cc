@@ -1,0 +1,350 @@
+// What each type of state does when it is entered, and how inputs and outputs are shaped.
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "asl/intrinsics/expression.h"
+#include "engine/stepper.h"
+
+namespace sp::engine {
+namespace {
+
+constexpr std::int64_t kMaxDelaySeconds = 2'147'483'647;
+constexpr std::int64_t kDefaultTaskTimeout = 99'999'999;
+
+Payload emptyObject() { return Payload::fromText("{}"); }
+
+}  // namespace
+
+void Stepper::execute(Frame& frame) {
+  const auto run = [&]() -> asl::Eval<void> {
+    switch (def(frame).type) {
+      case asl::StateType::pass: return executePass(frame);
+      case asl::StateType::task: return executeTask(frame);
+      case asl::StateType::choice: return executeChoice(frame);
+      case asl::StateType::wait: return executeWait(frame);
+      case asl::StateType::fail: return executeFail(frame);
+      case asl::StateType::parallel: return executeParallel(frame);
+      case asl::StateType::map: return executeMap(frame);
+      case asl::StateType::succeed: break;
+    }
+    auto input = select(frame, def(frame).input_path, frame.input, "InputPath");
+    if (!input) return std::unexpected(input.error());
+    succeed(frame, std::move(*input));
+    return {};
+  };
+  if (const auto done = run(); !done) failEvaluation(frame, done.error());
+}
+
+asl::Eval<void> Stepper::executePass(Frame& frame) {
+  const auto& d = def(frame);
+  auto input = select(frame, d.input_path, frame.input, "InputPath");
+  if (!input) return std::unexpected(input.error());
+  auto result = fill(frame, d.parameters, *input);
+  if (!result) return std::unexpected(result.error());
+  if (d.result) *result = Payload::fromValue(*d.result);
+  succeed(frame, std::move(*result));
+  return {};
+}
+
+asl::Eval<void> Stepper::executeTask(Frame& frame) {
+  const auto& d = def(frame);
+  auto input = select(frame, d.input_path, frame.input, "InputPath");
+  if (!input) return std::unexpected(input.error());
+  const auto token = state_.next_number++;
+  Payload parameters = *input;
+  if (d.parameters) {
+    FrameContext context(*this, frame);
+    context.token(token);
+    auto made = d.parameters->evaluate({input->value(), context, dice_});
+    if (!made) return std::unexpected(made.error());
+    parameters = Payload::fromValue(std::move(*made));
+  }
+  if (tooLarge(frame, parameters)) return {};
+  auto timeout = numberAt(frame, d.timeout, *input, "TimeoutSecondsPath");
+  if (!timeout) return std::unexpected(timeout.error());
+  auto heartbeat = numberAt(frame, d.heartbeat, *input, "HeartbeatSecondsPath");
+  if (!heartbeat) return std::unexpected(heartbeat.error());
+
+  const auto resource = resourceName(d.resource);
+  Details details;
+  if (resource.kind == ResourceName::Kind::task) {
+    // "arn:aws:states:REGION:…" of the execution.
+    std::string_view region = state_.identity->arn;
+    for (int i = 0; i < 3; ++i) region.remove_prefix(std::min(region.find(':') + 1, region.size()));
+    region = region.substr(0, region.find(':'));
+    details.text("resourceType", resource.type).text("resource", resource.name).text("region", region).plainDocument("parameters", parameters);
+  } else {
+    details.text("resource", resource.name).document("input", parameters);
+  }
+  if (d.timeout.given()) details.number("timeoutInSeconds", *timeout);
+  if (d.heartbeat.given() && resource.kind != ResourceName::Kind::lambda) details.number("heartbeatInSeconds", *heartbeat);
+  switch (resource.kind) {
+    case ResourceName::Kind::task: {
+      event(frame, "TaskScheduled", "taskScheduled", details);
+      Details started;
+      event(frame, "TaskStarted", "taskStarted", started.text("resourceType", resource.type).text("resource", resource.name));
+      break;
+    }
+    case ResourceName::Kind::lambda:
+      event(frame, "LambdaFunctionScheduled", "lambdaFunctionScheduled", details);
+      event(frame, "LambdaFunctionStarted");
+      break;
+    case ResourceName::Kind::activity: event(frame, "ActivityScheduled", "activityScheduled", details); break;
+  }
+  if (full_) return {};
+  frame.phase = Phase::task;
+  frame.waiting = token;
+  if (d.timeout.given()) frame.timeout_timer = setTimer(inputs_.now + std::chrono::seconds(std::clamp<std::int64_t>(*timeout, 0, kDefaultTaskTimeout)));
+  if (d.heartbeat.given()) {
+    frame.heartbeat_seconds = std::clamp<std::int64_t>(*heartbeat, 0, kDefaultTaskTimeout);
+    frame.heartbeat_timer = setTimer(inputs_.now + std::chrono::seconds(frame.heartbeat_seconds));
+  }
+  effects_.emplace_back(StartTask{token, frame.state, std::move(parameters), frame.retry_count + 1});
+  return {};
+}
+
+asl::Eval<void> Stepper::executeChoice(Frame& frame) {
+  const auto& d = def(frame);
+  auto input = select(frame, d.input_path, frame.input, "InputPath");
+  if (!input) return std::unexpected(input.error());
+  FrameContext context(*this, frame);
+  int next = d.otherwise;
+  for (const auto& rule : d.rules) {
+    const auto holds = rule.holds({input->value(), context, dice_});
+    if (!holds) return std::unexpected(holds.error());
+    if (!*holds) continue;
+    next = rule.next;
+    break;
+  }
+  if (next < 0) return std::unexpected(asl::EvalError{"States.NoChoiceMatched", "No Choice rule matched the input and there is no Default."});
+  auto output = select(frame, d.output_path, *input, "OutputPath");
+  if (!output) return std::unexpected(output.error());
+  leave(frame, std::move(*output), next);
+  return {};
+}
+
+asl::Eval<void> Stepper::executeWait(Frame& frame) {
+  auto input = select(frame, def(frame).input_path, frame.input, "InputPath");
+  if (!input) return std::unexpected(input.error());
+  const auto end = waitEnd(frame, *input);
+  if (!end) return std::unexpected(end.error());
+  if (*end <= inputs_.now) {
+    succeed(frame, std::move(*input));
+    return {};
+  }
+  frame.phase = Phase::wait;
+  frame.waiting = setTimer(*end);
+  return {};
+}
+
+asl::Eval<Instant> Stepper::waitEnd(Frame& frame, const Payload& input) {
+  const auto& d = def(frame);
+  if (d.timestamp) return *d.timestamp;
+  if (d.seconds.fixed) return inputs_.now + std::chrono::seconds(*d.seconds.fixed);
+  FrameContext context(*this, frame);
+  const auto& path = d.timestamp_path ? *d.timestamp_path : *d.seconds.path;
+  const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value());
+  if (d.timestamp_path) {
+    const auto text = !value ? std::string() : value->is_string() ? json::toStd(value->get_string()) : json::toText(*value);
+    const auto moment = value && value->is_string() ? asl::parseTimestamp(text) : std::nullopt;
+    if (!value) return asl::runtimeError(fmt::format("The TimestampPath parameter does not reference an input value: {}", path.text()));
+    if (!moment)
+      return asl::runtimeError(fmt::format("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
+                                           path.text(), text));
+    return *moment;
+  }
+  if (!value) return asl::runtimeError(fmt::format("The SecondsPath parameter does not reference an input value: {}", path.text()));
+  if (!value->is_int64())
+    return asl::runtimeError(fmt::format("The SecondsPath parameter cannot be parsed as a long value: {} == {}", path.text(),
+                                         value->is_string() ? json::toStd(value->get_string()) : json::toText(*value)));
+  const auto seconds = value->get_int64();
+  if (seconds < 0) return asl::runtimeError(fmt::format("The SecondsPath parameter references a negative value: {} == {}", path.text(), seconds));
+  if (seconds > kMaxDelaySeconds) return asl::runtimeError("Wait state delay is too long.");
+  return inputs_.now + std::chrono::seconds(seconds);
+}
+
+asl::Eval<std::string> Stepper::textOf(Frame& frame, const asl::TextField& field, const Payload& input, std::string_view name) {
+  if (field.fixed) return *field.fixed;
+  if (!field.computed) return std::string();
+  FrameContext context(*this, frame);
+  const auto value = field.computed->evaluate({input.value(), context, dice_}, name);
+  if (!value) return std::unexpected(value.error());
+  if (!value->is_string()) return asl::runtimeError(fmt::format("The {} field must refer to a string, but {} is {}", name, field.computed->text(), json::toText(*value)));
+  return json::toStd(value->get_string());
+}
+
+asl::Eval<void> Stepper::executeFail(Frame& frame) {
+  const auto& d = def(frame);
+  auto error = textOf(frame, d.error, frame.input, "ErrorPath");
+  if (!error) return std::unexpected(error.error());
+  auto cause = textOf(frame, d.cause, frame.input, "CausePath");
+  if (!cause) return std::unexpected(cause.error());
+  fail(frame, {std::move(*error), std::move(*cause)});
+  return {};
+}
+
+asl::Eval<void> Stepper::executeParallel(Frame& frame) {
+  const auto& d = def(frame);
+  auto input = select(frame, d.input_path, frame.input, "InputPath");
+  if (!input) return std::unexpected(input.error());
+  auto effective = fill(frame, d.parameters, *input);
+  if (!effective) return std::unexpected(effective.error());
+  event(frame, "ParallelStateStarted");
+  const auto count = static_cast<std::int64_t>(d.branches.size());
+  frame.phase = Phase::children;
+  frame.results.assign(d.branches.size(), {});
+  frame.running = frame.concurrency = frame.next_item = count;
+  const auto started = frame.last_event;
+  const auto already = ready_.size();
+  for (std::int64_t i = 0; i < count && !full_; ++i) {
+    auto& child = state_.frames[state_.next_frame];
+    child.id = state_.next_frame++;
+    child.parent = frame.id;
+    child.branch = i;
+    child.last_event = started;
+    enter(child, d.branches[static_cast<std::size_t>(i)], *effective);
+  }
+  // The first branch goes first.
+  std::reverse(ready_.begin() + static_cast<std::ptrdiff_t>(already), ready_.end());
+  return {};
+}
+
+asl::Eval<void> Stepper::executeMap(Frame& frame) {
+  const auto& d = def(frame);
+  auto input = select(frame, d.input_path, frame.input, "InputPath");
+  if (!input) return std::unexpected(input.error());
+  Payload items = *input;
+  if (d.items_path) {
+    auto chosen = select(frame, {asl::Selection::Kind::path, *d.items_path}, *input, "ItemsPath");
+    if (!chosen) return std::unexpected(chosen.error());
+    items = std::move(*chosen);
+  }
+  if (!items.value().is_array()) return asl::runtimeError(fmt::format("Map state input must be an array but was: {}", items.text()));
+  auto concurrency = numberAt(frame, d.max_concurrency, *input, "MaxConcurrencyPath");
+  if (!concurrency) return std::unexpected(concurrency.error());
+  if (*concurrency < 0) return asl::runtimeError("MaxConcurrency cannot be negative.");
+  auto tolerated = numberAt(frame, d.tolerated_count, *input, "ToleratedFailureCountPath");
+  if (!tolerated) return std::unexpected(tolerated.error());
+  if (*tolerated < 0) return asl::runtimeError("ToleratedFailureCount cannot be negative.");
+  auto percentage = numberAt(frame, d.tolerated_percentage, *input, "ToleratedFailurePercentagePath");
+  if (!percentage) return std::unexpected(percentage.error());
+  if (*percentage < 0 || *percentage > 100) return asl::runtimeError("ToleratedFailurePercentage must be between 0 and 100.");
+
+  const auto count = static_cast<std::int64_t>(items.value().get_array().size());
+  Details details;
+  event(frame, "MapStateStarted", "mapStateStarted", details.number("length", count));
+  frame.phase = Phase::children;
+  frame.effective = std::move(*input);
+  frame.items = std::move(items);
+  frame.results.assign(static_cast<std::size_t>(count), {});
+  frame.concurrency = *concurrency == 0 ? limits_.map_concurrency : std::min(*concurrency, limits_.map_concurrency);
+  frame.tolerated = d.tolerated_percentage.given() ? std::max(*tolerated, count * *percentage / 100) : *tolerated;
+  if (full_) return {};
+  if (count == 0) completeChildren(frame);
+  else ready_.push_back(frame.id);
+  return {};
+}
+
+// Starts one iteration and comes back for the next one once that has reached its first wait.
+void Stepper::launch(Frame& map) {
+  const auto count = static_cast<std::int64_t>(map.results.size());
+  if (map.next_item >= count || map.running >= map.concurrency) return;
+  const auto index = map.next_item;
+  auto input = itemInput(map, index);
+  if (!input) return failEvaluation(map, input.error());
+  ++map.next_item;
+  ++map.running;
+  if (map.next_item < count && map.running < map.concurrency) ready_.push_back(map.id);
+  auto& child = state_.frames[state_.next_frame];
+  child.id = state_.next_frame++;
+  child.parent = map.id;
+  child.branch = index;
+  child.last_event = map.last_event;
+  child.item = Payload::fromValue(map.items.value().get_array()[static_cast<std::size_t>(index)]);
+  Details details;
+  details.text("name", def(map).name).number("index", index);
+  event(child, "MapIterationStarted", "mapIterationStarted", details);
+  // What follows the iteration's start points past it.
+  child.last_event = map.last_event;
+  enter(child, def(map).branches.front(), input->identity() == nullptr ? child.item : *input);
+}
+
+// An empty payload: the item itself.
+asl::Eval<Payload> Stepper::itemInput(Frame& map, std::int64_t index) {
+  const auto& d = def(map);
+  if (!d.item_selector) return Payload();
+  FrameContext context(*this, map);
+  context.mapItem(index, map.items.value().get_array()[static_cast<std::size_t>(index)]);
+  auto value = d.item_selector->evaluate({map.effective.value(), context, dice_});
+  if (!value) return std::unexpected(value.error());
+  return Payload::fromValue(std::move(*value));
+}
+
+// All branches or iterations are through: their outputs, each as it was written, make the result.
+void Stepper::completeChildren(Frame& frame) {
+  const bool is_map = def(frame).type == asl::StateType::map;
+  std::size_t size = 2;
+  for (const auto& result : frame.results) size += result.text().size() + 1;
+  std::string text = "[";
+  text.reserve(size);
+  for (const auto& result : frame.results) {
+    if (text.size() > 1) text += ',';
+    text += result.text();
+  }
+  text += ']';
+  frame.clearChildren();
+  frame.phase = Phase::ready;
+  const auto inner = frame.last_event;
+  event(frame, is_map ? "MapStateSucceeded" : "ParallelStateSucceeded");
+  if (full_) return;
+  frame.last_event = inner;
+  succeed(frame, Payload::fromText(std::move(text)));
+}
+
+asl::Eval<Payload> Stepper::select(Frame& frame, const asl::Selection& selection, const Payload& from, std::string_view field) {
+  if (selection.kind == asl::Selection::Kind::whole) return from;
+  if (selection.kind == asl::Selection::Kind::nothing) return emptyObject();
+  const auto& path = selection.path;
+  if (path.whole() && !path.context()) return from;
+  FrameContext context(*this, frame);
+  auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : from.value());
+  if (!value) {
+    if (field == "ItemsPath") return asl::runtimeError(fmt::format("Reference path \"{}\" must point to array.", path.text()));
+    return asl::runtimeError(fmt::format("Invalid path '{}' : {}", path.text(), value.error()));
+  }
+  return Payload::fromValue(std::move(*value));
+}
+
+asl::Eval<Payload> Stepper::fill(Frame& frame, const std::optional<asl::Template>& pattern, const Payload& input) {
+  if (!pattern) return input;
+  FrameContext context(*this, frame);
+  auto value = pattern->evaluate({input.value(), context, dice_});
+  if (!value) return std::unexpected(value.error());
+  return Payload::fromValue(std::move(*value));
+}
+
+asl::Eval<Payload> Stepper::merge(const asl::ResultTarget& target, const Payload& input, const Payload& result) {
+  if (target.kind == asl::ResultTarget::Kind::replace) return result;
+  if (target.kind == asl::ResultTarget::Kind::discard) return input;
+  auto merged = input.value();
+  if (target.path.write(merged, result.value())) return Payload::fromValue(std::move(merged));
+  return std::unexpected(asl::EvalError{"States.ResultPathMatchFailure",
+                                        fmt::format("Unable to apply Reference Path '{}' to input '{}'", target.path.text(), input.text())});
+}
+
+asl::Eval<std::int64_t> Stepper::numberAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name) {
+  if (field.fixed) return *field.fixed;
+  if (!field.path) return 0;
+  FrameContext context(*this, frame);
+  const auto& path = *field.path;
+  const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value());
+  if (!value) return asl::runtimeError(fmt::format("Invalid path '{}' : {}", path.text(), value.error()));
+  if (value->is_int64()) return value->get_int64();
+  if (name == "ToleratedFailurePercentagePath" && value->is_double()) return static_cast<std::int64_t>(value->get_double());
+  const auto shown = value->is_string() ? json::toStd(value->get_string()) : json::toText(*value);
+  return asl::runtimeError(fmt::format("The {} field refers to value \"{}\" which is not a valid {}: {}", name, shown,
+                                       name == "ToleratedFailurePercentagePath" ? "float" : "integer", path.text()));
+}
+
+}  // namespace sp::engine

@@ -1,0 +1,282 @@
+#include "runtime/execution_runtime.h"
+
+#include <limits>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+namespace sp::runtime {
+namespace {
+
+constexpr std::string_view kTimerKind = "execution";
+constexpr std::string_view kDefinitionKind = "definition";
+// States of running executions kept decoded; what does not fit is decoded again when it moves.
+constexpr std::size_t kCacheBytes = 32U << 20U;
+constexpr std::size_t kDefinitionsKept = 4096;
+
+json::Object describeStart(const StartSpec& spec) {
+  json::Object description{{"input", spec.input}, {"roleArn", spec.role_arn}, {"definition", spec.definition}};
+  if (spec.unlimited) description["builtin"] = true;
+  return description;
+}
+
+}  // namespace
+
+/// A decoded state and the very text it was decoded from or written as. The text is compared with the stored one at every
+/// use: whatever was rolled back since then shows as a difference, so nothing has to follow savepoints and failed commits.
+struct ExecutionRuntime::Cached {
+  std::string text;
+  engine::State state;
+  std::shared_ptr<const asl::Definition> definition;
+};
+
+ExecutionRuntime::ExecutionRuntime(Core& core) : core_(core) {
+  core_.onTimer(std::string(kTimerKind), [this](store::Txn& txn, const store::Timer& timer) {
+    const auto [arn, number] = engine::splitGlobalName(timer.id);
+    post(txn, std::string(arn), engine::TimerFired{number});
+  });
+}
+
+ExecutionRuntime::~ExecutionRuntime() = default;
+
+std::string ExecutionRuntime::addDefinition(store::Txn& txn, const std::string& text) {
+  auto name = sha256Hex(text);
+  if (!txn.records().get(kDefinitionKind, name)) txn.records().put(kDefinitionKind, name, text);
+  return name;
+}
+
+std::optional<std::string> ExecutionRuntime::definitionText(store::Txn& txn, std::string_view definition) {
+  return txn.records().get(kDefinitionKind, definition);
+}
+
+std::shared_ptr<const asl::Definition> ExecutionRuntime::definitionFor(store::Txn& txn, const std::string& name) {
+  if (const auto found = definitions_.find(name); found != definitions_.end()) return found->second;
+  const auto text = txn.records().get(kDefinitionKind, name);
+  if (!text) return nullptr;
+  auto compiled = asl::compile(*text);
+  if (!compiled) {
+    log::error("a stored definition no longer compiles", {{"definition", name}, {"problems", asl::describe(compiled.error())}});
+    return nullptr;
+  }
+  // Named by their content, so they never go stale.
+  if (definitions_.size() >= kDefinitionsKept) definitions_.clear();
+  definitions_.emplace(name, *compiled);
+  return *compiled;
+}
+
+engine::Limits ExecutionRuntime::limitsOf(const engine::Identity& identity) const {
+  auto limits = limits_;
+  if (identity.unlimited) {
+    limits.history_events = std::numeric_limits<std::int64_t>::max() - 1;
+    limits.payload_bytes = std::numeric_limits<std::size_t>::max();
+    limits.map_concurrency = std::numeric_limits<std::int64_t>::max();
+  }
+  return limits;
+}
+
+engine::Inputs ExecutionRuntime::inputs(store::Txn& txn) {
+  // One draw from the kernel, then a sequence: a system call a step would be a large part of it.
+  if (seed_ == 0) {
+    std::array<std::uint8_t, 8> bytes{};
+    core_.random().fill(bytes);
+    for (const auto byte : bytes) seed_ = (seed_ << 8U) | byte;
+  }
+  return {txn.now(), asl::Dice(seed_ += 0x9e3779b97f4a7c15ULL).next()};
+}
+
+bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
+  auto definition = definitionFor(txn, spec.definition);
+  SP_ASSERT(definition != nullptr);
+  engine::Identity identity{spec.arn, spec.name, spec.machine_arn, spec.machine_name, spec.role_arn, spec.definition, txn.now(), spec.unlimited};
+  const auto limits = limitsOf(identity);
+  auto state = engine::initialState(std::move(identity), engine::Payload::fromText(spec.input));
+  auto transition = engine::step(*definition, std::move(state), engine::Start{}, inputs(txn), limits);
+
+  // One that ends within its first step is written once, as ended.
+  store::ExecutionRow row{spec.arn, spec.machine_arn, spec.name, "RUNNING", txn.now(), {}, json::toText(describeStart(spec)), ""};
+  auto cached = std::make_shared<Cached>();
+  cached->definition = std::move(definition);
+  if (!transition.state.ended) row.state = engine::encode(transition.state);
+  if (!txn.executions().insert(row)) return false;
+  cached->text = std::move(row.state);
+  write(txn, spec.arn, *cached, std::move(transition));
+  if (!cached->state.ended) keep(spec.arn, std::move(cached));
+  drive(txn);
+  return true;
+}
+
+bool ExecutionRuntime::stop(store::Txn& txn, std::string_view arn, std::string error, std::string cause) {
+  const auto row = txn.executions().get(arn);
+  if (!row || row->status != "RUNNING") return false;
+  post(txn, std::string(arn), engine::Abort{std::move(error), std::move(cause)});
+  return true;
+}
+
+void ExecutionRuntime::taskSucceeded(store::Txn& txn, std::string_view token, json::Value output) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  post(txn, std::string(arn), engine::TaskSucceeded{number, engine::Payload::fromValue(std::move(output))});
+}
+
+void ExecutionRuntime::taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  post(txn, std::string(arn), engine::TaskFailed{number, std::move(error), std::move(cause)});
+}
+
+void ExecutionRuntime::taskSubmitted(store::Txn& txn, std::string_view token, json::Value output) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  post(txn, std::string(arn), engine::TaskSubmitted{number, engine::Payload::fromValue(std::move(output))});
+}
+
+void ExecutionRuntime::post(store::Txn& txn, std::string arn, engine::Event event) {
+  work_.push_back({std::move(arn), std::move(event), nullptr, nullptr});
+  drive(txn);
+}
+
+// Outcomes that come from within TaskPort::start, and starts from within listeners, wait in `work_` for the outermost call:
+// no execution is stepped while it is being stepped.
+void ExecutionRuntime::drive(store::Txn& txn) {
+  if (driving_) return;
+  driving_ = true;
+  struct Guard {
+    ExecutionRuntime& self;
+    ~Guard() {
+      // Only when something threw is there work left: its job is rolled back, and what it asked for with it.
+      self.work_.clear();
+      self.driving_ = false;
+    }
+  } guard{*this};
+  while (!work_.empty()) {
+    const auto work = std::move(work_.front());
+    work_.pop_front();
+    if (const auto* event = std::get_if<engine::Event>(&work.what)) handle(txn, work.arn, *event);
+    else perform(txn, work, std::get<engine::Effect>(work.what));
+  }
+}
+
+std::shared_ptr<ExecutionRuntime::Cached> ExecutionRuntime::load(store::Txn& txn, const std::string& arn) {
+  auto text = txn.executions().state(arn);
+  const auto found = cache_.find(arn);
+  if (text.empty()) {
+    forget(arn);
+    return nullptr;
+  }
+  if (found != cache_.end() && found->second->text == text) return found->second;
+  auto state = engine::decode(text);
+  if (!state) {
+    log::error("cannot read the state of an execution", {{"execution", arn}, {"error", state.error().text()}});
+    return nullptr;
+  }
+  auto cached = std::make_shared<Cached>();
+  cached->definition = definitionFor(txn, state->identity->definition);
+  if (cached->definition == nullptr) return nullptr;
+  cached->text = std::move(text);
+  cached->state = std::move(*state);
+  keep(arn, cached);
+  return cached;
+}
+
+void ExecutionRuntime::forget(const std::string& arn) {
+  const auto found = cache_.find(arn);
+  if (found == cache_.end()) return;
+  cache_bytes_ -= found->second->text.size();
+  cache_.erase(found);
+}
+
+void ExecutionRuntime::keep(const std::string& arn, std::shared_ptr<Cached> cached) {
+  auto& place = cache_[arn];
+  if (place != nullptr) cache_bytes_ -= place->text.size();
+  cache_bytes_ += cached->text.size();
+  place = std::move(cached);
+  // Any other will do: what is needed again is decoded again.
+  while (cache_bytes_ > kCacheBytes && cache_.size() > 1) {
+    auto victim = cache_.begin();
+    if (victim->first == arn) ++victim;
+    cache_bytes_ -= victim->second->text.size();
+    cache_.erase(victim);
+  }
+}
+
+void ExecutionRuntime::handle(store::Txn& txn, const std::string& arn, const engine::Event& event) {
+  auto cached = load(txn, arn);
+  if (cached == nullptr) return;
+  // Out of the cache while it is being changed: should anything throw, it is read again.
+  forget(arn);
+  const auto limits = limitsOf(*cached->state.identity);
+  auto transition = engine::step(*cached->definition, std::move(cached->state), event, inputs(txn), limits);
+  if (transition.stale) {
+    cached->state = std::move(transition.state);
+    return keep(arn, std::move(cached));
+  }
+  const bool ended = transition.state.ended;
+  if (!ended) {
+    cached->text = engine::encode(transition.state);
+    txn.executions().updateState(arn, cached->text);
+  }
+  write(txn, arn, *cached, std::move(transition));
+  if (!ended) keep(arn, std::move(cached));
+}
+
+// History and effects of a step whose state is written. The end is written by finish().
+void ExecutionRuntime::write(store::Txn& txn, const std::string& arn, Cached& cached, engine::Transition transition) {
+  txn.executions().appendHistory(arn, transition.first_event, transition.history);
+  cached.state = std::move(transition.state);
+  for (auto& effect : transition.effects) {
+    if (const auto* timer = std::get_if<engine::SetTimer>(&effect)) {
+      txn.timers().set({std::string(kTimerKind), engine::globalName(arn, timer->timer), timer->due, ""});
+    } else if (const auto* dropped = std::get_if<engine::DropTimer>(&effect)) {
+      txn.timers().drop(kTimerKind, engine::globalName(arn, dropped->timer));
+    } else {
+      work_.push_back({arn, std::move(effect), cached.state.identity, cached.definition});
+    }
+  }
+  if (!cached.state.ended) return;
+  // Rows are told to be ended in the step's own order, before anything else happens.
+  const auto effect = std::move(work_.back());
+  work_.pop_back();
+  finish(txn, arn, std::get<engine::Finish>(std::get<engine::Effect>(effect.what)));
+}
+
+void ExecutionRuntime::finish(store::Txn& txn, const std::string& arn, const engine::Finish& end) {
+  auto row = txn.executions().get(arn);
+  SP_ASSERT(row.has_value());
+  auto description = json::parse(row->description);
+  SP_ASSERT(description && description->is_object());
+  auto& members = description->get_object();
+  if (end.output) members["output"] = end.output.text();
+  if (!end.error.empty()) members["error"] = end.error;
+  if (!end.cause.empty()) members["cause"] = end.cause;
+  row->status = end.status;
+  row->stopped = txn.now();
+  row->description = json::toText(members);
+  row->state.clear();
+  txn.executions().update(*row);
+  for (const auto& handler : end_handlers_) handler(txn, *row);
+}
+
+void ExecutionRuntime::perform(store::Txn& txn, const Work& work, const engine::Effect& effect) {
+  if (const auto* cancel = std::get_if<engine::CancelTask>(&effect)) {
+    if (tasks_ != nullptr) tasks_->cancel(txn, engine::globalName(work.arn, cancel->token));
+    return;
+  }
+  const auto& task = std::get<engine::StartTask>(effect);
+  const auto token = engine::globalName(work.arn, task.token);
+  const auto& def = work.definition->states[static_cast<std::size_t>(task.state)];
+  if (tasks_ == nullptr || !tasks_->knows(def.resource)) {
+    taskFailed(txn, token, "States.Runtime", "The resource " + def.resource + " is not available on this server.");
+    return;
+  }
+  TaskRequest request;
+  request.token = token;
+  request.execution_arn = work.arn;
+  request.machine_arn = work.identity->machine_arn;
+  request.role_arn = work.identity->role_arn;
+  request.state_name = def.name;
+  request.resource = def.resource;
+  request.parameters = task.parameters.value();
+  request.attempt = static_cast<int>(task.attempt);
+  tasks_->start(txn, request);
+}
+
+}  // namespace sp::runtime

@@ -1,0 +1,94 @@
+// Drives executions: load the state, step, write {state, history, timers} in the caller's transaction, hand the effects
+// on within it. Whatever moves an execution (a task's outcome, a timer, a stop) is one commit with its reason, so there
+// is nothing to repair after a crash: timers are rows, running tasks are remembered by who runs them.
+#pragma once
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "asl/definition.h"
+#include "engine/step.h"
+#include "runtime/core.h"
+#include "runtime/executions.h"
+
+namespace sp::runtime {
+
+/// What an execution is started from. Names and limits were checked by the caller (services/states).
+struct StartSpec {
+  std::string arn;
+  std::string name;
+  std::string machine_arn;
+  std::string machine_name;
+  std::string role_arn;
+  /// JSON, as given.
+  std::string input;
+  /// From addDefinition().
+  std::string definition;
+  /// Built-in machines: no limits of history, payload and concurrency.
+  bool unlimited = false;
+};
+
+class ExecutionRuntime final : public Executions {
+ public:
+  /// `core` outlives it. Registers the timers of kind "execution": make it before core.start().
+  explicit ExecutionRuntime(Core& core);
+  ~ExecutionRuntime() override;
+
+  /// Who does the tasks; before the first execution. Without one every Task fails.
+  void setTasks(TaskPort& tasks) { tasks_ = &tasks; }
+  void setLimits(const engine::Limits& limits) { limits_ = limits; }
+
+  /// Keeps a definition that compiled for executions that are started from it; returns its name. Adding it again is harmless.
+  std::string addDefinition(store::Txn& txn, const std::string& text);
+  /// The text of a kept definition.
+  std::optional<std::string> definitionText(store::Txn& txn, std::string_view definition);
+
+  /// Starts an execution and runs it to its first wait. False if its ARN exists already.
+  bool start(store::Txn& txn, const StartSpec& spec);
+  /// Ends a running execution as ABORTED. False if it does not run.
+  bool stop(store::Txn& txn, std::string_view arn, std::string error, std::string cause);
+
+  void taskSucceeded(store::Txn& txn, std::string_view token, json::Value output) override;
+  void taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) override;
+  void taskSubmitted(store::Txn& txn, std::string_view token, json::Value output) override;
+  void onEnd(EndHandler handler) override { end_handlers_.push_back(std::move(handler)); }
+
+ private:
+  struct Cached;
+  struct Work {
+    std::string arn;
+    std::variant<engine::Event, engine::Effect> what;
+    std::shared_ptr<const engine::Identity> identity;
+    std::shared_ptr<const asl::Definition> definition;
+  };
+  std::shared_ptr<const asl::Definition> definitionFor(store::Txn& txn, const std::string& name);
+  std::shared_ptr<Cached> load(store::Txn& txn, const std::string& arn);
+  void keep(const std::string& arn, std::shared_ptr<Cached> cached);
+  void forget(const std::string& arn);
+  void post(store::Txn& txn, std::string arn, engine::Event event);
+  void drive(store::Txn& txn);
+  void handle(store::Txn& txn, const std::string& arn, const engine::Event& event);
+  void write(store::Txn& txn, const std::string& arn, Cached& cached, engine::Transition transition);
+  void finish(store::Txn& txn, const std::string& arn, const engine::Finish& finish);
+  void perform(store::Txn& txn, const Work& work, const engine::Effect& effect);
+  engine::Inputs inputs(store::Txn& txn);
+  engine::Limits limitsOf(const engine::Identity& identity) const;
+
+  Core& core_;
+  TaskPort* tasks_ = nullptr;
+  engine::Limits limits_;
+  std::vector<EndHandler> end_handlers_;
+  std::unordered_map<std::string, std::shared_ptr<const asl::Definition>> definitions_;
+  std::unordered_map<std::string, std::shared_ptr<Cached>> cache_;
+  std::size_t cache_bytes_ = 0;
+  std::deque<Work> work_;
+  bool driving_ = false;
+  std::uint64_t seed_ = 0;
+};
+
+}  // namespace sp::runtime

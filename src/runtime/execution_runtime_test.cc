@@ -1,0 +1,240 @@
+// The runtime on a real store: every event is one commit, and a crash at any boundary changes nothing.
+#include "runtime/execution_runtime.h"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::runtime {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Instant kStart{Duration(1'700'000'000'000'000)};
+constexpr std::string_view kArn = "arn:aws:states:us-east-1:000000000000:execution:m:e";
+
+/// Remembers its tasks in the store, as the real ones do; "now" answers from within start().
+class Tasks final : public TaskPort {
+ public:
+  explicit Tasks(ExecutionRuntime& runtime) : runtime_(runtime) {}
+  bool knows(std::string_view resource) const override { return resource.starts_with("arn:aws:states:::test:"); }
+  void start(store::Txn& txn, const TaskRequest& request) override {
+    txn.records().put("started", request.token, request.resource);
+    if (request.resource.ends_with(":now")) return runtime_.taskSucceeded(txn, request.token, request.parameters);
+    if (request.resource.ends_with(":fail")) return runtime_.taskFailed(txn, request.token, "Test.Error", "told so");
+    txn.records().put("open", request.token, "");
+  }
+  void cancel(store::Txn& txn, std::string_view token) override { txn.records().erase("open", token); }
+
+ private:
+  ExecutionRuntime& runtime_;
+};
+
+class RuntimeTest : public testing::Test {
+ protected:
+  RuntimeTest() : directory_(std::filesystem::temp_directory_path() / ("sp-runtime-" + std::to_string(getpid()))), random_(1), clock_(kStart) {
+    std::filesystem::create_directories(directory_);
+    boot();
+  }
+  ~RuntimeTest() override {
+    shut();
+    std::filesystem::remove_all(directory_);
+  }
+  void shut() {
+    core_.reset();
+    tasks_.reset();
+    runtime_.reset();
+    store_.reset();
+  }
+  /// A new process on the same store.
+  void boot() {
+    shut();
+    store_ = std::move(*store::openSqlite(directory_ / "store.db"));
+    core_ = std::make_unique<Core>(*store_, clock_, random_);
+    runtime_ = std::make_unique<ExecutionRuntime>(*core_);
+    tasks_ = std::make_unique<Tasks>(*runtime_);
+    runtime_->setTasks(*tasks_);
+    runtime_->onEnd([](store::Txn& txn, const store::ExecutionRow& row) { txn.records().put("ended", row.arn, row.status); });
+  }
+  void run(store::Job job) {
+    core_->post(std::move(job));
+    core_->runPending();
+  }
+  void startExecution(const std::string& definition, const std::string& input = "{}") {
+    run([&](store::Txn& txn) {
+      StartSpec spec;
+      spec.arn = kArn;
+      spec.name = "e";
+      spec.machine_arn = "machine";
+      spec.machine_name = "m";
+      spec.input = input;
+      spec.definition = runtime_->addDefinition(txn, definition);
+      EXPECT_TRUE(runtime_->start(txn, spec));
+      return true;
+    });
+  }
+  /// Answers the oldest open task.
+  bool answer() {
+    bool any = false;
+    run([&](store::Txn& txn) {
+      const auto open = txn.records().scan("open", "", "", 1);
+      if (open.empty()) return true;
+      any = true;
+      txn.records().erase("open", open[0].key);
+      runtime_->taskSucceeded(txn, open[0].key, json::Value(1));
+      return true;
+    });
+    return any;
+  }
+  bool elapse() {
+    const auto next = core_->nextTimer();
+    if (!next) return false;
+    if (*next > clock_.now()) clock_.advance(*next - clock_.now());
+    core_->runPending();
+    return true;
+  }
+  store::ExecutionRow row() {
+    std::optional<store::ExecutionRow> found;
+    run([&](store::Txn& txn) {
+      found = txn.executions().get(kArn);
+      return true;
+    });
+    return *found;
+  }
+  std::string history() {
+    std::string all;
+    run([&](store::Txn& txn) {
+      for (const auto& event : txn.executions().history(kArn, 1, false, 100000)) all += event + "\n";
+      return true;
+    });
+    return all;
+  }
+  std::size_t count(std::string kind) {
+    std::size_t n = 0;
+    run([&](store::Txn& txn) {
+      n = txn.records().scan(kind, "", "", 1000).size();
+      return true;
+    });
+    return n;
+  }
+
+  std::filesystem::path directory_;
+  SeededRandom random_;
+  ManualClock clock_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Core> core_;
+  std::unique_ptr<ExecutionRuntime> runtime_;
+  std::unique_ptr<Tasks> tasks_;
+};
+
+std::string task(std::string_view kind, std::string_view next) {
+  return fmt::format(R"({{"Type":"Task","Resource":"arn:aws:states:::test:{}",{}}})", kind, next);
+}
+const std::string kAll = fmt::format(R"({{"StartAt":"A","States":{{"A":{},"B":{{"Type":"Wait","Seconds":5,"Next":"C"}},"C":{{"Type":"Parallel","Next":"D","Branches":[
+  {{"StartAt":"E","States":{{"E":{}}}}},{{"StartAt":"F","States":{{"F":{}}}}}]}},
+  "D":{{"Type":"Task","Resource":"arn:aws:states:::test:fail","Retry":[{{"ErrorEquals":["Test.Error"],"MaxAttempts":2}}],"Catch":[{{"ErrorEquals":["States.ALL"],"Next":"G"}}],"End":true}},
+  "G":{{"Type":"Succeed"}}}}}})",
+                                     task("later", R"("Next":"B")"), task("later", R"("End":true)"), task("now", R"("End":true)"));
+
+TEST_F(RuntimeTest, OneThatEndsAtOnceIsWrittenAsEnded) {
+  startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Result":7,"End":true}}})");
+  EXPECT_EQ(row().status, "SUCCEEDED");
+  EXPECT_EQ(json::textOr(json::parse(row().description)->get_object(), "output"), "7");
+  EXPECT_EQ(count("ended"), 1U);
+  EXPECT_FALSE(core_->nextTimer());
+}
+
+TEST_F(RuntimeTest, TasksThatAnswerAtOnceDoNotNest) {
+  std::string states;
+  for (int i = 0; i < 500; ++i) states += fmt::format(R"("S{}":{},)", i, task("now", fmt::format(R"("Next":"S{}")", i + 1)));
+  startExecution(fmt::format(R"({{"StartAt":"S0","States":{{{}"S500":{{"Type":"Succeed"}}}}}})", states));
+  EXPECT_EQ(row().status, "SUCCEEDED");
+  EXPECT_EQ(count("started"), 500U);
+}
+
+// What a run without any interruption writes is what every interrupted one must write: the server is killed (everything
+// in memory is dropped) at each boundary in turn, and at all of them.
+TEST_F(RuntimeTest, ACrashAtAnyBoundaryChangesNothing) {
+  const auto whole = [&](int crash_at) {
+    shut();
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+    clock_ = ManualClock(kStart);
+    boot();
+    startExecution(kAll);
+    int boundary = 0;
+    for (bool more = true; more;) {
+      if (crash_at == -1 || crash_at == boundary) boot();
+      ++boundary;
+      more = answer() || elapse();
+    }
+    EXPECT_EQ(row().status, "SUCCEEDED");
+    EXPECT_EQ(count("open"), 0U);
+    EXPECT_EQ(count("started"), 6U);
+    EXPECT_EQ(count("ended"), 1U);
+    return std::pair(history(), boundary);
+  };
+  const auto [clean, boundaries] = whole(-2);
+  EXPECT_GE(boundaries, 5);
+  for (int at = -1; at < boundaries; ++at) EXPECT_EQ(whole(at).first, clean) << "crash at boundary " << at;
+}
+
+TEST_F(RuntimeTest, AJobThatIsUndoneLeavesNoTrace) {
+  startExecution(kAll);
+  const auto before = history();
+  run([&](store::Txn& txn) {
+    const auto open = txn.records().scan("open", "", "", 1);
+    runtime_->taskSucceeded(txn, open.at(0).key, json::Value("undone"));
+    return false;
+  });
+  EXPECT_EQ(history(), before);
+  EXPECT_TRUE(answer());
+  EXPECT_THAT(history(), HasSubstr("TaskSucceeded"));
+  EXPECT_THAT(history(), testing::Not(HasSubstr("undone")));
+}
+
+TEST_F(RuntimeTest, OutcomesThatNobodyWaitsForAreIgnored) {
+  startExecution(kAll);
+  const auto before = history();
+  run([&](store::Txn& txn) {
+    runtime_->taskSucceeded(txn, std::string(kArn) + "#99", json::Value(1));
+    runtime_->taskFailed(txn, "nonsense", "E", "");
+    runtime_->taskSucceeded(txn, "other#1", json::Value(1));
+    return true;
+  });
+  EXPECT_EQ(history(), before);
+}
+
+TEST_F(RuntimeTest, StoppingCancelsWhatIsOpen) {
+  startExecution(kAll);
+  run([&](store::Txn& txn) {
+    EXPECT_TRUE(runtime_->stop(txn, kArn, "Err", "why"));
+    EXPECT_FALSE(runtime_->stop(txn, kArn, "Err", "again"));
+    EXPECT_FALSE(runtime_->stop(txn, "other", "", ""));
+    return true;
+  });
+  EXPECT_EQ(row().status, "ABORTED");
+  EXPECT_EQ(count("open"), 0U);
+  EXPECT_EQ(count("ended"), 1U);
+}
+
+TEST_F(RuntimeTest, TimersThatCameDueWhileDownFireAtOnce) {
+  startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":3600,"End":true}}})");
+  clock_.advance(std::chrono::hours(5));
+  boot();
+  core_->runPending();
+  EXPECT_EQ(row().status, "SUCCEEDED");
+}
+
+TEST_F(RuntimeTest, AnUnknownResourceFailsItsTask) {
+  startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::gone:x","End":true}}})");
+  EXPECT_EQ(row().status, "FAILED");
+  EXPECT_THAT(row().description, HasSubstr("arn:aws:states:::gone:x is not available"));
+}
+
+}  // namespace
+}  // namespace sp::runtime
