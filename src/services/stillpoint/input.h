@@ -1,0 +1,38 @@
+// The input of PrePostBackup: workflows/PrePostBackup.schema.json in code. Pure.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "json/json.h"
+#include "services/stillpoint/ports.h"
+
+namespace sp::services::stillpoint {
+
+struct RunInput {
+  /// Either a tag or ids.
+  std::string tag_key;
+  std::string tag_value;
+  std::vector<std::string> instances;
+  bool by_tag = false;
+  bool stop_start = false;
+  std::optional<Script> pre;
+  std::optional<Script> post;
+  std::string vault;
+  std::string role;
+  /// OnBadTarget "abort": one bad id and nothing is touched.
+  bool abort_on_bad_target = false;
+  std::int64_t stall_timeout_seconds = 600;
+
+  /// 1 to 8, as the table of paths numbers them.
+  int path() const;
+};
+
+/// Error code "Stillpoint.InvalidInput"; the message names the property and the value. Nothing is looked up.
+Result<RunInput> parseInput(const json::Value& input);
+
+json::Object encode(const RunInput& input);
+RunInput decodeRunInput(const json::Object& record);
+
+}  // namespace sp::services::stillpoint

@@ -1,0 +1,138 @@
+// The narrow ports under the workflow: scripts, power, backups, targets and the job log. The own provider
+// (services/stillpoint/adapters.h) stands on ssm, ec2, backup and dynamodb; tests put a model fleet in their place. All
+// calls happen on the core thread inside the caller's transaction; what they began comes back through Lanes' events.
+#pragma once
+#include <expected>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aws/api_error.h"
+#include "base/clock.h"
+#include "json/json.h"
+#include "quiesce/debt.h"
+#include "store/store.h"
+
+namespace sp::services::stillpoint {
+
+template <class T>
+using Answer = std::expected<T, aws::ApiError>;
+
+/// One script of the input (PreBackupScriptDetails, PostBackupScriptDetails).
+struct Script {
+  /// URL or s3:// form, as given.
+  std::string source;
+  std::string command;
+  std::string working_directory;
+  /// Run Command's meaning: it must begin within this time. Seconds.
+  std::int64_t timeout_seconds = 3600;
+  std::int64_t execution_timeout_seconds = 3600;
+  std::string output_bucket;
+  std::string output_prefix;
+};
+
+/// What a script is sent with.
+struct ScriptOrder {
+  std::string instance;
+  Script script;
+  /// "run:EXECUTION_ARN".
+  std::string by;
+  std::string comment;
+  /// For a freeze or its thaw: {"id","phase","attempt"}.
+  std::optional<json::Object> freeze;
+  std::map<std::string, std::string> environment;
+};
+
+/// How a script ended on its machine; status in AWS's words (Success, Failed, TimedOut, Cancelled …).
+struct ScriptEnd {
+  std::string command;
+  std::string instance;
+  std::string status;
+  std::string details;
+  std::string message;
+};
+
+class Scripts {
+ public:
+  virtual ~Scripts() = default;
+  /// The command's id.
+  virtual Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) = 0;
+  /// Asks for the end of a command that runs; its end still comes by event. Harmless when it has ended.
+  virtual void cancel(store::Txn& txn, const std::string& command, const std::string& instance) = 0;
+  /// Whether the script's source and its output bucket exist; the refusal tells which does not.
+  virtual Answer<void> check(store::Txn& txn, const Script& script) = 0;
+};
+
+class Power {
+ public:
+  virtual ~Power() = default;
+  virtual quiesce::Machine state(store::Txn& txn, const std::string& instance) = 0;
+  virtual Answer<void> start(store::Txn& txn, const std::string& instance, const std::string& by) = 0;
+  virtual Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by) = 0;
+};
+
+struct BackupOrder {
+  std::string instance;
+  std::string vault;
+  std::string role;
+  std::string by;
+  std::int64_t stall_timeout_seconds = 600;
+};
+
+/// A job as the lane sees it; state in AWS's words.
+struct JobView {
+  std::string id;
+  std::string state;
+  std::string message;
+  std::string recovery_point;
+  double percent = 0;
+  std::int64_t bytes_done = 0;
+  std::int64_t bytes_total = 0;
+  bool ended() const { return state == "COMPLETED" || state == "PARTIAL" || state == "FAILED" || state == "ABORTED" || state == "EXPIRED"; }
+};
+
+class Backups {
+ public:
+  virtual ~Backups() = default;
+  virtual bool vaultExists(store::Txn& txn, const std::string& vault) = 0;
+  /// Has the machine's repository in that vault made, in the background, if it is not there.
+  virtual void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
+  /// The job's id.
+  virtual Answer<std::string> start(store::Txn& txn, const BackupOrder& order) = 0;
+  /// Asks for the job's end; it still comes by event. Harmless when it has ended.
+  virtual void stop(store::Txn& txn, const std::string& job) = 0;
+  virtual std::optional<JobView> find(store::Txn& txn, const std::string& job) = 0;
+};
+
+struct Target {
+  std::string instance;
+  bool terminated = false;
+};
+
+class Targets {
+ public:
+  virtual ~Targets() = default;
+  virtual std::optional<Target> find(store::Txn& txn, const std::string& instance) = 0;
+  /// All that carry the tag, terminated ones too, ordered by id.
+  virtual std::vector<Target> byTag(store::Txn& txn, const std::string& key, const std::string& value) = 0;
+  virtual bool agentOnline(const std::string& instance) = 0;
+};
+
+class JobLog {
+ public:
+  virtual ~JobLog() = default;
+  /// Puts the row (attribute → text); makes the table if it is missing.
+  virtual Answer<void> put(store::Txn& txn, const std::map<std::string, std::string>& row) = 0;
+};
+
+struct Ports {
+  Scripts& scripts;
+  Power& power;
+  Backups& backups;
+  Targets& targets;
+  JobLog& log;
+};
+
+}  // namespace sp::services::stillpoint
