@@ -31,6 +31,13 @@ inline constexpr std::array kPoints = {
     Point{"vault.after_store", "server", "a file lies in its vault, its client was not told"},
     Point{"backup.before_snapshot", "server", "a snapshot lies in its vault, its job does not know"},
     Point{"backup.after_snapshot", "server", "the job knows its snapshot, restic was not told"},
+    Point{"flow.freeze_intent", "server", "a pre-script and its thaw debt are written, not yet durable"},
+    Point{"flow.stop_intent", "server", "a stop and its start debt are written, not yet durable"},
+    Point{"flow.job_intent", "server", "a run's backup job is written, not yet durable"},
+    Point{"flow.thaw_sent", "server", "a post-script that pays a debt is written, not yet durable"},
+    Point{"flow.payer_start", "server", "the payer is about to start a machine"},
+    Point{"flow.lane_over", "server", "a lane has ended, its machine is not yet given up"},
+    Point{"flow.row_written", "server", "the job log's row is written, not yet durable"},
 };
 
 }  // namespace sp::failpoint

@@ -51,6 +51,7 @@ Lane decodeLane(const json::Object& from) {
   lane.index = static_cast<int>(json::intOr(from, "index", 0));
   lane.step = json::textOr(from, "step");
   lane.token = json::textOr(from, "token");
+  lane.waits = json::textOr(from, "waits");
   lane.reserved = json::boolOr(from, "reserved", false);
   lane.found_stopped = json::boolOr(from, "foundStopped", false);
   lane.over = json::boolOr(from, "over", false);
@@ -92,6 +93,7 @@ json::Object encodeLane(const Lane& lane) {
   out["index"] = lane.index;
   out["step"] = lane.step;
   out["token"] = lane.token;
+  out["waits"] = lane.waits;
   out["reserved"] = lane.reserved;
   out["foundStopped"] = lane.found_stopped;
   out["over"] = lane.over;

@@ -53,6 +53,8 @@ struct Lane {
   std::string step;
   /// Token of the task that waits for this step's end; empty: none.
   std::string token;
+  /// What that task waits for: "reserve", "pre", "stop", "cut", "job", "start", "post".
+  std::string waits;
   /// Reserved: the machine is held and was fit.
   bool reserved = false;
   bool found_stopped = false;

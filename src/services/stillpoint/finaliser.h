@@ -1,0 +1,39 @@
+// Writes the row of the job log, once for each execution and again whenever its truth changes (a debt paid after the
+// end): the same key, so the same row. Core thread only.
+#pragma once
+#include <string>
+
+#include "runtime/core.h"
+#include "runtime/executions.h"
+#include "services/stillpoint/ports.h"
+#include "services/stillpoint/records.h"
+
+namespace sp::services::stillpoint {
+
+class Finaliser {
+ public:
+  /// Registers its timer: before the core starts. All given outlive it.
+  Finaliser(runtime::Core& core, const Ports& ports);
+  Finaliser(const Finaliser&) = delete;
+  Finaliser& operator=(const Finaliser&) = delete;
+  void attach(runtime::Executions& executions) { executions_ = &executions; }
+
+  /// The save step: writes the row and ends the task `token` with the run's outcome; if the row cannot be written now, it
+  /// is tried again every second and the task waits.
+  void save(store::Txn& txn, const std::string& execution, const std::string& token);
+  /// The execution has ended as `status` without that step: the row is written all the same.
+  void executionEnded(store::Txn& txn, const std::string& execution, const std::string& status);
+  /// Something the row tells has changed; nothing happens before the row exists.
+  void refresh(store::Txn& txn, const std::string& execution);
+
+ private:
+  bool write(store::Txn& txn, Run run);
+
+  Ports ports_;
+  runtime::Executions* executions_ = nullptr;
+};
+
+/// Output of the save step: {"Succeeded","Status","Error"?,"Cause"?,"Message","TargetCount","FailedCount"}.
+json::Object saveOutput(const Run& run, store::Txn& txn);
+
+}  // namespace sp::services::stillpoint

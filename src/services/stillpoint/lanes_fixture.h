@@ -1,0 +1,385 @@
+// For tests only: a fleet that exists in memory, and a driver that takes the lanes through PrePostBackup's order as the
+// state machine does.
+#pragma once
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "services/stillpoint/lanes.h"
+#include "services/stillpoint/report.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::services::stillpoint {
+
+inline const std::string kMachineArn = "arn:aws:states:us-east-1:000000000000:stateMachine:PrePostBackup";
+inline const std::string kExecution = "arn:aws:states:us-east-1:000000000000:execution:PrePostBackup:one";
+
+struct ModelMachine {
+  quiesce::Machine state = quiesce::Machine::running;
+  bool online = true;
+  bool terminated = false;
+  std::string tag;
+  /// Freezes whose pre-script has run and that nobody thawed.
+  std::set<std::string> frozen;
+  /// Freezes the agent has seen a thaw or cancel for: their pre-script is refused for ever.
+  std::set<std::string> closed;
+  std::vector<std::string> journal;
+};
+
+struct ModelCommand {
+  std::string id;
+  ScriptOrder order;
+  bool cancelled = false;
+};
+
+/// All ports but the targets. What was asked lies in `commands`, `power` and `jobs` until the test ends it.
+class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
+ public:
+  std::map<std::string, ModelMachine> machines;
+  std::vector<ModelCommand> commands;
+  /// Instances with a power change under way.
+  std::set<std::string> power;
+  std::map<std::string, JobView> jobs;
+  std::map<std::string, std::string> job_machine;
+  std::map<std::string, std::map<std::string, std::string>> rows;
+  std::set<std::string> vaults = {"vault"};
+  std::string missing_script;
+  bool refuse_stop = false;
+  bool refuse_start = false;
+  bool refuse_job = false;
+  bool refuse_send = false;
+  bool refuse_row = false;
+  int next = 1;
+
+  Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) override {
+    if (refuse_send) return aws::refuse("InvalidInstanceId", "no such node");
+    if (order.freeze && json::textOr(*order.freeze, "phase") == "freeze") {
+      // A thaw is owed before anything can freeze, if there is a script that thaws.
+      const auto execution = std::string(executionOf(order.by));
+      const auto run = loadRun(txn, execution);
+      const auto debt = loadDebt(txn, execution, order.instance, quiesce::DebtKind::thaw);
+      EXPECT_EQ(run->input->post.has_value(), debt && debt->state == quiesce::DebtState::open) << "a freeze without its debt";
+    }
+    auto id = fmt::format("cmd-{}", next++);
+    commands.push_back({id, order, false});
+    return id;
+  }
+  void cancel(store::Txn&, const std::string& command, const std::string& instance) override {
+    for (auto& known : commands) {
+      if (known.id != command) continue;
+      known.cancelled = true;
+      if (known.order.freeze) machines[instance].closed.insert(json::textOr(*known.order.freeze, "id"));
+    }
+  }
+  Answer<void> check(store::Txn&, const Script& script) override {
+    if (script.source == missing_script) return aws::refuse("NoSuchKey", fmt::format("SourceS3Path is \"{}\": no such object", script.source));
+    return {};
+  }
+
+  quiesce::Machine state(store::Txn&, const std::string& instance) override { return machines[instance].state; }
+  Answer<void> start(store::Txn&, const std::string& instance, const std::string&) override {
+    auto& machine = machines[instance];
+    if (refuse_start) return aws::refuse("IncorrectInstanceState", "it is being read");
+    if (machine.state == quiesce::Machine::running || machine.state == quiesce::Machine::pending) return {};
+    if (machine.state != quiesce::Machine::stopped) return aws::refuse("IncorrectInstanceState", "not in a state from which it can be started");
+    machine.state = quiesce::Machine::pending;
+    power.insert(instance);
+    return {};
+  }
+  Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by) override {
+    auto& machine = machines[instance];
+    const auto debt = loadDebt(txn, executionOf(by), instance, quiesce::DebtKind::start);
+    EXPECT_TRUE(debt && debt->state == quiesce::DebtState::open) << "a stop without its debt";
+    if (refuse_stop) return aws::refuse("IncorrectInstanceState", "stop refused");
+    if (machine.state != quiesce::Machine::running) return aws::refuse("IncorrectInstanceState", "not in a state from which it can be stopped");
+    machine.state = quiesce::Machine::stopping;
+    power.insert(instance);
+    return {};
+  }
+
+  bool vaultExists(store::Txn&, const std::string& vault) override { return vaults.contains(vault); }
+  void prepare(store::Txn&, const std::string&, const std::string&) override {}
+  Answer<std::string> start(store::Txn&, const BackupOrder& order) override {
+    if (refuse_job) return aws::refuse("LimitExceededException", "job refused");
+    auto id = fmt::format("job-{}", next++);
+    jobs[id] = {id, "RUNNING", "", "", 0, 0, 0};
+    job_machine[id] = order.instance;
+    return id;
+  }
+  void stop(store::Txn&, const std::string& job) override { jobs[job].state = "ABORTING"; }
+  std::optional<JobView> find(store::Txn&, const std::string& job) override {
+    return jobs.contains(job) ? std::optional(jobs[job]) : std::nullopt;
+  }
+
+  Answer<void> put(store::Txn&, const std::map<std::string, std::string>& row) override {
+    if (refuse_row) return aws::refuse("InternalServerError", "no disk", 500);
+    rows[row.at("SM_Execution_ID")] = row;
+    return {};
+  }
+};
+
+class ModelTargets final : public Targets {
+ public:
+  explicit ModelTargets(ModelFleet& fleet) : fleet_(fleet) {}
+  std::optional<Target> find(store::Txn&, const std::string& instance) override {
+    if (!fleet_.machines.contains(instance)) return std::nullopt;
+    return Target{instance, fleet_.machines[instance].terminated};
+  }
+  std::vector<Target> byTag(store::Txn&, const std::string&, const std::string& value) override {
+    std::vector<Target> found;
+    for (const auto& [id, machine] : fleet_.machines)
+      if (machine.tag == value) found.push_back({id, machine.terminated});
+    return found;
+  }
+  bool agentOnline(const std::string& instance) override { return fleet_.machines[instance].online; }
+
+ private:
+  ModelFleet& fleet_;
+};
+
+/// Takes each lane from step to step as workflows/PrePostBackup.asl.json orders it.
+class Driver final : public runtime::Executions {
+ public:
+  struct Task {
+    std::string execution, instance, step;
+  };
+  Lanes* lanes = nullptr;
+  std::map<std::string, Task, std::less<>> waiting;
+  /// Executions that have ended, with their status, error and cause.
+  struct End {
+    std::string status, error, cause;
+  };
+  std::map<std::string, End> ended;
+  std::map<std::string, std::vector<std::string>> steps;
+  EndHandler on_end;
+
+  void begin(store::Txn& txn, const std::string& execution, const json::Value& input) {
+    json::Object parameters;
+    parameters["Input"] = input;
+    launch(txn, {execution, "", "validateInput"}, std::move(parameters));
+  }
+  /// StopExecution.
+  void abort(store::Txn& txn, const std::string& execution, const std::string& status = "ABORTED") {
+    if (ended.contains(execution)) return;
+    std::vector<std::string> tokens;
+    for (const auto& [token, task] : waiting)
+      if (task.execution == execution) tokens.push_back(token);
+    end(txn, execution, {status, "", ""});
+    for (const auto& token : tokens) {
+      waiting.erase(token);
+      lanes->cancel(txn, token);
+    }
+  }
+
+  void taskSucceeded(store::Txn& txn, std::string_view token, json::Value output) override { settle(txn, token, true, output, "", ""); }
+  void taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) override {
+    settle(txn, token, false, json::Object{}, error, cause);
+  }
+  void onEnd(EndHandler handler) override { on_end = std::move(handler); }
+
+ private:
+  void launch(store::Txn& txn, Task task, json::Object parameters) {
+    runtime::TaskRequest request;
+    request.token = fmt::format("{}#{}", task.execution, ++tokens_);
+    request.execution_arn = task.execution;
+    request.machine_arn = kMachineArn;
+    request.state_name = task.step;
+    request.resource = "arn:aws:states:::stillpoint:" + task.step;
+    if (!task.instance.empty()) parameters["InstanceId"] = task.instance;
+    request.parameters = std::move(parameters);
+    if (!task.instance.empty()) steps[task.instance].push_back(task.step);
+    waiting[request.token] = std::move(task);
+    lanes->start(txn, request);
+  }
+
+  void settle(store::Txn& txn, std::string_view token, bool good, const json::Value& output, const std::string& error, const std::string& cause) {
+    const auto found = waiting.find(token);
+    if (found == waiting.end()) return;
+    const auto task = found->second;
+    waiting.erase(found);
+    if (ended.contains(task.execution)) return;
+    if (task.step == "validateInput") return validated(txn, task, good, output);
+    if (task.step == "saveWorkflowState.sync") {
+      const auto& result = output.get_object();
+      if (json::boolOr(result, "Succeeded", false)) return end(txn, task.execution, {"SUCCEEDED", "", ""});
+      return end(txn, task.execution, {"FAILED", json::textOr(result, "Error"), json::textOr(result, "Cause")});
+    }
+    if (task.step == "reserveMachine.sync" && good) plans_[task.execution + task.instance] = output.get_object();
+    const auto next = after(task, good);
+    (void)error;
+    (void)cause;
+    if (!next.empty()) return launch(txn, {task.execution, task.instance, next}, {});
+    if (--open_[task.execution] == 0) launch(txn, {task.execution, "", "saveWorkflowState.sync"}, {});
+  }
+
+  void validated(store::Txn& txn, const Task& task, bool good, const json::Value& output) {
+    if (!good) return launch(txn, {task.execution, "", "saveWorkflowState.sync"}, {});
+    std::vector<std::string> targets;
+    for (const auto& target : output.at("Targets").as_array()) targets.push_back(json::textOr(target.get_object(), "InstanceId"));
+    open_[task.execution] = static_cast<int>(targets.size());
+    for (const auto& target : targets) launch(txn, {task.execution, target, "reserveMachine.sync"}, {});
+  }
+
+  std::string after(const Task& task, bool good) {
+    const auto& plan = plans_[task.execution + task.instance];
+    const bool pre = json::boolOr(plan, "RunPreBackupScript", false);
+    const bool power = json::boolOr(plan, "StartStopEC2Required", false);
+    const std::string post = json::boolOr(plan, "RunPostBackupScript", false) ? "postScript.sync" : "releaseMachine";
+    const std::string undo = power ? "start.sync" : post;
+    const std::string touch = power ? "stop.sync" : "runBackupJob";
+    if (task.step == "reserveMachine.sync") return !good ? "releaseMachine" : pre ? "preScript.sync" : touch;
+    if (task.step == "preScript.sync") return good ? touch : post;
+    if (task.step == "stop.sync") return good ? "runBackupJob" : undo;
+    if (task.step == "runBackupJob") return good ? "awaitBackupJobCompletion.sync" : undo;
+    if (task.step == "awaitBackupJobCompletion.sync") return undo;
+    if (task.step == "start.sync") return good ? post : "releaseMachine";
+    if (task.step == "postScript.sync") return "releaseMachine";
+    return "";
+  }
+
+  void end(store::Txn& txn, const std::string& execution, End how) {
+    ended[execution] = how;
+    store::ExecutionRow row;
+    row.arn = execution;
+    row.machine_arn = kMachineArn;
+    row.status = how.status;
+    row.started = txn.now();
+    if (on_end) on_end(txn, row);
+  }
+
+  std::map<std::string, json::Object> plans_;
+  std::map<std::string, int> open_;
+  int tokens_ = 0;
+};
+
+/// Store, core and workflow over the model fleet; time moves only when told.
+class LanesTest : public testing::Test {
+ protected:
+  LanesTest() : directory_(std::filesystem::temp_directory_path() / fmt::format("sp-lanes-{}-{}", getpid(), counter_++)) {
+    std::filesystem::create_directories(directory_);
+    store_ = std::move(*store::openSqlite(directory_ / "store.db"));
+    boot();
+  }
+  ~LanesTest() override {
+    core_.reset();
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  LanesTest(const LanesTest&) = delete;
+  LanesTest& operator=(const LanesTest&) = delete;
+
+  /// The server anew on the same store: all that was only in memory is gone.
+  void boot() {
+    lanes_.reset();
+    finaliser_.reset();
+    ledger_.reset();
+    core_ = std::make_unique<runtime::Core>(*store_, clock_, random_);
+    locks_ = std::make_unique<runtime::MachineLock>();
+    const Ports ports{fleet_, fleet_, fleet_, targets_, fleet_};
+    ledger_ = std::make_unique<Ledger>(*core_, *locks_, ports);
+    finaliser_ = std::make_unique<Finaliser>(*core_, ports);
+    lanes_ = std::make_unique<Lanes>(*core_, *locks_, ports, *ledger_, *finaliser_, kMachineArn);
+    lanes_->attach(driver_);
+    driver_.lanes = lanes_.get();
+  }
+  void run(const std::function<void(store::Txn&)>& action) {
+    core_->post([&](store::Txn& txn) {
+      action(txn);
+      return true;
+    });
+    core_->runPending();
+  }
+  void advance(Duration by) {
+    clock_.advance(by);
+    core_->runPending();
+  }
+  void begin(const std::string& input, const std::string& execution = kExecution) {
+    run([&](store::Txn& txn) { driver_.begin(txn, execution, *json::parse(input)); });
+  }
+
+  void endCommand(std::size_t index, const std::string& status, std::string details = "", bool ran = true) {
+    const auto command = fleet_.commands.at(index);
+    fleet_.commands.erase(fleet_.commands.begin() + static_cast<std::ptrdiff_t>(index));
+    auto& machine = fleet_.machines[command.order.instance];
+    if (command.order.freeze && ran) {
+      const auto id = json::textOr(*command.order.freeze, "id");
+      if (json::textOr(*command.order.freeze, "phase") == "freeze") {
+        if (!machine.closed.contains(id)) machine.frozen.insert(id);
+      } else {
+        machine.closed.insert(id);
+        if (status == "Success") machine.frozen.erase(id);
+      }
+    }
+    machine.journal.push_back(command.order.comment.substr(0, 22) + " " + status);
+    run([&](store::Txn& txn) {
+      lanes_->commandEnded(txn, {command.id, command.order.instance, status, details.empty() ? status : details, ""});
+    });
+  }
+  // By value: the name may be that of the change itself.
+  void settlePower(std::string instance, const std::string& error = "") {
+    fleet_.power.erase(instance);
+    auto& state = fleet_.machines[instance].state;
+    const bool up = state == quiesce::Machine::pending;
+    if (state != quiesce::Machine::gone) state = up == error.empty() ? quiesce::Machine::running : quiesce::Machine::stopped;
+    run([&](store::Txn& txn) { lanes_->powerSettled(txn, instance, error); });
+  }
+  void endJob(std::string job, const std::string& state) {
+    auto& view = fleet_.jobs[job];
+    view.state = state;
+    if (state == "COMPLETED" || state == "PARTIAL") view.recovery_point = "arn:point:" + job;
+    run([&](store::Txn& txn) { lanes_->jobEnded(txn, view); });
+  }
+  void cutJob(const std::string& job) {
+    run([&](store::Txn& txn) { lanes_->jobCut(txn, fleet_.jobs[job]); });
+  }
+  std::vector<quiesce::Debt> owedTo(const std::string& instance) {
+    std::vector<quiesce::Debt> debts;
+    run([&](store::Txn& txn) { debts = owed(txn, instance); });
+    return debts;
+  }
+  std::string holder(const std::string& instance) {
+    std::string name;
+    run([&](store::Txn& txn) { name = locks_->holder(txn, instance).value_or(""); });
+    return name;
+  }
+  json::Array entries(const std::string& execution = kExecution) {
+    return json::parse(fleet_.rows.at(execution).at("Workflow_Overall_Status"))->as_array();
+  }
+
+  ManualClock clock_{fromMicros(1'700'000'000'000'000)};
+  SeededRandom random_{7};
+  ModelFleet fleet_;
+  ModelTargets targets_{fleet_};
+  Driver driver_;
+  std::filesystem::path directory_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<runtime::Core> core_;
+  std::unique_ptr<runtime::MachineLock> locks_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Finaliser> finaliser_;
+  std::unique_ptr<Lanes> lanes_;
+
+ private:
+  static inline int counter_ = 0;
+};
+
+inline std::string inputFor(int path, const std::string& targets = R"("TargetEC2Instances": ["i-a"])") {
+  const bool stop = path <= 4;
+  const bool pre = path == 1 || path == 2 || path == 5 || path == 6;
+  const bool post = path % 2 == 1;
+  std::string scripts;
+  if (pre) scripts += R"("PreBackupScriptDetails": {"SourceS3Path": "s3://b/pre", "CommandToRun": "pre"})";
+  if (post) scripts += std::string(pre ? "," : "") + R"("PostBackupScriptDetails": {"SourceS3Path": "s3://b/post", "CommandToRun": "post"})";
+  return fmt::format(R"({{{}, "StartStopEC2Required": {}, "RemoteRunCommandDetails": {{{}}},
+    "BackupDetails": {{"BackupVaultName": "vault", "IamRoleArn": "arn:aws:iam::000000000000:role/b"}}}})", targets, stop, scripts);
+}
+
+}  // namespace sp::services::stillpoint

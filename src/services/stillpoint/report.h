@@ -1,0 +1,42 @@
+// What a run tells when it ends, from its records alone: the row of the job log, error and cause of the execution. Pure.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "services/stillpoint/records.h"
+
+namespace sp::services::stillpoint {
+
+/// A lane with what is owed to its machine.
+struct LaneReport {
+  Lane lane;
+  std::vector<quiesce::Debt> debts;
+};
+
+struct Report {
+  /// SUCCEEDED, WARNING, PARTIAL (some machines failed), FAILED, ABORTED, TIMED_OUT.
+  std::string status;
+  /// Whether the execution is to end as SUCCEEDED.
+  bool succeeded = false;
+  /// The first failure in time; empty if none.
+  std::string error;
+  /// `{"message","targets":[…]}`, at most 32,768 bytes; empty if nothing failed.
+  std::string cause;
+  std::string message;
+  int targets = 0;
+  int failed = 0;
+};
+
+/// One entry of Workflow_Overall_Status: the seed's seven keys, then ours.
+json::Object statusEntry(const Run& run, const LaneReport& lane);
+Report makeReport(const Run& run, const std::vector<LaneReport>& lanes);
+/// The row's attributes, all text. `limit`: bytes of Workflow_Overall_Status above which only failed machines are kept.
+std::map<std::string, std::string> makeRow(const Run& run, const std::vector<LaneReport>& lanes, std::size_t limit = 350U * 1024U);
+
+std::vector<LaneReport> loadReports(store::Txn& txn, std::string_view execution);
+/// Seconds from the pre-script's order to the confirmed thaw, or to the job's end without a post-script, or until `now`;
+/// 0 without a freeze.
+double frozenSeconds(const Lane& lane, Instant now);
+
+}  // namespace sp::services::stillpoint
