@@ -116,11 +116,12 @@ void Deliveries::opened(store::Txn& txn, SessionId session, const std::string& a
   });
 }
 
-void Deliveries::closed(SessionId session, const std::string& agent) {
+void Deliveries::closed(store::Txn& txn, SessionId session, const std::string& agent) {
   const auto found = sessions_.find(agent);
   if (found == sessions_.end() || found->second != session) return;
   sessions_.erase(found);
   log::info("agent disconnected", {{"agent", agent}});
+  reports_.tell(txn, agent, "disconnected", {{"type", "disconnected"}});
 }
 
 void Deliveries::settle(store::Txn& txn, SessionId session, const std::string& id) {

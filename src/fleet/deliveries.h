@@ -42,7 +42,8 @@ class Deliveries final : public runtime::AgentPort {
 
   /// A session said hello: it becomes the agent's only one, and is sent what waits for it.
   void opened(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
-  void closed(SessionId session, const std::string& agent);
+  /// It ended; reported as a message of type "disconnected" unless a newer session has taken its place.
+  void closed(store::Txn& txn, SessionId session, const std::string& agent);
   /// Any later message.
   void received(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& message);
 

@@ -72,8 +72,8 @@ Result<void> RealFleet::start() {
     post(&Deliveries::received, session, agent, std::move(message));
   };
   events.closed = [this](SessionId session, const std::string& agent) {
-    core_.post([this, session, agent](store::Txn&) {
-      deliveries_.closed(session, agent);
+    core_.post([this, session, agent](store::Txn& txn) {
+      deliveries_.closed(txn, session, agent);
       return true;
     });
   };

@@ -52,7 +52,8 @@ struct Listener::Session {
   int unhandled = 0;
   Duration since{0};
   Duration heard{0};
-  bool pinged = false;
+  /// When it was last given something to read, a ping or anything else.
+  Duration told{0};
 };
 
 Listener::Listener(net::Endpoint endpoint, os::Fd socket, SslContextPtr context, const Clock& clock, const ListenerLimits& limits)
@@ -149,6 +150,7 @@ void Listener::takeOrders() {
         continue;
       }
       session.out += order.frame;
+      session.told = clock_.boottime();
       if (!write(session)) drop(session.id, "connection lost");
     } else if (--session.unhandled == limits_.unhandled / 2) {
       // Reading was paused: what TLS holds already would not make the socket readable again.
@@ -185,7 +187,7 @@ void Listener::adopt(int fd) {
   session->fd = os::Fd(fd);
   session->ssl = SslPtr(SSL_new(context_.get()));
   session->remote = remoteAddress(fd);
-  session->since = session->heard = clock_.boottime();
+  session->since = session->heard = session->told = clock_.boottime();
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (!session->ssl || SSL_set_fd(session->ssl.get(), fd) != 1) return;
@@ -256,7 +258,6 @@ bool Listener::read(Session& session) {
     const int got = SSL_read(session.ssl.get(), buffer.data(), static_cast<int>(buffer.size()));
     if (got > 0) {
       session.heard = clock_.boottime();
-      session.pinged = false;
       session.in.append(buffer.data(), static_cast<std::size_t>(got));
       if (!takeFrames(session)) return false;
       continue;
@@ -363,8 +364,9 @@ void Listener::tick() {
       if (now - session->since > limits_.handshake) late.emplace_back(id, "no hello in time");
     } else if (now - session->heard > limits_.silence) {
       late.emplace_back(id, "silent");
-    } else if (!session->pinged && now - session->heard > limits_.ping) {
-      session->pinged = true;
+    } else if (now - session->told > limits_.ping) {
+      // Both ends need to hear something: an agent that reports progress all the time as well.
+      session->told = now;
       if (auto ping = agentwire::frame({{"type", agentwire::kPing}})) session->out += *ping;
       if (!write(*session)) late.emplace_back(id, "connection lost");
     }

@@ -29,9 +29,9 @@ struct ListenerLimits {
   std::size_t handshakes = 64;
   std::size_t sessions = 16'384;
   std::size_t http_connections = 256;
-  /// A session that was silent for so long is sent a ping …
+  /// A session that was told nothing for so long is sent a ping …
   Duration ping = std::chrono::seconds(20);
-  /// … and closed after this much silence.
+  /// … and one that says nothing for so long is closed.
   Duration silence = std::chrono::seconds(60);
   /// A session whose unsent bytes exceed this is closed: it does not read.
   std::size_t unsent_bytes = 64U << 20U;

@@ -15,9 +15,10 @@
 #include "aws/operation.h"
 #include "services/context.h"
 #include "services/ec2/instances.h"
+#include "services/s3/objects.h"
 #include "services/ssm/documents.h"
 #include "services/ssm/records.h"
-#include "services/ssm/script_store.h"
+#include "services/ssm/send_input.h"
 
 namespace sp::services::ssm {
 
@@ -35,7 +36,7 @@ struct SendSpec {
 class Commands {
  public:
   /// Registers its handlers for reports, timers and power changes: before the core starts. All given outlive it.
-  Commands(Context& context, ec2::Instances& instances, ScriptStore& scripts);
+  Commands(Context& context, ec2::Instances& instances, s3::Objects& objects);
   Commands(const Commands&) = delete;
   Commands& operator=(const Commands&) = delete;
 
@@ -60,27 +61,34 @@ class Commands {
   /// In the transaction in which an invocation gets its final status, whatever it is.
   using InvocationEnded = std::function<void(store::Txn&, const Invocation&)>;
   void onInvocationEnded(InvocationEnded listener) { invocation_ended_.push_back(std::move(listener)); }
-  /// The same for the command, after its last invocation.
+  /// The same for the command, after its last invocation. Within send() when nothing was there to run on.
   using CommandEnded = std::function<void(store::Txn&, const Command&)>;
   void onCommandEnded(CommandEnded listener) { command_ended_.push_back(std::move(listener)); }
+
+  /// Invocations on that machine that have not ended, ordered by command id.
+  std::vector<Invocation> openOn(store::Txn& txn, std::string_view instance_id) const;
 
  private:
   void save(store::Txn& txn, const Command& command) const;
   void save(store::Txn& txn, const Invocation& invocation) const;
-  void dispatchNext(store::Txn& txn, Command& command);
-  void dispatch(store::Txn& txn, Command& command, Invocation& invocation);
-  void end(store::Txn& txn, Command& command, Invocation& invocation, std::string status, std::string details);
-  void afterInvocation(store::Txn& txn, Command& command);
+  Command create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const std::vector<std::string>& targets);
+  void dispatch(store::Txn& txn, const Command& command, Invocation& invocation);
+  json::Object downloadStep(store::Txn& txn, const Command& command, const DocumentStep& step) const;
+  /// Invocations that have just been given their end: saves them, lets the next ones go or ends the command, tells.
+  void finish(store::Txn& txn, Command& command, std::vector<Invocation> ended);
+  void record(store::Txn& txn, Command& command, const Invocation& invocation) const;
+  void advance(store::Txn& txn, Command& command, std::vector<Invocation>& ended);
+  bool cancelOne(store::Txn& txn, Command& command, Invocation& invocation);
   void handleAccepted(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleResult(store::Txn& txn, const std::string& agent, const json::Object& message);
-  void handleRefused(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleExpiry(store::Txn& txn, const std::string& command_id);
   void handleGone(store::Txn& txn, const Instance& instance);
   void forgetOld(store::Txn& txn);
+  std::optional<std::pair<Command, Invocation>> reported(store::Txn& txn, const std::string& agent, const json::Object& message) const;
 
   Context& context_;
   ec2::Instances& instances_;
-  ScriptStore& scripts_;
+  s3::Objects& objects_;
   std::vector<InvocationEnded> invocation_ended_;
   std::vector<CommandEnded> command_ended_;
 };

@@ -1,6 +1,7 @@
 // The documents Run Command knows, and what a command's parameters make of them.
 #pragma once
 #include <expected>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,9 +26,10 @@ struct DocumentStep {
   /// aws:runShellScript
   std::string script;
   std::string working_directory;
-  /// aws:downloadContent: the source, or why there can be none.
+  /// aws:downloadContent
   std::optional<S3Source> source;
-  std::string error;
+  /// Not for this platform: what its output says. It is not sent.
+  std::string skipped;
 };
 
 /// A document with its parameters put in.
@@ -36,12 +38,15 @@ struct Rendered {
   std::int64_t execution_seconds = 3600;
 };
 
-/// A page of documentation each: "AWS-RunShellScript", "AWS-RunRemoteScript"; an ARN ending in the name, too.
+/// "AWS-RunShellScript" and "AWS-RunRemoteScript", each in its one version; an ARN that ends in the name, too.
 /// InvalidDocument, InvalidDocumentVersion, InvalidParameters as AWS answers them.
 std::expected<Rendered, aws::ApiError> render(std::string_view document, std::string_view version, const json::Object& parameters);
 
 /// "AWS-RunShellScript" from the name or ARN given; nullopt if there is no such document.
 std::optional<std::string> documentName(std::string_view name_or_arn);
+
+/// Puts parameters in for "{{ name }}", once and not into what was put in; unknown names stay as they are.
+std::string substitute(std::string_view text, const std::map<std::string, std::string, std::less<>>& parameters);
 
 /// Bucket and key of the forms in which people write S3 objects: s3://B/K, https://B.s3.amazonaws.com/K,
 /// https://B.s3.REGION.amazonaws.com/K, https://s3.REGION.amazonaws.com/B/K, http(s)://OUR-ENDPOINT/B/K. '+' and %XX are

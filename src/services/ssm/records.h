@@ -3,6 +3,7 @@
 // "invocation_order" (key: instance/time/command).
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,9 +15,12 @@
 
 namespace sp::services::ssm {
 
+/// Whether an invocation or a command of that status will not change any more.
+bool isTerminal(std::string_view status);
+
 /// One step of an invocation: CommandPlugin in the API.
 struct StepRecord {
-  /// The step's name in the document ("runShellScript", "downloadContent"; "0.awsrunShellScript" for AWS-RunShellScript).
+  /// The step's name in the document ("runShellScript", "downloadContent"); for AWS-RunShellScript its plugin's name.
   std::string name;
   /// "aws:runShellScript" or "aws:downloadContent".
   std::string plugin;
@@ -54,7 +58,7 @@ struct Invocation {
   /// What the agent or the server says beside the steps ("fate unknown …").
   std::string message;
 
-  bool hasEnded() const { return status != "Pending" && status != "InProgress" && status != "Cancelling"; }
+  bool hasEnded() const { return isTerminal(status); }
   std::string key() const { return command_id + "/" + instance_id; }
   /// Id of its request to the agent.
   std::string requestId() const { return "cmd/" + key(); }
@@ -89,16 +93,19 @@ struct Command {
   std::string status = "Pending";
   std::string details = "Pending";
   std::int64_t target_count = 0;
-  std::int64_t completed_count = 0;
-  std::int64_t error_count = 0;
-  std::int64_t delivery_timed_out_count = 0;
+  /// How many invocations have ended, by their status details.
+  std::map<std::string, std::int64_t> tally;
+  /// Machines whose invocation rate control still holds back, in their order.
+  std::vector<std::string> waiting;
   /// How many invocations rate control lets run at once now: starts at 1, grows with each that ends, up to MaxConcurrency.
   std::int64_t window = 1;
   /// Who sent it: an ARN, or what Commands::send was told ("run:ARN").
   std::string by;
   json::Object freeze;
+  /// The same for retries of one call; empty: none.
+  std::string dedup_key;
 
-  bool hasEnded() const { return status != "Pending" && status != "InProgress" && status != "Cancelling"; }
+  bool hasEnded() const { return isTerminal(status); }
 
   json::Object encode() const;
   static Result<Command> decode(const json::Object& body);

@@ -1,0 +1,25 @@
+// What machines' agents say of themselves when they connect: what DescribeInstanceInformation shows.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "services/context.h"
+#include "services/ec2/instances.h"
+
+namespace sp::services::ssm {
+
+/// Record kind "agent_info", key: the instance's id. There is one once its agent has connected.
+struct AgentInfo {
+  std::string version;
+  std::string hostname;
+  /// Last sign of life that was recorded: hello, or the end of the session.
+  Instant heard;
+  Instant registered;
+};
+
+/// Registers for hello and the end of sessions; before the core starts.
+void keepAgentInfo(Context& context, ec2::Instances& instances);
+std::optional<AgentInfo> findAgentInfo(store::Txn& txn, std::string_view instance);
+
+}  // namespace sp::services::ssm

@@ -1,0 +1,218 @@
+// What agents, timers and machines that vanish make of commands.
+#include <algorithm>
+
+#include "base/log.h"
+#include "services/ssm/command_keys.h"
+#include "services/ssm/commands.h"
+#include "services/ssm/rate_control.h"
+
+namespace sp::services::ssm {
+namespace {
+
+constexpr auto kHistory = std::chrono::days(30);
+constexpr auto kForgetEvery = std::chrono::hours(1);
+constexpr auto kForgetSoon = std::chrono::seconds(1);
+constexpr std::size_t kForgetAtOnce = 100;
+constexpr std::string_view kPrefix = "cmd/";
+
+/// The agent's words for a step as the API's details.
+std::string_view stepDetails(std::string_view agent_status) {
+  if (agent_status == "Skipped") return "Success";
+  if (agent_status == "TimedOut") return "ExecutionTimedOut";
+  if (agent_status == "Success" || agent_status == "Cancelled") return agent_status;
+  return "Failed";
+}
+
+void takeStep(StepRecord& step, const json::Object& told, Instant began) {
+  step.details = stepDetails(json::textOr(told, "status"));
+  step.status = statusOf(step.details);
+  step.exit_code = json::intOr(told, "exitCode", -1);
+  step.output = json::textOr(told, "stdout");
+  step.error = json::textOr(told, "stderr");
+  step.output_bytes = json::intOr(told, "stdoutBytes", static_cast<std::int64_t>(step.output.size()));
+  step.error_bytes = json::intOr(told, "stderrBytes", static_cast<std::int64_t>(step.error.size()));
+  step.started = began + std::chrono::milliseconds(json::intOr(told, "sinceStartMs", 0));
+  step.ended = *step.started + std::chrono::milliseconds(json::intOr(told, "durationMs", 0));
+  if (json::textOr(told, "status") == "Skipped" && step.output.empty()) step.output = "Step execution skipped. Step name: " + step.name;
+}
+
+/// When the command began, on this server's clock: the agent tells durations only, and its last step ended just now.
+Instant beginning(const json::Array& steps, Instant now) {
+  std::int64_t length = 0;
+  for (const auto& each : steps)
+    if (each.is_object())
+      length = std::max(length, json::intOr(each.get_object(), "sinceStartMs", 0) + json::intOr(each.get_object(), "durationMs", 0));
+  return now - std::chrono::milliseconds(length);
+}
+
+/// What the agent or the server has to say beside the steps goes where people look: the error output of the step it
+/// happened in, the first that has no success.
+void explain(Invocation& invocation, const std::string& message) {
+  if (message.empty()) return;
+  invocation.message = message;
+  auto step = std::ranges::find_if(invocation.steps, [](const StepRecord& each) { return each.status != "Success"; });
+  if (step == invocation.steps.end()) return;
+  if (!step->error.empty() && !step->error.ends_with('\n')) step->error += '\n';
+  step->error += message;
+  step->error_bytes = std::max<std::int64_t>(step->error_bytes, 0) + static_cast<std::int64_t>(message.size());
+}
+
+}  // namespace
+
+void conclude(Invocation& invocation, std::string_view details, Instant now) {
+  invocation.details = details;
+  invocation.status = statusOf(details);
+  invocation.ended = now;
+  for (auto& step : invocation.steps) {
+    if (isTerminal(step.status)) continue;
+    step.details = details;
+    step.status = statusOf(details);
+  }
+}
+
+/// The command and invocation a message is about, if that agent may speak for it.
+std::optional<std::pair<Command, Invocation>> Commands::reported(store::Txn& txn, const std::string& agent, const json::Object& message) const {
+  const auto id = json::textOr(message, "id");
+  if (!id.starts_with(kPrefix)) return std::nullopt;
+  const auto key = std::string_view(id).substr(kPrefix.size());
+  const auto slash = key.find('/');
+  if (slash == std::string_view::npos || key.substr(slash + 1) != agent) return std::nullopt;
+  auto command = find(txn, key.substr(0, slash));
+  auto found = invocation(txn, key.substr(0, slash), agent);
+  if (!command || !found || found->hasEnded()) return std::nullopt;
+  return std::pair(std::move(*command), std::move(*found));
+}
+
+void Commands::handleAccepted(store::Txn& txn, const std::string& agent, const json::Object& message) {
+  auto about = reported(txn, agent, message);
+  if (!about || about->second.accepted) return;
+  auto& [command, invocation] = *about;
+  invocation.accepted = true;
+  if (invocation.status == "Pending") invocation.status = invocation.details = "InProgress";
+  save(txn, invocation);
+  if (command.status != "Pending") return;
+  command.status = command.details = "InProgress";
+  save(txn, command);
+}
+
+void Commands::handleResult(store::Txn& txn, const std::string& agent, const json::Object& message) {
+  auto about = reported(txn, agent, message);
+  if (!about) return;
+  auto& [command, invocation] = *about;
+  const auto status = json::textOr(message, "status", "Failed");
+  const auto* steps = json::find(message, "steps");
+  const bool ran = steps != nullptr && steps->is_array() && !steps->get_array().empty();
+  if (ran) {
+    const auto began = beginning(steps->get_array(), txn.now());
+    for (const auto& each : steps->get_array()) {
+      if (!each.is_object()) continue;
+      const auto step = std::ranges::find(invocation.steps, json::textOr(each.get_object(), "name"), &StepRecord::name);
+      if (step != invocation.steps.end()) takeStep(*step, each.get_object(), began);
+    }
+  }
+  // Steps of another platform were never sent; that they were skipped is a success.
+  if (const auto rendered = render(command.document_name, command.document_version, command.parameters); rendered && ran)
+    for (std::size_t i = 0; i < std::min(rendered->steps.size(), invocation.steps.size()); ++i) {
+      auto& step = invocation.steps[i];
+      if (rendered->steps[i].skipped.empty()) continue;
+      step.status = step.details = "Success";
+      step.exit_code = 0;
+      step.output = rendered->steps[i].skipped;
+      step.output_bytes = static_cast<std::int64_t>(step.output.size());
+    }
+  // An agent that could not start in time has run nothing: that is the delivery's fault, not the script's.
+  const auto details = status == "TimedOut" ? (ran ? "ExecutionTimedOut" : "DeliveryTimedOut") : stepDetails(status);
+  conclude(invocation, details, txn.now());
+  explain(invocation, json::textOr(message, "message"));
+  finish(txn, command, {std::move(invocation)});
+}
+
+void Commands::handleExpiry(store::Txn& txn, const std::string& command_id) {
+  auto command = find(txn, command_id);
+  if (!command || command->hasEnded()) return;
+  std::vector<Invocation> over;
+  for (auto& each : invocations(txn, command_id)) {
+    if (each.hasEnded()) continue;
+    if (each.dispatched) context_.agents.withdraw(txn, each.instance_id, each.requestId());
+    conclude(each, each.status == "Cancelling" ? "Cancelled" : "DeliveryTimedOut", txn.now());
+    over.push_back(std::move(each));
+  }
+  command->waiting.clear();
+  finish(txn, *command, std::move(over));
+}
+
+// A machine that no longer exists answers nothing. What it may have run before is not known.
+void Commands::handleGone(store::Txn& txn, const Instance& instance) {
+  for (auto& open : openOn(txn, instance.id)) {
+    auto command = find(txn, open.command_id);
+    if (!command) continue;
+    std::erase(command->waiting, instance.id);
+    if (open.dispatched) context_.agents.withdraw(txn, instance.id, open.requestId());
+    for (auto& step : open.steps) step.exit_code = -1;
+    conclude(open, open.status == "Cancelling" ? "Cancelled" : "Undeliverable", txn.now());
+    finish(txn, *command, {std::move(open)});
+  }
+}
+
+bool Commands::cancelOne(store::Txn& txn, Command& command, Invocation& invocation) {
+  const bool waited = std::erase(command.waiting, invocation.instance_id) > 0;
+  const bool may_run = !waited && (invocation.accepted || context_.agents.connected(invocation.instance_id));
+  if (!waited) {
+    // An agent that is away may have taken it before it left: then it is to stop it when it comes back.
+    if (!may_run) context_.agents.withdraw(txn, invocation.instance_id, invocation.requestId());
+    context_.agents.request(txn, invocation.instance_id,
+                            {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", invocation.requestId()}});
+  }
+  if (may_run) {
+    invocation.status = invocation.details = "Cancelling";
+    save(txn, invocation);
+    return false;
+  }
+  conclude(invocation, "Cancelled", txn.now());
+  return true;
+}
+
+std::expected<void, aws::ApiError> Commands::cancel(store::Txn& txn, std::string_view command_id, const std::vector<std::string>& instance_ids) {
+  auto command = find(txn, command_id);
+  if (!command) return aws::refuse("InvalidCommandId", fmt::format("The command ID '{}' does not exist.", command_id));
+  std::vector<Invocation> meant;
+  if (instance_ids.empty()) meant = invocations(txn, command_id);
+  for (const auto& id : instance_ids) {
+    auto one = invocation(txn, command_id, id);
+    if (!one) return aws::refuse("InvalidInstanceId", fmt::format("The command '{}' was not sent to instance '{}'.", command_id, id));
+    meant.push_back(std::move(*one));
+  }
+  std::vector<Invocation> over;
+  for (auto& each : meant) {
+    if (each.hasEnded() || each.status == "Cancelling") continue;
+    if (cancelOne(txn, *command, each)) over.push_back(std::move(each));
+  }
+  if (command->hasEnded()) return {};
+  if (instance_ids.empty()) command->status = command->details = "Cancelling";
+  finish(txn, *command, std::move(over));
+  return {};
+}
+
+void Commands::forgetOld(store::Txn& txn) {
+  const auto limit = orderKey(txn.now() - kHistory, "");
+  std::size_t forgotten = 0;
+  for (const auto& record : txn.records().scan(kCommandOrder, "", "", kForgetAtOnce)) {
+    if (record.key >= limit) break;
+    ++forgotten;
+    const auto id = record.key.substr(record.key.find('/') + 1);
+    if (const auto command = find(txn, id)) {
+      // Commands may live longer than that: TimeoutSeconds goes up to 30 days.
+      if (!command->hasEnded()) continue;
+      for (const auto& each : invocations(txn, id)) {
+        txn.records().erase(kInvocationOrder, orderOnKey(each.instance_id, each.requested, id));
+        txn.records().erase(kInvocationKind, each.key());
+      }
+      txn.records().erase(kCommandKind, id);
+    }
+    txn.records().erase(kCommandOrder, record.key);
+  }
+  const auto next = forgotten == kForgetAtOnce ? Duration(kForgetSoon) : Duration(kForgetEvery);
+  txn.timers().set({std::string(kForgetTimer), "", txn.now() + next, ""});
+}
+
+}  // namespace sp::services::ssm

@@ -1,0 +1,253 @@
+#include "services/ssm/commands.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "services/ssm/command_keys.h"
+#include "services/ssm/rate_control.h"
+
+namespace sp::services::ssm {
+namespace {
+
+constexpr std::size_t kFilesMax = 1000;
+constexpr auto kRepeatWithin = std::chrono::hours(1);
+constexpr auto kFirstForget = std::chrono::minutes(1);
+
+bool matches(const Instance& instance, const Target& target) {
+  return std::ranges::any_of(target.values, [&](const std::string& value) {
+    if (!target.is_tag) return instance.id == value;
+    const auto tag = instance.tags.find(target.key);
+    return tag != instance.tags.end() && tag->second == value;
+  });
+}
+
+std::string freezeText(const json::Object& freeze) {
+  return fmt::format("freeze {} {} attempt {}", json::textOr(freeze, "id"), json::textOr(freeze, "phase"), json::intOr(freeze, "attempt", 1));
+}
+
+std::unexpected<aws::ApiError> invalidInstances(const std::vector<std::string>& ids, std::string_view account) {
+  return aws::refuse("InvalidInstanceId", fmt::format("Instances [[{}]] not in a valid state for account {}", join(ids, ", "), account));
+}
+
+/// The machines the call means, in order. InvalidInstanceId for ids that are none.
+std::expected<std::vector<std::string>, aws::ApiError> resolve(store::Txn& txn, const ec2::Instances& instances, const SendInput& input,
+                                                               std::string_view account) {
+  auto named = input.instance_ids;
+  for (const auto& target : input.targets)
+    if (!target.is_tag) named.insert(named.end(), target.values.begin(), target.values.end());
+  std::vector<std::string> wrong;
+  for (const auto& id : named) {
+    const auto instance = instances.find(txn, id);
+    if (!instance || instance->isGone()) wrong.push_back(id);
+  }
+  if (!wrong.empty()) return invalidInstances(wrong, account);
+  if (!input.instance_ids.empty()) return input.instance_ids;
+  std::vector<std::string> found;
+  for (const auto& instance : instances.all(txn))
+    if (!instance.isGone() && std::ranges::all_of(input.targets, [&](const Target& target) { return matches(instance, target); }))
+      found.push_back(instance.id);
+  return found;
+}
+
+std::string fileName(std::string_view key) { return std::string(key.substr(key.rfind('/') == std::string_view::npos ? 0 : key.rfind('/') + 1)); }
+
+}  // namespace
+
+Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& objects) : context_(context), instances_(instances), objects_(objects) {
+  const auto bind = [this](void (Commands::*handle)(store::Txn&, const std::string&, const json::Object&)) {
+    return [this, handle](store::Txn& txn, const std::string& agent, const json::Object& message) { (this->*handle)(txn, agent, message); };
+  };
+  context_.reports.on("accepted", bind(&Commands::handleAccepted));
+  context_.reports.on("command.result", bind(&Commands::handleResult));
+  context_.reports.on("refused", bind(&Commands::handleResult));
+  // The cancelled command says by its own result how it ended.
+  context_.reports.on("cancel.result", [](store::Txn&, const std::string&, const json::Object&) {});
+  context_.core.onTimer(std::string(kExpiryTimer), [this](store::Txn& txn, const store::Timer& timer) { handleExpiry(txn, timer.id); });
+  context_.core.onTimer(std::string(kForgetTimer), [this](store::Txn& txn, const store::Timer&) { forgetOld(txn); });
+  instances_.onSettled([this](store::Txn& txn, const Instance& instance, const std::string&) {
+    if (instance.state == InstanceState::terminated) handleGone(txn, instance);
+  });
+  context_.core.post([](store::Txn& txn) {
+    txn.timers().set({std::string(kForgetTimer), "", txn.now() + kFirstForget, ""});
+    return true;
+  });
+}
+
+std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const SendSpec& spec) {
+  if (!spec.dedup_key.empty())
+    for (const auto& record : txn.records().findBy(kCommandKind, kDedupIndex, spec.dedup_key, "", 1))
+      if (auto earlier = find(txn, record.key); earlier && txn.now() - earlier->requested < kRepeatWithin) return *earlier;
+  SP_TRY(const auto input, readSendInput(spec.input));
+  if (!input.output_bucket.empty() && !objects_.bucketExists(txn, input.output_bucket))
+    return aws::refuse("InvalidOutputFolder", fmt::format("The S3 bucket '{}' does not exist: make it first, or leave OutputS3BucketName out.", input.output_bucket));
+  SP_TRY(const auto targets, resolve(txn, instances_, input, context_.realm.account));
+  auto command = create(txn, spec, input, targets);
+  std::vector<Invocation> none;
+  finish(txn, command, none);
+  return command;
+}
+
+// All invocations exist before anything is answered: an empty list would read as success.
+Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const std::vector<std::string>& targets) {
+  Command command;
+  command.id = context_.random.uuid();
+  command.document_name = *documentName(input.document);
+  command.document_version = input.version;
+  command.comment = input.comment;
+  if (spec.freeze) {
+    command.freeze = *spec.freeze;
+    command.comment = command.comment.empty() ? freezeText(*spec.freeze) : fmt::format("{} ({})", command.comment, freezeText(*spec.freeze));
+  }
+  command.parameters = input.parameters;
+  command.instance_ids = input.instance_ids;
+  command.targets = input.raw_targets;
+  command.requested = txn.now();
+  command.timeout_seconds = input.timeout_seconds;
+  command.execution_seconds = input.rendered.execution_seconds;
+  command.expires = command.requested + std::chrono::seconds(command.timeout_seconds + command.execution_seconds);
+  command.max_concurrency = input.max_concurrency;
+  command.max_errors = input.max_errors;
+  command.output_bucket = input.output_bucket;
+  command.output_prefix = input.output_prefix;
+  command.output_region = input.output_region;
+  command.service_role = input.service_role;
+  command.notification = input.notification;
+  command.cloudwatch = input.cloudwatch;
+  command.target_count = static_cast<std::int64_t>(targets.size());
+  command.waiting = targets;
+  command.by = spec.by;
+  command.dedup_key = spec.dedup_key;
+  for (const auto& id : targets) {
+    Invocation invocation;
+    invocation.command_id = command.id;
+    invocation.instance_id = id;
+    invocation.document_name = command.document_name;
+    invocation.comment = command.comment;
+    invocation.requested = command.requested;
+    invocation.freeze = command.freeze;
+    for (const auto& each : input.rendered.steps) {
+      StepRecord step;
+      step.name = each.name;
+      step.plugin = each.plugin;
+      invocation.steps.push_back(std::move(step));
+    }
+    save(txn, invocation);
+    txn.records().index(kInvocationKind, invocation.key(), kOpenIndex, id);
+    txn.records().put(kInvocationOrder, orderOnKey(id, command.requested, command.id), "");
+  }
+  save(txn, command);
+  if (!spec.dedup_key.empty()) txn.records().index(kCommandKind, command.id, kDedupIndex, spec.dedup_key);
+  txn.records().put(kCommandOrder, orderKey(command.requested, command.id), "");
+  if (!targets.empty()) txn.timers().set({std::string(kExpiryTimer), command.id, command.expires, ""});
+  return command;
+}
+
+void Commands::dispatch(store::Txn& txn, const Command& command, Invocation& invocation) {
+  const auto rendered = render(command.document_name, command.document_version, command.parameters);
+  json::Array steps;
+  if (rendered)
+    for (const auto& step : rendered->steps) {
+      if (!step.skipped.empty()) continue;
+      if (step.source) {
+        steps.push_back(downloadStep(txn, command, step));
+        continue;
+      }
+      steps.push_back(json::Object{{"name", step.name},
+                                   {"plugin", step.plugin},
+                                   {"script", step.script},
+                                   {"workingDirectory", step.working_directory},
+                                   {"timeoutMs", rendered->execution_seconds * 1000}});
+    }
+  const auto start_by = command.requested + std::chrono::seconds(command.timeout_seconds);
+  json::Object message{{"type", "command.run"},
+                       {"id", invocation.requestId()},
+                       {"commandId", command.id},
+                       {"instance", invocation.instance_id},
+                       {"documentName", command.document_name},
+                       {"steps", std::move(steps)},
+                       {"environment", json::Object{{"AWS_SSM_REGION_NAME", context_.realm.region}}},
+                       {"upload", !command.output_bucket.empty()},
+                       {"startWithinMs", std::max<std::int64_t>(0, (start_by - txn.now()).count() / 1000)}};
+  if (!command.freeze.empty()) message["freeze"] = command.freeze;
+  context_.agents.request(txn, invocation.instance_id, message);
+  invocation.dispatched = true;
+  save(txn, invocation);
+}
+
+// A key that is an object is one file; else it is a prefix, and all below it comes.
+json::Object Commands::downloadStep(store::Txn& txn, const Command& command, const DocumentStep& step) const {
+  json::Array files;
+  std::string error;
+  const auto add = [&](const std::string& name, const std::string& key) {
+    const auto path = step.working_directory.empty() ? name : fmt::format("{}/{}", step.working_directory, name);
+    files.push_back(json::Object{{"path", path}, {"source", fmt::format("/commands/{}/source/{}", command.id, percentEncode(key, true))}, {"sha256", ""}});
+  };
+  const auto& source = *step.source;
+  if (!objects_.bucketExists(txn, source.bucket)) {
+    error = fmt::format("cannot download s3://{}/{}: the bucket does not exist", source.bucket, source.key);
+  } else if (objects_.get(txn, source.bucket, source.key)) {
+    add(fileName(source.key), source.key);
+  } else {
+    const auto prefix = source.key.ends_with('/') ? source.key : source.key + "/";
+    const auto below = objects_.list(txn, source.bucket, prefix, "", kFilesMax + 1);
+    if (below)
+      for (const auto& object : *below)
+        if (!object.key.ends_with('/')) add(object.key.substr(prefix.size()), object.key);
+    if (files.empty()) error = fmt::format("cannot download s3://{}/{}: there is no such object, and none below it", source.bucket, source.key);
+    if (files.size() > kFilesMax) error = fmt::format("cannot download s3://{}/{}: there are more than {} objects below it", source.bucket, source.key, kFilesMax);
+  }
+  if (!error.empty()) files.clear();
+  json::Object message{{"name", step.name}, {"plugin", step.plugin}, {"files", std::move(files)}};
+  if (!error.empty()) message["error"] = error;
+  return message;
+}
+
+// What ended is counted once; its steps that never ran say why.
+void Commands::record(store::Txn& txn, Command& command, const Invocation& invocation) const {
+  ++command.tally[invocation.details];
+  ++command.window;
+  save(txn, invocation);
+  txn.records().index(kInvocationKind, invocation.key(), kOpenIndex, "");
+}
+
+void Commands::advance(store::Txn& txn, Command& command, std::vector<Invocation>& ended_now) {
+  const auto limit = errorLimit(command.max_errors, command.target_count).value_or(0);
+  if (errors(command.tally) > limit && !command.waiting.empty()) {
+    for (const auto& id : std::exchange(command.waiting, {})) {
+      auto held = invocation(txn, command.id, id);
+      if (!held) continue;
+      conclude(*held, "Terminated", txn.now());
+      record(txn, command, *held);
+      ended_now.push_back(std::move(*held));
+    }
+  }
+  const auto waiting = static_cast<std::int64_t>(command.waiting.size());
+  const auto running = command.target_count - waiting - ended(command.tally);
+  const auto concurrency = concurrencyLimit(command.max_concurrency, command.target_count).value_or(1);
+  for (auto left = mayStart(command.window, concurrency, running, waiting); left > 0; --left) {
+    const auto id = command.waiting.front();
+    command.waiting.erase(command.waiting.begin());
+    if (auto next = invocation(txn, command.id, id)) dispatch(txn, command, *next);
+  }
+  if (ended(command.tally) < command.target_count) return;
+  const auto verdict = commandVerdict(command.tally, limit);
+  command.status = verdict.status;
+  command.details = verdict.details;
+}
+
+// Listeners come last: they may send, cancel and read commands themselves.
+void Commands::finish(store::Txn& txn, Command& command, std::vector<Invocation> ended_now) {
+  for (const auto& each : ended_now) record(txn, command, each);
+  advance(txn, command, ended_now);
+  save(txn, command);
+  const Command done = command;
+  if (done.hasEnded()) txn.timers().drop(kExpiryTimer, done.id);
+  for (const auto& each : ended_now)
+    for (const auto& listener : invocation_ended_) listener(txn, each);
+  if (done.hasEnded())
+    for (const auto& listener : command_ended_) listener(txn, done);
+}
+
+}  // namespace sp::services::ssm

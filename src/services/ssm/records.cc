@@ -1,0 +1,160 @@
+#include "services/ssm/records.h"
+
+namespace sp::services::ssm {
+namespace {
+
+json::Value optionalMicros(const std::optional<Instant>& t) { return t ? json::Value(toMicros(*t)) : json::Value(nullptr); }
+
+std::optional<Instant> readMicros(const json::Object& body, std::string_view key) {
+  const auto* value = json::find(body, key);
+  if (value == nullptr || !value->is_int64()) return std::nullopt;
+  return fromMicros(value->get_int64());
+}
+
+json::Object objectOr(const json::Object& body, std::string_view key) {
+  const auto* value = json::find(body, key);
+  return value != nullptr && value->is_object() ? value->get_object() : json::Object();
+}
+
+json::Array toArray(const std::vector<std::string>& texts) {
+  json::Array array;
+  for (const auto& each : texts) array.emplace_back(each);
+  return array;
+}
+
+json::Object encodeStep(const StepRecord& step) {
+  return {{"name", step.name},
+          {"plugin", step.plugin},
+          {"status", step.status},
+          {"details", step.details},
+          {"exitCode", step.exit_code},
+          {"output", step.output},
+          {"error", step.error},
+          {"outputBytes", step.output_bytes},
+          {"errorBytes", step.error_bytes},
+          {"started", optionalMicros(step.started)},
+          {"ended", optionalMicros(step.ended)}};
+}
+
+StepRecord decodeStep(const json::Object& body) {
+  StepRecord step;
+  step.name = json::textOr(body, "name");
+  step.plugin = json::textOr(body, "plugin");
+  step.status = json::textOr(body, "status");
+  step.details = json::textOr(body, "details");
+  step.exit_code = json::intOr(body, "exitCode", -1);
+  step.output = json::textOr(body, "output");
+  step.error = json::textOr(body, "error");
+  step.output_bytes = json::intOr(body, "outputBytes", 0);
+  step.error_bytes = json::intOr(body, "errorBytes", 0);
+  step.started = readMicros(body, "started");
+  step.ended = readMicros(body, "ended");
+  return step;
+}
+
+}  // namespace
+
+bool isTerminal(std::string_view status) { return status != "Pending" && status != "InProgress" && status != "Cancelling"; }
+
+json::Object Invocation::encode() const {
+  json::Array encoded_steps;
+  for (const auto& step : steps) encoded_steps.push_back(encodeStep(step));
+  return {{"command", command_id}, {"instance", instance_id},        {"document", document_name}, {"comment", comment},
+          {"status", status},      {"details", details},             {"requested", toMicros(requested)}, {"ended", optionalMicros(ended)},
+          {"dispatched", dispatched}, {"accepted", accepted},        {"steps", std::move(encoded_steps)}, {"freeze", freeze},
+          {"message", message}};
+}
+
+Result<Invocation> Invocation::decode(const json::Object& body) {
+  json::Reader reader(body, "invocation");
+  Invocation invocation;
+  invocation.command_id = reader.text("command");
+  invocation.instance_id = reader.text("instance");
+  invocation.document_name = reader.text("document");
+  invocation.comment = reader.text("comment");
+  invocation.status = reader.text("status");
+  invocation.details = reader.text("details");
+  invocation.requested = fromMicros(reader.integer("requested"));
+  invocation.ended = readMicros(body, "ended");
+  invocation.dispatched = reader.boolean("dispatched");
+  invocation.accepted = reader.boolean("accepted");
+  if (const auto* list = reader.arrayIf("steps"))
+    for (const auto& each : *list)
+      if (each.is_object()) invocation.steps.push_back(decodeStep(each.get_object()));
+  invocation.freeze = objectOr(body, "freeze");
+  invocation.message = reader.text("message");
+  SP_CHECK_OK(reader.finish());
+  return invocation;
+}
+
+json::Object Command::encode() const {
+  json::Object counts;
+  for (const auto& [key, count] : tally) counts.emplace(key, count);
+  return {{"id", id},
+          {"document", document_name},
+          {"version", document_version},
+          {"comment", comment},
+          {"parameters", parameters},
+          {"instances", toArray(instance_ids)},
+          {"targets", targets},
+          {"requested", toMicros(requested)},
+          {"expires", toMicros(expires)},
+          {"timeoutSeconds", timeout_seconds},
+          {"executionSeconds", execution_seconds},
+          {"maxConcurrency", max_concurrency},
+          {"maxErrors", max_errors},
+          {"outputBucket", output_bucket},
+          {"outputPrefix", output_prefix},
+          {"outputRegion", output_region},
+          {"serviceRole", service_role},
+          {"notification", notification},
+          {"cloudwatch", cloudwatch},
+          {"status", status},
+          {"details", details},
+          {"targetCount", target_count},
+          {"tally", std::move(counts)},
+          {"waiting", toArray(waiting)},
+          {"window", window},
+          {"by", by},
+          {"freeze", freeze},
+          {"dedup", dedup_key}};
+}
+
+Result<Command> Command::decode(const json::Object& body) {
+  json::Reader reader(body, "command");
+  Command command;
+  command.id = reader.text("id");
+  command.document_name = reader.text("document");
+  command.document_version = reader.text("version");
+  command.comment = reader.text("comment");
+  command.parameters = objectOr(body, "parameters");
+  command.instance_ids = reader.textsIf("instances");
+  if (const auto* list = reader.arrayIf("targets")) command.targets = *list;
+  command.requested = fromMicros(reader.integer("requested"));
+  command.expires = fromMicros(reader.integer("expires"));
+  command.timeout_seconds = reader.integer("timeoutSeconds");
+  command.execution_seconds = reader.integer("executionSeconds");
+  command.max_concurrency = reader.text("maxConcurrency");
+  command.max_errors = reader.text("maxErrors");
+  command.output_bucket = reader.text("outputBucket");
+  command.output_prefix = reader.text("outputPrefix");
+  command.output_region = reader.text("outputRegion");
+  command.service_role = reader.text("serviceRole");
+  command.notification = objectOr(body, "notification");
+  command.cloudwatch = objectOr(body, "cloudwatch");
+  command.status = reader.text("status");
+  command.details = reader.text("details");
+  command.target_count = reader.integer("targetCount");
+  if (const auto* counts = reader.objectIf("tally"))
+    for (const auto& [key, count] : *counts)
+      if (count.is_int64()) command.tally.emplace(std::string(key), count.get_int64());
+  command.waiting = reader.textsIf("waiting");
+  command.window = reader.integer("window");
+  command.by = reader.text("by");
+  command.freeze = objectOr(body, "freeze");
+  command.dedup_key = reader.text("dedup");
+  SP_CHECK_OK(reader.finish());
+  return command;
+}
+
+}  // namespace sp::services::ssm

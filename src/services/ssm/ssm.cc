@@ -1,0 +1,19 @@
+#include "services/ssm/ssm.h"
+
+#include "services/ssm/agent_info.h"
+#include "services/ssm/operations.h"
+
+namespace sp::services::ssm {
+
+aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances) {
+  keepAgentInfo(context, instances);
+  aws::ServiceTable table;
+  table.signing_name = "ssm";
+  table.protocol = aws::Protocol::json11;
+  table.target_or_namespace = "AmazonSSM";
+  table.operations = {cancelCommand(commands), describeInstanceInformation(context, instances), getCommandInvocation(context, commands),
+                      listCommandInvocations(context, commands, instances), listCommands(commands, instances), sendCommand(commands)};
+  return table;
+}
+
+}  // namespace sp::services::ssm
