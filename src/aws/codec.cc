@@ -102,8 +102,8 @@ std::expected<Decoded, ApiError> Router::decode(const ServiceTable& table, const
     if (action.empty()) return refuse("MissingAction", "The request must contain the parameter Action.");
     const auto* operation = find(action);
     if (operation == nullptr) return std::unexpected(unknownOperation(table.protocol, table.signing_name, action));
-    form->erase("Action");
-    form->erase("Version");
+    form->stable_erase("Action");
+    form->stable_erase("Version");
     return Decoded{operation, std::move(*form)};
   }
   const auto target = splitTarget(request.header("X-Amz-Target").value_or(""));
@@ -128,7 +128,7 @@ ApiError unknownOperation(Protocol protocol, std::string_view service, std::stri
   switch (protocol) {
     case Protocol::query:
     case Protocol::ec2:
-      return {"InvalidAction", fmt::format("The action {} is not valid for this web service.", operation), 400, true, {}};
+      return {"InvalidAction", fmt::format("The action {} is not valid for this web service: this server does not offer it.", operation), 400, true, {}};
     case Protocol::restJson:
       return {"UnknownOperationException", fmt::format("The service {} has no operation {}.", service, operation), 404, true, {}};
     case Protocol::restXml: return {"NotImplemented", "A header you provided implies functionality that is not implemented.", 501, false, {}};
