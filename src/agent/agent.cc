@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/backup/contain.h"
 #include "agent/handlers.h"
 #include "agent/identity.h"
 #include "agent/journal.h"
@@ -85,6 +86,7 @@ int runAgent(const Options& options) {
 std::optional<int> internalVerb(int argc, char** argv) {
   if (argc < 2) return std::nullopt;
   const std::string_view verb = argv[1];
+  if (verb == "agent-contain") return containMain(argc, argv);
   if (verb == "agent-supervise" && argc == 3) return superviseMain(argv[2]);
   return std::nullopt;
 }

@@ -1,5 +1,7 @@
 #include "agent/handlers.h"
 
+#include "agent/backup/backup_runner.h"
+#include "agent/backup/restore_runner.h"
 #include "agent/scripts/script_runner.h"
 #include "os/file.h"
 
@@ -11,6 +13,8 @@ Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outb
   auto scripts = std::make_unique<ScriptRunner>(identity);
   scripts->sweep(journal.openIds());
   parts.handlers.push_back(std::move(scripts));
+  parts.handlers.push_back(std::make_unique<BackupRunner>());
+  parts.handlers.push_back(std::make_unique<RestoreRunner>());
   (void)outbox;
   return parts;
 }

@@ -157,7 +157,7 @@ void Jobs::handleProgress(store::Txn& txn, const json::Object& message) {
   auto& figures = live.figures;
   const auto bytes = json::intOr(message, "bytesDone", figures.bytes_done);
   const auto files = json::intOr(message, "filesDone", figures.files_done);
-  if (bytes != figures.bytes_done || files != figures.files_done) live.moved = txn.now();
+  if (bytes != figures.bytes_done || files != figures.files_done || json::boolOr(message, "waiting", false)) live.moved = txn.now();
   figures.bytes_done = bytes;
   figures.files_done = files;
   figures.bytes_total = json::intOr(message, "bytesTotal", figures.bytes_total);

@@ -24,7 +24,9 @@ constexpr std::string_view kAgentState = "/var/lib/stillpoint-agent";
 
 /// What never belongs to a machine's volume: other file systems of a running machine. Their empty folders are kept, so
 /// that a restored tree boots.
-constexpr std::array<std::string_view, 4> kNotVolume{"/usr", "/proc", "/sys", "/dev"};
+constexpr std::array<std::string_view, 5> kNotVolume{"/usr", "/proc", "/sys", "/dev", "/run"};
+/// Bound from the host into every machine.
+constexpr std::string_view kProgram = "/opt/stillpoint";
 
 std::string hashOf(const StartSpec& spec) {
   json::Object all{{"vault", spec.vault},
@@ -86,7 +88,7 @@ std::expected<std::vector<std::string>, aws::ApiError> parsePaths(const std::str
 
 /// A folder that a path was asked for below is read there; the agent's state never is.
 std::vector<std::string> excludesFor(const std::vector<std::string>& paths) {
-  std::vector<std::string> out{std::string(kAgentState)};
+  std::vector<std::string> out{std::string(kAgentState), std::string(kProgram)};
   for (const auto folder : kNotVolume) {
     if (std::ranges::none_of(paths, [&](const auto& path) { return isBelow(path, folder); })) out.push_back(fmt::format("{}/*", folder));
   }

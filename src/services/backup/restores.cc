@@ -243,7 +243,7 @@ void Restores::handleProgress(store::Txn& txn, const json::Object& message) {
   if (!job) return;
   auto& live = live_.try_emplace(job->id, Live{*job, txn.now(), 0}).first->second;
   const auto bytes = json::intOr(message, "bytesDone", live.figures.bytes);
-  if (bytes != live.figures.bytes) live.moved = txn.now();
+  if (bytes != live.figures.bytes || json::boolOr(message, "waiting", false)) live.moved = txn.now();
   live.figures.bytes = bytes;
   live.figures.message = json::textOr(message, "message", live.figures.message);
   const auto* percent = json::find(message, "percent");

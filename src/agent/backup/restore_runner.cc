@@ -1,0 +1,149 @@
+#include "agent/backup/restore_runner.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "agent/backup/restic_process.h"
+#include "agent/backup/tree.h"
+#include "base/failpoint.h"
+#include "base/strings.h"
+#include "os/file.h"
+
+namespace sp::agent {
+namespace {
+
+json::Object result(std::string_view state, std::string_view message) {
+  return {{"type", "restore.result"}, {"state", state}, {"message", plainText(message)}, {"bytes", 0}, {"files", 0}};
+}
+
+json::Object failed(const Error& error) { return result("FAILED", error.text()); }
+
+/// restic's patterns are globs: a path is meant as it is written.
+std::string literal(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == '*' || c == '?' || c == '[' || c == ']' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
+/// Bytes that a process has written so far (wchar of /proc/PID/io).
+std::uint64_t writtenBy(pid_t pid) {
+  const auto text = os::readFile(fmt::format("/proc/{}/io", pid), 65536);
+  if (!text) return 0;
+  for (const auto line : split(*text, '\n'))
+    if (line.starts_with("wchar: ")) return static_cast<std::uint64_t>(parseInt(line.substr(7)).value_or(0));
+  return 0;
+}
+
+/// restic says nothing while it restores: what it has written is the measure.
+class Writing final : public ResticListener {
+ public:
+  Writing(RequestContext& context, std::int64_t size) : context_(context), size_(static_cast<double>(std::max<std::int64_t>(size, 1))) {}
+  void line(bool, std::string_view) override { ++lines_; }
+  void tick(pid_t pid) override {
+    const auto now = writtenBy(pid);
+    if (now > written_) written_ = now;
+    // The last part belongs to verifying and moving.
+    const auto percent = std::min(95.0, static_cast<double>(written_) / size_ * 95.0);
+    if (written_ == told_) return;
+    told_ = written_;
+    json::Object members{{"bytesDone", written_}, {"message", "Restoring."}};
+    members["percent"] = percent;
+    context_.progress(std::move(members));
+  }
+  std::uint64_t moved() const override { return written_ + lines_; }
+
+ private:
+  RequestContext& context_;
+  double size_;
+  std::uint64_t written_ = 0;
+  std::uint64_t told_ = 0;
+  std::uint64_t lines_ = 0;
+};
+
+bool noted(const RequestContext& context, std::string_view step) {
+  return std::ranges::any_of(context.notes(), [&](const auto& note) { return json::textOr(note, "step") == step; });
+}
+
+/// Restores into `aside`; an error message, or empty.
+std::string restoreAside(RequestContext& context, const std::string& aside, bool& cancelled) {
+  const auto& request = context.request();
+  std::error_code error;
+  std::filesystem::remove_all(aside, error);
+  if (::mkdir(aside.c_str(), 0755) != 0) return failErrno("restore.folder", "cannot create " + aside, errno).error().text();
+  ResticRun run;
+  run.access = ResticAccess::of(request);
+  run.arguments = {"restore", json::textOr(request, "snapshotId"), "--verify", "--target", aside};
+  if (const auto* includes = json::find(request, "includePaths"); includes != nullptr && includes->is_array()) {
+    for (const auto& path : includes->get_array())
+      if (path.is_string()) run.arguments.push_back("--include=" + literal(json::toView(path.get_string())));
+  }
+  run.stall = std::chrono::milliseconds(json::intOr(request, "stallMs", 600'000));
+  Writing writing(context, json::intOr(request, "size", 0));
+  const auto outcome = runRestic(context, run, writing, [&] { context.progress({{"message", "Waiting for other jobs on this host."}, {"waiting", true}}); });
+  if (!outcome) return outcome.error().text();
+  cancelled = outcome->end == ResticEnd::cancelled;
+  if (cancelled) return "The restore was cancelled.";
+  if (outcome->end == ResticEnd::stalled) return fmt::format("No byte moved for {} seconds. {}", run.stall.count() / 1000, outcome->words);
+  if (!outcome->status.ok()) return fmt::format("restic ended with {}: {}", outcome->status.text(), outcome->words);
+  return {};
+}
+
+}  // namespace
+
+json::Object RestoreRunner::run(RequestContext& context) {
+  const auto& request = context.request();
+  if (context.cancelled()) return result("ABORTED", "The restore was cancelled before it began.");
+  std::string root;
+  if (json::boolOr(request, "outside", false)) {
+    auto found = machineRoot(context.identity(), json::textOr(request, "instance"));
+    if (!found) return failed(found.error());
+    root = std::move(*found);
+  }
+  const auto target_path = json::textOr(request, "targetPath");
+  const auto target = makeFolderIn(root, target_path);
+  if (!target) return failed(target.error());
+  const auto name = ".stillpoint-" + percentEncode(context.id());
+  const auto aside = *target + "/" + name;
+  if (!json::boolOr(request, "inPlace", false) && !noted(context, "moving")) {
+    const auto empty = isEmptyFolder(*target, name);
+    if (!empty) return failed(empty.error());
+    if (!*empty) return result("FAILED", target_path + " is not empty: give an empty folder, or inPlace 'true' to restore over what is there.");
+  }
+  std::error_code ignored;
+  if (!noted(context, "moving")) {
+    bool cancelled = false;
+    if (const auto error = restoreAside(context, aside, cancelled); !error.empty()) {
+      std::filesystem::remove_all(aside, ignored);
+      return result(cancelled ? "ABORTED" : "FAILED", error);
+    }
+  }
+  const auto size = measureTree(aside);
+  if (!noted(context, "moving")) {
+    if (!size) return failed(size.error());
+    if (size->entries == 0) {
+      std::filesystem::remove_all(aside, ignored);
+      return result("FAILED", "The recovery point holds none of includePaths.");
+    }
+    const json::Object note{{"step", "moving"}, {"entries", size->entries}, {"bytes", size->bytes}};
+    if (auto kept = context.note(note); !kept) return failed(kept.error());
+  }
+  if (failpoint::hit("agent.restore_moving")) return result("FAILED", "made to fail");
+  if (auto moved = mergeTree(aside, *target); !moved) return failed(moved.error());
+  auto message = result("COMPLETED", "");
+  // A repeated move finds only what was left of it: the note has the whole.
+  auto measured = json::Object{{"entries", size ? size->entries : 0}, {"bytes", size ? size->bytes : 0}};
+  for (const auto& note : context.notes())
+    if (json::textOr(note, "step") == "moving") measured = note;
+  message["files"] = json::intOr(measured, "entries", 0);
+  message["bytes"] = json::intOr(measured, "bytes", 0);
+  return message;
+}
+
+}  // namespace sp::agent

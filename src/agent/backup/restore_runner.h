@@ -1,0 +1,15 @@
+// restore.run: a snapshot's files into a folder of this machine, or of a stopped machine from outside it.
+#pragma once
+#include "agent/request_handler.h"
+
+namespace sp::agent {
+
+class RestoreRunner final : public RequestHandler {
+ public:
+  std::vector<std::string> types() const override { return {"restore.run"}; }
+  /// restic writes into a folder of its own beside the target's files, verifies, and only then everything is moved into
+  /// place: what fails or is cancelled leaves the target as it was.
+  json::Object run(RequestContext& context) override;
+};
+
+}  // namespace sp::agent

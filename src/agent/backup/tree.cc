@@ -1,0 +1,172 @@
+#include "agent/backup/tree.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "os/file.h"
+
+namespace sp::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// An O_PATH descriptor of `path` inside `root`; errno is set when there is none.
+os::Fd openIn(const os::Fd& root, const std::string& path, std::uint64_t flags) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC | flags;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return os::Fd(static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+}
+
+Result<os::Fd> openRoot(const std::string& root) {
+  os::Fd fd(::open(root.empty() ? "/" : root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return failErrno("tree.read", "cannot open " + root, errno);
+  return fd;
+}
+
+Result<void> copyAttributes(const std::string& from, const std::string& to) {
+  const auto size = ::llistxattr(from.c_str(), nullptr, 0);
+  if (size <= 0) return {};
+  std::string names(static_cast<std::size_t>(size), '\0');
+  const auto got = ::llistxattr(from.c_str(), names.data(), names.size());
+  names.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  for (const auto name : split(names, '\0')) {
+    if (name.empty()) continue;
+    const std::string text(name);
+    std::string value(65536, '\0');
+    const auto length = ::lgetxattr(from.c_str(), text.c_str(), value.data(), value.size());
+    if (length < 0) continue;
+    if (::lsetxattr(to.c_str(), text.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0) {
+      return failErrno("tree.move", fmt::format("cannot set attribute {} of {}", text, to), errno);
+    }
+  }
+  return {};
+}
+
+Result<void> copyFolderFacts(const std::string& from, const std::string& to, const struct stat& facts) {
+  if (::lchown(to.c_str(), facts.st_uid, facts.st_gid) != 0 || ::chmod(to.c_str(), facts.st_mode & 07777U) != 0) {
+    return failErrno("tree.move", "cannot change owner and mode of " + to, errno);
+  }
+  SP_CHECK_OK(copyAttributes(from, to));
+  const std::array<timespec, 2> times{facts.st_atim, facts.st_mtim};
+  if (::utimensat(AT_FDCWD, to.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) return failErrno("tree.move", "cannot set the times of " + to, errno);
+  return {};
+}
+
+Result<std::vector<std::string>> namesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) names.push_back(at->path().filename().string());
+  if (error) return failErrno("tree.read", "cannot list " + folder, error.value());
+  return names;
+}
+
+bool isMountPoint(const std::string& path) {
+  struct statx about{};
+  constexpr std::uint64_t kMountRoot = STATX_ATTR_MOUNT_ROOT;
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &about) != 0) return false;
+  return (about.stx_attributes_mask & kMountRoot) != 0 && (about.stx_attributes & kMountRoot) != 0;
+}
+
+Result<void> mergeFolder(const std::string& from, const std::string& to);
+
+Result<void> moveEntry(const std::string& from, const std::string& to) {
+  struct stat coming{};
+  struct stat there{};
+  if (::lstat(from.c_str(), &coming) != 0) return failErrno("tree.move", "cannot read " + from, errno);
+  const bool taken = ::lstat(to.c_str(), &there) == 0;
+  if (S_ISDIR(coming.st_mode) && taken && S_ISDIR(there.st_mode)) {
+    // A mounted file system (/usr, /proc of a running machine) is not the machine's volume: its folder is left alone.
+    if (isMountPoint(to) && fs::is_empty(from)) {
+      ::rmdir(from.c_str());
+      return {};
+    }
+    SP_CHECK_OK(mergeFolder(from, to));
+    SP_CHECK_OK(copyFolderFacts(from, to, coming));
+    if (::rmdir(from.c_str()) != 0) return failErrno("tree.move", "cannot remove " + from, errno);
+    return {};
+  }
+  if (taken && (S_ISDIR(there.st_mode) || S_ISDIR(coming.st_mode))) {
+    std::error_code error;
+    fs::remove_all(to, error);
+    if (error) return failErrno("tree.move", "cannot replace " + to, error.value());
+  }
+  if (::rename(from.c_str(), to.c_str()) != 0) return failErrno("tree.move", fmt::format("cannot move {} to {}", from, to), errno);
+  return {};
+}
+
+Result<void> mergeFolder(const std::string& from, const std::string& to) {
+  SP_TRY(const auto names, namesIn(from));
+  for (const auto& name : names) SP_CHECK_OK(moveEntry(from + "/" + name, to + "/" + name));
+  return {};
+}
+
+}  // namespace
+
+Result<void> checkPresent(const std::string& root, const std::string& path) {
+  SP_TRY(const auto top, openRoot(root));
+  if (openIn(top, path, O_NOFOLLOW)) return {};
+  if (errno == ENOENT || errno == ENOTDIR) return fail("tree.missing", path + " does not exist");
+  return failErrno("tree.read", "cannot look at " + path, errno);
+}
+
+Result<std::string> makeFolderIn(const std::string& root, const std::string& path) {
+  SP_TRY(const auto top, openRoot(root));
+  os::Fd at = openIn(top, "/", O_DIRECTORY);
+  std::string so_far;
+  for (const auto part : split(path, '/')) {
+    if (part.empty()) continue;
+    so_far += fmt::format("/{}", part);
+    auto next = openIn(top, so_far, O_DIRECTORY);
+    if (!next && errno == ENOENT) {
+      if (::mkdirat(at.get(), std::string(part).c_str(), 0755) != 0) return failErrno("tree.folder", "cannot create " + so_far, errno);
+      next = openIn(top, so_far, O_DIRECTORY);
+    }
+    if (!next) return failErrno("tree.folder", "cannot use " + so_far + " as a folder", errno);
+    at = std::move(next);
+  }
+  std::error_code error;
+  auto outside = fs::read_symlink(fmt::format("/proc/self/fd/{}", at.get()), error).string();
+  if (error) return failErrno("tree.folder", "cannot find " + path, error.value());
+  return outside;
+}
+
+Result<TreeSize> measureTree(const std::string& folder) {
+  TreeSize size;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    ++size.entries;
+    std::error_code ignored;
+    if (at->is_regular_file(ignored) && !at->is_symlink(ignored)) size.bytes += static_cast<std::int64_t>(at->file_size(ignored));
+  }
+  if (error) return failErrno("tree.read", "cannot list " + folder, error.value());
+  return size;
+}
+
+Result<bool> isEmptyFolder(const std::string& folder, const std::string& but_for) {
+  SP_TRY(const auto names, namesIn(folder));
+  return std::ranges::all_of(names, [&](const auto& name) { return name == but_for; });
+}
+
+Result<void> mergeTree(const std::string& from, const std::string& to) {
+  struct stat about{};
+  if (::lstat(from.c_str(), &about) != 0 && errno == ENOENT) return {};
+  SP_CHECK_OK(mergeFolder(from, to));
+  if (::rmdir(from.c_str()) != 0) return failErrno("tree.move", "cannot remove " + from, errno);
+  return {};
+}
+
+}  // namespace sp::agent

@@ -1,0 +1,483 @@
+// The backup service without sockets, agents or restic: what is sent, what is decided, what survives a restart.
+#include "services/backup/backup.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "base/hash.h"
+#include "services/backup/recovery_points.h"
+#include "services/backup/restores.h"
+#include "services/backup/vaults.h"
+#include "services/ec2/instances.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::services::backup {
+namespace {
+
+constexpr const char* kMachine = "i-0123456789abcdef0";
+
+class Agents final : public runtime::AgentPort {
+ public:
+  void request(store::Txn&, std::string_view agent, const json::Object& message) override { sent.emplace_back(agent, message); }
+  void withdraw(store::Txn&, std::string_view, std::string_view id) override { withdrawn.emplace_back(id); }
+  bool connected(std::string_view) const override { return up; }
+  /// The newest request of that type.
+  json::Object last(std::string_view type) const {
+    for (auto entry = sent.rbegin(); entry != sent.rend(); ++entry)
+      if (json::textOr(entry->second, "type") == type) return entry->second;
+    return {};
+  }
+  std::size_t count(std::string_view type) const {
+    return static_cast<std::size_t>(std::ranges::count_if(sent, [&](const auto& entry) { return json::textOr(entry.second, "type") == type; }));
+  }
+  std::vector<std::pair<std::string, json::Object>> sent;
+  std::vector<std::string> withdrawn;
+  bool up = true;
+};
+
+class Identities final : public runtime::AgentIdentities {
+ public:
+  Result<runtime::AgentIdentity> issue(std::string_view) override { return runtime::AgentIdentity{"127.0.0.1:1", "ca", "cert", "key"}; }
+};
+
+/// Holds back its answers until told.
+class Keeper final : public runtime::VaultKeeper {
+ public:
+  void create(const runtime::VaultRepository& repository, Done done) override {
+    created.push_back(repository);
+    waiting.push_back(std::move(done));
+  }
+  void forget(const runtime::VaultRepository&, const std::vector<std::string>& snapshot_ids, Done done) override {
+    forgotten.insert(forgotten.end(), snapshot_ids.begin(), snapshot_ids.end());
+    waiting.push_back(std::move(done));
+  }
+  void removeVault(const std::string& vault, Done done) override {
+    removed.push_back(vault);
+    done({});
+  }
+  std::string pathOf(std::string_view vault, std::string_view name) const override { return fmt::format("/data/vaults/{}/{}", vault, name); }
+  void answer(Result<void> result = {}) {
+    auto all = std::move(waiting);
+    waiting.clear();
+    for (auto& done : all) done(result);
+  }
+  std::vector<runtime::VaultRepository> created;
+  std::vector<std::string> forgotten;
+  std::vector<std::string> removed;
+  std::vector<Done> waiting;
+};
+
+class NoBlobs final : public store::BlobStore {
+ public:
+  Result<std::unique_ptr<Writer>> create() override { return fail("none", "none"); }
+  Result<std::unique_ptr<Reader>> openBlob(std::string_view) override { return fail("none", "none"); }
+  void remove(std::string_view) override {}
+  void sweep(const std::function<bool(std::string_view id)>&) override {}
+};
+
+/// One life of the server on a data directory.
+struct Server {
+  Server(const std::string& file, ManualClock& clock_given, SeededRandom& random_given, Keeper& keeper, Agents& agents_given)
+      : store(*store::openSqlite(file)),
+        clock(clock_given),
+        random(random_given),
+        core(*store, clock, random),
+        context{core, realm, clock, random, blobs, agents_given, reports, locks},
+        instances(context, identities),
+        backup(context, instances, keeper) {
+    run([&](store::Txn& txn) { backup.recover(txn); });
+  }
+  void run(const std::function<void(store::Txn&)>& work) {
+    core.post([&](store::Txn& txn) {
+      work(txn);
+      return true;
+    });
+    core.runPending();
+  }
+  void report(const json::Object& message) {
+    const auto type = json::textOr(message, "type");
+    run([&](store::Txn& txn) { EXPECT_TRUE(reports.tell(txn, "agent", type, message)); });
+  }
+  void setMachine(InstanceState state, std::int64_t generation) {
+    run([&](store::Txn& txn) {
+      Instance instance;
+      instance.id = kMachine;
+      instance.image_id = "ami-bare";
+      instance.state = state;
+      instance.boot_generation = generation;
+      txn.records().put("instance", kMachine, json::toText(instance.encode()));
+    });
+  }
+  Job job(const std::string& id) {
+    Job out;
+    run([&](store::Txn& txn) { out = backup.jobs().find(txn, id).value(); });
+    return out;
+  }
+  std::unique_ptr<store::Store> store;
+  ManualClock& clock;
+  SeededRandom& random;
+  Realm realm;
+  NoBlobs blobs;
+  runtime::Core core;
+  runtime::AgentReports reports;
+  runtime::MachineLock locks;
+  Context context;
+  Identities identities;
+  ec2::Instances instances;
+  Backup backup;
+};
+
+class BackupTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/stillpoint-backup-XXXXXX";
+    dir_ = ::mkdtemp(name);
+    boot();
+    server_->setMachine(InstanceState::running, 1);
+  }
+  void TearDown() override {
+    server_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  void boot() {
+    server_.reset();
+    server_ = std::make_unique<Server>(dir_ + "/store.db", clock_, random_, keeper_, agents_);
+  }
+  StartSpec spec() const {
+    StartSpec out;
+    out.vault = "Default";
+    out.resource_arn = server_->realm.arn("ec2", std::string("instance/") + kMachine);
+    out.role_arn = "arn:aws:iam::000000000000:role/backup";
+    return out;
+  }
+  std::expected<Job, aws::ApiError> tryStart(const StartSpec& asked) {
+    std::expected<Job, aws::ApiError> out;
+    server_->run([&](store::Txn& txn) { out = server_->backup.jobs().start(txn, asked); });
+    return out;
+  }
+  std::string start(const StartSpec& asked) {
+    const auto job = tryStart(asked);
+    EXPECT_TRUE(job.has_value()) << job.error().message;
+    return job ? job->id : "";
+  }
+  std::string start() { return start(spec()); }
+  void madeRepository() {
+    keeper_.answer();
+    server_->core.runPending();
+  }
+  void snapshot(const std::string& id, const std::string& snapshot_id) {
+    server_->run([&](store::Txn& txn) { server_->backup.jobs().snapshotStored(txn, id, snapshot_id); });
+  }
+  void result(const std::string& id, const std::string& state) {
+    server_->report({{"type", "backup.result"}, {"id", "job/" + id}, {"state", state}, {"message", "said"}, {"bytesProcessed", 7}, {"filesProcessed", 2}});
+  }
+
+  std::string dir_;
+  ManualClock clock_{fromMicros(1'800'000'000'000'000)};
+  SeededRandom random_{7};
+  Keeper keeper_;
+  Agents agents_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(BackupTest, AJobWaitsForItsRepositoryThenRunsOnTheMachine) {
+  const auto id = start();
+  EXPECT_EQ(server_->job(id).state, JobState::created);
+  ASSERT_EQ(keeper_.created.size(), 1U);
+  EXPECT_EQ(keeper_.created[0].key.size(), 64U);
+  madeRepository();
+  EXPECT_EQ(server_->job(id).state, JobState::running);
+  const auto request = agents_.last("backup.run");
+  EXPECT_EQ(agents_.sent.back().first, kMachine);
+  EXPECT_EQ(json::textOr(request, "id"), "job/" + id);
+  EXPECT_EQ(json::textOr(request, "key"), keeper_.created[0].key);
+  EXPECT_EQ(json::boolOr(request, "outside", true), false);
+  // Only the hash of the secret is kept, and it opens exactly this repository to exactly this agent.
+  const auto secret = json::textOr(request, "secret");
+  EXPECT_EQ(server_->job(id).secret_hash, sha256Hex(secret));
+  EXPECT_TRUE(server_->backup.access().admit(kMachine, id, secret).has_value());
+  EXPECT_FALSE(server_->backup.access().admit("i-1", id, secret).has_value());
+  EXPECT_FALSE(server_->backup.access().admit(kMachine, id, secret + "x").has_value());
+  snapshot(id, std::string(64, 'a'));
+  result(id, "COMPLETED");
+  const auto job = server_->job(id);
+  EXPECT_EQ(job.state, JobState::completed);
+  EXPECT_EQ(job.percent, 100);
+  EXPECT_FALSE(server_->backup.access().admit(kMachine, id, secret).has_value());
+  server_->run([&](store::Txn& txn) {
+    const auto point = server_->backup.recoveryPoints().find(txn, job.recovery_point);
+    ASSERT_TRUE(point.has_value());
+    EXPECT_EQ(point->snapshot, std::string(64, 'a'));
+    EXPECT_EQ(point->status, "COMPLETED");
+    EXPECT_EQ(server_->backup.vaults().find(txn, "Default")->points, 1);
+    EXPECT_FALSE(server_->locks.holder(txn, kMachine).has_value());
+  });
+}
+
+TEST_F(BackupTest, SuccessWithoutASnapshotIsNoSuccess) {
+  const auto id = start();
+  madeRepository();
+  result(id, "COMPLETED");
+  EXPECT_EQ(server_->job(id).state, JobState::failed);
+  EXPECT_NE(server_->job(id).message.find("no snapshot"), std::string::npos);
+}
+
+TEST_F(BackupTest, UnreadFilesMakeItPartialAndAreNamed) {
+  const auto id = start();
+  madeRepository();
+  snapshot(id, std::string(64, 'b'));
+  server_->report({{"type", "backup.result"}, {"id", "job/" + id}, {"state", "PARTIAL"}, {"failedFiles", json::Array{"/srv/bad"}}, {"failedCount", 3}});
+  const auto job = server_->job(id);
+  EXPECT_EQ(job.state, JobState::partial);
+  EXPECT_EQ(job.message, "3 of the machine's files could not be read: /srv/bad and 2 more");
+}
+
+TEST_F(BackupTest, AStoppedMachineIsReadFromOutsideAndMustStaySo) {
+  server_->setMachine(InstanceState::stopped, 4);
+  const auto id = start();
+  madeRepository();
+  EXPECT_EQ(agents_.sent.back().first, "host");
+  EXPECT_TRUE(json::boolOr(agents_.last("backup.run"), "outside", false));
+  server_->run([&](store::Txn& txn) { EXPECT_EQ(server_->instances.find(txn, kMachine)->reading_job, id); });
+  snapshot(id, std::string(64, 'c'));
+  server_->setMachine(InstanceState::stopped, 5);
+  result(id, "COMPLETED");
+  EXPECT_EQ(server_->job(id).state, JobState::failed);
+  EXPECT_NE(server_->job(id).message.find("did not stay stopped"), std::string::npos);
+  // Its snapshot is nobody's: it is forgotten.
+  server_->core.runPending();
+  EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'c')});
+}
+
+TEST_F(BackupTest, OneJobAMachineAtATimeInOrder) {
+  const auto first = start();
+  madeRepository();
+  const auto second = start();
+  EXPECT_EQ(server_->job(second).state, JobState::created);
+  EXPECT_EQ(agents_.count("backup.run"), 1U);
+  result(first, "FAILED");
+  EXPECT_EQ(server_->job(first).state, JobState::failed);
+  EXPECT_EQ(server_->job(second).state, JobState::running);
+}
+
+TEST_F(BackupTest, AJobOfARunNeedsNoLockOfItsOwnAndOthersWait) {
+  server_->run([&](store::Txn& txn) { server_->locks.acquire(txn, kMachine, "run:x"); });
+  auto asked = spec();
+  asked.by = "run:x";
+  const auto mine = start(asked);
+  const auto other = start();
+  madeRepository();
+  EXPECT_EQ(server_->job(mine).state, JobState::running);
+  EXPECT_EQ(server_->job(other).state, JobState::created);
+  snapshot(mine, std::string(64, 'd'));
+  result(mine, "COMPLETED");
+  EXPECT_EQ(server_->job(other).state, JobState::created);
+  server_->run([&](store::Txn& txn) { server_->locks.release(txn, kMachine, "run:x"); });
+  EXPECT_EQ(server_->job(other).state, JobState::running);
+}
+
+TEST_F(BackupTest, TheSameTokenIsTheSameJob) {
+  auto asked = spec();
+  asked.token = "t";
+  const auto id = start(asked);
+  EXPECT_EQ(start(asked), id);
+  asked.options["StallTimeoutInSeconds"] = "5";
+  EXPECT_EQ(tryStart(asked).error().code, "InvalidRequestException");
+}
+
+TEST_F(BackupTest, StoppingAbortsAfterTheAgentHasStopped) {
+  const auto id = start();
+  madeRepository();
+  server_->run([&](store::Txn& txn) { ASSERT_TRUE(server_->backup.jobs().stop(txn, id).has_value()); });
+  EXPECT_EQ(server_->job(id).state, JobState::aborting);
+  EXPECT_EQ(json::textOr(agents_.last("cancel"), "target"), "job/" + id);
+  result(id, "ABORTED");
+  EXPECT_EQ(server_->job(id).state, JobState::aborted);
+  EXPECT_EQ(server_->job(id).message, "Backup job was stopped by user.");
+  server_->run([&](store::Txn& txn) { EXPECT_EQ(server_->backup.jobs().stop(txn, id).error().code, "InvalidRequestException"); });
+}
+
+TEST_F(BackupTest, AnAgentThatNeverAnswersACancelDoesNotHoldTheJob) {
+  const auto id = start();
+  madeRepository();
+  server_->run([&](store::Txn& txn) { ASSERT_TRUE(server_->backup.jobs().stop(txn, id).has_value()); });
+  clock_.advance(std::chrono::seconds(41));
+  server_->core.runPending();
+  EXPECT_EQ(server_->job(id).state, JobState::aborted);
+  EXPECT_EQ(agents_.withdrawn.back(), "job/" + id);
+}
+
+TEST_F(BackupTest, WindowsExpire) {
+  agents_.up = false;
+  const auto first = start();
+  madeRepository();
+  const auto second = start();
+  clock_.advance(std::chrono::minutes(480));
+  server_->core.runPending();
+  EXPECT_EQ(server_->job(first).state, JobState::expired);
+  EXPECT_EQ(server_->job(second).state, JobState::expired);
+  agents_.up = true;
+  auto asked = spec();
+  asked.start_window_minutes = 60;
+  asked.complete_window_minutes = 60;
+  const auto third = start(asked);
+  EXPECT_EQ(server_->job(third).state, JobState::running);
+  for (int i = 0; i < 60; ++i) {
+    clock_.advance(std::chrono::minutes(1));
+    server_->report({{"type", "progress"}, {"id", "job/" + third}, {"bytesDone", i}, {"percent", 1.5}});
+  }
+  agents_.up = false;
+  server_->core.runPending();
+  result(third, "ABORTED");
+  EXPECT_EQ(server_->job(third).state, JobState::expired);
+  EXPECT_EQ(server_->job(third).message, "Backup job expired before completion.");
+}
+
+TEST_F(BackupTest, WithoutMovementItFails) {
+  auto asked = spec();
+  asked.options["StallTimeoutInSeconds"] = "20";
+  const auto id = start(asked);
+  madeRepository();
+  agents_.up = false;
+  for (int i = 0; i < 4; ++i) {
+    clock_.advance(std::chrono::seconds(11));
+    server_->core.runPending();
+    EXPECT_EQ(server_->job(id).state, JobState::running);
+  }
+  clock_.advance(std::chrono::seconds(11));
+  server_->core.runPending();
+  EXPECT_EQ(server_->job(id).state, JobState::failed);
+  EXPECT_EQ(server_->job(id).message, "No byte moved and no file was finished for 20 seconds.");
+}
+
+TEST_F(BackupTest, ARunningJobAndItsCredentialSurviveTheServer) {
+  const auto id = start();
+  madeRepository();
+  const auto secret = json::textOr(agents_.last("backup.run"), "secret");
+  snapshot(id, std::string(64, 'e'));
+  boot();
+  EXPECT_TRUE(server_->backup.access().admit(kMachine, id, secret).has_value());
+  EXPECT_EQ(server_->job(id).state, JobState::running);
+  EXPECT_EQ(agents_.count("backup.run"), 1U);
+  // An interrupted read was begun anew by the agent: the newer snapshot is the job's, the older one goes.
+  snapshot(id, std::string(64, 'f'));
+  result(id, "COMPLETED");
+  EXPECT_EQ(server_->job(id).state, JobState::completed);
+  EXPECT_EQ(server_->job(id).snapshot, std::string(64, 'f'));
+  server_->core.runPending();
+  EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'e')});
+}
+
+TEST_F(BackupTest, ADeletedPointGoesOnlyWhenNobodyUsesTheRepository) {
+  const auto id = start();
+  madeRepository();
+  snapshot(id, std::string(64, 'a'));
+  result(id, "COMPLETED");
+  const auto point = server_->job(id).recovery_point;
+  const auto second = start();
+  EXPECT_EQ(server_->job(second).state, JobState::running);
+  const auto find = [&] {
+    std::optional<RecoveryPoint> out;
+    server_->run([&](store::Txn& txn) { out = server_->backup.recoveryPoints().find(txn, point); });
+    return out;
+  };
+  server_->run([&](store::Txn& txn) { server_->backup.recoveryPoints().remove(txn, *server_->backup.recoveryPoints().find(txn, point)); });
+  server_->core.runPending();
+  EXPECT_EQ(find()->status, "DELETING");
+  EXPECT_TRUE(keeper_.forgotten.empty());
+  result(second, "FAILED");
+  EXPECT_EQ(keeper_.forgotten.size(), 1U);
+  // While it is being cleared, jobs wait.
+  const auto third = start();
+  EXPECT_EQ(server_->job(third).state, JobState::created);
+  keeper_.answer();
+  server_->core.runPending();
+  EXPECT_FALSE(find().has_value());
+  EXPECT_EQ(server_->job(third).state, JobState::running);
+  server_->run([&](store::Txn& txn) { EXPECT_EQ(server_->backup.vaults().find(txn, "Default")->points, 0); });
+}
+
+TEST_F(BackupTest, ARepositoryThatCannotBeMadeFailsTheJobAndIsTriedAgain) {
+  const auto id = start();
+  keeper_.answer(fail("vault.restic", "no space"));
+  server_->core.runPending();
+  EXPECT_EQ(server_->job(id).state, JobState::failed);
+  EXPECT_NE(server_->job(id).message.find("no space"), std::string::npos);
+  const auto second = start();
+  ASSERT_EQ(keeper_.created.size(), 2U);
+  EXPECT_EQ(keeper_.created[0].key, keeper_.created[1].key);
+  madeRepository();
+  EXPECT_EQ(server_->job(second).state, JobState::running);
+}
+
+TEST_F(BackupTest, PreparingMakesTheRepositoryOnce) {
+  server_->run([&](store::Txn& txn) {
+    server_->backup.jobs().prepare(txn, "Default", kMachine);
+    server_->backup.jobs().prepare(txn, "Default", kMachine);
+    server_->backup.jobs().prepare(txn, "unknown", kMachine);
+  });
+  EXPECT_EQ(keeper_.created.size(), 1U);
+  madeRepository();
+  const auto id = start();
+  EXPECT_EQ(server_->job(id).state, JobState::running);
+  server_->run([&](store::Txn& txn) {
+    const auto keys = exportVaultKeys(txn, server_->backup, "Default");
+    ASSERT_TRUE(keys.has_value());
+    ASSERT_EQ(keys->size(), 1U);
+    EXPECT_EQ(keys->front().path, std::string("/data/vaults/Default/") + kMachine);
+    EXPECT_EQ(keys->front().key, keeper_.created[0].key);
+    EXPECT_EQ(exportVaultKeys(txn, server_->backup, "none").error().code, "ResourceNotFoundException");
+  });
+}
+
+TEST_F(BackupTest, BadInputIsRefusedByName) {
+  const auto refused = [&](const std::function<void(StartSpec&)>& change) {
+    auto asked = spec();
+    change(asked);
+    const auto job = tryStart(asked);
+    EXPECT_FALSE(job.has_value());
+    return job ? std::string() : job.error().code;
+  };
+  EXPECT_EQ(refused([](auto& s) { s.vault = "none"; }), "ResourceNotFoundException");
+  EXPECT_EQ(refused([](auto& s) { s.resource_arn = "arn:aws:ec2:us-east-1:000000000000:instance/i-fff"; }), "ResourceNotFoundException");
+  EXPECT_EQ(refused([](auto& s) { s.resource_arn = "arn:aws:s3:::bucket"; }), "InvalidParameterValueException");
+  EXPECT_EQ(refused([](auto& s) { s.role_arn = "arn:aws:iam::000000000000:user/x"; }), "InvalidParameterValueException");
+  EXPECT_EQ(refused([](auto& s) { s.start_window_minutes = 59; }), "InvalidParameterValueException");
+  EXPECT_EQ(refused([](auto& s) { s.options["Paths"] = "relative"; }), "InvalidParameterValueException");
+  EXPECT_EQ(refused([](auto& s) { s.options["Paths"] = "/var/lib/stillpoint-agent/journal"; }), "InvalidParameterValueException");
+  EXPECT_EQ(refused([](auto& s) { s.options["Nonsense"] = "1"; }), "InvalidParameterValueException");
+}
+
+TEST_F(BackupTest, ARestoreReadsOnlyAndEndsByItsReport) {
+  const auto id = start();
+  madeRepository();
+  snapshot(id, std::string(64, 'a'));
+  result(id, "COMPLETED");
+  std::string restore;
+  const auto point = server_->job(id).recovery_point;
+  server_->run([&](store::Txn& txn) {
+    const auto started = server_->backup.restores().start(
+        txn, {point, "", "", {{"targetInstanceId", "host"}, {"targetPath", "/tmp/x"}, {"includePaths", "[\"/srv\"]"}}});
+    ASSERT_TRUE(started.has_value()) << started.error().message;
+    restore = started->id;
+  });
+  const auto request = agents_.last("restore.run");
+  EXPECT_EQ(agents_.sent.back().first, "host");
+  EXPECT_EQ(json::textOr(request, "snapshotId"), std::string(64, 'a'));
+  const auto grant = server_->backup.access().admit("host", restore, json::textOr(request, "secret"));
+  ASSERT_TRUE(grant.has_value());
+  EXPECT_EQ(grant->direction, runtime::VaultDirection::restore);
+  server_->report({{"type", "restore.result"}, {"id", "restore/" + restore}, {"state", "COMPLETED"}, {"bytes", 5}, {"files", 1}});
+  server_->run([&](store::Txn& txn) {
+    EXPECT_EQ(server_->backup.restores().find(txn, restore)->status, RestoreStatus::completed);
+    EXPECT_TRUE(server_->backup.recoveryPoints().find(txn, point)->restored.has_value());
+  });
+}
+
+}  // namespace
+}  // namespace sp::services::backup
