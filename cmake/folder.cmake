@@ -1,10 +1,13 @@
 # sp_folder(NAME INCLUDES a b … [LIBRARIES x y …]): src/NAME as a static library sp_NAME whose link list is its permission
-# to include, and its *_test.cc files as one test binary NAME_test. Fuzz targets (*_fuzz.cc) are left to their own list.
+# to include, and its *_test.cc files as one test binary NAME_test. Each *_fuzz.cc becomes a libFuzzer program of its own,
+# in the preset "fuzz" alone.
 function(sp_folder name)
   cmake_parse_arguments(ARG "" "" "INCLUDES;LIBRARIES;TEST_INCLUDES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
+  set(fuzzers ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
   set(links "")
   foreach(folder ${ARG_INCLUDES})
@@ -32,5 +35,13 @@ function(sp_folder name)
     endif()
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  endif()
+  if(SP_FUZZ)
+    foreach(fuzzer ${fuzzers})
+      get_filename_component(program ${fuzzer} NAME_WE)
+      add_executable(${program} ${fuzzer})
+      target_link_libraries(${program} PRIVATE sp_${name})
+      target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+    endforeach()
   endif()
 endfunction()
