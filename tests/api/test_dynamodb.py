@@ -37,7 +37,7 @@ def refusal(call):
     return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ddb(server):
     return server.client("dynamodb")
 
@@ -337,7 +337,7 @@ def test_bad_conditions_change_nothing(ddb, table):
 # Query
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def numbers(ddb):
     name = make(ddb, sort_type="N")
     for partition in ("p", "q"):

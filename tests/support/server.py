@@ -21,6 +21,12 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
 
+# One session for all clients: it parses each service's model once (EC2's takes half a second). Making clients is not
+# thread-safe, using them is.
+_session = boto3.session.Session()
+_session_lock = threading.Lock()
+
+
 class Server:
     """Started by start(); kill() is kill -9; restart() stops and starts on the same data; close() also removes its machines."""
 
@@ -62,9 +68,9 @@ class Server:
         settings = {"retries": {"max_attempts": 1}, "connect_timeout": 5, "read_timeout": 60, "parameter_validation": True, **config}
         if service == "s3":
             settings.setdefault("s3", {"addressing_style": "path"})
-        return boto3.session.Session().client(
-            service, endpoint_url=self.api, region_name=REGION, aws_access_key_id=key, aws_secret_access_key=secret,
-            config=botocore.config.Config(**settings))
+        with _session_lock:
+            return _session.client(service, endpoint_url=self.api, region_name=REGION, aws_access_key_id=key, aws_secret_access_key=secret,
+                                   config=botocore.config.Config(**settings))
 
     def aws_env(self):
         return {"PATH": os.environ["PATH"], "HOME": str(self.directory), "AWS_SHARED_CREDENTIALS_FILE": str(self.data / "credentials"),
@@ -146,6 +152,9 @@ class DummyServer:
     def __init__(self):
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body leave together: apart they would wait for each other's acknowledgement (40 ms a call).
+            wbufsize = -1
+            disable_nagle_algorithm = True
 
             def answer(self):
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
