@@ -1,0 +1,104 @@
+#include "services/states/input.h"
+
+#include <fmt/format.h>
+
+namespace sp::services::states {
+
+constexpr std::int64_t kMostResults = 1000;
+constexpr std::size_t kUsualResults = 100;
+
+const json::Value* Input::take(std::string_view key) {
+  const auto* value = json::find(object_, key);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
+void Input::constraint(std::string_view key, std::string_view value, std::string_view rule) {
+  if (!error_)
+    error_ = aws::ApiError::validation(fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}", value, key, rule));
+}
+
+void Input::wrongType(std::string_view key, std::string_view wanted) {
+  if (!error_) error_ = aws::ApiError{"SerializationException", fmt::format("Member '{}' must be a {}", key, wanted), 400, true, {}};
+}
+
+std::string Input::text(std::string_view key, std::size_t longest) {
+  if (take(key) == nullptr) {
+    constraint(key, "null", "not be null");
+    return {};
+  }
+  auto value = textIf(key, longest).value_or("");
+  if (value.empty()) constraint(key, "''", "have length greater than or equal to 1");
+  return value;
+}
+
+std::optional<std::string> Input::textIf(std::string_view key, std::size_t longest) {
+  const auto* value = take(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) {
+    wrongType(key, "string");
+    return std::nullopt;
+  }
+  if (value->get_string().size() > longest) {
+    constraint(key, fmt::format("'{}…'", json::toView(value->get_string()).substr(0, 32)), fmt::format("have length less than or equal to {}", longest));
+    return std::nullopt;
+  }
+  return json::toStd(value->get_string());
+}
+
+bool Input::flag(std::string_view key, bool otherwise) {
+  const auto* value = take(key);
+  if (value == nullptr) return otherwise;
+  if (!value->is_bool()) wrongType(key, "boolean");
+  return value->is_bool() ? value->get_bool() : otherwise;
+}
+
+const json::Object* Input::objectIf(std::string_view key) {
+  const auto* value = take(key);
+  if (value != nullptr && !value->is_object()) wrongType(key, "structure");
+  return value != nullptr && value->is_object() ? &value->get_object() : nullptr;
+}
+
+const json::Array* Input::arrayIf(std::string_view key) {
+  const auto* value = take(key);
+  if (value != nullptr && !value->is_array()) wrongType(key, "list");
+  return value != nullptr && value->is_array() ? &value->get_array() : nullptr;
+}
+
+std::size_t Input::pageSize() {
+  const auto* value = take("maxResults");
+  if (value == nullptr) return kUsualResults;
+  if (!value->is_int64()) {
+    wrongType("maxResults", "number");
+    return kUsualResults;
+  }
+  const auto given = value->get_int64();
+  if (given < 0) constraint("maxResults", fmt::format("'{}'", given), "have value greater than or equal to 0");
+  if (given > kMostResults) constraint("maxResults", fmt::format("'{}'", given), fmt::format("have value less than or equal to {}", kMostResults));
+  return given == 0 || error_ ? kUsualResults : static_cast<std::size_t>(given);
+}
+
+std::optional<std::string> Input::choiceIf(std::string_view key, std::initializer_list<std::string_view> values) {
+  auto value = textIf(key, 256);
+  if (value && std::ranges::find(values, *value) == values.end())
+    constraint(key, fmt::format("'{}'", *value), fmt::format("satisfy enum value set: [{}]", fmt::join(values, ", ")));
+  return value;
+}
+
+void Input::refuseMembers(std::initializer_list<std::string_view> keys, std::string_view why) {
+  for (const auto key : keys)
+    if (take(key) != nullptr && !error_) error_ = aws::ApiError::validation(fmt::format("The member '{}' is not supported: {}", key, why));
+}
+
+Answer<void> Input::finish() const {
+  if (error_) return std::unexpected(*error_);
+  return {};
+}
+
+Answer<std::string> positionOf(const std::optional<std::string>& token, std::string_view bound_to) {
+  if (!token) return std::string();
+  auto position = aws::readPageToken(bound_to, *token);
+  if (!position) return aws::refuse("InvalidToken", "Invalid Token: 'Invalid token'");
+  return std::move(*position);
+}
+
+}  // namespace sp::services::states

@@ -1,0 +1,44 @@
+// Reads an operation's input with AWS's words for what is wrong with it.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aws/operation.h"
+#include "services/states/machines.h"
+
+namespace sp::services::states {
+
+/// Collects the first problem; finish() tells it.
+class Input {
+ public:
+  explicit Input(const json::Object& object) : object_(object) {}
+
+  /// Required, at least one character.
+  std::string text(std::string_view key, std::size_t longest);
+  std::optional<std::string> textIf(std::string_view key, std::size_t longest);
+  bool flag(std::string_view key, bool otherwise);
+  const json::Object* objectIf(std::string_view key);
+  const json::Array* arrayIf(std::string_view key);
+  /// maxResults: 1 to 1000; 0 or absent: 100.
+  std::size_t pageSize();
+  /// One of the values (listed for the message), if given.
+  std::optional<std::string> choiceIf(std::string_view key, std::initializer_list<std::string_view> values);
+  /// Refuses members that AWS knows and this server does not act on.
+  void refuseMembers(std::initializer_list<std::string_view> keys, std::string_view why);
+
+  Answer<void> finish() const;
+
+ private:
+  const json::Value* take(std::string_view key);
+  void constraint(std::string_view key, std::string_view value, std::string_view rule);
+  void wrongType(std::string_view key, std::string_view wanted);
+
+  const json::Object& object_;
+  std::optional<aws::ApiError> error_;
+};
+
+/// The position in a nextToken made for `bound_to`; empty without a token; InvalidToken.
+Answer<std::string> positionOf(const std::optional<std::string>& token, std::string_view bound_to);
+
+}  // namespace sp::services::states

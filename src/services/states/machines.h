@@ -1,0 +1,72 @@
+// State machines as records.
+#pragma once
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aws/operation.h"
+#include "base/clock.h"
+#include "json/json.h"
+#include "model/arn.h"
+#include "runtime/execution_runtime.h"
+#include "services/context.h"
+#include "store/store.h"
+
+namespace sp::services::states {
+
+template <class T>
+using Answer = std::expected<T, aws::ApiError>;
+
+struct Machine {
+  std::string name;
+  std::string arn;
+  /// Name of the definition kept by the runtime.
+  std::string definition;
+  std::string role_arn;
+  std::string description;
+  Instant created;
+  Instant updated;
+  /// Empty until the first update.
+  std::string revision;
+  json::Object logging;
+  json::Object tracing;
+  json::Object tags;
+  bool builtin = false;
+
+  json::Object encode() const;
+  static Machine decode(const json::Object& record);
+};
+
+/// What all operations work with.
+struct Service {
+  Context& context;
+  runtime::ExecutionRuntime& runtime;
+  const runtime::TaskPort& tasks;
+
+  std::string machineArn(std::string_view name) const;
+  std::string executionArn(std::string_view machine, std::string_view name) const;
+
+  std::optional<Machine> find(store::Txn& txn, std::string_view name) const;
+  void put(store::Txn& txn, const Machine& machine) const;
+  /// By ARN; InvalidArn or StateMachineDoesNotExist.
+  Answer<Machine> machine(store::Txn& txn, const std::string& arn) const;
+  /// By ARN; InvalidArn or ExecutionDoesNotExist.
+  Answer<store::ExecutionRow> execution(store::Txn& txn, const std::string& arn) const;
+  /// The definition compiled and kept; InvalidDefinition.
+  Answer<std::string> keepDefinition(store::Txn& txn, const std::string& text) const;
+};
+
+/// "arn:aws:states:R:A:TYPE:NAME…" of the wanted type, or InvalidArn. Returns what follows the type.
+Answer<std::string> nameInArn(std::string_view arn, std::string_view type);
+/// 1 to 80 characters without blanks, brackets, wildcards, controls and "#%\^|~`$&,;:/ — or InvalidName.
+Answer<void> checkName(std::string_view name);
+/// arn:aws:iam::ACCOUNT:role/NAME, or InvalidArn.
+Answer<void> checkRole(std::string_view arn);
+/// Default configurations as DescribeStateMachine shows them.
+json::Object defaultLogging();
+json::Object defaultTracing();
+/// Tags of a request ([{key, value}]) as an object; ValidationException or TooManyTags.
+Answer<json::Object> tagsOf(const json::Array* list, const json::Object& existing);
+
+}  // namespace sp::services::states

@@ -1,0 +1,33 @@
+#include "services/states/operations.h"
+#include "services/states/states.h"
+
+namespace sp::services {
+
+aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtime, const runtime::TaskPort& tasks) {
+  using Function = aws::Outcome (*)(const states::Service&, const aws::Call&);
+  const states::Service service{context, runtime, tasks};
+  aws::ServiceTable table;
+  table.signing_name = "states";
+  table.protocol = aws::Protocol::json10;
+  table.target_or_namespace = "AWSStepFunctions";
+  const auto add = [&](std::string name, Function function) {
+    table.operations.push_back({std::move(name), [service, function](const aws::Call& call) { return function(service, call); }, {}, false});
+  };
+  add("CreateStateMachine", states::createStateMachine);
+  add("DeleteStateMachine", states::deleteStateMachine);
+  add("DescribeExecution", states::describeExecution);
+  add("DescribeStateMachine", states::describeStateMachine);
+  add("DescribeStateMachineForExecution", states::describeStateMachineForExecution);
+  add("GetExecutionHistory", states::getExecutionHistory);
+  add("ListExecutions", states::listExecutions);
+  add("ListStateMachines", states::listStateMachines);
+  add("ListTagsForResource", states::listTagsForResource);
+  add("StartExecution", states::startExecution);
+  add("StopExecution", states::stopExecution);
+  add("TagResource", states::tagResource);
+  add("UntagResource", states::untagResource);
+  add("UpdateStateMachine", states::updateStateMachine);
+  return table;
+}
+
+}  // namespace sp::services

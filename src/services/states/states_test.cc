@@ -1,0 +1,214 @@
+// The operations over a real store and engine, without the wire.
+#include "services/states/states.h"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "services/states/operations.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::services::states {
+namespace {
+
+using testing::HasSubstr;
+
+/// Knows one resource and never answers.
+class Silent final : public runtime::TaskPort {
+ public:
+  bool knows(std::string_view resource) const override { return resource == "arn:aws:states:::test:wait"; }
+  void start(store::Txn&, const runtime::TaskRequest&) override {}
+  void cancel(store::Txn&, std::string_view) override {}
+};
+class NoAgents final : public runtime::AgentPort {
+ public:
+  void request(store::Txn&, std::string_view, const json::Object&) override {}
+  void withdraw(store::Txn&, std::string_view, std::string_view) override {}
+  bool connected(std::string_view) const override { return false; }
+};
+
+class StatesTest : public testing::Test {
+ protected:
+  StatesTest() : directory_(std::filesystem::temp_directory_path() / ("sp-states-" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(directory_);
+    store_ = std::move(*store::openSqlite(directory_ / "store.db"));
+    core_ = std::make_unique<runtime::Core>(*store_, clock_, random_);
+    blobs_ = std::move(*store::BlobStore::open(directory_ / "blobs", random_));
+    context_ = std::unique_ptr<Context>(new Context{*core_, realm_, clock_, random_, *blobs_, agents_, reports_, locks_});
+    runtime_ = std::make_unique<runtime::ExecutionRuntime>(*core_);
+    runtime_->setTasks(tasks_);
+    table_ = makeStates(*context_, *runtime_, tasks_);
+  }
+  ~StatesTest() override {
+    core_.reset();
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  json::Object call(std::string_view operation, const json::Object& input, std::string_view invocation = "") {
+    json::Object answer;
+    const auto found = std::ranges::find(table_.operations, operation, &aws::Operation::name);
+    EXPECT_NE(found, table_.operations.end()) << operation;
+    core_->post([&](store::Txn& txn) {
+      const aws::Call one{input, &txn, principal_, realm_, "request", invocation, txn.now()};
+      auto out = found->handler(one);
+      answer = out ? std::move(*out) : json::Object{{"code", out.error().code}, {"message", out.error().message}};
+      return out.has_value();
+    });
+    core_->runPending();
+    clock_.advance(std::chrono::seconds(1));
+    return answer;
+  }
+  std::string refusal(std::string_view operation, const json::Object& input) {
+    const auto answer = call(operation, input);
+    return json::textOr(answer, "code") + ": " + json::textOr(answer, "message");
+  }
+  std::string create(const std::string& name, const std::string& definition = kWait) {
+    return json::textOr(call("CreateStateMachine", {{"name", name}, {"definition", definition}, {"roleArn", kRole}}), "stateMachineArn");
+  }
+
+  static constexpr const char* kRole = "arn:aws:iam::000000000000:role/r";
+  static constexpr const char* kWait = R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":60,"End":true}}})";
+  static constexpr const char* kPass = R"({"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}})";
+
+  std::filesystem::path directory_;
+  ManualClock clock_{fromMicros(1'700'000'000'000'000)};
+  SeededRandom random_{3};
+  Realm realm_;
+  aws::Principal principal_;
+  Silent tasks_;
+  NoAgents agents_;
+  runtime::AgentReports reports_;
+  runtime::MachineLock locks_;
+  std::unique_ptr<store::BlobStore> blobs_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<runtime::Core> core_;
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<runtime::ExecutionRuntime> runtime_;
+  aws::ServiceTable table_;
+};
+
+TEST_F(StatesTest, CreatingTwiceIsOneMachineUnlessItDiffers) {
+  EXPECT_EQ(create("m"), "arn:aws:states:us-east-1:000000000000:stateMachine:m");
+  const auto first = call("DescribeStateMachine", {{"stateMachineArn", create("m")}});
+  EXPECT_EQ(json::textOr(first, "definition"), kWait);
+  EXPECT_EQ(refusal("CreateStateMachine", {{"name", "m"}, {"definition", kPass}, {"roleArn", kRole}}),
+            "StateMachineAlreadyExists: State Machine Already Exists: 'arn:aws:states:us-east-1:000000000000:stateMachine:m'");
+  EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x y"}, {"definition", kPass}, {"roleArn", kRole}}), HasSubstr("InvalidName: Invalid Name: 'x y'"));
+  EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x"}, {"definition", "{}"}, {"roleArn", kRole}}),
+              HasSubstr("InvalidDefinition: Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /'"));
+  EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x"}, {"definition", kPass}, {"roleArn", "nobody"}}), HasSubstr("InvalidArn"));
+  EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x"}, {"definition", kPass}}), HasSubstr("Value null at 'roleArn'"));
+}
+
+TEST_F(StatesTest, StartingTwiceIsOneExecutionWhileItRuns) {
+  const auto machine = create("m");
+  const auto started = call("StartExecution", {{"stateMachineArn", machine}, {"name", "e"}, {"input", "{\"a\":1}"}});
+  EXPECT_EQ(call("StartExecution", {{"stateMachineArn", machine}, {"name", "e"}, {"input", "{\"a\":1}"}}), started);
+  const auto again = "ExecutionAlreadyExists: Execution Already Exists: 'arn:aws:states:us-east-1:000000000000:execution:m:e'";
+  EXPECT_EQ(refusal("StartExecution", {{"stateMachineArn", machine}, {"name", "e"}, {"input", "{}"}}), again);
+  clock_.advance(std::chrono::minutes(2));
+  core_->runPending();
+  EXPECT_EQ(refusal("StartExecution", {{"stateMachineArn", machine}, {"name", "e"}, {"input", "{\"a\":1}"}}), again);
+  const auto shown = call("DescribeExecution", {{"executionArn", *json::find(started, "executionArn")}});
+  EXPECT_EQ(json::textOr(shown, "status"), "SUCCEEDED");
+  EXPECT_EQ(json::textOr(shown, "output"), "{\"a\":1}");
+}
+
+TEST_F(StatesTest, ARetriedCallStartsOneExecution) {
+  const auto machine = create("p", kPass);
+  const auto first = call("StartExecution", {{"stateMachineArn", machine}}, "invocation-1");
+  EXPECT_EQ(call("StartExecution", {{"stateMachineArn", machine}}, "invocation-1"), first);
+  EXPECT_NE(call("StartExecution", {{"stateMachineArn", machine}}, "invocation-2"), first);
+}
+
+TEST_F(StatesTest, InputsAreChecked) {
+  const auto machine = create("m");
+  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", "{"}}), HasSubstr("InvalidExecutionInput: Invalid State Machine Execution Input: '"));
+  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", "\"" + std::string(262'143, 'x') + "\""}}), HasSubstr("at most 262144"));
+  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine + "x"}}), HasSubstr("StateMachineDoesNotExist: State Machine Does Not Exist: '"));
+  EXPECT_EQ(refusal("StartExecution", {{"stateMachineArn", "m"}}), "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'");
+  EXPECT_EQ(refusal("DescribeExecution", {{"executionArn", machine}}), "InvalidArn: Invalid Arn: 'Resource type not valid in this context: stateMachine'");
+}
+
+TEST_F(StatesTest, ExecutionsAndHistoryArePaged) {
+  const auto machine = create("p", kPass);
+  for (int i = 0; i < 5; ++i) call("StartExecution", {{"stateMachineArn", machine}, {"name", "e" + std::to_string(i)}});
+  auto page = call("ListExecutions", {{"stateMachineArn", machine}, {"maxResults", 2}});
+  EXPECT_EQ(json::textOr(json::find(page, "executions")->get_array()[0].get_object(), "name"), "e4");
+  page = call("ListExecutions", {{"stateMachineArn", machine}, {"maxResults", 2}, {"nextToken", *json::find(page, "nextToken")}});
+  EXPECT_EQ(json::textOr(json::find(page, "executions")->get_array()[0].get_object(), "name"), "e2");
+  EXPECT_EQ(json::find(call("ListExecutions", {{"stateMachineArn", machine}, {"statusFilter", "FAILED"}}), "executions")->get_array().size(), 0U);
+  EXPECT_THAT(refusal("ListExecutions", {{"stateMachineArn", machine}, {"nextToken", "eHg="}}), HasSubstr("InvalidToken: Invalid Token: 'Invalid token'"));
+  EXPECT_THAT(refusal("ListExecutions", {{"stateMachineArn", machine}, {"maxResults", 1001}}), HasSubstr("ValidationException: 1 validation error detected: Value '1001'"));
+
+  const std::string execution = "arn:aws:states:us-east-1:000000000000:execution:p:e1";
+  std::string ids;
+  json::Object input{{"executionArn", execution}, {"maxResults", 3}, {"reverseOrder", true}, {"includeExecutionData", false}};
+  for (bool more = true; more;) {
+    const auto events = call("GetExecutionHistory", input);
+    for (const auto& event : json::find(events, "events")->get_array()) {
+      ids += std::to_string(json::intOr(event.get_object(), "id", 0));
+      EXPECT_THAT(json::toText(event), testing::Not(HasSubstr("input")));
+    }
+    const auto* token = json::find(events, "nextToken");
+    more = token != nullptr;
+    if (more) input["nextToken"] = *token;
+  }
+  EXPECT_EQ(ids, "4321");
+}
+
+TEST_F(StatesTest, RunningExecutionsKeepTheirDefinition) {
+  const auto machine = create("m");
+  const auto execution = json::textOr(call("StartExecution", {{"stateMachineArn", machine}}), "executionArn");
+  const auto updated = call("UpdateStateMachine", {{"stateMachineArn", machine}, {"definition", kPass}});
+  EXPECT_NE(json::textOr(updated, "revisionId"), "");
+  EXPECT_EQ(json::textOr(call("DescribeStateMachineForExecution", {{"executionArn", execution}}), "definition"), kWait);
+  call("DeleteStateMachine", {{"stateMachineArn", machine}});
+  EXPECT_THAT(refusal("DescribeStateMachine", {{"stateMachineArn", machine}}), HasSubstr("StateMachineDoesNotExist"));
+  clock_.advance(std::chrono::minutes(2));
+  core_->runPending();
+  EXPECT_EQ(json::textOr(call("DescribeExecution", {{"executionArn", execution}}), "status"), "SUCCEEDED");
+  EXPECT_THAT(refusal("UpdateStateMachine", {{"stateMachineArn", create("n")}}), HasSubstr("MissingRequiredParameter"));
+}
+
+TEST_F(StatesTest, BuiltInMachinesAreReadOnlyAndWithoutLimits) {
+  std::string loop = R"({"StartAt":"A","States":{"A":{"Type":"Map","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}}})";
+  core_->post([&](store::Txn& txn) {
+    EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, "Built", loop));
+    EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, "Built", loop));
+    EXPECT_THAT(registerBuiltin(txn, *context_, *runtime_, tasks_, "Bad", "{}").error().message, HasSubstr("SCHEMA_VALIDATION_FAILED"));
+    return true;
+  });
+  const std::string machine = "arn:aws:states:us-east-1:000000000000:stateMachine:Built";
+  EXPECT_THAT(refusal("UpdateStateMachine", {{"stateMachineArn", machine}, {"definition", kPass}}), HasSubstr("is built in and cannot be changed"));
+  EXPECT_THAT(refusal("DeleteStateMachine", {{"stateMachineArn", machine}}), HasSubstr("is built in and cannot be deleted"));
+  std::string items = "[0";
+  for (int i = 1; i < 9000; ++i) items += ",\"" + std::string(40, 'x') + "\"";
+  const auto execution = json::textOr(call("StartExecution", {{"stateMachineArn", machine}, {"input", items + "]"}}), "executionArn");
+  core_->runPending();
+  const auto shown = call("DescribeExecution", {{"executionArn", execution}});
+  EXPECT_EQ(json::textOr(shown, "status"), "SUCCEEDED");
+  EXPECT_EQ(json::textOr(shown, "redriveStatus"), "NOT_REDRIVABLE");
+}
+
+TEST_F(StatesTest, StopIsHarmlessTwice) {
+  const auto execution = json::textOr(call("StartExecution", {{"stateMachineArn", create("m")}}), "executionArn");
+  const auto stopped = call("StopExecution", {{"executionArn", execution}, {"error", "E"}, {"cause", "C"}});
+  EXPECT_EQ(call("StopExecution", {{"executionArn", execution}}), stopped);
+  const auto shown = call("DescribeExecution", {{"executionArn", execution}});
+  EXPECT_EQ(json::textOr(shown, "status") + json::textOr(shown, "error") + json::textOr(shown, "cause"), "ABORTEDEC");
+}
+
+TEST_F(StatesTest, TagsComeAndGo) {
+  const auto machine = create("m");
+  call("TagResource", {{"resourceArn", machine}, {"tags", json::Array{json::Object{{"key", "k"}, {"value", "v"}}, json::Object{{"key", "l"}, {"value", "w"}}}}});
+  call("UntagResource", {{"resourceArn", machine}, {"tagKeys", json::Array{"k"}}});
+  EXPECT_EQ(json::toText(call("ListTagsForResource", {{"resourceArn", machine}})), R"({"tags":[{"key":"l","value":"w"}]})");
+  EXPECT_THAT(refusal("TagResource", {{"resourceArn", machine + "x"}, {"tags", json::Array()}}), HasSubstr("ResourceNotFound"));
+}
+
+}  // namespace
+}  // namespace sp::services::states
