@@ -77,7 +77,7 @@ void Lanes::preScript(store::Txn& txn, const runtime::TaskRequest& request, cons
   order_freeze["id"] = freeze.id;
   order_freeze["phase"] = "freeze";
   order_freeze["attempt"] = freeze.attempt;
-  const ScriptOrder order{lane.instance, *run.input->pre, holderOf(lane.execution), "Stillpoint pre-script, freeze " + freeze.id,
+  const ScriptOrder order{lane.instance, *run.input->pre, holderOf(lane.execution), "Stillpoint pre-script",
                           std::move(order_freeze), {{"ATTEMPT", "1"}}};
   const auto sent = ports_.scripts.send(txn, order);
   if (!sent) {

@@ -78,16 +78,13 @@ Answer<std::string> Ledger::sendPayment(store::Txn& txn, Debt debt) {
   auto lane = loadLane(txn, debt.execution, debt.instance);
   if (!run || !run->input || !run->input->post || !lane) return aws::refuse("InternalFailure", "the run of this debt has no post-script", 500);
   const int attempt = debt.attempts + 1;
-  ScriptOrder order{debt.instance, *run->input->post, holderOf(debt.execution), "", std::nullopt, {}};
+  ScriptOrder order{debt.instance, *run->input->post, holderOf(debt.execution), "Stillpoint post-script", std::nullopt, {}};
   if (debt.kind == DebtKind::thaw) {
     json::Object freeze;
     freeze["id"] = debt.freeze_id;
     freeze["phase"] = "thaw";
     freeze["attempt"] = attempt;
     order.freeze = std::move(freeze);
-    order.comment = fmt::format("Stillpoint post-script, thaw of {}, attempt {}", debt.freeze_id, attempt);
-  } else {
-    order.comment = "Stillpoint post-script";
   }
   order.environment["PRE_STATUS"] = lane->pre.empty() ? "skipped" : lane->pre;
   order.environment["BACKUP_STATUS"] = lane->backup.empty() ? "skipped" : lane->backup;

@@ -1,0 +1,222 @@
+#include "services/stillpoint/adapters.h"
+
+#include <fmt/format.h>
+
+#include "services/dynamodb/items.h"
+
+namespace sp::services::stillpoint {
+namespace {
+
+json::Array listOf(std::string text) {
+  json::Array list;
+  list.emplace_back(std::move(text));
+  return list;
+}
+
+class OwnScripts final : public Scripts {
+ public:
+  OwnScripts(ssm::Commands& commands, ssm::ScriptStore& store) : commands_(commands), store_(store) {}
+
+  Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) override {
+    const auto& script = order.script;
+    json::Object source;
+    source["path"] = script.source;
+    json::Object parameters;
+    parameters["sourceType"] = listOf("S3");
+    parameters["sourceInfo"] = listOf(json::toText(source));
+    parameters["commandLine"] = listOf(script.command);
+    parameters["workingDirectory"] = listOf(script.working_directory);
+    parameters["executionTimeout"] = listOf(std::to_string(script.execution_timeout_seconds));
+    ssm::SendSpec spec;
+    spec.input["DocumentName"] = "AWS-RunRemoteScript";
+    spec.input["DocumentVersion"] = "1";
+    spec.input["InstanceIds"] = listOf(order.instance);
+    spec.input["TimeoutSeconds"] = script.timeout_seconds;
+    spec.input["Comment"] = order.comment;
+    spec.input["Parameters"] = std::move(parameters);
+    if (!script.output_bucket.empty()) spec.input["OutputS3BucketName"] = script.output_bucket;
+    if (!script.output_prefix.empty()) spec.input["OutputS3KeyPrefix"] = script.output_prefix;
+    spec.by = order.by;
+    spec.freeze = order.freeze;
+    auto sent = commands_.send(txn, spec);
+    if (!sent) return std::unexpected(std::move(sent.error()));
+    return sent->id;
+  }
+
+  void cancel(store::Txn& txn, const std::string& command, const std::string& instance) override {
+    [[maybe_unused]] const auto asked = commands_.cancel(txn, command, {instance});
+  }
+
+  Answer<void> check(store::Txn& txn, const Script& script) override {
+    const auto source = ssm::parseS3Url(script.source);
+    if (!source) return aws::refuse("InvalidParameters", fmt::format("SourceS3Path is \"{}\": {}", script.source, source.error().message));
+    if (!store_.hasBucket(txn, source->bucket))
+      return aws::refuse("NoSuchBucket", fmt::format("SourceS3Path is \"{}\": there is no bucket {}", script.source, source->bucket));
+    if (store_.find(txn, source->bucket, source->key, 1).empty())
+      return aws::refuse("NoSuchKey", fmt::format("SourceS3Path is \"{}\": bucket {} has no object {}", script.source, source->bucket, source->key));
+    if (!script.output_bucket.empty() && !store_.hasBucket(txn, script.output_bucket))
+      return aws::refuse("NoSuchBucket", fmt::format("OutputS3BucketName is \"{}\": there is no such bucket", script.output_bucket));
+    return {};
+  }
+
+ private:
+  ssm::Commands& commands_;
+  ssm::ScriptStore& store_;
+};
+
+class OwnPower final : public Power {
+ public:
+  explicit OwnPower(ec2::Instances& instances) : instances_(instances) {}
+
+  quiesce::Machine state(store::Txn& txn, const std::string& instance) override {
+    const auto found = instances_.find(txn, instance);
+    if (!found) return quiesce::Machine::gone;
+    switch (found->state) {
+      case InstanceState::pending: return quiesce::Machine::pending;
+      case InstanceState::running: return quiesce::Machine::running;
+      case InstanceState::stopping: return quiesce::Machine::stopping;
+      case InstanceState::stopped: return quiesce::Machine::stopped;
+      case InstanceState::shuttingDown:
+      case InstanceState::terminated: return quiesce::Machine::gone;
+    }
+    return quiesce::Machine::gone;
+  }
+
+  Answer<void> start(store::Txn& txn, const std::string& instance, const std::string& by) override {
+    return told(instances_.start(txn, instance, by));
+  }
+  Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by) override {
+    return told(instances_.stop(txn, instance, false, by));
+  }
+
+ private:
+  static Answer<void> told(ec2::Instances::Outcome outcome) {
+    if (!outcome) return std::unexpected(std::move(outcome.error()));
+    return {};
+  }
+  ec2::Instances& instances_;
+};
+
+class OwnBackups final : public Backups {
+ public:
+  OwnBackups(backup::Jobs& jobs, const Realm& realm) : jobs_(jobs), realm_(realm) {}
+
+  bool vaultExists(store::Txn& txn, const std::string& vault) override { return txn.records().get("backup_vault", vault).has_value(); }
+  void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) override { jobs_.prepare(txn, vault, instance); }
+
+  Answer<std::string> start(store::Txn& txn, const BackupOrder& order) override {
+    backup::StartSpec spec;
+    spec.vault = order.vault;
+    spec.resource_arn = realm_.arn("ec2", "instance/" + order.instance);
+    spec.role_arn = order.role;
+    spec.by = order.by;
+    spec.options["StallTimeoutInSeconds"] = std::to_string(order.stall_timeout_seconds);
+    auto job = jobs_.start(txn, spec);
+    if (!job) return std::unexpected(std::move(job.error()));
+    return job->id;
+  }
+
+  void stop(store::Txn& txn, const std::string& job) override { [[maybe_unused]] const auto asked = jobs_.stop(txn, job); }
+
+  std::optional<JobView> find(store::Txn& txn, const std::string& job) override {
+    const auto found = jobs_.find(txn, job);
+    if (!found) return std::nullopt;
+    return viewOf(*found, realm_);
+  }
+
+ private:
+  backup::Jobs& jobs_;
+  const Realm& realm_;
+};
+
+class OwnTargets final : public Targets {
+ public:
+  OwnTargets(ec2::Instances& instances, runtime::AgentPort& agents) : instances_(instances), agents_(agents) {}
+
+  std::optional<Target> find(store::Txn& txn, const std::string& instance) override {
+    const auto found = instances_.find(txn, instance);
+    if (!found) return std::nullopt;
+    return Target{found->id, found->isGone()};
+  }
+
+  std::vector<Target> byTag(store::Txn& txn, const std::string& key, const std::string& value) override {
+    std::vector<Target> targets;
+    for (const auto& instance : instances_.all(txn)) {
+      const auto tag = instance.tags.find(key);
+      if (tag != instance.tags.end() && tag->second == value) targets.push_back({instance.id, instance.isGone()});
+    }
+    return targets;
+  }
+
+  bool agentOnline(const std::string& instance) override { return agents_.connected(instance); }
+
+ private:
+  ec2::Instances& instances_;
+  runtime::AgentPort& agents_;
+};
+
+class OwnLog final : public JobLog {
+ public:
+  explicit OwnLog(Random& random) : random_(random) {}
+
+  Answer<void> put(store::Txn& txn, const std::map<std::string, std::string>& row) override {
+    json::Object item;
+    for (const auto& [name, value] : row) {
+      json::Object attribute;
+      attribute["S"] = value;
+      item[name] = std::move(attribute);
+    }
+    // A table that somebody deleted is made again: the row is worth more than its absence.
+    dynamodb::ensureTable(txn, random_, kJobLogTable, "SM_Execution_ID");
+    return dynamodb::putItem(txn, kJobLogTable, item);
+  }
+
+ private:
+  Random& random_;
+};
+
+}  // namespace
+
+struct Provider::Own {
+  OwnScripts scripts;
+  OwnPower power;
+  OwnBackups backups;
+  OwnTargets targets;
+  OwnLog log;
+};
+
+Provider::Provider(const ProviderParts& parts)
+    : own_(new Own{OwnScripts(parts.commands, parts.scripts), OwnPower(parts.instances), OwnBackups(parts.jobs, parts.realm),
+                   OwnTargets(parts.instances, parts.agents), OwnLog(parts.random)}) {}
+
+Provider::~Provider() = default;
+
+Ports Provider::ports() { return {own_->scripts, own_->power, own_->backups, own_->targets, own_->log}; }
+
+ScriptEnd endOf(const ssm::Invocation& invocation) {
+  ScriptEnd end{invocation.command_id, invocation.instance_id, invocation.status, invocation.details, invocation.message};
+  for (const auto& step : invocation.steps) {
+    if (step.status == "Success" || step.status == "Pending") continue;
+    const auto said = step.error.empty() ? step.output : step.error;
+    const auto text = said.size() > 300 ? said.substr(said.size() - 300) : said;
+    end.message += fmt::format("{}{}: exit code {}{}{}", end.message.empty() ? "" : "; ", step.name, step.exit_code, text.empty() ? "" : ": ", text);
+    break;
+  }
+  while (!end.message.empty() && (end.message.back() == '\n' || end.message.back() == ' ')) end.message.pop_back();
+  return end;
+}
+
+JobView viewOf(const backup::Job& job, const Realm& realm) {
+  JobView view;
+  view.id = job.id;
+  view.state = backup::name(job.state);
+  view.message = job.message;
+  const bool has_point = job.state == backup::JobState::completed || job.state == backup::JobState::partial;
+  if (has_point && !job.recovery_point.empty()) view.recovery_point = realm.arn("backup", "recovery-point:" + job.recovery_point);
+  view.percent = job.percent;
+  view.bytes_done = job.bytes_done;
+  view.bytes_total = job.bytes_total;
+  return view;
+}
+
+}  // namespace sp::services::stillpoint

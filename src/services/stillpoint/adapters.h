@@ -1,0 +1,48 @@
+// The own provider: the workflow's ports over ssm, ec2, backup and dynamodb, so that ListCommandInvocations, ListBackupJobs
+// and the table show all that a run does.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "base/random.h"
+#include "model/arn.h"
+#include "runtime/ports.h"
+#include "services/backup/jobs.h"
+#include "services/ec2/instances.h"
+#include "services/ssm/commands.h"
+#include "services/ssm/script_store.h"
+#include "services/stillpoint/ports.h"
+
+namespace sp::services::stillpoint {
+
+/// Table of the job log.
+inline constexpr std::string_view kJobLogTable = "PrePostBackupLog";
+
+struct ProviderParts {
+  const Realm& realm;
+  Random& random;
+  runtime::AgentPort& agents;
+  ssm::Commands& commands;
+  ssm::ScriptStore& scripts;
+  ec2::Instances& instances;
+  backup::Jobs& jobs;
+};
+
+class Provider {
+ public:
+  /// All parts outlive it.
+  explicit Provider(const ProviderParts& parts);
+  Provider(const Provider&) = delete;
+  Provider& operator=(const Provider&) = delete;
+  ~Provider();
+  Ports ports();
+
+ private:
+  struct Own;
+  std::unique_ptr<Own> own_;
+};
+
+ScriptEnd endOf(const ssm::Invocation& invocation);
+JobView viewOf(const backup::Job& job, const Realm& realm);
+
+}  // namespace sp::services::stillpoint
