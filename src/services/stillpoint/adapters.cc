@@ -15,7 +15,7 @@ json::Array listOf(std::string text) {
 
 class OwnScripts final : public Scripts {
  public:
-  OwnScripts(ssm::Commands& commands, ssm::ScriptStore& store) : commands_(commands), store_(store) {}
+  OwnScripts(ssm::Commands& commands, s3::Objects& objects) : commands_(commands), objects_(objects) {}
 
   Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) override {
     const auto& script = order.script;
@@ -50,18 +50,21 @@ class OwnScripts final : public Scripts {
   Answer<void> check(store::Txn& txn, const Script& script) override {
     const auto source = ssm::parseS3Url(script.source);
     if (!source) return aws::refuse("InvalidParameters", fmt::format("SourceS3Path is \"{}\": {}", script.source, source.error().message));
-    if (!store_.hasBucket(txn, source->bucket))
+    if (!objects_.bucketExists(txn, source->bucket))
       return aws::refuse("NoSuchBucket", fmt::format("SourceS3Path is \"{}\": there is no bucket {}", script.source, source->bucket));
-    if (store_.find(txn, source->bucket, source->key, 1).empty())
+    // An object of that key, or a folder of them.
+    const auto folder = source->key.empty() || source->key.ends_with('/') ? source->key : source->key + "/";
+    const auto below = objects_.list(txn, source->bucket, folder, "", 1);
+    if (!objects_.get(txn, source->bucket, source->key) && (!below || below->empty()))
       return aws::refuse("NoSuchKey", fmt::format("SourceS3Path is \"{}\": bucket {} has no object {}", script.source, source->bucket, source->key));
-    if (!script.output_bucket.empty() && !store_.hasBucket(txn, script.output_bucket))
+    if (!script.output_bucket.empty() && !objects_.bucketExists(txn, script.output_bucket))
       return aws::refuse("NoSuchBucket", fmt::format("OutputS3BucketName is \"{}\": there is no such bucket", script.output_bucket));
     return {};
   }
 
  private:
   ssm::Commands& commands_;
-  ssm::ScriptStore& store_;
+  s3::Objects& objects_;
 };
 
 class OwnPower final : public Power {
@@ -186,7 +189,7 @@ struct Provider::Own {
 };
 
 Provider::Provider(const ProviderParts& parts)
-    : own_(new Own{OwnScripts(parts.commands, parts.scripts), OwnPower(parts.instances), OwnBackups(parts.jobs, parts.realm),
+    : own_(new Own{OwnScripts(parts.commands, parts.objects), OwnPower(parts.instances), OwnBackups(parts.jobs, parts.realm),
                    OwnTargets(parts.instances, parts.agents), OwnLog(parts.random)}) {}
 
 Provider::~Provider() = default;

@@ -9,8 +9,8 @@
 #include "runtime/ports.h"
 #include "services/backup/jobs.h"
 #include "services/ec2/instances.h"
+#include "services/s3/objects.h"
 #include "services/ssm/commands.h"
-#include "services/ssm/script_store.h"
 #include "services/stillpoint/ports.h"
 
 namespace sp::services::stillpoint {
@@ -23,7 +23,7 @@ struct ProviderParts {
   Random& random;
   runtime::AgentPort& agents;
   ssm::Commands& commands;
-  ssm::ScriptStore& scripts;
+  s3::Objects& objects;
   ec2::Instances& instances;
   backup::Jobs& jobs;
 };

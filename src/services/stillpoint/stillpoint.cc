@@ -6,8 +6,8 @@
 namespace sp::services::stillpoint {
 
 struct Stillpoint::Parts {
-  Parts(Context& context, ssm::Commands& commands, ssm::ScriptStore& scripts, ec2::Instances& instances, backup::Backup& backup_service)
-      : provider({context.realm, context.random, context.agents, commands, scripts, instances, backup_service.jobs()}),
+  Parts(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup_service)
+      : provider({context.realm, context.random, context.agents, commands, objects, instances, backup_service.jobs()}),
         ports(provider.ports()),
         ledger(context.core, context.locks, ports),
         finaliser(context.core, ports),
@@ -24,8 +24,8 @@ struct Stillpoint::Parts {
 
 std::string prePostBackupArn(const Realm& realm) { return realm.arn("states", "stateMachine:" + std::string(kPrePostBackup)); }
 
-Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, ssm::ScriptStore& scripts, ec2::Instances& instances, backup::Backup& backup)
-    : parts_(std::make_unique<Parts>(context, commands, scripts, instances, backup)) {
+Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup)
+    : parts_(std::make_unique<Parts>(context, commands, objects, instances, backup)) {
   auto& lanes = parts_->lanes;
   const auto& realm = context.realm;
   commands.onInvocationEnded([&lanes](store::Txn& txn, const ssm::Invocation& invocation) { lanes.commandEnded(txn, endOf(invocation)); });

@@ -10,8 +10,8 @@
 #include "services/backup/backup.h"
 #include "services/context.h"
 #include "services/ec2/instances.h"
+#include "services/s3/objects.h"
 #include "services/ssm/commands.h"
-#include "services/ssm/script_store.h"
 #include "services/stillpoint/lanes.h"
 
 namespace sp::services::stillpoint {
@@ -27,7 +27,7 @@ std::string prePostBackupArn(const Realm& realm);
 class Stillpoint {
  public:
   /// All given outlive it.
-  Stillpoint(Context& context, ssm::Commands& commands, ssm::ScriptStore& scripts, ec2::Instances& instances, backup::Backup& backup);
+  Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup);
   Stillpoint(const Stillpoint&) = delete;
   Stillpoint& operator=(const Stillpoint&) = delete;
   ~Stillpoint();

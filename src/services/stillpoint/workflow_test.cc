@@ -1,0 +1,194 @@
+// The built-in state machine itself, on the real engine over the model fleet.
+#include "services/stillpoint/stillpoint.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/execution_runtime.h"
+#include "services/stillpoint/lanes_fixture.h"
+
+namespace sp::services::stillpoint {
+namespace {
+
+class Steps final : public runtime::TaskPort {
+ public:
+  std::unique_ptr<Lanes>* lanes = nullptr;
+  bool knows(std::string_view resource) const override {
+    return resource.starts_with(kPrefix) && Lanes::knows(resource.substr(kPrefix.size()));
+  }
+  void start(store::Txn& txn, const runtime::TaskRequest& request) override { (*lanes)->start(txn, request); }
+  void cancel(store::Txn& txn, std::string_view token) override { (*lanes)->cancel(txn, token); }
+
+ private:
+  static constexpr std::string_view kPrefix = "arn:aws:states:::stillpoint:";
+};
+
+class Workflow : public LanesTest {
+ protected:
+  Workflow() {
+    steps_.lanes = &lanes_;
+    restart();
+    fleet_.machines["i-a"] = {};
+    fleet_.machines["i-b"] = {};
+  }
+  ~Workflow() override {
+    lanes_.reset();
+    runtime_.reset();
+  }
+
+  // LanesTest::boot made its parts for the driver; the engine needs the same core, so all is made here again.
+  void restart() {
+    lanes_.reset();
+    finaliser_.reset();
+    ledger_.reset();
+    runtime_.reset();
+    core_ = std::make_unique<runtime::Core>(*store_, clock_, random_);
+    locks_ = std::make_unique<runtime::MachineLock>();
+    const Ports ports{fleet_, fleet_, fleet_, targets_, fleet_};
+    ledger_ = std::make_unique<Ledger>(*core_, *locks_, ports);
+    finaliser_ = std::make_unique<Finaliser>(*core_, ports);
+    lanes_ = std::make_unique<Lanes>(*core_, *locks_, ports, *ledger_, *finaliser_, kMachineArn);
+    runtime_ = std::make_unique<runtime::ExecutionRuntime>(*core_);
+    runtime_->setTasks(steps_);
+    lanes_->attach(*runtime_);
+  }
+  void startExecution(const std::string& arn, const std::string& input) {
+    run([&](store::Txn& txn) {
+      runtime::StartSpec spec;
+      spec.arn = arn;
+      spec.name = "one";
+      spec.machine_arn = kMachineArn;
+      spec.machine_name = "PrePostBackup";
+      spec.role_arn = "arn:aws:iam::000000000000:role/stillpoint";
+      spec.input = input;
+      spec.definition = runtime_->addDefinition(txn, std::string(prePostBackupDefinition()));
+      spec.unlimited = true;
+      EXPECT_TRUE(runtime_->start(txn, spec));
+    });
+  }
+  bool oneEvent() {
+    if (!fleet_.commands.empty()) return endCommand(0, "Success"), true;
+    if (!fleet_.power.empty()) return settlePower(*fleet_.power.begin()), true;
+    for (const auto& [id, job] : fleet_.jobs)
+      if (!job.ended()) return endJob(id, job.state == "ABORTING" ? "ABORTED" : "COMPLETED"), true;
+    return false;
+  }
+  store::ExecutionRow row(const std::string& arn) {
+    store::ExecutionRow found;
+    run([&](store::Txn& txn) { found = *txn.executions().get(arn); });
+    return found;
+  }
+  // Task states entered, in order, between the targets' resolution and the row.
+  std::vector<std::string> tasksEntered(const std::string& arn) {
+    std::vector<std::string> names;
+    run([&](store::Txn& txn) {
+      for (const auto& text : txn.executions().history(arn, 1, false, 10'000)) {
+        const auto event = json::parse(text)->as_object();
+        if (json::textOr(event, "type") != "TaskStateEntered") continue;
+        for (const auto& member : event)
+          if (member.value().is_object() && json::find(member.value().get_object(), "name") != nullptr)
+            names.push_back(json::textOr(member.value().get_object(), "name"));
+      }
+    });
+    return names;
+  }
+
+  Steps steps_;
+  std::unique_ptr<runtime::ExecutionRuntime> runtime_;
+};
+
+TEST_F(Workflow, AllEightPathsRunAsTheSeedsStatesSay) {
+  for (int path = 1; path <= 8; ++path) {
+    const auto arn = fmt::format("{}-{}", kExecution, path);
+    startExecution(arn, inputFor(path));
+    while (oneEvent()) {
+    }
+    EXPECT_EQ(row(arn).status, "SUCCEEDED") << path << ": " << row(arn).description;
+    std::vector<std::string> expected = {"ValidateInput", "ReserveMachine"};
+    const bool stops = path <= 4;
+    if (path == 1 || path == 2 || path == 5 || path == 6) expected.emplace_back("ExecutePreBackupScript");
+    if (stops) expected.emplace_back("StopEC2Instance");
+    expected.emplace_back("RunBackupJob");
+    expected.emplace_back("AwaitBackupJobCompletion");
+    if (stops) expected.emplace_back("StartEC2Instance");
+    if (path % 2 == 1) expected.emplace_back("ExecutePostBackupScript");
+    expected.emplace_back("ReleaseMachine");
+    expected.emplace_back("SaveWorkflowStateToDynamoDB");
+    EXPECT_EQ(tasksEntered(arn), expected) << path;
+  }
+}
+
+TEST_F(Workflow, AFailureEndsTheExecutionWithErrorAndCause) {
+  startExecution(kExecution, inputFor(1, R"("TargetEC2Instances": ["i-a", "i-b"])"));
+  endCommand(0, "Failed");
+  while (oneEvent()) {
+  }
+  const auto ended = row(kExecution);
+  EXPECT_EQ(ended.status, "FAILED");
+  const auto description = json::parse(ended.description)->as_object();
+  EXPECT_EQ(json::textOr(description, "error"), "Stillpoint.PreScriptFailed");
+  const auto cause = json::parse(json::textOr(description, "cause"))->as_object();
+  EXPECT_EQ(cause.at("targets").as_array().size(), 1U);
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("Status"), "PARTIAL");
+}
+
+TEST_F(Workflow, MalformedInputsFailBeforeAnythingIsTouchedAndHaveARow) {
+  int number = 0;
+  for (const std::string input : {"{}", "[]", "\"x\"", "{\"Targets\": 1}"}) {
+    const auto arn = fmt::format("{}-{}", kExecution, ++number);
+    startExecution(arn, input);
+    EXPECT_EQ(row(arn).status, "FAILED") << input;
+    EXPECT_EQ(json::textOr(json::parse(row(arn).description)->as_object(), "error"), "Stillpoint.InvalidInput") << input;
+    EXPECT_EQ(fleet_.rows.at(arn).at("Workflow_Overall_Status"), "[]");
+  }
+  EXPECT_TRUE(fleet_.commands.empty());
+}
+
+TEST_F(Workflow, ARestartAtEveryWaitChangesNothing) {
+  startExecution(kExecution, inputFor(1));
+  restart();
+  while (oneEvent()) restart();
+  EXPECT_EQ(row(kExecution).status, "SUCCEEDED");
+  EXPECT_EQ(fleet_.machines["i-a"].journal.size(), 2U) << "each script ran once";
+}
+
+TEST_F(Workflow, StopExecutionInEveryPhaseUndoes) {
+  for (int events = 0; events < 5; ++events) {
+    const auto arn = fmt::format("{}-{}", kExecution, events);
+    startExecution(arn, inputFor(1));
+    for (int i = 0; i < events; ++i) oneEvent();
+    run([&](store::Txn& txn) { EXPECT_TRUE(runtime_->stop(txn, arn, "Mine", "because")); });
+    EXPECT_EQ(row(arn).status, "ABORTED");
+    EXPECT_EQ(fleet_.rows.at(arn).at("Status"), "ABORTED");
+    for (int i = 0; i < 3; ++i) {
+      while (oneEvent()) {
+      }
+      advance(std::chrono::minutes(6));
+    }
+    EXPECT_EQ(fleet_.machines["i-a"].state, quiesce::Machine::running) << events;
+    EXPECT_TRUE(fleet_.machines["i-a"].frozen.empty()) << events;
+    EXPECT_TRUE(owedTo("i-a").empty()) << events;
+    EXPECT_EQ(holder("i-a"), "") << events;
+  }
+}
+
+TEST_F(Workflow, TwoHundredMachinesInOneRun) {
+  json::Array ids;
+  for (int i = 0; i < 200; ++i) {
+    const auto id = fmt::format("i-{:017x}", i);
+    fleet_.machines[id] = {};
+    ids.emplace_back(id);
+  }
+  startExecution(kExecution, inputFor(8, "\"TargetEC2Instances\": " + json::toText(ids)));
+  EXPECT_EQ(fleet_.jobs.size(), 200U);
+  run([&](store::Txn& txn) {
+    for (auto& [id, job] : fleet_.jobs) {
+      job.state = "COMPLETED";
+      lanes_->jobEnded(txn, job);
+    }
+  });
+  EXPECT_EQ(row(kExecution).status, "SUCCEEDED");
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("TargetCount"), "200");
+}
+
+}  // namespace
+}  // namespace sp::services::stillpoint

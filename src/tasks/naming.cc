@@ -1,0 +1,266 @@
+#include "tasks/naming.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/strings.h"
+#include "base/time_format.h"
+
+namespace sp::tasks {
+namespace {
+
+constexpr std::string_view kPrefix = "arn:aws:states:::";
+constexpr std::string_view kSdk = "aws-sdk:";
+constexpr std::string_view kSync = ".sync";
+
+struct Renamed {
+  std::string_view from;
+  std::string_view to;
+};
+
+// EC2's query names of what the SDK calls otherwise.
+constexpr std::array kEc2Input = {
+    Renamed{"ExecutableUsers", "ExecutableBy"}, Renamed{"Filters", "Filter"},           Renamed{"ImageIds", "ImageId"},
+    Renamed{"InstanceIds", "InstanceId"},       Renamed{"Owners", "Owner"},             Renamed{"RegionNames", "RegionName"},
+    Renamed{"Resources", "ResourceId"},         Renamed{"SecurityGroupIds", "SecurityGroupId"},
+    Renamed{"TagSpecifications", "TagSpecification"},                                   Renamed{"Tags", "Tag"},
+    Renamed{"Values", "Value"},                 Renamed{"ZoneIds", "ZoneId"},           Renamed{"ZoneNames", "ZoneName"},
+    Renamed{"BlockDeviceMappings", "BlockDeviceMapping"}};
+
+// EC2's XML names whose SDK name is not just capitalised.
+constexpr std::array kEc2Output = {
+    Renamed{"availabilityZoneInfo", "AvailabilityZones"}, Renamed{"blockDeviceMapping", "BlockDeviceMappings"},
+    Renamed{"dnsName", "PublicDnsName"},                  Renamed{"eventsSet", "Events"},
+    Renamed{"imageOwnerId", "OwnerId"},                   Renamed{"imageState", "State"},
+    Renamed{"imagesSet", "Images"},                       Renamed{"instanceStatusSet", "InstanceStatuses"},
+    Renamed{"instancesSet", "Instances"},                 Renamed{"ipAddress", "PublicIpAddress"},
+    Renamed{"isPublic", "Public"},                        Renamed{"messageSet", "Messages"},
+    Renamed{"networkInterfaceSet", "NetworkInterfaces"},  Renamed{"reason", "StateTransitionReason"},
+    Renamed{"regionEndpoint", "Endpoint"},                Renamed{"regionInfo", "Regions"},
+    Renamed{"reservationSet", "Reservations"},            Renamed{"tagSet", "Tags"},
+    Renamed{"zoneState", "State"}};
+
+struct ServiceName {
+  /// As a resource writes it.
+  std::string_view written;
+  std::string_view signing;
+  /// As errors and causes write it.
+  std::string_view shown;
+};
+constexpr std::array kServices = {ServiceName{"sfn", "states", "Sfn"},    ServiceName{"dynamodb", "dynamodb", "DynamoDb"},
+                                  ServiceName{"ec2", "ec2", "Ec2"},       ServiceName{"ssm", "ssm", "Ssm"},
+                                  ServiceName{"backup", "backup", "Backup"}, ServiceName{"iam", "iam", "Iam"},
+                                  ServiceName{"sts", "sts", "Sts"},       ServiceName{"stillpoint", "stillpoint", "Stillpoint"}};
+
+std::string_view shownName(std::string_view signing_name) {
+  for (const auto& service : kServices)
+    if (service.signing == signing_name) return service.shown;
+  return signing_name;
+}
+
+std::string withFirst(std::string_view text, int (*change)(int)) {
+  std::string out(text);
+  if (!out.empty()) out[0] = static_cast<char>(change(static_cast<unsigned char>(out[0])));
+  return out;
+}
+std::string capitalised(std::string_view text) { return withFirst(text, std::toupper); }
+std::string lowered(std::string_view text) { return withFirst(text, std::tolower); }
+
+template <class Names>
+std::string_view renamed(const Names& names, std::string_view key) {
+  for (const auto& name : names)
+    if (name.from == key) return name.to;
+  return {};
+}
+
+// Forms carry texts alone.
+json::Value formScalar(const json::Value& value) {
+  if (value.is_bool()) return json::Value(value.get_bool() ? "true" : "false");
+  if (value.is_number()) return json::Value(json::toText(value));
+  return value;
+}
+
+json::Value ec2Input(const json::Value& value) {
+  if (value.is_array()) {
+    json::Array out;
+    for (const auto& element : value.get_array()) out.push_back(ec2Input(element));
+    return out;
+  }
+  if (!value.is_object()) return formScalar(value);
+  json::Object out;
+  for (const auto& member : value.get_object()) {
+    const auto other = renamed(kEc2Input, member.key());
+    out[other.empty() ? std::string_view(member.key()) : other] = ec2Input(member.value());
+  }
+  return out;
+}
+
+json::Value queryInput(const json::Value& value) {
+  if (value.is_array()) {
+    json::Array out;
+    for (const auto& element : value.get_array()) out.push_back(queryInput(element));
+    return out;
+  }
+  if (!value.is_object()) return formScalar(value);
+  json::Object out;
+  for (const auto& member : value.get_object()) out[member.key()] = queryInput(member.value());
+  return out;
+}
+
+json::Value stepFunctionsInput(const json::Value& value) {
+  if (value.is_array()) {
+    json::Array out;
+    for (const auto& element : value.get_array()) out.push_back(stepFunctionsInput(element));
+    return out;
+  }
+  if (!value.is_object()) return value;
+  json::Object out;
+  for (const auto& member : value.get_object()) {
+    const auto key = lowered(member.key());
+    // Documents travel as texts in this API; a state machine may write them as JSON.
+    const bool document = key == "input" || key == "definition";
+    if (document && !member.value().is_string()) out[key] = json::toText(member.value());
+    else out[key] = stepFunctionsInput(member.value());
+  }
+  return out;
+}
+
+bool isTime(std::string_view key) {
+  for (const std::string_view end : {"Date", "DateTime", "ExpiresAfter", "StartBy", "Timestamp", "timestamp"})
+    if (key.ends_with(end)) return true;
+  return false;
+}
+
+std::string outputName(std::string_view signing_name, std::string_view operation, std::string_view parent, std::string_view key) {
+  if (signing_name == "dynamodb") return std::string(key);
+  if (signing_name == "ec2") {
+    if (key == "instancesSet" && operation == "StartInstances") return "StartingInstances";
+    if (key == "instancesSet" && operation == "StopInstances") return "StoppingInstances";
+    if (key == "instancesSet" && operation == "TerminateInstances") return "TerminatingInstances";
+    if (key == "instanceState" && parent == "instancesSet") return "State";
+    if (key == "groupSet") return parent == "instancesSet" ? "SecurityGroups" : "Groups";
+    if (const auto other = renamed(kEc2Output, key); !other.empty()) return std::string(other);
+  }
+  return capitalised(key);
+}
+
+json::Value result(std::string_view signing_name, std::string_view operation, std::string_view parent, const json::Value& value) {
+  if (value.is_array()) {
+    json::Array out;
+    for (const auto& element : value.get_array()) out.push_back(result(signing_name, operation, parent, element));
+    return out;
+  }
+  if (!value.is_object()) {
+    if (value.is_number() && isTime(parent)) return json::Value(toIso8601Millis(fromMicros(static_cast<std::int64_t>(value.to_number<double>() * 1e6))));
+    return value;
+  }
+  json::Object out;
+  for (const auto& member : value.get_object()) {
+    const std::string_view key = member.key();
+    // Names that callers chose (parameters of a command, options of a job, tags) are data, not members.
+    const bool chosen = parent == "Parameters" || parent == "BackupOptions" || parent == "RecoveryPointTags" || parent == "Metadata";
+    out[chosen ? std::string(key) : outputName(signing_name, operation, parent, key)] = result(signing_name, operation, key, member.value());
+  }
+  return out;
+}
+
+json::Object attributes(const json::Object& from) {
+  json::Object out;
+  for (const auto& member : from) {
+    if (!member.value().is_string()) {
+      out[member.key()] = member.value();
+      continue;
+    }
+    json::Object text;
+    text["S"] = member.value();
+    out[member.key()] = std::move(text);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string Resource::operation() const { return capitalised(action); }
+
+std::optional<Resource> parseResource(std::string_view arn) {
+  if (!arn.starts_with(kPrefix)) return std::nullopt;
+  arn.remove_prefix(kPrefix.size());
+  Resource out;
+  if (arn.starts_with(kSdk)) {
+    out.sdk = true;
+    arn.remove_prefix(kSdk.size());
+  }
+  if (arn.ends_with(kSync)) {
+    out.sync = true;
+    arn.remove_suffix(kSync.size());
+  }
+  const auto parts = split(arn, ':');
+  if (parts.size() != 2 || parts[0].empty() || parts[1].empty()) return std::nullopt;
+  out.service = parts[0];
+  out.action = parts[1];
+  return out;
+}
+
+std::string_view signingName(std::string_view service) {
+  for (const auto& name : kServices)
+    if (name.written == service) return name.signing;
+  return service;
+}
+
+json::Object toInput(std::string_view signing_name, const json::Object& parameters) {
+  if (signing_name == "ec2") return ec2Input(parameters).as_object();
+  if (signing_name == "iam" || signing_name == "sts") return queryInput(parameters).as_object();
+  if (signing_name == "states") return stepFunctionsInput(parameters).as_object();
+  return parameters;
+}
+
+json::Object toResult(std::string_view signing_name, std::string_view operation, const json::Object& output) {
+  return result(signing_name, operation, "", output).as_object();
+}
+
+TaskError sdkError(std::string_view signing_name, const aws::ApiError& error, std::string_view request_id) {
+  const auto service = shownName(signing_name);
+  // EC2 has no modelled errors, and this one is DynamoDB's only unmodelled: the SDK throws the service's own exception.
+  const bool unmodelled = signing_name == "ec2" || (signing_name == "dynamodb" && error.code == "ValidationException");
+  auto name = unmodelled ? fmt::format("{}Exception", service) : error.code;
+  if (!name.ends_with("Exception")) name += "Exception";
+  return {fmt::format("{}.{}", service, name),
+          fmt::format("{} (Service: {}, Status Code: {}, Request ID: {})", error.message, service, error.status, request_id)};
+}
+
+TaskError dynamoError(const aws::ApiError& error, std::string_view request_id) {
+  const bool own = error.code != "ValidationException" && error.status < 500;
+  return {own ? "DynamoDB." + error.code : "DynamoDB.AmazonDynamoDBException",
+          fmt::format("{} (Service: AmazonDynamoDBv2; Status Code: {}; Error Code: {}; Request ID: {}; Proxy: null)", error.message, error.status, error.code,
+                      request_id)};
+}
+
+json::Object dynamoInput(const json::Object& parameters) {
+  auto out = parameters;
+  for (const std::string_view name : {"Item", "Key", "ExpressionAttributeValues"})
+    if (const auto found = out.find(name); found != out.end() && found->value().is_object()) found->value() = attributes(found->value().get_object());
+  return out;
+}
+
+json::Object dynamoResult(const json::Object& output, std::string_view request_id) {
+  auto out = output;
+  json::Object headers;
+  headers["Content-Type"] = "application/x-amz-json-1.0";
+  headers["x-amzn-RequestId"] = request_id;
+  json::Object all;
+  for (const auto& header : headers) all[header.key()] = json::Array{header.value()};
+  json::Object http;
+  http["AllHttpHeaders"] = std::move(all);
+  http["HttpHeaders"] = std::move(headers);
+  http["HttpStatusCode"] = 200;
+  out["SdkHttpMetadata"] = std::move(http);
+  json::Object response;
+  response["RequestId"] = request_id;
+  out["SdkResponseMetadata"] = std::move(response);
+  return out;
+}
+
+}  // namespace sp::tasks

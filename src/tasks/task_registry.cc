@@ -1,0 +1,252 @@
+#include "tasks/task_registry.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace sp::tasks {
+namespace {
+
+constexpr std::string_view kWait = "task_wait";
+constexpr std::array<std::string_view, 4> kSyncActions = {"ssm:sendCommand", "ec2:stopInstances", "ec2:startInstances", "backup:startBackupJob"};
+constexpr std::array<std::string_view, 3> kDynamoActions = {"putItem", "getItem", "deleteItem"};
+
+bool isOneOf(const auto& list, std::string_view text) { return std::ranges::find(list, text) != list.end(); }
+std::string nameOf(const Resource& resource) { return resource.service + ":" + resource.action; }
+
+// What a waiting task is ended by: "cmd/ID" and "job/ID" name one task, "pow/TOKEN" its machines; each is found by token
+// for its cancel.
+void putWait(store::Txn& txn, const std::string& key, const std::string& token, json::Object body = {}) {
+  body["token"] = token;
+  txn.records().put(kWait, key, json::toText(body));
+  txn.records().index(kWait, key, "token", token);
+}
+
+std::optional<json::Object> readWait(store::Txn& txn, const std::string& key) {
+  const auto body = txn.records().get(kWait, key);
+  if (!body) return std::nullopt;
+  auto parsed = json::parse(*body);
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  return std::move(parsed->get_object());
+}
+
+}  // namespace
+
+TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
+                           services::ec2::Instances& instances, services::backup::Jobs& jobs)
+    : context_(context), lanes_(lanes), commands_(commands), instances_(instances), jobs_(jobs) {
+  commands.onCommandEnded([this](store::Txn& txn, const services::ssm::Command& command) { commandEnded(txn, command); });
+  jobs.onEnded([this](store::Txn& txn, const services::backup::Job& job) { jobEnded(txn, job); });
+  instances.onSettled([this](store::Txn& txn, const Instance& instance, const std::string& error) { powerSettled(txn, instance.id, error); });
+}
+
+void TaskRegistry::serve(std::vector<aws::ServiceTable> tables) {
+  for (auto& table : tables)
+    for (auto& operation : table.operations) operations_[table.signing_name].emplace(operation.name, operation);
+}
+
+const aws::Operation* TaskRegistry::find(std::string_view signing_name, std::string_view operation) const {
+  const auto service = operations_.find(signing_name);
+  if (service == operations_.end()) return nullptr;
+  const auto found = service->second.find(operation);
+  return found == service->second.end() ? nullptr : &found->second;
+}
+
+bool TaskRegistry::knows(std::string_view text) const {
+  const auto resource = parseResource(text);
+  if (!resource) return false;
+  if (resource->sdk) return !resource->sync && find(signingName(resource->service), resource->operation()) != nullptr;
+  if (resource->service == "stillpoint") return services::stillpoint::Lanes::knows(resource->action + (resource->sync ? ".sync" : ""));
+  if (resource->sync) return isOneOf(kSyncActions, nameOf(*resource)) && find(resource->service, resource->operation()) != nullptr;
+  return resource->service == "dynamodb" && isOneOf(kDynamoActions, resource->action);
+}
+
+void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
+  const auto resource = parseResource(request.resource);
+  if (!resource || !knows(request.resource)) {
+    executions_->taskFailed(txn, request.token, "States.Runtime", "The resource " + request.resource + " is not served here.");
+    return;
+  }
+  if (!resource->sdk && resource->service == "stillpoint") return lanes_.start(txn, request);
+  if (!request.parameters.is_object()) {
+    executions_->taskFailed(txn, request.token, "States.Runtime",
+                            fmt::format("The Parameters '{}' could not be used to start the Task: they must be an object", json::toText(request.parameters)));
+    return;
+  }
+  if (resource->sync) return startSync(txn, request, *resource);
+  if (!resource->sdk) return callDynamo(txn, request, *resource);
+  callSdk(txn, request, *resource);
+}
+
+// An operation as a client of the root would call it. What it wrote before it refused is undone; the step goes on.
+aws::Outcome TaskRegistry::call(store::Txn& txn, const aws::Operation& operation, const json::Object& input, std::string_view token,
+                                const std::string& request_id) const {
+  const aws::Principal principal{"", context_.realm.arn("iam", "root"), context_.realm.account, context_.realm.account};
+  aws::Outcome outcome = aws::refuse("InternalFailure", "not called", 500);
+  txn.nested([&] {
+    outcome = operation.handler({input, &txn, principal, context_.realm, request_id, token, txn.now()});
+    return outcome.has_value();
+  });
+  return outcome;
+}
+
+void TaskRegistry::callSdk(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
+  const auto service = signingName(resource.service);
+  const auto* operation = find(service, resource.operation());
+  const auto request_id = context_.random.uuid();
+  const auto outcome = call(txn, *operation, toInput(service, request.parameters.get_object()), request.token, request_id);
+  if (outcome) {
+    executions_->taskSucceeded(txn, request.token, toResult(service, operation->name, *outcome));
+    return;
+  }
+  auto [error, cause] = sdkError(service, outcome.error(), request_id);
+  executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));
+}
+
+void TaskRegistry::callDynamo(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
+  const auto* operation = find("dynamodb", resource.operation());
+  const auto request_id = context_.random.uuid();
+  aws::Outcome outcome = aws::refuse("InternalServerError", "DynamoDB is not served", 500);
+  if (operation != nullptr) outcome = call(txn, *operation, dynamoInput(request.parameters.get_object()), request.token, request_id);
+  if (outcome) {
+    executions_->taskSucceeded(txn, request.token, dynamoResult(*outcome, request_id));
+    return;
+  }
+  auto [error, cause] = dynamoError(outcome.error(), request_id);
+  executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));
+}
+
+void TaskRegistry::startSync(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
+  const auto* operation = find(resource.service, resource.operation());
+  const auto request_id = context_.random.uuid();
+  const auto outcome = call(txn, *operation, toInput(resource.service, request.parameters.get_object()), request.token, request_id);
+  if (!outcome) {
+    auto [error, cause] = sdkError(resource.service, outcome.error(), request_id);
+    executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));
+    return;
+  }
+  executions_->taskSubmitted(txn, request.token, toResult(resource.service, operation->name, *outcome));
+  if (resource.service == "ssm") {
+    const auto* command = json::find(*outcome, "Command");
+    const auto id = command != nullptr && command->is_object() ? json::textOr(command->get_object(), "CommandId") : "";
+    putWait(txn, "cmd/" + id, request.token);
+    // A tag that matches no machine makes a command that is over at once.
+    if (const auto sent = commands_.find(txn, id); sent && sent->hasEnded()) commandEnded(txn, *sent);
+    return;
+  }
+  if (resource.service == "backup") {
+    const auto id = json::textOr(*outcome, "BackupJobId");
+    putWait(txn, "job/" + id, request.token);
+    if (const auto job = jobs_.find(txn, id); job && services::backup::isFinal(job->state)) jobEnded(txn, *job);
+    return;
+  }
+  json::Array instances;
+  if (const auto* ids = json::find(request.parameters.get_object(), "InstanceIds"); ids != nullptr && ids->is_array()) instances = ids->get_array();
+  json::Object body;
+  body["wanted"] = resource.action == "stopInstances" ? "stopped" : "running";
+  body["instances"] = instances;
+  putWait(txn, "pow/" + request.token, request.token, std::move(body));
+  for (const auto& id : instances)
+    if (id.is_string()) putWait(txn, fmt::format("ec2/{}/{}", json::toView(id.get_string()), request.token), request.token);
+  checkPower(txn, request.token, "", "");
+}
+
+void TaskRegistry::commandEnded(store::Txn& txn, const services::ssm::Command& command) {
+  const auto key = "cmd/" + command.id;
+  const auto wait = readWait(txn, key);
+  if (!wait) return;
+  txn.records().erase(kWait, key);
+  json::Array invocations;
+  bool good = true;
+  for (const auto& invocation : commands_.invocations(txn, command.id)) {
+    good = good && invocation.status == "Success";
+    json::Object shape;
+    shape["CommandId"] = invocation.command_id;
+    shape["InstanceId"] = invocation.instance_id;
+    shape["Status"] = invocation.status;
+    shape["StatusDetails"] = invocation.details;
+    if (!invocation.steps.empty()) shape["ResponseCode"] = invocation.steps.back().exit_code;
+    invocations.emplace_back(std::move(shape));
+  }
+  json::Object output;
+  output["CommandId"] = command.id;
+  output["Status"] = command.status;
+  output["StatusDetails"] = command.details;
+  output["TargetCount"] = command.target_count;
+  // A command that reached no machine did nothing: that is no success.
+  good = good && !invocations.empty();
+  output["CommandInvocations"] = std::move(invocations);
+  const auto token = json::textOr(*wait, "token");
+  if (good) executions_->taskSucceeded(txn, token, std::move(output));
+  else executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
+}
+
+void TaskRegistry::jobEnded(store::Txn& txn, const services::backup::Job& job) {
+  const auto key = "job/" + job.id;
+  const auto wait = readWait(txn, key);
+  if (!wait) return;
+  txn.records().erase(kWait, key);
+  const bool good = job.state == services::backup::JobState::completed;
+  json::Object output;
+  output["BackupJobId"] = job.id;
+  output["BackupVaultName"] = job.vault;
+  output["ResourceArn"] = job.resource_arn;
+  output["State"] = services::backup::name(job.state);
+  if (!job.message.empty()) output["StatusMessage"] = job.message;
+  if (good) output["RecoveryPointArn"] = context_.realm.arn("backup", "recovery-point:" + job.recovery_point);
+  const auto token = json::textOr(*wait, "token");
+  if (good) executions_->taskSucceeded(txn, token, std::move(output));
+  else executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
+}
+
+void TaskRegistry::powerSettled(store::Txn& txn, const std::string& instance, const std::string& error) {
+  for (const auto& record : txn.records().scan(kWait, "ec2/" + instance + "/", "", 1000)) {
+    const auto wait = readWait(txn, record.key);
+    if (wait) checkPower(txn, json::textOr(*wait, "token"), instance, error);
+  }
+}
+
+// Ends the task when all its machines are as wanted, or one cannot become so.
+void TaskRegistry::checkPower(store::Txn& txn, const std::string& token, const std::string& instance, const std::string& error) {
+  const auto wait = readWait(txn, "pow/" + token);
+  if (!wait) return;
+  const auto wanted = json::textOr(*wait, "wanted");
+  json::Array states;
+  bool all = true;
+  std::string failure = error.empty() ? "" : fmt::format("{}: {}", instance, error);
+  for (const auto& id : wait->at("instances").as_array()) {
+    const auto found = instances_.find(txn, json::toView(id.as_string()));
+    const auto state = found ? name(found->state) : std::string_view("terminated");
+    if (!found || found->isGone()) failure = fmt::format("{} is {}", json::toView(id.as_string()), state);
+    all = all && state == wanted;
+    json::Object shape;
+    shape["InstanceId"] = id;
+    json::Object word;
+    word["Name"] = state;
+    shape["State"] = std::move(word);
+    states.emplace_back(std::move(shape));
+  }
+  if (!all && failure.empty()) return;
+  for (const auto& record : txn.records().findBy(kWait, "token", token, "", 1000)) txn.records().erase(kWait, record.key);
+  json::Object output;
+  output["Instances"] = std::move(states);
+  if (all) return executions_->taskSucceeded(txn, token, std::move(output));
+  output["Message"] = failure;
+  executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
+}
+
+void TaskRegistry::cancel(store::Txn& txn, std::string_view token) {
+  lanes_.cancel(txn, token);
+  for (const auto& record : txn.records().findBy(kWait, "token", token, "", 1000)) {
+    txn.records().erase(kWait, record.key);
+    if (record.key.starts_with("cmd/")) {
+      [[maybe_unused]] const auto asked = commands_.cancel(txn, record.key.substr(4), {});
+    } else if (record.key.starts_with("job/")) {
+      [[maybe_unused]] const auto asked = jobs_.stop(txn, record.key.substr(4));
+    }
+  }
+}
+
+}  // namespace sp::tasks

@@ -1,0 +1,63 @@
+// Who does the tasks of state machines: `aws-sdk:` calls of every operation served here, the optimised DynamoDB
+// integrations, `.sync` tasks that end by event, and Stillpoint's own steps. Core thread only.
+//
+// A call of our own services is done in the transaction of the step that makes it, so its effect and the execution's
+// progress are one commit. What a `.sync` task waits for is a record; after a restart nothing needs to be taken up.
+#pragma once
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aws/operation.h"
+#include "runtime/executions.h"
+#include "services/backup/jobs.h"
+#include "services/context.h"
+#include "services/ec2/instances.h"
+#include "services/ssm/commands.h"
+#include "services/stillpoint/lanes.h"
+#include "tasks/naming.h"
+
+namespace sp::tasks {
+
+class TaskRegistry final : public runtime::TaskPort {
+ public:
+  /// Registers with the services for the events that end `.sync` tasks: before the core starts. All given outlive it.
+  TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
+               services::ec2::Instances& instances, services::backup::Jobs& jobs);
+  TaskRegistry(const TaskRegistry&) = delete;
+  TaskRegistry& operator=(const TaskRegistry&) = delete;
+
+  /// Operations that `aws-sdk:` may call. Once, before the first execution; tables are copied.
+  void serve(std::vector<aws::ServiceTable> tables);
+  /// Where outcomes go; once, before the core starts.
+  void attach(runtime::Executions& executions) { executions_ = &executions; }
+
+  bool knows(std::string_view resource) const override;
+  void start(store::Txn& txn, const runtime::TaskRequest& request) override;
+  void cancel(store::Txn& txn, std::string_view token) override;
+
+ private:
+  const aws::Operation* find(std::string_view signing_name, std::string_view operation) const;
+  aws::Outcome call(store::Txn& txn, const aws::Operation& operation, const json::Object& input, std::string_view token,
+                    const std::string& request_id) const;
+  void callSdk(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+  void callDynamo(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+  void startSync(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+
+  void commandEnded(store::Txn& txn, const services::ssm::Command& command);
+  void jobEnded(store::Txn& txn, const services::backup::Job& job);
+  void powerSettled(store::Txn& txn, const std::string& instance, const std::string& error);
+  void checkPower(store::Txn& txn, const std::string& token, const std::string& instance, const std::string& error);
+
+  services::Context& context_;
+  services::stillpoint::Lanes& lanes_;
+  services::ssm::Commands& commands_;
+  services::ec2::Instances& instances_;
+  services::backup::Jobs& jobs_;
+  runtime::Executions* executions_ = nullptr;
+  /// signing name → operation name → what does it.
+  std::map<std::string, std::map<std::string, aws::Operation, std::less<>>, std::less<>> operations_;
+};
+
+}  // namespace sp::tasks
