@@ -11,9 +11,12 @@
 #include <fmt/format.h>
 
 #include "agent/backup/contain.h"
+#include "agent/demo/demo_app.h"
 #include "agent/handlers.h"
 #include "agent/identity.h"
 #include "agent/journal.h"
+#include "agent/machines/init.h"
+#include "agent/machines/launcher.h"
 #include "agent/outbox.h"
 #include "agent/requests.h"
 #include "agent/scripts/supervisor.h"
@@ -88,6 +91,11 @@ std::optional<int> internalVerb(int argc, char** argv) {
   const std::string_view verb = argv[1];
   if (verb == "agent-contain") return containMain(argc, argv);
   if (verb == "agent-supervise" && argc == 3) return superviseMain(argv[2]);
+  if (verb == "machine-launch" && argc == 4) return launchMachine(argv[2], argv[3]);
+  if (verb == "machine-init" && argc == 2) return machineInit();
+  if (verb == "demo-app" && argc == 2) return demoApp();
+  if (verb == "demo-ballast" && argc == 3) return demoBallast(argv[2]);
+  if (verb == "demo-verify") return demoVerify(argc - 2, argv + 2);
   return std::nullopt;
 }
 

@@ -27,6 +27,7 @@ std::optional<int> internalVerb(int argc, char** argv);
 
 /// `stillpoint demo-verify DIR [--marker N:HASH]`: proves that a restored demo machine's database is whole. DIR is the
 /// restored tree or the database folder in it; it is left as it is. Prints each finding; 0 all hold, 1 one does not, 2 usage.
+/// Arguments after the verb. internalVerb() dispatches it too.
 int demoVerify(int argc, char** argv);
 
 }  // namespace sp::agent

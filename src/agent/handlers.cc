@@ -2,6 +2,7 @@
 
 #include "agent/backup/backup_runner.h"
 #include "agent/backup/restore_runner.h"
+#include "agent/machines/power_driver.h"
 #include "agent/scripts/script_runner.h"
 #include "os/file.h"
 
@@ -15,7 +16,12 @@ Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outb
   parts.handlers.push_back(std::move(scripts));
   parts.handlers.push_back(std::make_unique<BackupRunner>());
   parts.handlers.push_back(std::make_unique<RestoreRunner>());
-  (void)outbox;
+  if (!identity.machinesDir().empty()) {
+    SP_CHECK_OK(os::makeDirectories(identity.machinesDir(), 0711));
+    auto power = std::make_unique<PowerDriver>(identity, outbox);
+    parts.on_welcome.push_back([driver = power.get()] { driver->tellAll(); });
+    parts.handlers.push_back(std::move(power));
+  }
   return parts;
 }
 
