@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/strings.h"
+#include "json/json.h"
 #include "os/process.h"
 
 namespace sp::agent {
@@ -32,7 +33,7 @@ constexpr const char* kSocketFolder = "/run/postgresql";
 constexpr const char* kLogFile = "/var/log/postgresql.log";
 /// There once the first boot is done; without it the cluster is made anew.
 constexpr const char* kReadyMark = "/var/lib/postgresql/first-boot-done";
-constexpr std::uint64_t kBallastBytes = 256ULL << 20ULL;
+constexpr std::int64_t kBallastBytes = std::int64_t{256} << 20;
 /// With page, row and value headers one row fills a page of 8 KiB.
 constexpr std::size_t kBallastRow = 8'000;
 constexpr milliseconds kInitPatience{120'000};
@@ -50,6 +51,7 @@ max_wal_size = 256MB
 min_wal_size = 32MB
 checkpoint_timeout = 5min
 jit = off
+client_connection_check_interval = 1s
 timezone = 'UTC'
 log_timezone = 'UTC'
 )";
@@ -69,6 +71,13 @@ Result<void> mustSucceed(const std::vector<std::string>& argv, std::string_view 
   SP_TRY(const auto output, os::run({.argv = argv, .cwd = "/"}, kInitPatience, input));
   if (output.status.ok() && !output.timed_out) return {};
   return fail("demo.setup", fmt::format("{}: {}: {}", what, output.timed_out ? "timed out" : output.status.text(), trim(output.err)));
+}
+
+/// What the machine was made with.
+std::int64_t ballastBytes() {
+  const auto text = os::readFile("/etc/stillpoint-machine.json", 65536);
+  const auto value = text ? json::parse(*text) : Result<json::Value>(json::Value());
+  return value && value->is_object() ? json::intOr(value->get_object(), "dataBytes", kBallastBytes) : kBallastBytes;
 }
 
 class Application {
@@ -156,7 +165,7 @@ Result<void> Application::awaitReady() const {
 Result<void> Application::fill() {
   SP_CHECK_OK(mustSucceed(psql(), kDemoSchema, "demo schema"));
   auto copy = psql();
-  copy.insert(copy.end() - 1, {"-1", "-c", kBallastTable, "-c", fmt::format("\\copy demo.ballast FROM PROGRAM '{} demo-ballast {}' (FORMAT binary)", os::ownProgram(), kBallastBytes)});
+  copy.insert(copy.end() - 1, {"-1", "-c", kBallastTable, "-c", fmt::format("\\copy demo.ballast FROM PROGRAM '{} demo-ballast {}' (FORMAT binary)", os::ownProgram(), ballastBytes())});
   SP_CHECK_OK(mustSucceed(copy, {}, "demo data"));
   SP_CHECK_OK(mustSucceed(psql(), "SELECT demo.append('write', 'first'); CHECKPOINT;", "first row"));
   return os::writeFileDurably(kReadyMark, "");

@@ -9,7 +9,7 @@ namespace sp::agent {
 /// committed, no append commits any more. The flag is data: it survives a stop and a start.
 inline constexpr const char* kDemoSchema = R"sql(
 CREATE SCHEMA demo;
-CREATE TABLE demo.control (only boolean PRIMARY KEY DEFAULT true CHECK (only), blocked boolean NOT NULL DEFAULT false);
+CREATE TABLE demo.control (single boolean PRIMARY KEY DEFAULT true CHECK (single), blocked boolean NOT NULL DEFAULT false);
 INSERT INTO demo.control DEFAULT VALUES;
 CREATE TABLE demo.chain_a (n bigint PRIMARY KEY, at text NOT NULL, kind text NOT NULL, payload text NOT NULL, prev bytea NOT NULL, hash bytea NOT NULL);
 CREATE TABLE demo.chain_b (LIKE demo.chain_a INCLUDING ALL);
@@ -44,8 +44,9 @@ BEGIN
 END $$;
 )sql";
 
-/// Before and after the ballast's COPY, in one transaction with it: with wal_level=minimal nothing of it goes to the WAL.
-inline constexpr const char* kBallastTable = "CREATE TABLE demo.ballast (id bigint NOT NULL, bytes bytea STORAGE PLAIN NOT NULL)";
+/// Before the ballast's COPY, in one transaction with it: with wal_level=minimal nothing of it goes to the WAL.
+inline constexpr const char* kBallastTable =
+    "CREATE TABLE demo.ballast (id bigint NOT NULL, bytes bytea NOT NULL); ALTER TABLE demo.ballast ALTER COLUMN bytes SET STORAGE PLAIN";
 
 /// A row: rows of chain_a, rows of chain_b, broken links in a, in b, rows that differ, n, kind and hash (hex) of the last row.
 inline constexpr const char* kDemoCheck = R"sql(

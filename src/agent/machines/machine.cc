@@ -50,7 +50,11 @@ bool Machine::exists() const {
 
 Result<MachineSpec> Machine::spec() const {
   SP_TRY(const auto record, readObject(directory() + "/machine.json"));
-  return MachineSpec{json::textOr(record, "image"), json::textOr(record, "hostname")};
+  MachineSpec spec;
+  spec.image = json::textOr(record, "image");
+  spec.hostname = json::textOr(record, "hostname");
+  spec.data_bytes = json::intOr(record, "dataBytes", spec.data_bytes);
+  return spec;
 }
 
 std::int64_t Machine::generation() const {
@@ -71,7 +75,7 @@ Result<void> Machine::create(const MachineSpec& spec, const std::vector<std::pai
     SP_CHECK_OK(os::makeDirectories(fs::path(full).parent_path()));
     SP_CHECK_OK(os::writeFile(full, content));
   }
-  SP_CHECK_OK(os::writeFile(aside + "/machine.json", json::toText(json::Object{{"image", spec.image}, {"hostname", spec.hostname}})));
+  SP_CHECK_OK(os::writeFile(aside + "/machine.json", json::toText(json::Object{{"image", spec.image}, {"hostname", spec.hostname}, {"dataBytes", spec.data_bytes}})));
   // One syncfs instead of an fsync for each of its files.
   const os::Fd folder(::open(aside.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::syncfs(folder.get()) != 0) return failErrno("os.fsync", "cannot sync " + aside, errno);

@@ -19,6 +19,8 @@ namespace sp::agent {
 struct MachineSpec {
   std::string image;
   std::string hostname;
+  /// Random data in the database of an ami-demo machine.
+  std::int64_t data_bytes = std::int64_t{256} << 20;
 };
 
 /// The living pid 1 of a machine.

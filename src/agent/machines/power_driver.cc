@@ -83,12 +83,14 @@ Result<std::string> PowerDriver::create(RequestContext& context, Machine& machin
   const auto& request = context.request();
   const auto folder = std::string(kAgentFolder) + "/";
   const json::Object self{{"agent", machine.id()}, {"serverName", identity_.tls().server_name}};
-  SP_CHECK_OK(machine.create({json::textOr(request, "image"), json::textOr(request, "hostname", machine.id())},
-                             {{folder + "agent.json", json::toText(self)},
-                              {folder + "endpoint", json::textOr(request, "server") + "\n"},
-                              {folder + "ca.pem", json::textOr(request, "ca")},
-                              {folder + "cert.pem", json::textOr(request, "cert")},
-                              {folder + "key.pem", json::textOr(request, "key")}}));
+  MachineSpec spec;
+  spec.image = json::textOr(request, "image");
+  spec.hostname = json::textOr(request, "hostname", machine.id());
+  SP_CHECK_OK(machine.create(spec, {{folder + "agent.json", json::toText(self)},
+                                    {folder + "endpoint", json::textOr(request, "server") + "\n"},
+                                    {folder + "ca.pem", json::textOr(request, "ca")},
+                                    {folder + "cert.pem", json::textOr(request, "cert")},
+                                    {folder + "key.pem", json::textOr(request, "key")}}));
   return start(context, machine);
 }
 

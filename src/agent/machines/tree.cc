@@ -79,7 +79,7 @@ Result<void> writeEtc(const std::string& root, const MachineSpec& spec, const st
   SP_CHECK_OK(write("hostname", spec.hostname + "\n"));
   SP_CHECK_OK(write("hosts", fmt::format("127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {}\n", spec.hostname)));
   SP_CHECK_OK(write("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"));
-  return write("stillpoint-machine.json", json::toText(json::Object{{"image", spec.image}}));
+  return write("stillpoint-machine.json", json::toText(json::Object{{"image", spec.image}, {"dataBytes", spec.data_bytes}}));
 }
 
 }  // namespace
