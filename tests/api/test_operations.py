@@ -25,7 +25,8 @@ def least(shape, depth=0):
     if kind == "map":
         return {}
     if kind == "string":
-        return shape.enum[0] if shape.enum else "x" * max(1, shape.metadata.get("min", 1))
+        # Three letters where they fit: the shortest name of a bucket, which is looked at before the operation.
+        return shape.enum[0] if shape.enum else "x" * max(shape.metadata.get("min", 1), min(3, shape.metadata.get("max", 3)))
     if kind == "blob":
         return b"x"
     if kind == "boolean":
@@ -46,6 +47,14 @@ def answer_of(client, operation):
     return ""
 
 
+def signing_client(server, service):
+    """Sends anything, never twice, and signs what the SDK would leave unsigned too (AssumeRoleWithSAML)."""
+    client = server.client(service, parameter_validation=False, inject_host_prefix=False, retries={"max_attempts": 0}, read_timeout=20)
+    if service == "sts":
+        client.meta.events.register_first("choose-signer.sts.*", lambda **_: "v4")
+    return client
+
+
 @pytest.mark.parametrize("service", api_pages.SERVICES)
 def test_each_operation_stands_on_its_page(service):
     problems = api_pages.problems(api_pages.read(service), api_pages.model(service).operation_names)
@@ -57,7 +66,7 @@ def test_what_works_is_known_and_nothing_else(server, service):
     model = api_pages.model(service)
     works = set(api_pages.read(service).works())
     unknown = UNKNOWN[model.protocol]
-    client = server.client(service, parameter_validation=False, inject_host_prefix=False, retries={"max_attempts": 0}, read_timeout=20)
+    client = signing_client(server, service)
     wrong = []
     for name in model.operation_names:
         code = answer_of(client, model.operation_model(name))
