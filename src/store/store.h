@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -151,6 +152,18 @@ class ExecutionTable {
   virtual void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) = 0;
   /// Events with id ≥ from (≤ from when `backward`), in that direction, at most `limit`.
   virtual std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) = 0;
+};
+
+/// What the store could not do, thrown by its tables through the job to Store::run, which gives up the whole batch. Who
+/// catches exceptions inside a job lets this one pass: the transaction under the job may be gone.
+class Fault : public std::runtime_error {
+ public:
+  Fault(const std::string& what, bool full) : std::runtime_error(what), full_(full) {}
+  /// No space on the disk.
+  bool full() const { return full_; }
+
+ private:
+  bool full_;
 };
 
 /// One job's view of the store.

@@ -2,25 +2,16 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+
+#include "store/store.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace sp::store {
-
-/// What SQLite could not do. `full`: no space on the disk.
-class Fault : public std::runtime_error {
- public:
-  Fault(const std::string& what, bool full) : std::runtime_error(what), full_(full) {}
-  bool full() const { return full_; }
-
- private:
-  bool full_;
-};
 
 /// A prepared statement; reset when a Query over it ends. Blobs and texts are bound without copies: they must live until
 /// the query ends.
