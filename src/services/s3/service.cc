@@ -75,6 +75,11 @@ std::expected<void, aws::ApiError> takeApart(Call& call) {
   call.bucket = std::move(*bucket);
   call.key = std::move(*key);
   call.query = std::move(*query);
+  return {};
+}
+
+// What no operation takes, looked at once it is known that there is one.
+std::expected<void, aws::ApiError> checkNames(const Call& call) {
   if (!call.bucket.empty() && !isBucketName(call.bucket)) {
     aws::ApiError error{"InvalidBucketName", "The specified bucket is not valid.", 400, true, {}};
     error.extra["BucketName"] = call.bucket;
@@ -101,6 +106,7 @@ std::unique_ptr<Run> Service::begin(Request request) {
   if (auto apart = takeApart(*call); !apart) return refusedRun(call, std::move(apart.error()));
   const auto operation = route(*call);
   if (!operation) return refusedRun(call, operation.error());
+  if (auto named = checkNames(*call); !named) return refusedRun(call, std::move(named.error()));
   if ((*operation)->start != nullptr) return (*operation)->start(std::move(call));
   return std::make_unique<JobRun>(std::move(call), **operation);
 }
