@@ -100,7 +100,7 @@ bool HttpConnection::step(std::string_view& input) {
   switch (event.step) {
     case RequestParser::Step::needMore: return false;
     case RequestParser::Step::error: answerError(event.status, event.reason); return false;
-    case RequestParser::Step::head: return onHead(input);
+    case RequestParser::Step::head: return onHead();
     case RequestParser::Step::body: {
       if (phase_ == Phase::dropping) return true;
       auto answer = exchange_->body(event.bytes);
@@ -113,17 +113,19 @@ bool HttpConnection::step(std::string_view& input) {
   return false;
 }
 
-bool HttpConnection::onHead(const std::string_view& rest) {
+bool HttpConnection::onHead() {
   auto head = parser_.takeHead();
   head.remote = remote_;
   head_request_ = head.method == "HEAD";
   keep_ = parser_.keepAlive() && !draining_;
   http10_ = parser_.isHttp10();
-  const bool expects = head.expects_continue && !http10_ && head.content_length != 0 && rest.empty();
+  // botocore waits for 100 even if it has sent the body along or has none, and when a final answer comes instead it misreads the
+  // next one on that connection: so 100 always comes first, or the connection ends.
+  const bool expects = head.expects_continue && !http10_;
   const auto length = head.content_length;
   exchange_ = home_->handler().begin(std::move(head));
   if (auto answer = exchange_->answerEarly()) {
-    if (length && *length <= kDropLimit && (!expects || *length == 0)) {
+    if (length && *length <= kDropLimit && !expects) {
       early_ = std::move(answer);
       phase_ = Phase::dropping;
       return true;

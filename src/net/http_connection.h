@@ -53,7 +53,7 @@ class HttpConnection final : public StreamEvents, public std::enable_shared_from
   void advance();
   /// One event of the parser; false when nothing more can be done now.
   bool step(std::string_view& input);
-  bool onHead(const std::string_view& rest);
+  bool onHead();
   void onComplete();
   void needMore();
   void readMore();

@@ -3,10 +3,12 @@ import hashlib
 import itertools
 import urllib.parse
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.support import s3_raw
+from tests.support.server import Server
 
 _numbers = itertools.count()
 
@@ -69,6 +71,24 @@ def test_bad_bucket_names(server, name):
 def test_location_constraints(s3, constraint, code):
     refused(code, s3.create_bucket, Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": constraint})
     assert refused("404", s3.head_bucket, Bucket="elsewhere")["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+def test_a_bucket_of_another_region(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("region")
+    config = directory / "config.toml"
+    config.write_text('[realm]\nregion = "eu-west-1"\n')
+    elsewhere = Server(directory, args=["--config", str(config)]).start()
+    try:
+        key, secret = elsewhere.credentials
+        s3 = boto3.session.Session().client("s3", endpoint_url=elsewhere.api, region_name="eu-west-1", aws_access_key_id=key,
+                                            aws_secret_access_key=secret)
+        refused("IllegalLocationConstraintException", s3.create_bucket, Bucket="mine")
+        here = {"LocationConstraint": "eu-west-1"}
+        s3.create_bucket(Bucket="mine", CreateBucketConfiguration=here)
+        refused("BucketAlreadyOwnedByYou", s3.create_bucket, Bucket="mine", CreateBucketConfiguration=here)
+        assert s3.get_bucket_location(Bucket="mine")["LocationConstraint"] == "eu-west-1"
+    finally:
+        elsewhere.close()
 
 
 def test_create_bucket_body_must_be_its_xml(server):
