@@ -1,0 +1,222 @@
+// The command line: every verb, its flags, its help with examples. CLI11 stands in this file only.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/cli.h"
+#include "cli/verbs.h"
+
+namespace sp::cli {
+namespace {
+
+int withTarget(const std::optional<std::string>& data_dir, const std::function<int(const Target&)>& verb) {
+  const auto target = findTarget(data_dir);
+  if (!target) {
+    fmt::print(stderr, "stillpoint: {}\n", target.error().text());
+    return 1;
+  }
+  return verb(*target);
+}
+
+/// What the parsed verb does; filled by the callbacks of CLI11.
+struct Command {
+  std::optional<std::string> data_dir;
+  std::function<int()> action;
+};
+
+void addDataDir(CLI::App& verb, Command& command) {
+  verb.add_option_function<std::string>(
+      "--data-dir", [&command](const std::string& value) { command.data_dir = value; },
+      "data directory of the server to talk to (default: /var/lib/stillpoint as root, else $XDG_STATE_HOME/stillpoint)");
+}
+
+void addServe(CLI::App& app, Command& command, const Hooks& hooks) {
+  auto& verb = *app.add_subcommand("serve", "run the server: AWS APIs, agents, workflow engine, store");
+  verb.footer("Examples:\n  stillpoint serve\n  stillpoint serve --data-dir /srv/stillpoint --listen 127.0.0.1:0\n  stillpoint serve --config /etc/stillpoint.toml");
+  auto flags = std::make_shared<ServeFlags>();
+  auto list = std::make_shared<bool>(false);
+  verb.add_option("--data-dir", flags->data_dir, "where everything durable lies");
+  verb.add_option("--config", flags->config, "configuration file (TOML); flags win over it");
+  verb.add_option("--listen", flags->listen, "ADDR:PORT of the API (default 127.0.0.1:4747; port 0: any free one)");
+  verb.add_option("--console-listen", flags->console_listen, "ADDR:PORT of the console (default 127.0.0.1:4748)");
+  verb.add_option("--agent-listen", flags->agent_listen, "ADDR:PORT of the agents' port (default 127.0.0.1:4749)");
+  verb.add_flag("--insecure", flags->insecure, "allow addresses that are not loopback without TLS");
+  verb.add_option("--failpoints", flags->failpoints, "fail points file, for tests")->group("");
+  verb.add_flag("--list-failpoints", *list, "print the fail points there are")->group("");
+  verb.callback([&command, &hooks, flags, list] {
+    command.action = [&hooks, flags, list] {
+      if (!*list) return hooks.serve(*flags);
+      fmt::print("{}", hooks.failpoint_list);
+      return 0;
+    };
+  });
+}
+
+void addAgent(CLI::App& app, Command& command, const Hooks& hooks) {
+  auto& verb = *app.add_subcommand("agent", "run the agent of a host: scripts and backups for the server");
+  auto flags = std::make_shared<AgentFlags>();
+  verb.add_option("--state-dir", flags->state_dir, "its state: certificate, journal, runs")->required();
+  verb.add_option("--machines-dir", flags->machines_dir, "where the demo machines lie that this agent powers");
+  verb.add_option("--failpoints", flags->failpoints, "fail points file, for tests")->group("");
+  verb.callback([&command, &hooks, flags] { command.action = [&hooks, flags] { return hooks.agent(*flags); }; });
+}
+
+void addEnvironment(CLI::App& app, Command& command) {
+  auto& env = *app.add_subcommand("env", "print shell code that points the AWS CLI and SDKs here");
+  env.footer("Example:\n  eval \"$(stillpoint env)\"; aws stepfunctions list-state-machines");
+  addDataDir(env, command);
+  env.callback([&command] { command.action = [&command] { return withTarget(command.data_dir, envVerb); }; });
+
+  auto& aws = *app.add_subcommand("aws", "run the AWS CLI (any version), pointed here");
+  aws.footer("Example:\n  stillpoint aws backup list-backup-jobs");
+  aws.prefix_command();
+  addDataDir(aws, command);
+  aws.callback([&command, &aws] {
+    command.action = [&command, words = aws.remaining()] { return withTarget(command.data_dir, [&](const Target& target) { return awsVerb(target, words); }); };
+  });
+}
+
+void addRun(CLI::App& app, Command& command) {
+  auto& verb = *app.add_subcommand("run", "back up machines with PrePostBackup and watch it; exit 0 only if every machine reached what was asked");
+  verb.footer(
+      "Examples:\n"
+      "  stillpoint run --tag backup-job=true --vault Default --pre s3://scripts/pre.sh --post s3://scripts/post.sh --stop\n"
+      "  stillpoint run --instance i-0123456789abcdef0 --vault Default\n"
+      "  stillpoint run --input run.json");
+  addDataDir(verb, command);
+  auto options = std::make_shared<RunOptions>();
+  auto tag = std::make_shared<std::string>();
+  verb.add_option("--input", options->input_file, "the whole input as a JSON file (- for standard input)");
+  verb.add_option("--tag", *tag, "KEY=VALUE of the machines to back up");
+  verb.add_option("--instance", options->instances, "id of a machine to back up (may be repeated)");
+  verb.add_flag("--stop", options->stop, "stop each machine for its backup and start it again");
+  verb.add_option("--pre", options->pre_source, "pre-script: s3://BUCKET/KEY");
+  verb.add_option("--pre-command", options->pre_command, "command line that runs it (default: its file name)");
+  verb.add_option("--post", options->post_source, "post-script: s3://BUCKET/KEY");
+  verb.add_option("--post-command", options->post_command, "command line that runs it (default: its file name)");
+  verb.add_option("--vault", options->vault, "backup vault")->default_val("Default");
+  verb.add_option("--role", options->role, "role ARN of the backup job");
+  verb.add_option("--output-bucket", options->output_bucket, "bucket for the scripts' output");
+  verb.add_option("--output-prefix", options->output_prefix, "key prefix of the scripts' output");
+  verb.add_option("--name", options->name, "name of the execution (default: made from the time)");
+  verb.add_flag("--detach", options->detach, "start it and do not watch");
+  verb.add_flag("--json", options->json, "print JSON: the run as it is at its end");
+  verb.callback([&command, options, tag] {
+    if (!tag->empty()) {
+      const auto at = tag->find('=');
+      if (at == std::string::npos || at == 0) throw CLI::ValidationError("--tag", "must be KEY=VALUE");
+      options->tag_key = tag->substr(0, at);
+      options->tag_value = tag->substr(at + 1);
+    }
+    command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& target) { return runVerb(target, *options); }); };
+  });
+}
+
+void addRuns(CLI::App& app, Command& command) {
+  auto execution = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  auto limit = std::make_shared<std::size_t>(20);
+
+  auto& watch = *app.add_subcommand("watch", "watch a run (ARN or name; default: the newest)");
+  addDataDir(watch, command);
+  watch.add_option("execution", *execution, "ARN or name");
+  watch.add_flag("--json", *json, "print JSON, a line for each change");
+  watch.callback([&command, execution, json] {
+    command.action = [&command, execution, json] { return withTarget(command.data_dir, [&](const Target& t) { return watchVerb(t, *execution, *json); }); };
+  });
+
+  auto& list = *app.add_subcommand("list", "list the runs, newest first");
+  addDataDir(list, command);
+  list.add_option("--limit", *limit, "how many")->default_val("20");
+  list.add_flag("--json", *json, "print JSON");
+  list.callback([&command, limit, json] {
+    command.action = [&command, limit, json] { return withTarget(command.data_dir, [&](const Target& t) { return listVerb(t, *limit, *json); }); };
+  });
+
+  auto& show = *app.add_subcommand("show", "show a run: each machine, what failed and why (default: the newest)");
+  addDataDir(show, command);
+  show.add_option("execution", *execution, "ARN or name");
+  show.add_flag("--json", *json, "print JSON");
+  show.callback([&command, execution, json] {
+    command.action = [&command, execution, json] { return withTarget(command.data_dir, [&](const Target& t) { return showVerb(t, *execution, *json); }); };
+  });
+}
+
+void addRestore(CLI::App& app, Command& command) {
+  auto& verb = *app.add_subcommand("restore", "restore a recovery point and watch it");
+  verb.footer(
+      "Examples:\n"
+      "  stillpoint restore --recovery-point arn:aws:backup:…:recovery-point:… --to /srv/restored\n"
+      "  stillpoint restore --recovery-point ARN --instance i-0123456789abcdef0 --to /var/restore --include /etc");
+  addDataDir(verb, command);
+  auto options = std::make_shared<RestoreOptions>();
+  verb.add_option("--recovery-point", options->recovery_point, "ARN of the recovery point")->required();
+  verb.add_option("--to", options->target_path, "directory to restore into; must be empty or absent");
+  verb.add_option("--instance", options->instance, "machine to restore on (default: the server's own host)");
+  verb.add_option("--include", options->include_paths, "restore only this path (may be repeated)");
+  verb.add_flag("--in-place", options->in_place, "over the files at their own paths");
+  verb.add_option("--role", options->role, "role ARN of the restore job");
+  verb.add_flag("--json", options->json, "print JSON");
+  verb.callback([&command, options] {
+    command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& t) { return restoreVerb(t, *options); }); };
+  });
+}
+
+void addOthers(CLI::App& app, Command& command) {
+  auto json = std::make_shared<bool>(false);
+  auto& instance = *app.add_subcommand("instance", "the machines");
+  instance.require_subcommand(1);
+  auto& list = *instance.add_subcommand("list", "list the machines");
+  addDataDir(list, command);
+  list.add_flag("--json", *json, "print JSON");
+  list.callback([&command, json] {
+    command.action = [&command, json] { return withTarget(command.data_dir, [&](const Target& t) { return instanceListVerb(t, *json); }); };
+  });
+
+  auto name = std::make_shared<std::string>();
+  auto& vault = *app.add_subcommand("vault", "the vaults");
+  vault.require_subcommand(1);
+  auto& key = *vault.add_subcommand("key", "the keys of a vault's repositories");
+  key.require_subcommand(1);
+  auto& exported = *key.add_subcommand("export", "print repositories and keys: what plain restic needs to restore without Stillpoint");
+  addDataDir(exported, command);
+  exported.add_option("--vault", *name, "only this vault");
+  exported.add_flag("--json", *json, "print JSON");
+  exported.callback([&command, name, json] {
+    command.action = [&command, name, json] { return withTarget(command.data_dir, [&](const Target& t) { return vaultKeyExportVerb(t, *name, *json); }); };
+  });
+
+  auto demo_options = std::make_shared<DemoOptions>();
+  auto& demo = *app.add_subcommand("demo", "three machines with PostgreSQL, a consistent backup, a restore, the proof");
+  demo.add_flag("--keep", demo_options->keep, "leave everything running and say how to stop it");
+  demo.callback([&command, demo_options] { command.action = [demo_options] { return demoVerb(*demo_options); }; });
+
+  auto shell = std::make_shared<std::string>("bash");
+  auto& completion = *app.add_subcommand("completion", "print the shell's completion script");
+  completion.footer("Example:\n  stillpoint completion bash > /etc/bash_completion.d/stillpoint");
+  completion.add_option("shell", *shell, "bash or zsh")->check(CLI::IsMember({"bash", "zsh"}));
+  completion.callback([&command, shell] { command.action = [shell] { return completionVerb(*shell); }; });
+}
+
+}  // namespace
+
+int run(int argc, char** argv, const Hooks& hooks) {
+  CLI::App app("Stillpoint takes application-consistent backups of a fleet of machines.", "stillpoint");
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "help of all verbs");
+  Command command;
+  addServe(app, command, hooks);
+  addAgent(app, command, hooks);
+  addEnvironment(app, command);
+  addRun(app, command);
+  addRuns(app, command);
+  addRestore(app, command);
+  addOthers(app, command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return command.action ? command.action() : 2;
+}
+
+}  // namespace sp::cli

@@ -1,0 +1,42 @@
+#include <fmt/format.h>
+
+#include "cli/verbs.h"
+
+namespace sp::cli {
+namespace {
+
+// Both scripts ask the program itself for the words of a verb: `--help` lists them, so completion never lags behind.
+constexpr const char* kBash = R"sh(# bash completion for stillpoint
+_stillpoint() {
+  local cur=${COMP_WORDS[COMP_CWORD]} words=() i
+  for ((i = 1; i < COMP_CWORD; i++)); do [[ ${COMP_WORDS[i]} == -* ]] || words+=("${COMP_WORDS[i]}"); done
+  [[ ${words[0]} == aws ]] && return
+  local candidates
+  candidates=$(stillpoint "${words[@]}" --help 2>/dev/null |
+    awk '/^Subcommands:/ {sub_on = 1; next} /^[A-Z]/ {sub_on = 0} sub_on && /^  [a-z]/ {print $1} {for (i = 1; i <= NF; i++) if ($i ~ /^--[a-z-]+/) {split($i, a, /[,=]/); print a[1]}}')
+  mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$cur")
+  [[ ${#COMPREPLY[@]} -gt 0 ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+complete -o filenames -F _stillpoint stillpoint
+)sh";
+
+constexpr const char* kZsh = R"sh(#compdef stillpoint
+_stillpoint() {
+  local -a typed candidates
+  typed=(${${words[2,CURRENT-1]}:#-*})
+  [[ ${typed[1]} == aws ]] && { _default; return }
+  candidates=(${(f)"$(stillpoint $typed --help 2>/dev/null |
+    awk '/^Subcommands:/ {sub_on = 1; next} /^[A-Z]/ {sub_on = 0} sub_on && /^  [a-z]/ {print $1} {for (i = 1; i <= NF; i++) if ($i ~ /^--[a-z-]+/) {split($i, a, /[,=]/); print a[1]}}')"})
+  compadd -- $candidates || _files
+}
+_stillpoint "$@"
+)sh";
+
+}  // namespace
+
+int completionVerb(const std::string& shell) {
+  fmt::print("{}", shell == "zsh" ? kZsh : kBash);
+  return 0;
+}
+
+}  // namespace sp::cli

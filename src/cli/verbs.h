@@ -1,0 +1,58 @@
+// The verbs, one function each; their options as plain values. All print to standard output, errors to standard error,
+// and return the exit status.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/environment.h"
+
+namespace sp::cli {
+
+/// Shell code that points the AWS CLI here: eval "$(stillpoint env)".
+int envVerb(const Target& target);
+/// Replaces this process by the AWS CLI, pointed here.
+int awsVerb(const Target& target, const std::vector<std::string>& words);
+
+struct RunOptions {
+  /// A file with the input, "-" for standard input; else the input is made from the flags below.
+  std::string input_file;
+  std::string tag_key, tag_value;
+  std::vector<std::string> instances;
+  bool stop = false;
+  std::string pre_source, pre_command, post_source, post_command;
+  std::string vault, role;
+  std::string output_bucket, output_prefix;
+  std::string name;
+  bool detach = false;
+  bool json = false;
+};
+/// Starts PrePostBackup and watches it; 0 only if every machine reached what was asked.
+int runVerb(const Target& target, const RunOptions& options);
+/// Watches a run (ARN or name; empty: the newest).
+int watchVerb(const Target& target, const std::string& execution, bool json);
+int listVerb(const Target& target, std::size_t limit, bool json);
+int showVerb(const Target& target, const std::string& execution, bool json);
+
+struct RestoreOptions {
+  std::string recovery_point;
+  std::string instance;
+  std::string target_path;
+  std::vector<std::string> include_paths;
+  bool in_place = false;
+  std::string role;
+  bool json = false;
+};
+int restoreVerb(const Target& target, const RestoreOptions& options);
+int instanceListVerb(const Target& target, bool json);
+int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json);
+
+struct DemoOptions {
+  bool keep = false;
+};
+int demoVerb(const DemoOptions& options);
+
+/// Completion scripts for bash and zsh.
+int completionVerb(const std::string& shell);
+
+}  // namespace sp::cli

@@ -1,0 +1,123 @@
+#include "daemon/config.h"
+
+#include <functional>
+#include <map>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "os/file.h"
+
+namespace sp::daemon {
+namespace {
+
+std::string place(const std::string& file, const toml::node& node) {
+  return fmt::format("{}:{}:{}", file, node.source().begin.line, node.source().begin.column);
+}
+
+class Section {
+ public:
+  Section(const std::string& file, std::string name) : file_(file), name_(std::move(name)) {}
+
+  void text(std::string key, std::string& target) {
+    keys_[std::move(key)] = [&target](const toml::node& node) {
+      const auto value = node.value_exact<std::string>();
+      if (value) target = *value;
+      return value ? "" : "a string";
+    };
+  }
+  void boolean(std::string key, bool& target) {
+    keys_[std::move(key)] = [&target](const toml::node& node) {
+      const auto value = node.value_exact<bool>();
+      if (value) target = *value;
+      return value ? "" : "true or false";
+    };
+  }
+  void choice(std::string key, std::vector<std::string> words, std::function<void(std::size_t)> set) {
+    keys_[std::move(key)] = [words = std::move(words), set = std::move(set), this](const toml::node& node) {
+      const auto value = node.value_exact<std::string>().value_or("");
+      for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i] != value) continue;
+        set(i);
+        return "";
+      }
+      wanted_ = "one of";
+      for (const auto& word : words) wanted_ += " \"" + word + "\"";
+      return wanted_.c_str();
+    };
+  }
+
+  Result<void> read(const toml::table& table, const std::map<std::string, Section*>& subsections = {}) {
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      const auto full = name_.empty() ? name : name_ + "." + name;
+      if (const auto sub = subsections.find(name); sub != subsections.end()) {
+        if (!node.is_table()) return fail("config.type", fmt::format("{}: {} must be a table ([{}])", place(file_, node), full, full));
+        SP_CHECK_OK(sub->second->read(*node.as_table()));
+        continue;
+      }
+      const auto known = keys_.find(name);
+      if (known == keys_.end()) return fail("config.unknown", fmt::format("{}: unknown key {}", place(file_, node), full));
+      const std::string wanted = known->second(node);
+      if (!wanted.empty()) return fail("config.type", fmt::format("{}: {} must be {}", place(file_, node), full, wanted));
+    }
+    return {};
+  }
+
+ private:
+  const std::string& file_;
+  std::string name_;
+  std::string wanted_;
+  std::map<std::string, std::function<std::string(const toml::node&)>, std::less<>> keys_;
+};
+
+}  // namespace
+
+Result<void> loadConfig(const std::string& file, Config& config) {
+  SP_TRY(const auto text, withContext(os::readFile(file, 1U << 20U), "read the configuration"));
+  toml::table table;
+  try {
+    table = toml::parse(text, file);
+  } catch (const toml::parse_error& error) {
+    return fail("config.syntax", fmt::format("{}:{}:{}: {}", file, error.source().begin.line, error.source().begin.column, error.description()));
+  }
+  net::TlsFiles tls;
+  Section root(file, "");
+  root.text("data_dir", config.data_dir);
+  root.text("listen", config.listen);
+  root.text("console_listen", config.console_listen);
+  root.text("agent_listen", config.agent_listen);
+  root.boolean("insecure", config.insecure);
+  Section realm(file, "realm");
+  realm.text("account", config.realm.account);
+  realm.text("region", config.realm.region);
+  Section tls_section(file, "tls");
+  tls_section.text("cert", tls.cert);
+  tls_section.text("key", tls.key);
+  Section log(file, "log");
+  log.choice("level", {"debug", "info", "warn", "error"}, [&config](std::size_t i) { config.log_level = static_cast<log::Level>(i); });
+  log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
+  SP_CHECK_OK(root.read(table, {{"realm", &realm}, {"tls", &tls_section}, {"log", &log}}));
+  if (tls.cert.empty() != tls.key.empty()) return fail("config.type", file + ": [tls] needs both cert and key");
+  if (!tls.cert.empty()) config.tls = tls;
+  return {};
+}
+
+Result<void> checkConfig(const Config& config) {
+  if (config.realm.account.size() != 12 || config.realm.account.find_first_not_of("0123456789") != std::string::npos)
+    return fail("config.type", fmt::format("realm.account '{}' must be twelve digits", config.realm.account));
+  if (config.realm.region.empty() || config.realm.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+    return fail("config.type", fmt::format("realm.region '{}' must be a region name such as us-east-1", config.realm.region));
+  for (const auto& [flag, value] : {std::pair{"--listen", &config.listen}, {"--console-listen", &config.console_listen}, {"--agent-listen", &config.agent_listen}}) {
+    SP_TRY(const auto endpoint, withContext(net::Endpoint::parse(*value), flag));
+    if (endpoint.isLoopback()) continue;
+    if (!config.failpoints.empty())
+      return fail("config.failpoints", fmt::format("--failpoints works with loopback addresses only, not with {} {}", flag, *value));
+    // The agents' port speaks TLS with certificates of its own always.
+    if (std::string_view(flag) != "--agent-listen" && !config.tls && !config.insecure)
+      return fail("config.insecure", fmt::format("{} {} is not a loopback address: give [tls] cert and key in the configuration, or --insecure", flag, *value));
+  }
+  return {};
+}
+
+}  // namespace sp::daemon

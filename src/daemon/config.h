@@ -1,0 +1,36 @@
+// The configuration of `serve`: one TOML file, overridden by flags. Every key has a default; an unknown key or a value of
+// the wrong type is an error with file, line and column.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "model/arn.h"
+#include "net/http_server.h"
+
+namespace sp::daemon {
+
+struct Config {
+  std::string data_dir;
+  std::string listen = "127.0.0.1:4747";
+  /// Accepted for the console; nothing listens there yet.
+  std::string console_listen = "127.0.0.1:4748";
+  std::string agent_listen = "127.0.0.1:4749";
+  /// Allows addresses that are not loopback without TLS.
+  bool insecure = false;
+  std::optional<net::TlsFiles> tls;
+  Realm realm;
+  log::Level log_level = log::Level::info;
+  log::Format log_format = log::Format::text;
+  /// A fail points file (base/failpoint.h); tests only.
+  std::string failpoints;
+};
+
+/// Reads FILE over the defaults. Errors: "config.read", "config.syntax", "config.unknown", "config.type".
+Result<void> loadConfig(const std::string& file, Config& config);
+
+/// What the values must fulfil together: addresses parse, TLS or --insecure beyond loopback, fail points on loopback only.
+Result<void> checkConfig(const Config& config);
+
+}  // namespace sp::daemon

@@ -1,0 +1,46 @@
+#include "daemon/config.h"
+
+#include <cstdlib>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+namespace sp::daemon {
+namespace {
+
+Result<void> load(const std::string& text, Config& config) {
+  const auto file = testing::TempDir() + "/stillpoint-config-test.toml";
+  std::ofstream(file) << text;
+  return loadConfig(file, config);
+}
+
+TEST(Config, ReadsEveryKey) {
+  Config config;
+  ASSERT_TRUE(load("listen = \"127.0.0.1:0\"\ninsecure = true\n[realm]\nregion = \"eu-west-1\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n", config));
+  EXPECT_EQ(config.listen, "127.0.0.1:0");
+  EXPECT_TRUE(config.insecure);
+  EXPECT_EQ(config.realm.region, "eu-west-1");
+  EXPECT_EQ(config.log_level, log::Level::debug);
+  EXPECT_TRUE(checkConfig(config));
+}
+
+TEST(Config, NamesLineAndColumnOfWhatIsWrong) {
+  Config config;
+  EXPECT_NE(load("listen = \"127.0.0.1:0\"\nlissten = 1\n", config).error().message.find(":2:1: unknown key lissten"), std::string::npos);
+  EXPECT_NE(load("[log]\nlevel = \"loud\"\n", config).error().message.find("log.level must be one of \"debug\""), std::string::npos);
+  EXPECT_NE(load("insecure = \"yes\"\n", config).error().message.find("insecure must be true or false"), std::string::npos);
+  EXPECT_EQ(load("listen = \n", config).error().code, "config.syntax");
+}
+
+TEST(Config, BeyondLoopbackNeedsTlsOrInsecure) {
+  Config config;
+  config.listen = "0.0.0.0:4747";
+  EXPECT_EQ(checkConfig(config).error().code, "config.insecure");
+  config.insecure = true;
+  EXPECT_TRUE(checkConfig(config));
+  config.failpoints = "/tmp/x";
+  EXPECT_EQ(checkConfig(config).error().code, "config.failpoints");
+}
+
+}  // namespace
+}  // namespace sp::daemon

@@ -1,0 +1,56 @@
+#include "daemon/data_dir.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "json/json.h"
+
+namespace sp::daemon {
+
+Result<DataDir> DataDir::open(const std::string& path) {
+  if (path.empty() || path.front() != '/') return fail("data_dir.path", fmt::format("the data directory '{}' must be an absolute path", path));
+  DataDir dir;
+  dir.path_ = path;
+  SP_CHECK_OK(withContext(os::makeDirectories(path, 0755), "make the data directory"));
+  auto lock = os::lockFile(dir.file("lock"));
+  if (!lock) {
+    if (lock.error().code != "os.locked") return std::unexpected(std::move(lock.error()).withContext("lock the data directory"));
+    const auto pid = os::readFile(dir.file("lock"), 64).value_or("");
+    return fail("data_dir.in_use", fmt::format("the data directory {} is in use by process {}: stop it first, or give another --data-dir", path,
+                                               pid.empty() ? "?" : pid));
+  }
+  dir.lock_ = std::move(*lock);
+  const auto pid = std::to_string(getpid());
+  if (::ftruncate(dir.lock_.get(), 0) != 0 || ::pwrite(dir.lock_.get(), pid.data(), pid.size(), 0) < 0)
+    return failErrno(errno == ENOSPC ? "data_dir.full" : "data_dir.write", "cannot write in the data directory " + path, errno);
+  return dir;
+}
+
+std::uint16_t DataDir::lastPort(std::string_view name) const {
+  const auto text = os::readFile(file("ports.json"), 4096);
+  if (!text) return 0;
+  const auto parsed = json::parse(*text);
+  if (!parsed || !parsed->is_object()) return 0;
+  const auto port = json::intOr(parsed->get_object(), name, 0);
+  return port > 0 && port < 65536 ? static_cast<std::uint16_t>(port) : std::uint16_t{0};
+}
+
+Result<void> DataDir::savePorts(std::uint16_t api, std::uint16_t agents) const {
+  return os::writeFileDurably(file("ports.json"), json::toText(json::Object{{"api", api}, {"agents", agents}}) + "\n", 0600);
+}
+
+Result<void> DataDir::announce(std::string_view api, std::string_view agents, std::string_view region, std::string_view account) const {
+  const json::Object endpoints{{"api", api}, {"agents", agents}, {"region", region}, {"account", account}, {"pid", getpid()}};
+  SP_CHECK_OK(os::writeFileDurably(file("endpoints.json"), json::toText(endpoints) + "\n", 0644));
+  // The umask is strict for everything else.
+  if (::chmod(file("endpoints.json").c_str(), 0644) != 0) return failErrno("data_dir.write", "cannot publish " + file("endpoints.json"), errno);
+  return {};
+}
+
+void DataDir::withdraw() const { ::unlink(file("endpoints.json").c_str()); }
+
+}  // namespace sp::daemon

@@ -1,0 +1,34 @@
+// The data directory: made, locked, and the small files that tell others where the server listens.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "os/file.h"
+
+namespace sp::daemon {
+
+/// Owns the directory's lock while the server runs.
+class DataDir {
+ public:
+  /// Makes the directory (0755; all but endpoints.json in it is private) and locks it. Errors name the directory and, when
+  /// it is in use, the pid that uses it.
+  static Result<DataDir> open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
+
+  /// Port to try first when any free one was asked for: the one bound the last time under this name, or 0.
+  std::uint16_t lastPort(std::string_view name) const;
+  Result<void> savePorts(std::uint16_t api, std::uint16_t agents) const;
+
+  /// endpoints.json: what the ready line says, the region and the pid.
+  Result<void> announce(std::string_view api, std::string_view agents, std::string_view region, std::string_view account) const;
+  void withdraw() const;
+
+ private:
+  std::string path_;
+  os::Fd lock_;
+};
+
+}  // namespace sp::daemon
