@@ -1,0 +1,28 @@
+#include "cli/terminal.h"
+
+#include <gtest/gtest.h>
+
+namespace sp::cli {
+namespace {
+
+TEST(Terminal, SizesAndTimesReadWell) {
+  EXPECT_EQ(humanBytes(0), "0 B");
+  EXPECT_EQ(humanBytes(1536), "1.5 KiB");
+  EXPECT_EQ(humanBytes(300.0 * 1024 * 1024), "300.0 MiB");
+  EXPECT_EQ(humanSeconds(3.44), "3.4 s");
+  EXPECT_EQ(humanSeconds(125), "2 min 05 s");
+  EXPECT_EQ(humanSeconds(4320), "1 h 12 min");
+}
+
+TEST(Terminal, BarsHaveTheirWidthWhateverTheFraction) {
+  for (const double fraction : {-1.0, 0.0, 0.01, 0.5, 0.99, 1.0, 7.0}) EXPECT_EQ(columnsOf(progressBar(fraction, 12)), 12U) << fraction;
+  EXPECT_EQ(progressBar(0.5, 4), "██  ");
+}
+
+TEST(Terminal, EscapesTakeNoColumns) {
+  EXPECT_EQ(columnsOf("\x1b[31mrot\x1b[0m"), 3U);
+  EXPECT_EQ(padded("ü", 3), "ü  ");
+}
+
+}  // namespace
+}  // namespace sp::cli
