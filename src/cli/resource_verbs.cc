@@ -1,0 +1,141 @@
+// restore, instance list, vault key export.
+#include <poll.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "base/time_format.h"
+#include "cli/api.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+namespace sp::cli {
+namespace {
+
+int complain(const Error& error) {
+  fmt::print(stderr, "stillpoint: {}: {}\n", error.code, error.text());
+  return 1;
+}
+
+Result<json::Object> restoreInput(Api& api, const RestoreOptions& options) {
+  if (options.target_path.empty() && !options.in_place)
+    return fail("cli.usage", "give --to DIRECTORY, or --in-place to restore over the files at their own paths");
+  json::Object metadata;
+  metadata["targetInstanceId"] = options.instance.empty() ? "host" : options.instance;
+  // A relative path means this shell's directory when the restore is on this host.
+  if (!options.target_path.empty())
+    metadata["targetPath"] = options.instance.empty() ? std::filesystem::absolute(options.target_path).lexically_normal().string() : options.target_path;
+  if (!options.include_paths.empty()) metadata["includePaths"] = json::toText(json::Array(options.include_paths.begin(), options.include_paths.end()));
+  if (options.in_place) metadata["inPlace"] = "true";
+  SP_TRY(const auto account, api.account());
+  return json::Object{{"RecoveryPointArn", options.recovery_point},
+                      {"Metadata", metadata},
+                      {"IamRoleArn", options.role.empty() ? fmt::format("arn:aws:iam::{}:role/stillpoint-restore", account) : options.role}};
+}
+
+}  // namespace
+
+int restoreVerb(const Target& target, const RestoreOptions& options) {
+  Api api(target);
+  const auto input = restoreInput(api, options);
+  if (!input) {
+    complain(input.error());
+    return input.error().code == "cli.usage" ? 2 : 1;
+  }
+  const auto started = api.rest("backup", "PUT", "/restore-jobs", *input);
+  if (!started) return complain(started.error());
+  const auto id = json::textOr(*started, "RestoreJobId");
+  Terminal terminal;
+  while (true) {
+    const auto job = api.rest("backup", "GET", "/restore-jobs/" + id, {});
+    if (!job) return complain(job.error());
+    const auto status = json::textOr(*job, "Status");
+    const double percent = std::strtod(json::textOr(*job, "PercentDone", "0").c_str(), nullptr);
+    const auto bytes = static_cast<double>(json::intOr(*job, "BackupSizeInBytes", 0));
+    if (!options.json && terminal.live())
+      terminal.redraw({fmt::format("restore {}  {} {:3.0f} %  {}", terminal.paint(status, Colour::blue), progressBar(percent / 100, 20), percent, humanBytes(bytes))});
+    if (status == "COMPLETED" || status == "FAILED" || status == "ABORTED") {
+      if (options.json) fmt::print("{}\n", json::toText(*job));
+      else if (status == "COMPLETED") fmt::print("restored {}\n", options.target_path.empty() ? "in place" : "into " + options.target_path);
+      else fmt::print(stderr, "stillpoint: restore {}: {}\n", status, json::textOr(*job, "StatusMessage"));
+      return status == "COMPLETED" ? 0 : 1;
+    }
+    ::poll(nullptr, 0, 100);
+  }
+}
+
+int instanceListVerb(const Target& target, bool json) {
+  Api api(target);
+  json::Array all;
+  std::string token;
+  do {
+    const auto answer = api.ec2("Action=DescribeInstances&MaxResults=1000" + (token.empty() ? "" : "&NextToken=" + percentEncode(token)));
+    if (!answer) return complain(answer.error());
+    for (const auto& reservation : xmlAll(*answer, "instancesSet"))
+      for (const auto& item : xmlAll(reservation, "item")) {
+        json::Object tags;
+        for (const auto& tag_set : xmlAll(item, "tagSet"))
+          for (const auto& tag : xmlAll(tag_set, "item")) tags[xmlText(tag, "key")] = xmlText(tag, "value");
+        const auto states = xmlAll(item, "instanceState");
+        all.push_back(json::Object{{"InstanceId", xmlText(item, "instanceId")},
+                                   {"ImageId", xmlText(item, "imageId")},
+                                   {"State", states.empty() ? "" : xmlText(states.front(), "name")},
+                                   {"LaunchTime", xmlText(item, "launchTime")},
+                                   {"Tags", tags}});
+      }
+    token = xmlText(*answer, "nextToken");
+  } while (!token.empty());
+  // Whether its agent is there is Systems Manager's knowledge.
+  const auto agents = api.call("ssm", "AmazonSSM.DescribeInstanceInformation", {{"MaxResults", 50}});
+  if (agents) {
+    if (const auto* list = json::find(*agents, "InstanceInformationList"); list != nullptr && list->is_array())
+      for (auto& element : all)
+        for (const auto& agent : list->get_array())
+          if (json::textOr(agent.get_object(), "InstanceId") == json::textOr(element.get_object(), "InstanceId"))
+            element.get_object()["Agent"] = json::textOr(agent.get_object(), "PingStatus");
+  }
+  if (json) {
+    fmt::print("{}\n", json::toText(all));
+    return 0;
+  }
+  Terminal terminal;
+  if (all.empty()) fmt::print("no machines yet (aws ec2 run-instances --image-id ami-demo --min-count 1 --max-count 1)\n");
+  for (const auto& element : all) {
+    const auto& instance = element.get_object();
+    const auto state = json::textOr(instance, "State");
+    const auto colour = state == "running" ? Colour::green : state == "terminated" ? Colour::dim : Colour::yellow;
+    std::string tags;
+    for (const auto& tag : instance.at("Tags").get_object()) tags += fmt::format(" {}={}", std::string_view(tag.key().data(), tag.key().size()), json::toView(tag.value().get_string()));
+    fmt::print("{}  {}  {}  {}{}\n", json::textOr(instance, "InstanceId"), padded(terminal.paint(state, colour), 13), padded(json::textOr(instance, "ImageId"), 9),
+               padded(json::textOr(instance, "Agent", "–"), 14), tags);
+  }
+  return 0;
+}
+
+int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json) {
+  Api api(target);
+  json::Object input;
+  if (!vault.empty()) input["BackupVaultName"] = vault;
+  const auto answer = api.call("stillpoint", "Stillpoint_20261101.ExportVaultKeys", input);
+  if (!answer) return complain(answer.error());
+  if (json) {
+    fmt::print("{}\n", json::toText(*answer));
+    return 0;
+  }
+  const auto* keys = json::find(*answer, "Keys");
+  if (keys == nullptr || !keys->is_array() || keys->get_array().empty()) {
+    fmt::print("no repository yet: one is made when a machine is first backed up into a vault\n");
+    return 0;
+  }
+  fmt::print("# Keep this apart from the server. Restore without Stillpoint: restic -r REPOSITORY snapshots (RESTIC_PASSWORD=KEY)\n");
+  for (const auto& element : keys->get_array()) {
+    const auto& key = element.get_object();
+    fmt::print("{}\t{}\t{}\t{}\n", json::textOr(key, "BackupVaultName"), json::textOr(key, "InstanceId"), json::textOr(key, "Repository"), json::textOr(key, "Key"));
+  }
+  return 0;
+}
+
+}  // namespace sp::cli

@@ -1,0 +1,212 @@
+// run, watch, list, show.
+#include <poll.h>
+
+#include <iostream>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "base/time_format.h"
+#include "cli/api.h"
+#include "cli/run_view.h"
+#include "cli/verbs.h"
+#include "os/file.h"
+
+namespace sp::cli {
+namespace {
+
+constexpr int kRedrawMs = 200;
+
+int complain(const Error& error) {
+  fmt::print(stderr, "stillpoint: {}: {}\n", error.code, error.text());
+  return 1;
+}
+
+Result<json::Object> describe(Api& api, const std::string& arn) {
+  return api.call("stillpoint", "Stillpoint_20261101.DescribeRun", {{"ExecutionArn", arn}});
+}
+
+// A line for what changed in a lane since the last look: what a log or a pipe wants to see.
+std::string laneText(const LaneView& lane) {
+  std::string text = lane.instance + " " + lane.step;
+  for (const auto& [name, status] : lane.steps)
+    if (!status.empty() && status != "skipped") text += fmt::format(" {}={}", name, status);
+  if (!lane.failure.empty()) text += " failed: " + lane.failure;
+  return text;
+}
+
+// Until the run is over. Returns its last description.
+Result<json::Object> follow(Api& api, const std::string& arn, bool json) {
+  Terminal terminal;
+  std::vector<std::string> told;
+  int failures = 0;
+  while (true) {
+    auto description = describe(api, arn);
+    if (!description) {
+      // The server may be restarting: a run goes on without us.
+      if (!description.error().code.starts_with("net.") || ++failures > 150) return description;
+      ::poll(nullptr, 0, kRedrawMs);
+      continue;
+    }
+    failures = 0;
+    const auto run = readRun(*description);
+    if (json) {
+      if (told.empty() || told.front() != json::toText(*description)) fmt::print("{}\n", json::toText(*description));
+      told = {json::toText(*description)};
+      std::fflush(stdout);
+    } else if (terminal.live()) {
+      terminal.redraw(drawRun(run, terminal));
+    } else {
+      std::vector<std::string> now = {fmt::format("{} {}", run.name, run.status)};
+      for (const auto& lane : run.lanes) now.push_back(laneText(lane));
+      for (const auto& line : now)
+        if (std::ranges::find(told, line) == told.end()) fmt::print("{}\n", line);
+      std::fflush(stdout);
+      told = std::move(now);
+    }
+    if (run.over()) return description;
+    ::poll(nullptr, 0, kRedrawMs);
+  }
+}
+
+int finishWatching(const Result<json::Object>& description, bool json) {
+  if (!description) return complain(description.error());
+  const auto run = readRun(*description);
+  if (!json && !run.message.empty()) fmt::print("{}: {}\n", run.error.empty() ? run.status : run.error, run.message);
+  return run.status == "SUCCEEDED" ? 0 : 1;
+}
+
+json::Object scriptDetails(const std::string& source, const std::string& command, const RunOptions& options) {
+  json::Object details;
+  details["SourceS3Path"] = source;
+  details["CommandToRun"] = command.empty() ? "./" + source.substr(source.rfind('/') + 1) : command;
+  if (!options.output_bucket.empty()) details["OutputS3BucketName"] = options.output_bucket;
+  if (!options.output_prefix.empty()) details["OutputS3KeyPrefix"] = options.output_prefix;
+  return details;
+}
+
+Result<json::Value> inputOf(Api& api, const RunOptions& options) {
+  if (!options.input_file.empty()) {
+    std::string text;
+    if (options.input_file == "-") {
+      text.assign(std::istreambuf_iterator<char>(std::cin), {});
+    } else {
+      SP_TRY(text, os::readFile(options.input_file, 1U << 20U));
+    }
+    return withContext(json::parse(text), "read " + options.input_file);
+  }
+  if (options.tag_key.empty() == options.instances.empty())
+    return fail("cli.usage", "give the machines either by --tag KEY=VALUE or by --instance ID (or the whole input by --input FILE)");
+  json::Object input;
+  if (!options.tag_key.empty()) {
+    input["TargetEC2TagKey"] = options.tag_key;
+    input["TargetEC2TagValue"] = options.tag_value;
+  } else {
+    input["TargetEC2Instances"] = json::Array(options.instances.begin(), options.instances.end());
+  }
+  input["StartStopEC2Required"] = options.stop;
+  json::Object scripts;
+  if (!options.pre_source.empty()) scripts["PreBackupScriptDetails"] = scriptDetails(options.pre_source, options.pre_command, options);
+  if (!options.post_source.empty()) scripts["PostBackupScriptDetails"] = scriptDetails(options.post_source, options.post_command, options);
+  if (!scripts.empty()) input["RemoteRunCommandDetails"] = scripts;
+  SP_TRY(const auto account, api.account());
+  input["BackupDetails"] = {{"BackupVaultName", options.vault},
+                            {"IamRoleArn", options.role.empty() ? fmt::format("arn:aws:iam::{}:role/stillpoint-backup", account) : options.role}};
+  return input;
+}
+
+// "run-20261124T102301Z": readable, sorts by time, and is free unless two start within the same millisecond.
+std::string newRunName() {
+  const auto now = SystemClock().now();
+  return fmt::format("run-{}-{:03}", toBasicIso8601(now), toMicros(now) / 1000 % 1000);
+}
+
+}  // namespace
+
+int runVerb(const Target& target, const RunOptions& options) {
+  Api api(target);
+  const auto input = inputOf(api, options);
+  if (!input) {
+    complain(input.error());
+    return 2;
+  }
+  const auto machine = api.machineArn();
+  if (!machine) return complain(machine.error());
+  const auto started = api.call("states", "AWSStepFunctions.StartExecution",
+                                {{"stateMachineArn", *machine}, {"name", options.name.empty() ? newRunName() : options.name}, {"input", json::toText(*input)}});
+  if (!started) return complain(started.error());
+  const auto arn = json::textOr(*started, "executionArn");
+  if (options.detach) {
+    fmt::print("{}\n", options.json ? json::toText(json::Object{{"ExecutionArn", arn}}) : arn);
+    return 0;
+  }
+  // --json prints the run as it is at its end; watch --json prints every change.
+  if (options.json) {
+    while (true) {
+      const auto description = describe(api, arn);
+      if (!description) return complain(description.error());
+      if (readRun(*description).over()) {
+        fmt::print("{}\n", json::toText(*description));
+        return finishWatching(description, true);
+      }
+      ::poll(nullptr, 0, kRedrawMs);
+    }
+  }
+  return finishWatching(follow(api, arn, false), false);
+}
+
+int watchVerb(const Target& target, const std::string& execution, bool json) {
+  Api api(target);
+  const auto arn = api.executionArn(execution);
+  if (!arn) return complain(arn.error());
+  return finishWatching(follow(api, *arn, json), json);
+}
+
+int listVerb(const Target& target, std::size_t limit, bool json) {
+  Api api(target);
+  const auto machine = api.machineArn();
+  if (!machine) return complain(machine.error());
+  json::Array all;
+  std::string token;
+  do {
+    json::Object input{{"stateMachineArn", *machine}, {"maxResults", static_cast<std::int64_t>(std::min<std::size_t>(limit - all.size(), 1000))}};
+    if (!token.empty()) input["nextToken"] = token;
+    const auto page = api.call("states", "AWSStepFunctions.ListExecutions", input);
+    if (!page) return complain(page.error());
+    if (const auto* list = json::find(*page, "executions"); list != nullptr && list->is_array())
+      for (const auto& execution : list->get_array()) all.push_back(execution);
+    token = json::textOr(*page, "nextToken");
+  } while (!token.empty() && all.size() < limit);
+  if (json) {
+    fmt::print("{}\n", json::toText(all));
+    return 0;
+  }
+  Terminal terminal;
+  if (all.empty()) fmt::print("no runs yet (stillpoint run --help)\n");
+  for (const auto& element : all) {
+    const auto& execution = element.get_object();
+    const auto status = json::textOr(execution, "status");
+    const auto* start = json::find(execution, "startDate");
+    const auto begun = start != nullptr && start->is_number() ? fromMicros(static_cast<std::int64_t>(start->to_number<double>() * 1e6)) : Instant{};
+    const auto colour = status == "SUCCEEDED" ? Colour::green : status == "RUNNING" ? Colour::blue : Colour::red;
+    fmt::print("{}  {}  {}\n", toIso8601Seconds(begun), padded(terminal.paint(status, colour), 9), json::textOr(execution, "name"));
+  }
+  return 0;
+}
+
+int showVerb(const Target& target, const std::string& execution, bool json) {
+  Api api(target);
+  const auto arn = api.executionArn(execution);
+  if (!arn) return complain(arn.error());
+  const auto description = describe(api, *arn);
+  if (!description) return complain(description.error());
+  if (json) {
+    fmt::print("{}\n", json::toText(*description));
+    return 0;
+  }
+  Terminal terminal;
+  for (const auto& line : drawRunInFull(readRun(*description), terminal)) fmt::print("{}\n", line);
+  return 0;
+}
+
+}  // namespace sp::cli

@@ -1,0 +1,52 @@
+// A run as people see it: made from DescribeRun's answer (docs/api/stillpoint.md), drawn as lanes.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "cli/terminal.h"
+#include "json/json.h"
+
+namespace sp::cli {
+
+struct LaneView {
+  std::string instance;
+  /// The step it is in, in the words of the workflow's states; "done" at the end.
+  std::string step;
+  /// (short name, status) of each step in the order of the run: pre, stop, backup, start, post.
+  std::vector<std::pair<std::string, std::string>> steps;
+  double percent = 0;
+  double bytes_done = 0;
+  double bytes_total = 0;
+  /// Bytes a second since the job began; 0 while unknown.
+  double rate = 0;
+  double frozen_seconds = 0;
+  bool frozen_now = false;
+  std::string failure;
+  std::string warning;
+  std::vector<std::string> owed;
+  std::string recovery_point;
+  std::string pre_command, post_command;
+};
+
+struct RunView {
+  std::string arn;
+  std::string name;
+  std::string status;
+  int path = 0;
+  std::string error;
+  std::string message;
+  std::string started, ended;
+  std::vector<LaneView> lanes;
+  bool over() const { return status != "RUNNING"; }
+};
+
+RunView readRun(const json::Object& description);
+
+/// "pre, stop, backup, start, post" of paths 1 to 8.
+std::string pathText(int path);
+/// The block that watch redraws: a heading and a line a lane.
+std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal);
+/// What show prints: the block and, below, failures, debts and where to look next.
+std::vector<std::string> drawRunInFull(const RunView& run, const Terminal& terminal);
+
+}  // namespace sp::cli
