@@ -49,6 +49,8 @@ int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json
 
 struct DemoOptions {
   bool keep = false;
+  /// A directory that `--keep` left: end what runs there and remove it.
+  std::string stop;
 };
 int demoVerb(const DemoOptions& options);
 
