@@ -2,9 +2,12 @@
 import json
 import os
 import pathlib
+import pwd
+import shutil
 import socket
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
@@ -142,15 +145,25 @@ def test_aws_verb_runs_the_cli_here(server):
     assert done.stdout.strip() == ACCOUNT, done.stderr
 
 
-def test_unreadable_credentials_name_file_owner_and_sudo(server, tmp_path):
-    if os.geteuid() != 0:
-        return  # the same directory is readable by its owner
-    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BINARY, "list", "--data-dir", str(server.data)],
-                          capture_output=True, text=True, timeout=60, check=False, cwd="/")
-    if "Permission denied" in done.stderr and "execute" in done.stderr:
-        pytest.fail("the binary's folder is closed to others: run the tests from a path others may enter")
-    assert done.returncode == 1
-    assert "credentials" in done.stderr and "owner root" in done.stderr and "sudo -u root stillpoint" in done.stderr
+def test_unreadable_credentials_name_file_owner_and_sudo():
+    with tempfile.TemporaryDirectory() as directory:
+        # A folder and a binary that another user may enter and run.
+        os.chmod(directory, 0o755)
+        binary = shutil.copy(BINARY, directory)
+        server = Server(directory).start()
+        try:
+            words = [binary, "list", "--data-dir", str(server.data)]
+            if os.geteuid() == 0:
+                words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
+            else:
+                os.chmod(server.data / "credentials", 0)
+            done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+            owner = pwd.getpwuid(os.geteuid()).pw_name
+            assert done.returncode == 1
+            assert str(server.data / "credentials") in done.stderr
+            assert f"owner {owner}" in done.stderr and f"sudo -u {owner} stillpoint" in done.stderr
+        finally:
+            server.close()
 
 
 def test_logs_carry_no_secret(server):
