@@ -1,10 +1,38 @@
-#include <cstdio>
+// One program: the server, the agent, what runs inside machines, and people's verbs.
+#include <fmt/format.h>
 
 #include "agent/agent.h"
+#include "base/failpoint.h"
+#include "cli/cli.h"
+#include "daemon/serve.h"
+
+namespace {
+
+int serve(const sp::cli::ServeFlags& flags) {
+  sp::daemon::Config config;
+  config.data_dir = flags.data_dir.value_or("");
+  if (flags.config) {
+    if (const auto loaded = sp::daemon::loadConfig(*flags.config, config); !loaded) {
+      fmt::print(stderr, "stillpoint: {}\n", loaded.error().text());
+      return 1;
+    }
+  }
+  if (flags.data_dir) config.data_dir = *flags.data_dir;
+  if (flags.listen) config.listen = *flags.listen;
+  if (flags.console_listen) config.console_listen = *flags.console_listen;
+  if (flags.agent_listen) config.agent_listen = *flags.agent_listen;
+  if (flags.failpoints) config.failpoints = *flags.failpoints;
+  if (flags.insecure) config.insecure = true;
+  return sp::daemon::serve(config);
+}
+
+int agent(const sp::cli::AgentFlags& flags) {
+  return sp::agent::runAgent(sp::agent::Options{flags.state_dir, flags.machines_dir, flags.failpoints});
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  // Before anything else: these are started often and must be quick.
-  if (const auto code = sp::agent::internalVerb(argc, argv)) return *code;
-  std::fputs("stillpoint\n", stderr);
-  return 0;
+  if (const auto status = sp::agent::internalVerb(argc, argv)) return *status;
+  return sp::cli::run(argc, argv, {serve, agent, std::string(sp::failpoint::allPointsText())});
 }

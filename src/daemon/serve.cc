@@ -1,0 +1,100 @@
+#include "daemon/serve.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/failpoint.h"
+#include "cli/environment.h"
+#include "daemon/credentials.h"
+#include "daemon/data_dir.h"
+#include "daemon/installation.h"
+
+namespace sp::daemon {
+namespace {
+
+constexpr int kGraceSeconds = 10;
+
+// Port 0 means any free one; the one of the last time is tried first, so that agents find the server again.
+Result<net::Endpoint> endpointOf(const std::string& listen, std::uint16_t last) {
+  SP_TRY(auto endpoint, net::Endpoint::parse(listen));
+  if (endpoint.port == 0) endpoint.port = last;
+  return endpoint;
+}
+
+std::string urlOf(const net::Endpoint& endpoint, bool tls) {
+  auto shown = endpoint;
+  if (shown.address == "0.0.0.0") shown.address = "127.0.0.1";
+  if (shown.address == "::") shown.address = "::1";
+  return (tls ? "https://" : "http://") + shown.text();
+}
+
+Result<void> run(Config config) {
+  if (config.data_dir.empty()) config.data_dir = cli::defaultDataDir();
+  config.data_dir = std::filesystem::absolute(config.data_dir).lexically_normal();
+  SP_CHECK_OK(checkConfig(config));
+  log::configure(config.log_level, config.log_format);
+  if (!config.failpoints.empty()) SP_CHECK_OK(failpoint::arm(config.failpoints));
+
+  // All threads inherit the blocked signals; this one takes them below.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::umask(0077);
+
+  SP_TRY(const auto dir, DataDir::open(config.data_dir));
+  SystemRandom random;
+  SP_TRY(const auto key, loadOrMakeRootKey(dir.path(), std::getenv("STILLPOINT_ROOT_ACCESS_KEY_ID"),
+                                           std::getenv("STILLPOINT_ROOT_SECRET_ACCESS_KEY"), random));
+  ::unsetenv("STILLPOINT_ROOT_SECRET_ACCESS_KEY");
+  SP_TRY(const auto agents_at, endpointOf(config.agent_listen, dir.lastPort("agents")));
+  SP_TRY(const auto installation, Installation::open(config, agents_at, key, random));
+  SP_TRY(const auto api_at, endpointOf(config.listen, dir.lastPort("api")));
+  auto server = net::listenHttp(api_at, installation->apiHandler(), net::HttpLimits{}, config.tls);
+  if (!server && api_at.port != 0 && net::Endpoint::parse(config.listen)->port == 0) {
+    // Somebody else has the last port by now.
+    server = net::listenHttp(*net::Endpoint::parse(config.listen), installation->apiHandler(), net::HttpLimits{}, config.tls);
+  }
+  if (!server) return std::unexpected(std::move(server.error()));
+
+  SP_CHECK_OK(installation->start());
+  (*server)->start();
+  const auto api = urlOf((*server)->endpoint(), config.tls.has_value());
+  const auto agents = installation->agentsEndpoint().text();
+  SP_CHECK_OK(dir.savePorts((*server)->endpoint().port, installation->agentsEndpoint().port));
+  SP_CHECK_OK(dir.announce(api, agents, config.realm.region, config.realm.account));
+  log::info("ready", {{"api", api}, {"agents", agents}, {"data_dir", dir.path()}});
+  log::info("IAM roles are records: policies are not enforced yet; whoever holds the root key may do everything");
+  fmt::print("stillpoint ready api={} agents={}\n", api, agents);
+  std::fflush(stdout);
+  sd_notify(0, "READY=1");
+
+  int taken = 0;
+  sigwait(&signals, &taken);
+  log::info("stopping", {{"signal", taken == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  sd_notify(0, "STOPPING=1");
+  dir.withdraw();
+  (*server)->stop(kGraceSeconds);
+  installation->stop();
+  log::info("stopped");
+  return {};
+}
+
+}  // namespace
+
+int serve(Config config) {
+  const auto ran = run(std::move(config));
+  if (ran) return 0;
+  fmt::print(stderr, "stillpoint serve: {}\n", ran.error().text());
+  return 1;
+}
+
+}  // namespace sp::daemon
