@@ -1,0 +1,221 @@
+"""Killed at every fail point, before and after each thing became durable, on paths 1 and 5; then at random times.
+
+What must hold after each kill and restart: the run ends; the machine runs and nothing is owed to it; no script ran twice;
+a pre-script that may have run was followed by a post-script; the row says what really happened.
+"""
+import os
+import pathlib
+import random
+import signal
+import subprocess
+
+import pytest
+
+from tests.support import runs
+from tests.support.server import BINARY, Server
+from tests.support.until import until
+
+POINTS = [line.split("\t") for line in subprocess.run([BINARY, "serve", "--list-failpoints"], capture_output=True, text=True, check=True).stdout.splitlines()]
+# Points that only other work than a run passes: their own tests are named beside them.
+NOT_IN_A_RUN = {
+    "agent.journal.compact_written": "src/agent/journal_test.cc",
+    "agent.journal.compact_renamed": "src/agent/journal_test.cc",
+}
+RANDOM_KILLS = int(os.environ.get("STILLPOINT_RANDOM_KILLS", "50"))
+
+
+class Sweep:
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.server = Server(directory).start()
+        runs.upload_scripts(self.server)
+        self.instance = runs.launch(self.server)[0]
+        self.points = self.directory / "points"
+        self.count = 0
+
+    def start_armed(self, line):
+        """The server again, with this fail point."""
+        if self.server.process.poll() is None:
+            self.server.stop()
+        self.points.write_text(line + "\n")
+        hits = pathlib.Path(str(self.points) + ".hits")
+        if hits.exists():
+            hits.unlink()
+        self.server.args = ["--failpoints", str(self.points)]
+        self.server.start()
+        runs.online(self.server, [self.instance])
+
+    def start_plain(self):
+        self.server.args = []
+        self.server.start()
+
+    def hit(self):
+        hits = pathlib.Path(str(self.points) + ".hits")
+        return hits.exists() and hits.read_text().strip() != ""
+
+    def begin(self, path, label):
+        """Starts a run; the answer may be lost with the server."""
+        self.count += 1
+        name = f"{label}-{self.count}".replace(".", "-")
+        arn = f"{runs.MACHINE.replace('stateMachine', 'execution')}:{name}"
+        try:
+            runs.start(self.server, name, runs.run_input(path, ids=[self.instance]))
+            acknowledged = True
+        except Exception:  # noqa: BLE001 - whatever the client makes of a cut connection
+            acknowledged = False
+        return arn, name, acknowledged
+
+    def known(self, arn):
+        return any(e["executionArn"] == arn for e in self.server.client("stepfunctions").list_executions(stateMachineArn=runs.MACHINE, maxResults=1000)["executions"])
+
+    def judge(self, path, arn, name, acknowledged, before):
+        """All that must hold once the server is back."""
+        if not self.known(arn):
+            assert not acknowledged, f"{name} was acknowledged and is gone"
+            runs.start(self.server, name, runs.run_input(path, ids=[self.instance]))
+        end = runs.finished(self.server, arn, 120)
+        runs.settled(self.server, self.instance, 120)
+        entry = runs.statuses(self.server, arn)[self.instance]
+        ran = runs.steps(self.server, self.instance)[len(before):]
+        assert len(set(ran)) == len(ran), f"{name}: a script ran twice: {ran}"
+        pre = [command for what, command in ran if what == "pre"]
+        post = [command for what, command in ran if what == "post"]
+        assert len(pre) <= 1, f"{name}: {ran}"
+        assert not pre or post, f"{name}: a pre-script ran and no post-script followed: {ran}"
+        if pre:
+            assert ran[0][0] == "pre", f"{name}: {ran}"
+        if end["status"] == "SUCCEEDED":
+            assert pre and post, f"{name}: called good, but {ran}"
+            assert entry["PreBackupScriptStatus"] == "Success" and entry["PostBackupScriptStatus"] == "Success", entry
+            assert entry["BackupJobStatus"] == "COMPLETED" and entry["FailureMessage"] == "", entry
+            job = self.server.client("backup").describe_backup_job(BackupJobId=entry["BackupJobId"])
+            assert job["State"] == "COMPLETED" and job["RecoveryPointArn"] == entry["RecoveryPointArn"]
+        else:
+            assert end["error"].startswith("Stillpoint."), end
+            assert entry["FailureMessage"], entry
+        return end
+
+    def close(self):
+        self.server.close()
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    made = Sweep(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("path", [1, 5])
+def test_server_killed_at_every_point(sweep, path):
+    never = []
+    for name, process, _ in POINTS:
+        if process != "server" or name in NOT_IN_A_RUN:
+            continue
+        before = runs.steps(sweep.server, sweep.instance)
+        sweep.start_armed(f"{name} kill 1" if not name.startswith("store.") else f"{name} kill {10 + path}")
+        arn, label, acknowledged = sweep.begin(path, name)
+        until(lambda arn=arn: sweep.server.process.poll() is not None or (sweep.known(arn) and runs.finished(sweep.server, arn)), 60, f"{name} is hit, or the run ends")
+        if not sweep.hit():
+            never.append(name)
+        if sweep.server.process.poll() is None:
+            sweep.server.stop()
+        sweep.start_plain()
+        end = sweep.judge(path, arn, label, acknowledged, before)
+        assert end["status"] == "SUCCEEDED", f"{name}: a server killed and started again must not fail a run: {end}"
+    sweep.never = never
+    print(f"path {path}: never hit: {never}")
+    known_elsewhere = [name for name in never if not name.startswith(("s3.", "blob.", "flow.payer", "flow.thaw_sent"))]
+    if path == 1:
+        assert not known_elsewhere, f"fail points that no run of path 1 passes: {known_elsewhere}"
+
+
+@pytest.mark.parametrize("path", [1, 5])
+def test_agents_killed_at_every_point(sweep, path):
+    state = sweep.server.data / "machines" / sweep.instance / "root/var/lib/stillpoint-agent"
+    hit = set()
+    for name, process, _ in POINTS:
+        if process != "agent" or name in NOT_IN_A_RUN:
+            continue
+        before = runs.steps(sweep.server, sweep.instance)
+        hits = state / "failpoints.hits"
+        if hits.exists():
+            hits.unlink()
+        # The machine's agent reads the file when it starts: end the one that runs, its init starts another.
+        (state / "failpoints").write_text(f"{name} kill 1\n")
+        end_agent(sweep.server, sweep.instance)
+        runs.online(sweep.server, [sweep.instance])
+        arn, label, acknowledged = sweep.begin(path, name)
+        until(lambda: hits.exists() or runs.finished(sweep.server, arn), 60, f"{name} is hit, or the run ends")
+        (state / "failpoints").unlink()
+        if hits.exists():
+            hit.add(name)
+            hits.unlink()
+        sweep.judge(path, arn, label, acknowledged, before)
+    missing = [name for name, process, _ in POINTS if process == "agent" and name not in hit and name not in NOT_IN_A_RUN]
+    print(f"path {path}: never hit: {missing}")
+    assert not [m for m in missing if m.startswith("agent.journal") or m.startswith("agent.script") or m.startswith("agent.request") or m.startswith("agent.result")], missing
+
+
+def end_agent(server, instance):
+    for pid in agents_of(server, instance):
+        os.kill(pid, signal.SIGKILL)
+
+
+def agents_of(server, instance):
+    """Pids of the machine's own agent: `stillpoint agent` whose host name is the instance's."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            root = os.readlink(entry / "root")
+            host = subprocess.run(["nsenter", "-t", entry.name, "-u", "hostname"], capture_output=True, text=True, check=False).stdout.strip() if b"agent" in words else ""
+        except OSError:
+            continue
+        if b"agent" in words and host == instance and root:
+            found.append(int(entry.name))
+    return found
+
+
+def test_killed_at_random_times(sweep):
+    """Server, host agent and machine agent, one of them each time; the seed is printed and can be given again."""
+    seed = int(os.environ.get("STILLPOINT_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"STILLPOINT_SEED={seed}")
+    chance = random.Random(seed)
+    for number in range(RANDOM_KILLS):
+        path = chance.choice([1, 5])
+        before = runs.steps(sweep.server, sweep.instance)
+        arn, label, acknowledged = sweep.begin(path, f"random-{seed}")
+        victim = chance.choice(["server", "server", "agent", "host"])
+        delay = chance.uniform(0, 2.5)
+        until(elapsed(delay), delay + 5, "the random time")
+        print(f"{number}: path {path}, {victim} killed after {delay:.3f} s")
+        if victim == "server":
+            sweep.server.kill()
+            sweep.start_plain()
+        elif victim == "agent":
+            end_agent(sweep.server, sweep.instance)
+        else:
+            for pid in host_agents(sweep.server):
+                os.kill(pid, signal.SIGKILL)
+        end = sweep.judge(path, arn, label, acknowledged, before)
+        if victim == "server":
+            assert end["status"] == "SUCCEEDED", end
+
+
+def elapsed(seconds):
+    import time
+
+    deadline = time.monotonic() + seconds
+    return lambda: time.monotonic() >= deadline
+
+
+def host_agents(server):
+    found = []
+    for pid in server.processes():
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"agent" in words and str(server.data / "host-agent").encode() in words:
+            found.append(pid)
+    return found
