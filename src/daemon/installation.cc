@@ -1,0 +1,136 @@
+#include "daemon/installation.h"
+
+#include <future>
+
+#include "daemon/api_front.h"
+#include "daemon/s3_front.h"
+#include "fleet/fleet.h"
+#include "fleet/vault_http.h"
+#include "runtime/core.h"
+#include "services/backup/backup.h"
+#include "services/context.h"
+#include "services/dynamodb/dynamodb.h"
+#include "services/dynamodb/items.h"
+#include "services/ec2/ec2.h"
+#include "services/ec2/instances.h"
+#include "services/s3/s3.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::daemon {
+namespace {
+
+/// What must be there before anything else can be: opened first, closed last.
+struct Foundation {
+  Realm realm;
+  SystemClock clock;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<store::BlobStore> blobs;
+  std::unique_ptr<runtime::Core> core;
+  runtime::AgentReports reports;
+  runtime::MachineLock locks;
+  std::unique_ptr<fleet::Fleet> fleet;
+};
+
+class Wired final : public Installation {
+ public:
+  Wired(std::unique_ptr<Foundation> foundation, const std::string& data_dir, const RootKey& key, Random& random)
+      : base_(std::move(foundation)),
+        random_(random),
+        context_{*base_->core, base_->realm, base_->clock, random, *base_->blobs, base_->fleet->agents(), base_->reports, base_->locks},
+        instances_(context_, base_->fleet->identities()),
+        s3_(context_),
+        s3_gate_(s3_, base_->clock),
+        keeper_(fleet::makeVaultKeeper(data_dir + "/vaults")),
+        backup_(context_, instances_, *keeper_),
+        vault_http_(data_dir + "/vaults", backup_.access()),
+        front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
+    front_.serveS3(s3_gate_);
+    base_->fleet->admit([this](store::Txn& txn, std::string_view agent) { return instances_.admits(txn, agent); });
+    base_->fleet->route("/vault/", vault_http_);
+  }
+
+  net::Handler& apiHandler() override { return front_; }
+  net::Endpoint agentsEndpoint() const override { return base_->fleet->endpoint(); }
+
+  Result<void> start() override {
+    auto recovered = std::make_shared<std::promise<Result<void>>>();
+    base_->core->post(
+        [this](store::Txn& txn) {
+          recover(txn);
+          return true;
+        },
+        [recovered](const Error* error) {
+          if (error != nullptr) recovered->set_value(std::unexpected(*error));
+          else recovered->set_value({});
+        });
+    s3_.sweep();
+    base_->core->start();
+    SP_CHECK_OK(withContext(recovered->get_future().get(), "take up what was under way"));
+    return base_->fleet->start();
+  }
+
+  void stop() override {
+    base_->fleet->stop();
+    base_->core->stop();
+  }
+
+ private:
+  std::vector<aws::ServiceTable> tables() {
+    std::vector<aws::ServiceTable> tables;
+    tables.push_back(services::makeDynamoDb(context_));
+    tables.push_back(services::ec2::makeEc2(context_, instances_));
+    tables.push_back(backup_.makeBackup());
+    return tables;
+  }
+
+  static aws::KeyRing keyRing(const RootKey& key) {
+    aws::KeyRing ring;
+    ring.add(key.access_key_id, key.secret_access_key);
+    return ring;
+  }
+
+  /// First job after every start.
+  void recover(store::Txn& txn) {
+    dynamodb::ensureTable(txn, random_, "PrePostBackupLog", "SM_Execution_ID");
+    backup_.recover(txn);
+  }
+
+  std::unique_ptr<Foundation> base_;
+  Random& random_;
+  services::Context context_;
+  services::ec2::Instances instances_;
+  services::s3::S3 s3_;
+  S3Gate s3_gate_;
+  std::unique_ptr<runtime::VaultKeeper> keeper_;
+  services::backup::Backup backup_;
+  fleet::VaultHttp vault_http_;
+  ApiFront front_;
+};
+
+Result<std::unique_ptr<fleet::Fleet>> openFleet(const Config& config, const net::Endpoint& at, Foundation& base, Random& random) {
+  fleet::FleetOptions options;
+  options.data_dir = config.data_dir;
+  options.listen = at;
+  options.agent_failpoints = config.failpoints;
+  auto fleet = fleet::Fleet::open(options, *base.core, base.reports, base.clock, random);
+  if (fleet || fleet.error().code != "net.bind") return fleet;
+  SP_TRY(const auto asked, net::Endpoint::parse(config.agent_listen));
+  if (asked.port != 0) return fleet;
+  // Somebody else has the port of the last time by now: agents are told the new one.
+  options.listen = asked;
+  return fleet::Fleet::open(options, *base.core, base.reports, base.clock, random);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Installation>> Installation::open(const Config& config, const net::Endpoint& agents_at, const RootKey& key, Random& random) {
+  auto base = std::make_unique<Foundation>();
+  base->realm = config.realm;
+  SP_TRY(base->store, store::openSqlite(config.data_dir + "/store.db"));
+  SP_TRY(base->blobs, store::BlobStore::open(config.data_dir + "/blobs", random));
+  base->core = std::make_unique<runtime::Core>(*base->store, base->clock, random);
+  SP_TRY(base->fleet, openFleet(config, agents_at, *base, random));
+  return std::make_unique<Wired>(std::move(base), config.data_dir, key, random);
+}
+
+}  // namespace sp::daemon
