@@ -102,7 +102,7 @@ int instanceListVerb(const Target& target, bool json) {
     return 0;
   }
   Terminal terminal;
-  if (all.empty()) fmt::print("no machines yet (aws ec2 run-instances --image-id ami-demo --min-count 1 --max-count 1)\n");
+  if (all.empty()) fmt::print("no machines yet (aws ec2 run-instances --image-id ami-demo --count 1)\n");
   for (const auto& element : all) {
     const auto& instance = element.get_object();
     const auto state = json::textOr(instance, "State");

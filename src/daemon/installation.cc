@@ -4,6 +4,7 @@
 
 #include "daemon/api_front.h"
 #include "daemon/s3_front.h"
+#include "fleet/command_http.h"
 #include "fleet/fleet.h"
 #include "fleet/vault_http.h"
 #include "runtime/core.h"
@@ -13,7 +14,12 @@
 #include "services/dynamodb/items.h"
 #include "services/ec2/ec2.h"
 #include "services/ec2/instances.h"
+#include "services/iam/iam.h"
 #include "services/s3/s3.h"
+#include "services/ssm/commands.h"
+#include "services/ssm/files.h"
+#include "services/ssm/ssm.h"
+#include "services/sts/sts.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace sp::daemon {
@@ -40,6 +46,9 @@ class Wired final : public Installation {
         instances_(context_, base_->fleet->identities()),
         s3_(context_),
         s3_gate_(s3_, base_->clock),
+        commands_(context_, instances_, s3_.objects()),
+        command_files_(context_, commands_, s3_.objects()),
+        command_http_(command_files_),
         keeper_(fleet::makeVaultKeeper(data_dir + "/vaults")),
         backup_(context_, instances_, *keeper_),
         vault_http_(data_dir + "/vaults", backup_.access()),
@@ -47,6 +56,7 @@ class Wired final : public Installation {
     front_.serveS3(s3_gate_);
     base_->fleet->admit([this](store::Txn& txn, std::string_view agent) { return instances_.admits(txn, agent); });
     base_->fleet->route("/vault/", vault_http_);
+    base_->fleet->route("/commands/", command_http_);
   }
 
   net::Handler& apiHandler() override { return front_; }
@@ -63,9 +73,9 @@ class Wired final : public Installation {
           if (error != nullptr) recovered->set_value(std::unexpected(*error));
           else recovered->set_value({});
         });
-    s3_.sweep();
     base_->core->start();
     SP_CHECK_OK(withContext(recovered->get_future().get(), "take up what was under way"));
+    s3_.sweep();
     return base_->fleet->start();
   }
 
@@ -77,7 +87,10 @@ class Wired final : public Installation {
  private:
   std::vector<aws::ServiceTable> tables() {
     std::vector<aws::ServiceTable> tables;
+    tables.push_back(services::sts::makeSts());
+    tables.push_back(services::iam::makeIam(context_));
     tables.push_back(services::makeDynamoDb(context_));
+    tables.push_back(services::ssm::makeSsm(context_, commands_, instances_));
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
     return tables;
@@ -101,6 +114,9 @@ class Wired final : public Installation {
   services::ec2::Instances instances_;
   services::s3::S3 s3_;
   S3Gate s3_gate_;
+  services::ssm::Commands commands_;
+  services::ssm::BucketFiles command_files_;
+  fleet::CommandHttp command_http_;
   std::unique_ptr<runtime::VaultKeeper> keeper_;
   services::backup::Backup backup_;
   fleet::VaultHttp vault_http_;
