@@ -11,8 +11,8 @@
 namespace sp::daemon {
 namespace {
 
-std::string place(const std::string& file, const toml::node& node) {
-  return fmt::format("{}:{}:{}", file, node.source().begin.line, node.source().begin.column);
+std::string place(const std::string& file, const toml::key& key) {
+  return fmt::format("{}:{}:{}", file, key.source().begin.line, key.source().begin.column);
 }
 
 class Section {
@@ -52,14 +52,14 @@ class Section {
       const std::string name(key.str());
       const auto full = name_.empty() ? name : name_ + "." + name;
       if (const auto sub = subsections.find(name); sub != subsections.end()) {
-        if (!node.is_table()) return fail("config.type", fmt::format("{}: {} must be a table ([{}])", place(file_, node), full, full));
+        if (!node.is_table()) return fail("config.type", fmt::format("{}: {} must be a table ([{}])", place(file_, key), full, full));
         SP_CHECK_OK(sub->second->read(*node.as_table()));
         continue;
       }
       const auto known = keys_.find(name);
-      if (known == keys_.end()) return fail("config.unknown", fmt::format("{}: unknown key {}", place(file_, node), full));
+      if (known == keys_.end()) return fail("config.unknown", fmt::format("{}: unknown key {}", place(file_, key), full));
       const std::string wanted = known->second(node);
-      if (!wanted.empty()) return fail("config.type", fmt::format("{}: {} must be {}", place(file_, node), full, wanted));
+      if (!wanted.empty()) return fail("config.type", fmt::format("{}: {} must be {}", place(file_, key), full, wanted));
     }
     return {};
   }

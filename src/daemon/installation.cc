@@ -8,6 +8,7 @@
 #include "fleet/fleet.h"
 #include "fleet/vault_http.h"
 #include "runtime/core.h"
+#include "runtime/execution_runtime.h"
 #include "services/backup/backup.h"
 #include "services/context.h"
 #include "services/dynamodb/dynamodb.h"
@@ -19,8 +20,12 @@
 #include "services/ssm/commands.h"
 #include "services/ssm/files.h"
 #include "services/ssm/ssm.h"
+#include "services/states/states.h"
+#include "services/stillpoint/adapters.h"
+#include "services/stillpoint/stillpoint.h"
 #include "services/sts/sts.h"
 #include "store/sqlite/sqlite_store.h"
+#include "tasks/task_registry.h"
 
 namespace sp::daemon {
 namespace {
@@ -52,7 +57,14 @@ class Wired final : public Installation {
         keeper_(fleet::makeVaultKeeper(data_dir + "/vaults")),
         backup_(context_, instances_, *keeper_),
         vault_http_(data_dir + "/vaults", backup_.access()),
+        executions_(*base_->core),
+        stillpoint_(context_, commands_, s3_.objects(), instances_, backup_),
+        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs()),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
+    executions_.setTasks(tasks_);
+    tasks_.attach(executions_);
+    stillpoint_.attach(executions_);
+    tasks_.serve(tables());
     front_.serveS3(s3_gate_);
     base_->fleet->admit([this](store::Txn& txn, std::string_view agent) { return instances_.admits(txn, agent); });
     base_->fleet->route("/vault/", vault_http_);
@@ -63,18 +75,20 @@ class Wired final : public Installation {
   net::Endpoint agentsEndpoint() const override { return base_->fleet->endpoint(); }
 
   Result<void> start() override {
-    auto recovered = std::make_shared<std::promise<Result<void>>>();
+    std::promise<void> done;
+    Result<void> recovered;
     base_->core->post(
-        [this](store::Txn& txn) {
-          recover(txn);
-          return true;
+        [this, &recovered](store::Txn& txn) {
+          recovered = recover(txn);
+          return recovered.has_value();
         },
-        [recovered](const Error* error) {
-          if (error != nullptr) recovered->set_value(std::unexpected(*error));
-          else recovered->set_value({});
+        [&done, &recovered](const Error* error) {
+          if (error != nullptr) recovered = std::unexpected(*error);
+          done.set_value();
         });
     base_->core->start();
-    SP_CHECK_OK(withContext(recovered->get_future().get(), "take up what was under way"));
+    done.get_future().wait();
+    SP_CHECK_OK(withContext(std::move(recovered), "take up what was under way"));
     s3_.sweep();
     return base_->fleet->start();
   }
@@ -93,6 +107,8 @@ class Wired final : public Installation {
     tables.push_back(services::ssm::makeSsm(context_, commands_, instances_));
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
+    tables.push_back(services::makeStates(context_, executions_, tasks_));
+    tables.push_back(stillpoint_.makeStillpoint());
     return tables;
   }
 
@@ -103,9 +119,11 @@ class Wired final : public Installation {
   }
 
   /// First job after every start.
-  void recover(store::Txn& txn) {
-    dynamodb::ensureTable(txn, random_, "PrePostBackupLog", "SM_Execution_ID");
+  Result<void> recover(store::Txn& txn) {
+    dynamodb::ensureTable(txn, random_, services::stillpoint::kJobLogTable, "SM_Execution_ID");
     backup_.recover(txn);
+    return services::registerBuiltin(txn, context_, executions_, tasks_, services::stillpoint::kPrePostBackup,
+                                     std::string(services::stillpoint::prePostBackupDefinition()));
   }
 
   std::unique_ptr<Foundation> base_;
@@ -120,6 +138,9 @@ class Wired final : public Installation {
   std::unique_ptr<runtime::VaultKeeper> keeper_;
   services::backup::Backup backup_;
   fleet::VaultHttp vault_http_;
+  runtime::ExecutionRuntime executions_;
+  services::stillpoint::Stillpoint stillpoint_;
+  tasks::TaskRegistry tasks_;
   ApiFront front_;
 };
 
