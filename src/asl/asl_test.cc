@@ -176,6 +176,30 @@ TEST(Compile, IsBoundedWhateverComes) {
   EXPECT_THAT(problems(std::string(2'000'000, ' ')), HasSubstr("larger than 1048576 bytes"));
 }
 
+// Texts near to good ones are where parsers break: none may crash, hang or be taken and then fail to be read.
+TEST(Compile, SurvivesDamagedTexts) {
+  const std::vector<std::string> good = {
+      R"j({"StartAt":"P","States":{"P":{"Type":"Pass","Parameters":{"a.$":"States.Format('{}', $.x[0])"},"Next":"C"},
+        "C":{"Type":"Choice","Choices":[{"Variable":"$.l[?(@.n > 1)]","IsPresent":true,"Next":"S"}],"Default":"S"},"S":{"Type":"Succeed"}}})j",
+      "$.list[?(@.n > 1 && !(@.s == 'y'))]..['a','b'][1:-1:2]", "States.Format('{} \\'{}', States.Array(1, $.a['b c'], null), $$.State.Name)"};
+  Dice dice(7);
+  Context context;
+  const auto document = *json::parse(kDocument);
+  for (int round = 0; round < 20'000; ++round) {
+    auto text = good[dice.next() % good.size()];
+    for (auto changes = 1 + dice.next() % 4; changes > 0; --changes) {
+      const auto at = dice.next() % text.size();
+      constexpr std::string_view kMarks = "$.[]()'\"\\,:?@*!&|{}0 ";
+      if (dice.next() % 3 == 0) text.erase(at, 1 + dice.next() % 3);
+      else text.insert(at, 1, kMarks[dice.next() % kMarks.size()]);
+      if (text.empty()) text = "$";
+    }
+    static_cast<void>(compile(text));
+    if (const auto path = Path::parse(text)) static_cast<void>(path->read(document));
+    if (const auto expression = Expression::parse(text)) static_cast<void>(expression->evaluate({document, context, dice}, "f"));
+  }
+}
+
 bool chooses(std::string_view rule, std::string_view input) {
   const auto text = fmt::format(R"({{"StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{{{},"Next":"B"}}]}},"B":{{"Type":"Succeed"}}}}}})", rule);
   const auto made = compile(text);

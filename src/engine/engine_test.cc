@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/history.h"
 #include "engine/step.h"
 
 namespace sp::engine {
@@ -414,8 +415,23 @@ TEST(Engine, LambdaTasksHaveTheirOwnEvents) {
   EXPECT_THAT(e.types(), HasSubstr("3<2 LambdaFunctionScheduled, 4<3 LambdaFunctionStarted, 5<4 LambdaFunctionSucceeded"));
 }
 
+TEST(Engine, ALongDocumentIsStoredOnce) {
+  const auto long_text = "\"" + std::string(5000, 'x') + "\"";
+  Execution e(machine(R"("A":{"Type":"Pass","Next":"B"},"B":{"Type":"Task","Resource":"arn:aws:states:::x:y","Next":"C"},"C":{"Type":"Pass","End":true})"), long_text);
+  EXPECT_EQ(json::toText(*json::find(e.event(2), "stateEnteredEventDetails")), R"({"name":"A","input":{"event":1},"inputDetails":{"truncated":false}})");
+  EXPECT_EQ(namedEvent(e.event(2)), 1);
+  EXPECT_EQ(namedEvent(e.event(1)), 0);
+  e.succeed(e.task(), "\"" + std::string(6000, 'y') + "\"");
+  EXPECT_THAT(json::toText(e.event(7)), HasSubstr("yyyy"));
+  EXPECT_EQ(namedEvent(e.event(9)), 7);
+  EXPECT_EQ(json::toText(*json::find(e.event(11), "executionSucceededEventDetails")), R"({"output":{"event":7},"outputDetails":{"truncated":false}})");
+  auto entered = e.event(2);
+  resolveDocument(entered, e.event(1));
+  EXPECT_EQ(json::textOr(json::find(entered, "stateEnteredEventDetails")->get_object(), "input"), long_text);
+}
+
 TEST(State, DamagedTextsAreRefused) {
-  for (const auto* text : {"", "{}", "[]", "[2,[],[],0,[],[]]", "[1,[],[],0,[],[]]"}) EXPECT_FALSE(decode(text)) << text;
+  for (const auto* text : {"", "{}", "[]", "[2,[],[],[],[],[]]", "[1,[],[],[],[],[]]"}) EXPECT_FALSE(decode(text)) << text;
 }
 
 }  // namespace

@@ -46,11 +46,45 @@ Details& Details::document(std::string_view name_text, const Payload& payload) {
 }
 
 Details& Details::plainDocument(std::string_view name_text, const Payload& payload) {
+  if (payload.event != 0 && payload.text().size() > kRepeatedDocument) {
+    name(name_text);
+    members_ += "{\"event\":";
+    appendNumber(members_, payload.event);
+    members_ += '}';
+    return *this;
+  }
   const auto& quoted = payload.quoted();
   members_.reserve(members_.size() + quoted.size() + 64);
   name(name_text);
   members_ += quoted;
   return *this;
+}
+
+namespace {
+
+/// The member of an event's details that is its document, or nullptr. `Event` is const or not.
+template <class Event>
+auto* documentIn(Event& event) {
+  decltype(&event.begin()->value()) found = nullptr;
+  for (auto& member : event) {
+    if (!member.value().is_object()) continue;
+    for (const auto* key : {"input", "output", "parameters"})
+      if (auto* value = member.value().get_object().if_contains(key)) found = value;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::int64_t namedEvent(const json::Object& event) {
+  const auto* document = documentIn(event);
+  return document != nullptr && document->is_object() ? json::intOr(document->get_object(), "event", 0) : 0;
+}
+
+void resolveDocument(json::Object& event, const json::Object& holder) {
+  auto* place = documentIn(event);
+  const auto* document = documentIn(holder);
+  if (place != nullptr && document != nullptr) *place = *document;
 }
 
 HistoryLog::HistoryLog(std::int64_t next_event, Instant now) : first_event_(next_event), next_event_(next_event) {

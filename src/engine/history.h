@@ -19,7 +19,8 @@ class Details {
   /// Left out when empty.
   Details& textIf(std::string_view name, std::string_view value);
   Details& number(std::string_view name, std::int64_t value);
-  /// A document as a string ("input") and, beside it, "inputDetails":{"truncated":false}.
+  /// A document as a string ("input") and, beside it, "inputDetails":{"truncated":false}. A long one that an earlier event
+  /// holds is stored as {"event":ID}, to be read there (namedEvent, resolveDocument).
   Details& document(std::string_view name, const Payload& payload);
   /// A document as a string alone.
   Details& plainDocument(std::string_view name, const Payload& payload);
@@ -29,6 +30,14 @@ class Details {
   void name(std::string_view name);
   std::string members_;
 };
+
+/// Shorter documents are repeated rather than named.
+constexpr std::size_t kRepeatedDocument = 512;
+
+/// The event that holds the document a stored event only names; 0: it names none.
+std::int64_t namedEvent(const json::Object& event);
+/// Puts the document of `holder` where `event` names it.
+void resolveDocument(json::Object& event, const json::Object& holder);
 
 /// The events of one step.
 class HistoryLog {

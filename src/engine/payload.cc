@@ -39,10 +39,4 @@ const std::string& Payload::quoted() const {
   return body_->quoted;
 }
 
-std::size_t Payload::footprint() const {
-  if (body_ == nullptr) return 0;
-  const auto size = body_->text ? body_->text->size() : 256;
-  return sizeof(Body) + size + body_->quoted.size() + (body_->value ? size * 3 : 0);
-}
-
 }  // namespace sp::engine

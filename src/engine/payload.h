@@ -2,6 +2,7 @@
 // other when somebody asks for it. What passes through a state untouched is neither parsed nor written again, and keeps
 // the very text it came with.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,11 +26,13 @@ class Payload {
   const std::string& quoted() const;
   /// Same document in memory.
   const void* identity() const { return body_.get(); }
-  /// About the bytes it holds in memory.
-  std::size_t footprint() const;
+
+  /// The history event that holds this very document, so that later ones can name it instead of repeating it; 0: none yet.
+  /// Belongs to the handle: who copies a payload knows it too, others do not.
+  std::int64_t event = 0;
 
   friend bool operator==(const Payload& a, const Payload& b) {
-    return a.body_ == b.body_ || (a.body_ != nullptr && b.body_ != nullptr && a.text() == b.text());
+    return a.event == b.event && (a.body_ == b.body_ || (a.body_ != nullptr && b.body_ != nullptr && a.text() == b.text()));
   }
 
  private:

@@ -24,12 +24,13 @@ class Encoder {
     comma();
     out_ += json::quote(value);
   }
-  /// Its place in the list of documents; -1: none.
+  /// Its place in the list of documents and the event that holds it; -1 alone: none.
   void document(const Payload& payload) {
     if (!payload) return number(-1);
     const auto [found, fresh] = places_.emplace(payload.identity(), static_cast<std::int64_t>(documents_.size()));
     if (fresh) documents_.push_back(&payload);
     number(found->second);
+    number(payload.event);
   }
   void open() {
     comma();
@@ -116,9 +117,13 @@ class Decoder {
   Payload document(const std::vector<Payload>& documents) {
     const auto place = number();
     if (place == -1) return {};
-    if (place >= 0 && place < static_cast<std::int64_t>(documents.size())) return documents[static_cast<std::size_t>(place)];
-    ok = false;
-    return {};
+    if (place < 0 || place >= static_cast<std::int64_t>(documents.size())) {
+      ok = false;
+      return {};
+    }
+    auto payload = documents[static_cast<std::size_t>(place)];
+    payload.event = number();
+    return payload;
   }
   bool more() const { return ok && at_ < array_->size(); }
 
@@ -159,7 +164,7 @@ bool decodeFrame(const json::Value& value, const std::vector<Payload>& documents
 
 }  // namespace
 
-// [version, [identity…], [counters…], input, [[frame…], …], [document, …]]
+// [version, [identity…], [counters…], [input], [[frame…], …], [document, …]]
 std::string encode(const State& state) {
   std::string out = "[";
   Encoder e(out);
@@ -174,7 +179,9 @@ std::string encode(const State& state) {
   for (const auto n : {state.next_event, state.next_frame, state.next_number, state.deadline_timer, state.resume_timer, static_cast<std::int64_t>(state.ended)})
     e.number(n);
   e.close();
+  e.open();
   e.document(state.input);
+  e.close();
   e.open();
   for (const auto& [frame_id, frame] : state.frames) encodeFrame(e, frame);
   e.close();
@@ -190,7 +197,7 @@ Result<State> decode(std::string_view text) {
   if (d.number() != kVersion) return damaged();
   const auto* identity = d.next();
   const auto* counters = d.next();
-  const auto input = d.number();
+  const auto* input = d.next();
   const auto* frames = d.list();
   const auto* texts = d.list();
   if (!d.ok) return damaged();
@@ -210,8 +217,9 @@ Result<State> decode(std::string_view text) {
     if (!one.is_string()) return damaged();
     documents.push_back(Payload::fromText(json::toStd(one.get_string())));
   }
-  if (!i.ok || !c.ok || input < 0 || input >= static_cast<std::int64_t>(documents.size())) return damaged();
-  state.input = documents[static_cast<std::size_t>(input)];
+  Decoder first(*input);
+  state.input = first.document(documents);
+  if (!i.ok || !c.ok || !first.ok || !state.input) return damaged();
   for (const auto& one : *frames) {
     Frame frame;
     if (!decodeFrame(one, documents, frame)) return damaged();

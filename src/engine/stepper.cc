@@ -124,7 +124,7 @@ bool Stepper::on(const Start&) {
   if (state_.next_event != 1) return false;
   Details details;
   details.document("input", state_.input).text("roleArn", state_.identity->role_arn);
-  log_.add("ExecutionStarted", 0, "executionStarted", details);
+  state_.input.event = log_.add("ExecutionStarted", 0, "executionStarted", details);
   if (definition_.timeout_seconds) state_.deadline_timer = setTimer(inputs_.now + std::chrono::seconds(*definition_.timeout_seconds));
   auto& top = state_.frames[state_.next_frame];
   top.id = state_.next_frame++;
@@ -158,8 +158,9 @@ bool Stepper::on(const TaskSucceeded& succeeded) {
   const auto [type, name] = taskEvent(resource.kind, "Succeeded");
   auto details = resourceDetails(resource);
   details.document("output", succeeded.output);
-  event(*frame, type, name, details);
-  succeed(*frame, succeeded.output);
+  auto output = succeeded.output;
+  output.event = event(*frame, type, name, details);
+  succeed(*frame, std::move(output));
   return true;
 }
 
@@ -270,6 +271,7 @@ void Stepper::enter(Frame& frame, int state, Payload input) {
   Details details;
   details.text("name", def(frame).name).document("input", frame.input);
   frame.entered_event = event(frame, fmt::format("{}StateEntered", asl::typeName(def(frame).type)), "stateEntered", details);
+  if (frame.input.event == 0) frame.input.event = frame.entered_event;
   ready_.push_back(frame.id);
 }
 
@@ -289,8 +291,9 @@ void Stepper::leave(Frame& frame, Payload output, int next) {
   if (tooLarge(frame, output)) return;
   Details details;
   details.text("name", def(frame).name).document("output", output);
-  event(frame, fmt::format("{}StateExited", asl::typeName(def(frame).type)), "stateExited", details);
+  const auto exited = event(frame, fmt::format("{}StateExited", asl::typeName(def(frame).type)), "stateExited", details);
   if (full_) return;
+  if (output.event == 0) output.event = exited;
   if (next >= 0) enter(frame, next, std::move(output));
   else endScope(frame, std::move(output));
 }

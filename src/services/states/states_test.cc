@@ -160,6 +160,18 @@ TEST_F(StatesTest, ExecutionsAndHistoryArePaged) {
   EXPECT_EQ(ids, "4321");
 }
 
+TEST_F(StatesTest, LongDocumentsAreShownWholeInEveryEvent) {
+  const auto machine = create("p", kPass);
+  const auto input = "\"" + std::string(3000, 'x') + "\"";
+  const auto execution = *json::find(call("StartExecution", {{"stateMachineArn", machine}, {"input", input}}), "executionArn");
+  int shown = 0;
+  for (const auto& event : json::find(call("GetExecutionHistory", {{"executionArn", execution}}), "events")->get_array())
+    for (const auto& member : event.get_object())
+      for (const auto* key : {"input", "output"})
+        if (member.value().is_object() && json::textOr(member.value().get_object(), key) == input) ++shown;
+  EXPECT_EQ(shown, 4);
+}
+
 TEST_F(StatesTest, RunningExecutionsKeepTheirDefinition) {
   const auto machine = create("m");
   const auto execution = json::textOr(call("StartExecution", {{"stateMachineArn", machine}}), "executionArn");
