@@ -37,7 +37,8 @@ struct Options {
   double seconds = 3;
 };
 
-std::string signedRequest(const Options& options, std::string_view service, std::string_view type, std::string_view target, const std::string& body) {
+std::string signedRequest(const Options& options, std::string_view service, std::string_view type, std::string_view target,
+                          const std::string& body) {
   const auto host = fmt::format("{}:{}", options.host, options.port);
   std::vector<sp::aws::HeaderView> headers = {{"Host", host}, {"Content-Type", type}};
   if (!target.empty()) headers.push_back({"X-Amz-Target", target});
@@ -68,7 +69,8 @@ class Requests {
   void sign() {
     made_.clear();
     if (options_.workload == "identity") {
-      made_.push_back(signedRequest(options_, "sts", "application/x-www-form-urlencoded; charset=utf-8", "", "Action=GetCallerIdentity&Version=2011-06-15"));
+      made_.push_back(signedRequest(options_, "sts", "application/x-www-form-urlencoded; charset=utf-8", "",
+                                    "Action=GetCallerIdentity&Version=2011-06-15"));
       return;
     }
     const auto colon = options_.workload.find(':');
@@ -76,9 +78,11 @@ class Requests {
     const bool put = options_.workload.starts_with("put");
     const std::string filler(1000, 'x');
     for (int i = 0; i < 500; ++i, ++serial_) {
-      const auto body = put ? fmt::format(R"({{"TableName":"{}","Item":{{"id":{{"S":"k{:09}"}},"v":{{"S":"{}"}}}}}})", table, serial_, filler)
-                            : fmt::format(R"({{"TableName":"{}","Key":{{"id":{{"S":"k{:09}"}}}}}})", table, serial_ % 1000);
-      made_.push_back(signedRequest(options_, "dynamodb", "application/x-amz-json-1.0", put ? "DynamoDB_20120810.PutItem" : "DynamoDB_20120810.GetItem", body));
+      const auto body =
+          put ? fmt::format(R"({{"TableName":"{}","Item":{{"id":{{"S":"k{:09}"}},"v":{{"S":"{}"}}}}}})", table, serial_, filler)
+              : fmt::format(R"({{"TableName":"{}","Key":{{"id":{{"S":"k{:09}"}}}}}})", table, serial_ % 1000);
+      made_.push_back(signedRequest(options_, "dynamodb", "application/x-amz-json-1.0",
+                                    put ? "DynamoDB_20120810.PutItem" : "DynamoDB_20120810.GetItem", body));
     }
   }
 
@@ -106,7 +110,8 @@ int connectTo(const Options& options) {
   address.sin_family = AF_INET;
   address.sin_port = htons(options.port);
   inet_pton(AF_INET, options.host.c_str(), &address.sin_addr);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) die("cannot connect: " + std::string(std::strerror(errno)));
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    die("cannot connect: " + std::string(std::strerror(errno)));
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return fd;
@@ -115,7 +120,8 @@ int connectTo(const Options& options) {
 // Small requests always fit the socket's buffer.
 void send(Connection& connection, const std::string& request) {
   connection.sent = SteadyClock::now();
-  if (::send(connection.fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) die("a request was not taken whole");
+  if (::send(connection.fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+    die("a request was not taken whole");
 }
 
 // The length of a complete answer at the front, else 0.
@@ -199,7 +205,8 @@ int main(int argc, char** argv) {
   auto outcome = run(options, options.seconds);
   if (outcome.errors > 0) fmt::print(stderr, "first answer that was not 200:\n{}\n", outcome.first_error);
   std::ranges::sort(outcome.us);
-  fmt::print("{{\"workload\":\"{}\",\"connections\":{},\"per_second\":{:.0f},\"p50_us\":{:.0f},\"p99_us\":{:.0f},\"errors\":{}}}\n", options.workload,
-             options.connections, static_cast<double>(outcome.us.size()) / outcome.seconds, percentile(outcome.us, 0.5), percentile(outcome.us, 0.99), outcome.errors);
+  fmt::print("{{\"workload\":\"{}\",\"connections\":{},\"per_second\":{:.0f},\"p50_us\":{:.0f},\"p99_us\":{:.0f},\"errors\":{}}}\n",
+             options.workload, options.connections, static_cast<double>(outcome.us.size()) / outcome.seconds, percentile(outcome.us, 0.5),
+             percentile(outcome.us, 0.99), outcome.errors);
   return outcome.errors == 0 ? 0 : 1;
 }

@@ -19,14 +19,19 @@ std::unexpected<ApiError> malformedChunk(std::string_view what) {
   return refuse("InvalidRequest", fmt::format("The aws-chunked body is malformed: {}.", what));
 }
 std::unexpected<ApiError> malformedTrailer() {
-  return refuse("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.");
+  return refuse("MalformedTrailerError",
+                "The request contained trailing data that was not well-formed or did not conform to our published schema.");
 }
 std::unexpected<ApiError> incomplete(std::string message) { return refuse("IncompleteBody", std::move(message)); }
 
 }  // namespace
 
 ChunkedDecoder::ChunkedDecoder(const VerifiedRequest& request, std::string_view announced, std::optional<std::uint64_t> decoded_length)
-    : payload_(request.payload), time_(request.time), scope_(request.scope), key_(request.signing_key), previous_(request.signature),
+    : payload_(request.payload),
+      time_(request.time),
+      scope_(request.scope),
+      key_(request.signing_key),
+      previous_(request.signature),
       decoded_length_(decoded_length) {
   for (const auto name : split(announced, ','))
     if (const auto trimmed = trim(name); !trimmed.empty()) announced_.push_back(toLower(trimmed));
@@ -84,7 +89,8 @@ std::expected<void, ApiError> ChunkedDecoder::onSize(std::string_view line) {
   }
   given_ += size;
   if (given_ < size || (decoded_length_ && given_ > *decoded_length_))
-    return incomplete(fmt::format("The body holds more than the {} bytes that x-amz-decoded-content-length announces.", decoded_length_.value_or(0)));
+    return incomplete(
+        fmt::format("The body holds more than the {} bytes that x-amz-decoded-content-length announces.", decoded_length_.value_or(0)));
   left_ = size;
   last_chunk_ = size == 0;
   state_ = State::data;

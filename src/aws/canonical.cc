@@ -39,7 +39,8 @@ std::optional<std::string> RequestView::parameter(std::string_view name) const {
     const auto equals = part.find('=');
     const auto key = percentDecode(part.substr(0, equals));
     if (!key || *key != name) continue;
-    return equals == std::string_view::npos ? std::string{} : percentDecode(part.substr(equals + 1)).value_or(std::string(part.substr(equals + 1)));
+    return equals == std::string_view::npos ? std::string{}
+                                            : percentDecode(part.substr(equals + 1)).value_or(std::string(part.substr(equals + 1)));
   }
   return std::nullopt;
 }

@@ -120,7 +120,8 @@ std::expected<json::Object, ApiError> decodeJsonBody(std::string_view body) {
   if (trim(body).empty()) return json::Object{};
   auto parsed = json::parse(body, kDepth);
   if (!parsed) return refuse("SerializationException", "The body is not the JSON this operation reads: " + parsed.error().message);
-  if (!parsed->is_object()) return refuse("SerializationException", fmt::format("The body must be a JSON object, not a {}.", json::kindName(*parsed)));
+  if (!parsed->is_object())
+    return refuse("SerializationException", fmt::format("The body must be a JSON object, not a {}.", json::kindName(*parsed)));
   return std::move(parsed->get_object());
 }
 
@@ -128,10 +129,15 @@ ApiError unknownOperation(Protocol protocol, std::string_view service, std::stri
   switch (protocol) {
     case Protocol::query:
     case Protocol::ec2:
-      return {"InvalidAction", fmt::format("The action {} is not valid for this web service: this server does not offer it.", operation), 400, true, {}};
+      return {"InvalidAction",
+              fmt::format("The action {} is not valid for this web service: this server does not offer it.", operation),
+              400,
+              true,
+              {}};
     case Protocol::restJson:
       return {"UnknownOperationException", fmt::format("The service {} has no operation {}.", service, operation), 404, true, {}};
-    case Protocol::restXml: return {"NotImplemented", "A header you provided implies functionality that is not implemented.", 501, false, {}};
+    case Protocol::restXml:
+      return {"NotImplemented", "A header you provided implies functionality that is not implemented.", 501, false, {}};
     default: return {"UnknownOperationException", fmt::format("The service {} has no operation {}.", service, operation), 400, true, {}};
   }
 }

@@ -71,7 +71,8 @@ std::string s3ErrorBody(const ApiError& error, std::string_view request_id, std:
 std::string xmlOutput(const ServiceTable& table, const Operation& operation, const json::Object& output, std::string_view request_id) {
   XmlWriter xml;
   const bool is_ec2 = table.protocol == Protocol::ec2;
-  xml.open(operation.name + "Response", is_ec2 && table.target_or_namespace.empty() ? kEc2Namespace : std::string_view(table.target_or_namespace));
+  xml.open(operation.name + "Response",
+           is_ec2 && table.target_or_namespace.empty() ? kEc2Namespace : std::string_view(table.target_or_namespace));
   if (is_ec2) {
     xml.element("requestId", request_id);
   } else {

@@ -36,7 +36,8 @@ Node& child(Map& map, const Key& key) {
 
 std::expected<void, ApiError> insert(Node& root, const std::string& name, std::string value, bool is_ec2) {
   const auto parts = split(name, '.');
-  if (parts.size() > kDepth) return malformed(is_ec2, fmt::format("The parameter {} is nested deeper than {} levels.", name.substr(0, 200), kDepth));
+  if (parts.size() > kDepth)
+    return malformed(is_ec2, fmt::format("The parameter {} is nested deeper than {} levels.", name.substr(0, 200), kDepth));
   Node* at = &root;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto part = parts[i];
@@ -48,7 +49,8 @@ std::expected<void, ApiError> insert(Node& root, const std::string& name, std::s
     } else {
       const auto index = parseInt(part);
       if (!index || *index < 1 || *index > kIndex)
-        return malformed(is_ec2, fmt::format("The index {} in the parameter {} is not from 1 to {}.", part.substr(0, 30), name.substr(0, 200), kIndex));
+        return malformed(
+            is_ec2, fmt::format("The index {} in the parameter {} is not from 1 to {}.", part.substr(0, 30), name.substr(0, 200), kIndex));
       at = &child(at->items, *index);
     }
     const int kinds = (at->text ? 1 : 0) + (at->members.empty() ? 0 : 1) + (at->items.empty() ? 0 : 1);
@@ -94,7 +96,8 @@ std::expected<json::Object, ApiError> decodeForm(std::string_view form, bool is_
     auto name = percentDecode(part.substr(0, equals), true);
     auto value = percentDecode(equals == std::string_view::npos ? std::string_view{} : part.substr(equals + 1), true);
     if (!name || !value || !isUtf8(*value) || !isUtf8(*name))
-      return malformed(is_ec2, "The form is not well encoded: a percent sign must be followed by two hex digits, and the text must be UTF-8.");
+      return malformed(is_ec2,
+                       "The form is not well encoded: a percent sign must be followed by two hex digits, and the text must be UTF-8.");
     if (name->starts_with("X-Amz-")) continue;  // the signature of a presigned request
     if (auto ok = insert(root, *name, std::move(*value), is_ec2); !ok) return std::unexpected(std::move(ok.error()));
   }

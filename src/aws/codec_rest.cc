@@ -89,7 +89,8 @@ Router::RestIndex::RestIndex(const ServiceTable& table) {
   }
 }
 
-std::expected<Decoded, ApiError> Router::RestIndex::decode(const ServiceTable& table, const RequestView& request, std::string_view body) const {
+std::expected<Decoded, ApiError> Router::RestIndex::decode(const ServiceTable& table, const RequestView& request,
+                                                           std::string_view body) const {
   const auto path = segmentsOf(request.path());
   const Route* best = nullptr;
   std::size_t best_fit = 0;

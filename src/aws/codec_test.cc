@@ -21,14 +21,20 @@ std::vector<ServiceTable> tables() {
   made.push_back({"states", Protocol::json10, "AWSStepFunctions", "", {operation("StartExecution")}});
   made.push_back({"iam", Protocol::query, "https://iam.amazonaws.com/doc/2010-05-08/", "2010-05-08", {operation("CreateRole")}});
   made.push_back({"ec2", Protocol::ec2, "", "2016-11-15", {operation("DescribeInstances")}});
-  made.push_back({"backup", Protocol::restJson, "", "",
-                  {operation("ListBackupJobs", {"GET", "/backup-jobs/", {{"maxResults", "MaxResults"}, {"state", "ByState"}, {"tagKeys", "TagKeys"}}, {"maxResults"}, 200}),
-                   operation("StartBackupJob", {"PUT", "/backup-jobs", {}, {}, 200}),
-                   operation("DescribeBackupJob", {"GET", "/backup-jobs/{BackupJobId}", {}, {}, 200}),
-                   operation("ListCounted", {"GET", "/backup-jobs/summary", {}, {}, 200}),
-                   operation("ListTags", {"GET", "/tags/{ResourceArn+}", {}, {}, 200}),
-                   operation("DescribeRecoveryPoint", {"GET", "/backup-vaults/{BackupVaultName}/recovery-points/{RecoveryPointArn}", {}, {}, 200}),
-                   operation("DeleteBackupVault", {"DELETE", "/backup-vaults/{BackupVaultName}", {}, {}, 204})}});
+  made.push_back(
+      {"backup",
+       Protocol::restJson,
+       "",
+       "",
+       {operation(
+            "ListBackupJobs",
+            {"GET", "/backup-jobs/", {{"maxResults", "MaxResults"}, {"state", "ByState"}, {"tagKeys", "TagKeys"}}, {"maxResults"}, 200}),
+        operation("StartBackupJob", {"PUT", "/backup-jobs", {}, {}, 200}),
+        operation("DescribeBackupJob", {"GET", "/backup-jobs/{BackupJobId}", {}, {}, 200}),
+        operation("ListCounted", {"GET", "/backup-jobs/summary", {}, {}, 200}),
+        operation("ListTags", {"GET", "/tags/{ResourceArn+}", {}, {}, 200}),
+        operation("DescribeRecoveryPoint", {"GET", "/backup-vaults/{BackupVaultName}/recovery-points/{RecoveryPointArn}", {}, {}, 200}),
+        operation("DeleteBackupVault", {"DELETE", "/backup-vaults/{BackupVaultName}", {}, {}, 204})}});
   return made;
 }
 
@@ -36,12 +42,15 @@ class Codec : public ::testing::Test {
  protected:
   Router router_{tables()};
 
-  std::string decode(std::string_view service, std::string_view method, std::string_view target, const Headers& headers, std::string_view body) {
+  std::string decode(std::string_view service, std::string_view method, std::string_view target, const Headers& headers,
+                     std::string_view body) {
     auto got = router_.decode(*router_.byName(service), {method, target, headers}, body);
     if (!got) return got.error().code + " " + std::to_string(got.error().status);
     return got->operation->name + " " + json::toText(got->input);
   }
-  std::string rest(std::string_view method, std::string_view target, std::string_view body = "") { return decode("backup", method, target, {}, body); }
+  std::string rest(std::string_view method, std::string_view target, std::string_view body = "") {
+    return decode("backup", method, target, {}, body);
+  }
 };
 
 const Headers kForm = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
@@ -70,7 +79,8 @@ TEST_F(Codec, JsonOperations) {
   EXPECT_EQ(decode("ssm", "POST", "/", unknown, "{}"), "UnknownOperationException 400");
   const Headers other = {{"X-Amz-Target", "AWSStepFunctions.SendCommand"}};
   EXPECT_EQ(decode("ssm", "POST", "/", other, "{}"), "UnknownOperationException 400");
-  for (const std::string_view bad : {"{", "[]", "3", "{\"a\":}", "{\"a\":\"\xff\"}"}) EXPECT_EQ(decode("ssm", "POST", "/", good, bad), "SerializationException 400") << bad;
+  for (const std::string_view bad : {"{", "[]", "3", "{\"a\":}", "{\"a\":\"\xff\"}"})
+    EXPECT_EQ(decode("ssm", "POST", "/", good, bad), "SerializationException 400") << bad;
   EXPECT_EQ(decode("ssm", "POST", "/", good, std::string(100000, '[')), "SerializationException 400");
 }
 
@@ -93,11 +103,14 @@ TEST_F(Codec, RestPathsAreMatchedUndecoded) {
 
 TEST_F(Codec, FormsBecomeObjects) {
   EXPECT_EQ(decode("ec2", "POST", "/", kForm,
-                   "Action=DescribeInstances&Version=2016-11-15&InstanceId.2=i-2&InstanceId.1=i-1&Filter.1.Name=tag%3AA&Filter.1.Value.1=b+c&Filter.1.Value.2=%C3%BC"),
+                   "Action=DescribeInstances&Version=2016-11-15&InstanceId.2=i-2&InstanceId.1=i-1&Filter.1.Name=tag%3AA&Filter.1.Value.1=b+"
+                   "c&Filter.1.Value.2=%C3%BC"),
             R"(DescribeInstances {"Filter":[{"Name":"tag:A","Value":["b c","ü"]}],"InstanceId":["i-1","i-2"]})");
-  EXPECT_EQ(decode("iam", "POST", "/", kForm, "Action=CreateRole&Version=2010-05-08&RoleName=r&Tags.member.1.Key=k&Tags.member.1.Value=v&TagKeys.member.1=a"),
+  EXPECT_EQ(decode("iam", "POST", "/", kForm,
+                   "Action=CreateRole&Version=2010-05-08&RoleName=r&Tags.member.1.Key=k&Tags.member.1.Value=v&TagKeys.member.1=a"),
             R"(CreateRole {"RoleName":"r","TagKeys":["a"],"Tags":[{"Key":"k","Value":"v"}]})");
-  EXPECT_EQ(decode("iam", "GET", "/?Action=CreateRole&Version=2010-05-08&RoleName=r&X-Amz-Date=x", {}, ""), R"(CreateRole {"RoleName":"r"})");
+  EXPECT_EQ(decode("iam", "GET", "/?Action=CreateRole&Version=2010-05-08&RoleName=r&X-Amz-Date=x", {}, ""),
+            R"(CreateRole {"RoleName":"r"})");
   EXPECT_EQ(decode("iam", "POST", "/", kForm, "Action=Fly&Version=2010-05-08"), "InvalidAction 400");
   EXPECT_EQ(decode("iam", "POST", "/", kForm, "Version=2010-05-08"), "MissingAction 400");
 }
@@ -146,11 +159,18 @@ TEST_F(Codec, ErrorsInEveryProtocol) {
   EXPECT_EQ(rest.status, 404);
   const std::string declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
   EXPECT_EQ(encodeError(Protocol::query, error, "id-1").body,
-            declaration + "<ErrorResponse><Error><Type>Sender</Type><Code>ThingNotFound</Code><Message>no &lt;thing&gt;</Message></Error><RequestId>id-1</RequestId></ErrorResponse>");
+            declaration +
+                "<ErrorResponse><Error><Type>Sender</Type><Code>ThingNotFound</Code><Message>no "
+                "&lt;thing&gt;</Message></Error><RequestId>id-1</RequestId></ErrorResponse>");
   EXPECT_EQ(encodeError(Protocol::ec2, error, "id-1").body,
-            declaration + "<Response><Errors><Error><Code>ThingNotFound</Code><Message>no &lt;thing&gt;</Message></Error></Errors><RequestID>id-1</RequestID></Response>");
+            declaration +
+                "<Response><Errors><Error><Code>ThingNotFound</Code><Message>no "
+                "&lt;thing&gt;</Message></Error></Errors><RequestID>id-1</RequestID></Response>");
   const auto s3 = encodeError(Protocol::restXml, error, "ABC");
-  EXPECT_THAT(s3.body, HasSubstr("<Error><Code>ThingNotFound</Code><Message>no &lt;thing&gt;</Message><Context>c</Context><RequestId>ABC</RequestId><HostId>"));
+  EXPECT_THAT(
+      s3.body,
+      HasSubstr(
+          "<Error><Code>ThingNotFound</Code><Message>no &lt;thing&gt;</Message><Context>c</Context><RequestId>ABC</RequestId><HostId>"));
   EXPECT_EQ(headerOf(s3, "x-amz-request-id"), "ABC");
   EXPECT_EQ(encodeError(Protocol::restXml, error, "ABC", true).body, "");
 }
@@ -160,14 +180,20 @@ TEST_F(Codec, OutputsInEveryProtocol) {
     const auto* table = router_.byName(service);
     return encodeOutput(*table, table->operations[index], output, "id-1");
   };
-  const json::Object output{{"Name", "a&b"}, {"Count", 3}, {"On", true}, {"None", nullptr}, {"List", json::Array{"x", json::Object{{"K", 1}}}}, {"Empty", json::Array{}}};
+  const json::Object output{
+      {"Name", "a&b"},         {"Count", 3}, {"On", true}, {"None", nullptr}, {"List", json::Array{"x", json::Object{{"K", 1}}}},
+      {"Empty", json::Array{}}};
   EXPECT_EQ(encode("ssm", 0, output).body, R"({"Name":"a&b","Count":3,"On":true,"None":null,"List":["x",{"K":1}],"Empty":[]})");
-  EXPECT_THAT(encode("iam", 0, output).body,
-              HasSubstr("<CreateRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><CreateRoleResult><Name>a&amp;b</Name><Count>3</Count><On>true</On>"
-                        "<List><member>x</member><member><K>1</K></member></List><Empty></Empty></CreateRoleResult>"
-                        "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></CreateRoleResponse>"));
-  EXPECT_THAT(encode("ec2", 0, output).body,
-              HasSubstr("<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>id-1</requestId><Name>a&amp;b</Name>"));
+  EXPECT_THAT(
+      encode("iam", 0, output).body,
+      HasSubstr("<CreateRoleResponse "
+                "xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><CreateRoleResult><Name>a&amp;b</Name><Count>3</Count><On>true</On>"
+                "<List><member>x</member><member><K>1</K></member></List><Empty></Empty></CreateRoleResult>"
+                "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></CreateRoleResponse>"));
+  EXPECT_THAT(
+      encode("ec2", 0, output).body,
+      HasSubstr(
+          "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>id-1</requestId><Name>a&amp;b</Name>"));
   EXPECT_THAT(encode("ec2", 0, output).body, HasSubstr("<List><item>x</item><item><K>1</K></item></List>"));
   const auto deleted = encode("backup", 6, {});
   EXPECT_EQ(deleted.status, 204);

@@ -5,7 +5,11 @@
 namespace sp::aws {
 
 ApiError ApiError::internal(std::string request_id) {
-  return {"InternalFailure", "An internal error happened. The server's log tells it under request id " + std::move(request_id) + ".", 500, false, {}};
+  return {"InternalFailure",
+          "An internal error happened. The server's log tells it under request id " + std::move(request_id) + ".",
+          500,
+          false,
+          {}};
 }
 
 // A token is base64(16 hex digits of sha256(bound_to) + position): whoever changes the arguments gets it refused.

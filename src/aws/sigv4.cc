@@ -40,8 +40,9 @@ bool regionFits(std::string_view region, std::string_view service, const Realm& 
 }
 
 std::string scopeWords(const SignatureFields& fields, std::string_view part, std::string_view got, std::string_view wanted) {
-  return fields.presigned ? fmt::format("Error parsing the X-Amz-Credential parameter; the {} '{}' is wrong; expecting '{}'", part, got, wanted)
-                          : fmt::format("The authorization header is malformed; the {} '{}' is wrong; expecting '{}'", part, got, wanted);
+  return fields.presigned
+             ? fmt::format("Error parsing the X-Amz-Credential parameter; the {} '{}' is wrong; expecting '{}'", part, got, wanted)
+             : fmt::format("The authorization header is malformed; the {} '{}' is wrong; expecting '{}'", part, got, wanted);
 }
 
 std::expected<void, AuthProblem> checkScope(const SignatureFields& fields, std::string_view service, const Realm& realm) {
@@ -59,10 +60,11 @@ std::expected<void, AuthProblem> checkScope(const SignatureFields& fields, std::
                    scopeWords(fields, "region", fields.region, realm.region), extra);
   }
   if (fields.date != fields.time.substr(0, 8))
-    return problem(AuthFault::wrongScope,
-                   fmt::format("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}', from '{}'.",
-                               fields.date, fields.time.substr(0, 8), fields.time),
-                   scopeWords(fields, "date", fields.date, fields.time.substr(0, 8)), extra);
+    return problem(
+        AuthFault::wrongScope,
+        fmt::format("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}', from '{}'.",
+                    fields.date, fields.time.substr(0, 8), fields.time),
+        scopeWords(fields, "date", fields.date, fields.time.substr(0, 8)), extra);
   return {};
 }
 
@@ -73,27 +75,30 @@ std::expected<void, AuthProblem> checkAge(const SignatureFields& fields, Instant
     const auto until = time + std::chrono::seconds(fields.expires_seconds);
     return problem(AuthFault::presignExpired, fmt::format("Signature expired: {} is now earlier than {}", toBasicIso8601(until), server),
                    "Request has expired",
-                   {{"X-Amz-Expires", std::to_string(fields.expires_seconds)}, {"ExpiresDate", toIso8601Seconds(until)}, {"ServerTime", toIso8601Seconds(now)}});
+                   {{"X-Amz-Expires", std::to_string(fields.expires_seconds)},
+                    {"ExpiresDate", toIso8601Seconds(until)},
+                    {"ServerTime", toIso8601Seconds(now)}});
   }
   json::Object extra{{"RequestTime", fields.time}, {"ServerTime", toIso8601Seconds(now)}, {"MaxAllowedSkewMilliseconds", "900000"}};
   constexpr std::string_view kS3Words = "The difference between the request time and the current time is too large.";
   if (time > now + kSkew) {
-    auto message = fmt::format("Signature not yet current: {} is still later than {} ({} + 15 min.)", fields.time, toBasicIso8601(now + kSkew), server);
+    auto message = fmt::format("Signature not yet current: {} is still later than {} ({} + 15 min.)", fields.time,
+                               toBasicIso8601(now + kSkew), server);
     if (fields.presigned) return problem(AuthFault::presignNotYet, std::move(message), "Request is not yet valid", std::move(extra));
     return problem(AuthFault::skew, std::move(message), std::string(kS3Words), std::move(extra));
   }
   if (!fields.presigned && time < now - kSkew)
-    return problem(AuthFault::skew,
-                   fmt::format("Signature expired: {} is now earlier than {} ({} - 15 min.)", fields.time, toBasicIso8601(now - kSkew), server),
-                   std::string(kS3Words), std::move(extra));
+    return problem(
+        AuthFault::skew,
+        fmt::format("Signature expired: {} is now earlier than {} ({} - 15 min.)", fields.time, toBasicIso8601(now - kSkew), server),
+        std::string(kS3Words), std::move(extra));
   return {};
 }
 
 // "host" and every x-amz-* header must be signed, else a person in the middle could add them.
 std::expected<void, AuthProblem> checkSignedHeaders(const RequestView& request, const std::vector<std::string_view>& names) {
   const auto is_signed = [&](std::string_view name) { return std::ranges::find(names, name) != names.end(); };
-  if (!is_signed("host"))
-    return problem(AuthFault::malformed, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
+  if (!is_signed("host")) return problem(AuthFault::malformed, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
   std::string left_out;
   for (const auto& header : request.headers) {
     if (header.name.size() < 6 || !equalsIgnoreCase(header.name.substr(0, 6), "x-amz-")) continue;
@@ -158,7 +163,8 @@ std::expected<PendingAuth, AuthProblem> Verifier::begin(const RequestView& reque
     return problem(AuthFault::unknownKey, "The security token included in the request is invalid.",
                    "The AWS Access Key Id you provided does not exist in our records.", {{"AWSAccessKeyId", fields.access_key}});
   if (request.header("X-Amz-Security-Token") || request.parameter("X-Amz-Security-Token"))
-    return problem(AuthFault::badToken, "The security token included in the request is invalid.", "The provided token is malformed or otherwise invalid.");
+    return problem(AuthFault::badToken, "The security token included in the request is invalid.",
+                   "The provided token is malformed or otherwise invalid.");
   if (auto ok = checkScope(fields, service, realm_); !ok) return std::unexpected(std::move(ok.error()));
   if (auto ok = checkAge(fields, now); !ok) return std::unexpected(std::move(ok.error()));
   const auto names = split(fields.signed_headers, ';');
@@ -196,12 +202,9 @@ std::expected<VerifiedRequest, AuthProblem> Verifier::finish(PendingAuth pending
   const auto& key = signingKey(request, *secret);
   const auto expected = toHex(hmacSha256(key, to_sign));
   if (!equalConstantTime(expected, request.signature)) {
-    json::Object extra{{"AWSAccessKeyId", request.principal.access_key},
-                       {"StringToSign", to_sign},
-                       {"SignatureProvided", request.signature},
-                       {"StringToSignBytes", toHexBytes(to_sign)},
-                       {"CanonicalRequest", pending.canonical_head},
-                       {"CanonicalRequestBytes", toHexBytes(pending.canonical_head)}};
+    json::Object extra{{"AWSAccessKeyId", request.principal.access_key}, {"StringToSign", to_sign},
+                       {"SignatureProvided", request.signature},         {"StringToSignBytes", toHexBytes(to_sign)},
+                       {"CanonicalRequest", pending.canonical_head},     {"CanonicalRequestBytes", toHexBytes(pending.canonical_head)}};
     return problem(AuthFault::wrongSignature,
                    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
                    "signing method. Consult the service documentation for details.",

@@ -17,9 +17,7 @@ std::unexpected<AuthProblem> problem(AuthFault fault, std::string message, std::
   return std::unexpected(AuthProblem{fault, std::move(message), std::move(s3_message), {}});
 }
 
-std::unexpected<AuthProblem> wrongParameter(std::string message) {
-  return problem(AuthFault::queryParameters, std::move(message));
-}
+std::unexpected<AuthProblem> wrongParameter(std::string message) { return problem(AuthFault::queryParameters, std::move(message)); }
 
 // Key ids hold no slash, but nothing says so: the last four parts are the scope's.
 bool readCredential(std::string_view credential, SignatureFields& fields) {
@@ -37,7 +35,9 @@ std::expected<void, AuthProblem> readHeaderTime(const RequestView& request, Sign
   if (const auto amz = request.header("X-Amz-Date")) {
     fields.time = trim(*amz);
     if (!parseBasicIso8601(fields.time))
-      return problem(AuthFault::malformed, fmt::format("Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601", fields.time));
+      return problem(
+          AuthFault::malformed,
+          fmt::format("Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601", fields.time));
     return {};
   }
   const auto date = request.header("Date");
@@ -47,7 +47,8 @@ std::expected<void, AuthProblem> readHeaderTime(const RequestView& request, Sign
     return {};
   }
   const auto parsed = parseHttpDate(*date);
-  if (!parsed) return problem(AuthFault::malformed, fmt::format("The 'Date' header '{}' is no HTTP date and no ISO-8601 basic time.", *date));
+  if (!parsed)
+    return problem(AuthFault::malformed, fmt::format("The 'Date' header '{}' is no HTTP date and no ISO-8601 basic time.", *date));
   fields.time = toBasicIso8601(*parsed);
   return {};
 }
@@ -60,7 +61,8 @@ std::expected<SignatureFields, AuthProblem> parseHeaderForm(const RequestView& r
     const auto equals = item.find('=');
     if (equals == std::string_view::npos) {
       if (item.empty()) continue;
-      return problem(AuthFault::malformed, fmt::format("'{}' not a valid key=value pair (missing equal-sign) in Authorization header.", item));
+      return problem(AuthFault::malformed,
+                     fmt::format("'{}' not a valid key=value pair (missing equal-sign) in Authorization header.", item));
     }
     const auto name = item.substr(0, equals);
     const auto value = item.substr(equals + 1);
@@ -73,11 +75,14 @@ std::expected<SignatureFields, AuthProblem> parseHeaderForm(const RequestView& r
   if (fields.signature.empty()) missing += "Authorization header requires 'Signature' parameter. ";
   if (fields.signed_headers.empty()) missing += "Authorization header requires 'SignedHeaders' parameter. ";
   if (!missing.empty())
-    return problem(AuthFault::malformed, std::string(trim(missing)), "The authorization header is malformed. " + std::string(trim(missing)));
+    return problem(AuthFault::malformed, std::string(trim(missing)),
+                   "The authorization header is malformed. " + std::string(trim(missing)));
   if (!readCredential(credential, fields))
-    return problem(AuthFault::malformed,
-                   fmt::format("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'", credential),
-                   "The authorization header is malformed; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
+    return problem(
+        AuthFault::malformed,
+        fmt::format("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'", credential),
+        "The authorization header is malformed; the Credential is mal-formed; expecting "
+        "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
   if (auto ok = readHeaderTime(request, fields); !ok) return std::unexpected(std::move(ok.error()));
   return fields;
 }
@@ -87,7 +92,9 @@ std::expected<void, AuthProblem> readExpires(std::string_view text, SignatureFie
   if (!seconds) return wrongParameter("X-Amz-Expires should be a number");
   if (*seconds < 0) return wrongParameter("X-Amz-Expires must be non-negative");
   if (*seconds > kWeek || *seconds == 0)
-    return wrongParameter("X-Amz-Expires must be less than a week (in seconds) and at least 1; that is, the given X-Amz-Expires must be from 1 to 604800 seconds");
+    return wrongParameter(
+        "X-Amz-Expires must be less than a week (in seconds) and at least 1; that is, the given X-Amz-Expires must be from 1 to 604800 "
+        "seconds");
   fields.expires_seconds = static_cast<int>(*seconds);
   return {};
 }
@@ -107,7 +114,9 @@ std::expected<SignatureFields, AuthProblem> parseQueryForm(const RequestView& re
         "X-Amz-SignedHeaders, and X-Amz-Expires parameters.");
   if (*algorithm != kAlgorithm) return wrongParameter("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
   if (!readCredential(*credential, fields))
-    return wrongParameter("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
+    return wrongParameter(
+        "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "
+        "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
   if (!parseBasicIso8601(*date)) return wrongParameter("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
   if (auto ok = readExpires(*expires, fields); !ok) return std::unexpected(std::move(ok.error()));
   fields.time = *date;
@@ -131,8 +140,9 @@ std::expected<SignatureFields, AuthProblem> parseSignature(const RequestView& re
   for (const auto* name : {"X-Amz-Signature", "X-Amz-Credential", "X-Amz-Algorithm"})
     if (request.parameter(name)) return parseQueryForm(request);
   if (request.parameter("AWSAccessKeyId"))
-    return problem(AuthFault::signatureV2, "Query-string authentication version 2 is not supported. Please use AWS4-HMAC-SHA256.",
-                   "Query-string authentication version 2 is not supported. Please use AWS4-HMAC-SHA256 (boto3: Config(signature_version='s3v4')).");
+    return problem(
+        AuthFault::signatureV2, "Query-string authentication version 2 is not supported. Please use AWS4-HMAC-SHA256.",
+        "Query-string authentication version 2 is not supported. Please use AWS4-HMAC-SHA256 (boto3: Config(signature_version='s3v4')).");
   return problem(AuthFault::noCredentials, "Missing Authentication Token", "Access Denied");
 }
 

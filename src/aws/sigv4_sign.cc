@@ -39,10 +39,11 @@ HeaderPairs signRequest(const SigningCredentials& credentials, const RequestView
   const std::vector<std::string_view> views(names.begin(), names.end());
 
   const RequestView whole{request.method, request.target, all};
-  const auto canonical = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, canonicalPath(credentials, request), canonicalQuery(request.query(), ""),
-                                     canonicalHeaders(whole, views), signed_headers, payload_hash);
-  auto authorization = fmt::format("AWS4-HMAC-SHA256 Credential={}/{}/{}/{}/aws4_request, SignedHeaders={}, Signature={}", credentials.access_key,
-                                   time.substr(0, 8), credentials.region, credentials.service, signed_headers, signatureOf(credentials, time, canonical));
+  const auto canonical = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, canonicalPath(credentials, request),
+                                     canonicalQuery(request.query(), ""), canonicalHeaders(whole, views), signed_headers, payload_hash);
+  auto authorization =
+      fmt::format("AWS4-HMAC-SHA256 Credential={}/{}/{}/{}/aws4_request, SignedHeaders={}, Signature={}", credentials.access_key,
+                  time.substr(0, 8), credentials.region, credentials.service, signed_headers, signatureOf(credentials, time, canonical));
   added.emplace_back("Authorization", std::move(authorization));
   return added;
 }
@@ -50,7 +51,8 @@ HeaderPairs signRequest(const SigningCredentials& credentials, const RequestView
 std::string presignTarget(const SigningCredentials& credentials, std::string_view method, std::string_view target, std::string_view host,
                           int expires_seconds, Instant now) {
   const auto time = toBasicIso8601(now);
-  const auto credential = fmt::format("{}/{}/{}/{}/aws4_request", credentials.access_key, time.substr(0, 8), credentials.region, credentials.service);
+  const auto credential =
+      fmt::format("{}/{}/{}/{}/aws4_request", credentials.access_key, time.substr(0, 8), credentials.region, credentials.service);
   std::string whole(target);
   whole += target.find('?') == std::string_view::npos ? '?' : '&';
   whole += fmt::format("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}&X-Amz-SignedHeaders=host",
@@ -58,7 +60,8 @@ std::string presignTarget(const SigningCredentials& credentials, std::string_vie
   const HeaderView header{"host", host};
   const RequestView request{method, whole, std::span(&header, 1)};
   const auto payload = credentials.service == "s3" ? std::string("UNSIGNED-PAYLOAD") : sha256Hex("");
-  const auto canonical = fmt::format("{}\n{}\n{}\nhost:{}\n\nhost\n{}", method, canonicalPath(credentials, request), canonicalQuery(request.query(), ""), host, payload);
+  const auto canonical = fmt::format("{}\n{}\n{}\nhost:{}\n\nhost\n{}", method, canonicalPath(credentials, request),
+                                     canonicalQuery(request.query(), ""), host, payload);
   return whole + "&X-Amz-Signature=" + signatureOf(credentials, time, canonical);
 }
 

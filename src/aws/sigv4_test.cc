@@ -59,29 +59,32 @@ TEST(SigV4, AwsTestSuiteVectors) {
 }
 
 std::string s3Authorization(std::string_view signed_headers, std::string_view signature) {
-  return "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders=" + std::string(signed_headers) +
-         ",Signature=" + std::string(signature);
+  return "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders=" +
+         std::string(signed_headers) + ",Signature=" + std::string(signature);
 }
 
 TEST(SigV4, S3DocumentationVectors) {
   Known known;
   const std::string host = "examplebucket.s3.amazonaws.com";
-  const auto check = [&](std::string_view method, std::string_view target, Headers headers, std::string_view names, std::string_view signature) {
+  const auto check = [&](std::string_view method, std::string_view target, Headers headers, std::string_view names,
+                         std::string_view signature) {
     const auto authorization = s3Authorization(names, signature);
     headers.push_back({"Authorization", authorization});
     const auto got = known.verify({method, target, headers}, "s3", "20130524T000100Z");
     EXPECT_TRUE(got) << target << ": " << got.error().message << json::toText(got.error().extra);
-    if (got) {
-      EXPECT_EQ(got->principal.arn, "arn:aws:iam::123456789012:root");
-    }
+    if (got) { EXPECT_EQ(got->principal.arn, "arn:aws:iam::123456789012:root"); }
   };
   check("GET", "/test.txt",
         {{"Host", host}, {"Range", "bytes=0-9"}, {"x-amz-content-sha256", kEmptyHash}, {"x-amz-date", "20130524T000000Z"}},
         "host;range;x-amz-content-sha256;x-amz-date", "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
   check("PUT", "/test%24file.text",
-        {{"Date", "Fri, 24 May 2013 00:00:00 GMT"}, {"Host", host}, {"x-amz-date", "20130524T000000Z"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"},
+        {{"Date", "Fri, 24 May 2013 00:00:00 GMT"},
+         {"Host", host},
+         {"x-amz-date", "20130524T000000Z"},
+         {"x-amz-storage-class", "REDUCED_REDUNDANCY"},
          {"x-amz-content-sha256", "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"}},
-        "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class", "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+        "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
+        "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
   check("GET", "/?lifecycle", {{"Host", host}, {"x-amz-content-sha256", kEmptyHash}, {"x-amz-date", "20130524T000000Z"}},
         "host;x-amz-content-sha256;x-amz-date", "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
   check("GET", "/?max-keys=2&prefix=J", {{"Host", host}, {"x-amz-content-sha256", kEmptyHash}, {"x-amz-date", "20130524T000000Z"}},
@@ -130,7 +133,8 @@ TEST(SigV4, PresignParametersAreChecked) {
     auto text = whole;
     return text.replace(text.find(from), from.size(), to);
   };
-  EXPECT_THAT(fault(with("&X-Amz-Expires=86400", "")), HasSubstr("AuthorizationQueryParametersError: Query-string authentication version 4 requires"));
+  EXPECT_THAT(fault(with("&X-Amz-Expires=86400", "")),
+              HasSubstr("AuthorizationQueryParametersError: Query-string authentication version 4 requires"));
   EXPECT_THAT(fault(with("Expires=86400", "Expires=604801")), HasSubstr("AuthorizationQueryParametersError"));
   EXPECT_THAT(fault(with("Expires=86400", "Expires=-1")), HasSubstr("non-negative"));
   EXPECT_THAT(fault(with("Expires=86400", "Expires=x")), HasSubstr("should be a number"));
@@ -197,16 +201,16 @@ void authorization(HeaderPairs& headers, std::string_view from, std::string_view
 constexpr Row kRows[] = {
     {"no credentials", [](Signed& s) { s.tamper = [](HeaderPairs& h) { h.pop_back(); }; }, "MissingAuthenticationTokenException 400",
      "MissingAuthenticationToken 403", "MissingParameter 400", "AccessDenied 403"},
-    {"malformed", [](Signed& s) { s.tamper = [](HeaderPairs& h) { authorization(h, "Signature=", "Nothing="); }; }, "IncompleteSignatureException 400",
-     "IncompleteSignature 400", "IncompleteSignature 400", "AuthorizationHeaderMalformed 400"},
-    {"other scheme", [](Signed& s) { s.tamper = [](HeaderPairs& h) { h.back().second = "Basic abc"; }; }, "IncompleteSignatureException 400",
-     "IncompleteSignature 400", "IncompleteSignature 400", "AuthorizationHeaderMalformed 400"},
-    {"signature version 2", [](Signed& s) { s.tamper = [](HeaderPairs& h) { h.back().second = "AWS AKIDEXAMPLE:abc"; }; }, "InvalidRequest 400",
-     "InvalidRequest 400", "InvalidRequest 400", "InvalidRequest 400"},
-    {"unknown key", [](Signed& s) { s.credentials.access_key = "AKIDOTHER"; }, "UnrecognizedClientException 400", "InvalidClientTokenId 403",
-     "AuthFailure 401", "InvalidAccessKeyId 403"},
-    {"token", [](Signed& s) { s.headers.emplace_back("X-Amz-Security-Token", "t"); }, "UnrecognizedClientException 400", "InvalidClientTokenId 403",
-     "AuthFailure 401", "InvalidToken 400"},
+    {"malformed", [](Signed& s) { s.tamper = [](HeaderPairs& h) { authorization(h, "Signature=", "Nothing="); }; },
+     "IncompleteSignatureException 400", "IncompleteSignature 400", "IncompleteSignature 400", "AuthorizationHeaderMalformed 400"},
+    {"other scheme", [](Signed& s) { s.tamper = [](HeaderPairs& h) { h.back().second = "Basic abc"; }; },
+     "IncompleteSignatureException 400", "IncompleteSignature 400", "IncompleteSignature 400", "AuthorizationHeaderMalformed 400"},
+    {"signature version 2", [](Signed& s) { s.tamper = [](HeaderPairs& h) { h.back().second = "AWS AKIDEXAMPLE:abc"; }; },
+     "InvalidRequest 400", "InvalidRequest 400", "InvalidRequest 400", "InvalidRequest 400"},
+    {"unknown key", [](Signed& s) { s.credentials.access_key = "AKIDOTHER"; }, "UnrecognizedClientException 400",
+     "InvalidClientTokenId 403", "AuthFailure 401", "InvalidAccessKeyId 403"},
+    {"token", [](Signed& s) { s.headers.emplace_back("X-Amz-Security-Token", "t"); }, "UnrecognizedClientException 400",
+     "InvalidClientTokenId 403", "AuthFailure 401", "InvalidToken 400"},
     {"wrong signature", [](Signed& s) { s.credentials.secret = "wrong"; }, "InvalidSignatureException 400", "SignatureDoesNotMatch 403",
      "AuthFailure 401", "SignatureDoesNotMatch 403"},
     {"wrong region", [](Signed& s) { s.credentials.region = "eu-west-9"; }, "InvalidSignatureException 400", "SignatureDoesNotMatch 403",
@@ -219,10 +223,10 @@ constexpr Row kRows[] = {
      "InvalidSignatureException 400", "SignatureDoesNotMatch 403", "AuthFailure 401", "AuthorizationHeaderMalformed 400"},
     {"late", [](Signed& s) { s.now = "20240101T001501Z"; }, "InvalidSignatureException 400", "SignatureDoesNotMatch 403", "AuthFailure 401",
      "RequestTimeTooSkewed 403"},
-    {"early", [](Signed& s) { s.now = "20231231T234459Z"; }, "InvalidSignatureException 400", "SignatureDoesNotMatch 403", "AuthFailure 401",
-     "RequestTimeTooSkewed 403"},
-    {"header not signed", [](Signed& s) { s.tamper = [](HeaderPairs& h) { h.emplace_back("x-amz-extra", "1"); }; }, "InvalidSignatureException 400",
-     "SignatureDoesNotMatch 403", "AuthFailure 401", "AccessDenied 403"},
+    {"early", [](Signed& s) { s.now = "20231231T234459Z"; }, "InvalidSignatureException 400", "SignatureDoesNotMatch 403",
+     "AuthFailure 401", "RequestTimeTooSkewed 403"},
+    {"header not signed", [](Signed& s) { s.tamper = [](HeaderPairs& h) { h.emplace_back("x-amz-extra", "1"); }; },
+     "InvalidSignatureException 400", "SignatureDoesNotMatch 403", "AuthFailure 401", "AccessDenied 403"},
     {"just in time", [](Signed& s) { s.now = "20240101T001500Z"; }, "verified 200", "verified 200", "verified 200", "verified 200"},
 };
 
@@ -249,10 +253,12 @@ TEST(SigV4, EachConditionHasItsAnswerInEachProtocol) {
 TEST(SigV4, WordsOfSkewAndScope) {
   Signed late;
   late.now = "20240101T001501Z";
-  EXPECT_EQ(late.error(Protocol::json11).message, "Signature expired: 20240101T000000Z is now earlier than 20240101T000001Z (20240101T001501Z - 15 min.)");
+  EXPECT_EQ(late.error(Protocol::json11).message,
+            "Signature expired: 20240101T000000Z is now earlier than 20240101T000001Z (20240101T001501Z - 15 min.)");
   Signed early;
   early.now = "20231231T234459Z";
-  EXPECT_EQ(early.error(Protocol::json11).message, "Signature not yet current: 20240101T000000Z is still later than 20231231T235959Z (20231231T234459Z + 15 min.)");
+  EXPECT_EQ(early.error(Protocol::json11).message,
+            "Signature not yet current: 20240101T000000Z is still later than 20231231T235959Z (20231231T234459Z + 15 min.)");
   Signed region;
   region.credentials.region = "eu-west-9";
   EXPECT_EQ(region.error(Protocol::json11).message, "Credential should be scoped to a valid region, not 'eu-west-9'. ");
@@ -320,7 +326,8 @@ class Chunks : public ::testing::Test {
     out += "400;chunk-signature=" + std::string(second) + "\r\n" + std::string(1024, 'a') + "\r\n";
     out += "0;chunk-signature=" + std::string(last) + "\r\n";
     if (trailer)
-      out += "x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n";
+      out +=
+          "x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n";
     return out + "\r\n";
   }
   // "" when good, else the code.
@@ -341,9 +348,7 @@ TEST_F(Chunks, DocumentedVectorsInEveryPieceSize) {
       std::string out;
       EXPECT_EQ(run(decoder, body(trailer), piece, out), "") << piece << " " << trailer;
       EXPECT_EQ(out, std::string(66560, 'a'));
-      if (trailer) {
-        EXPECT_EQ(decoder.trailers(), (HeaderPairs{{"x-amz-checksum-crc32c", "sOO8/Q=="}}));
-      }
+      if (trailer) { EXPECT_EQ(decoder.trailers(), (HeaderPairs{{"x-amz-checksum-crc32c", "sOO8/Q=="}})); }
     }
   }
 }

@@ -37,9 +37,14 @@ aws::ApiError tooLarge(std::size_t limit) {
 
 // Why the batch that held this request's writes did not become durable, in words for the caller.
 aws::ApiError notDurable(const Error& error) {
-  if (error.code == "core.stopped") return {"ServiceUnavailable", "The server is shutting down; send the request again when it runs.", 503, false, {}};
+  if (error.code == "core.stopped")
+    return {"ServiceUnavailable", "The server is shutting down; send the request again when it runs.", 503, false, {}};
   if (error.code == "store.full")
-    return {"InternalFailure", "The disk that holds the data directory is full: nothing was changed. Free some space and send the request again.", 500, false, {}};
+    return {"InternalFailure",
+            "The disk that holds the data directory is full: nothing was changed. Free some space and send the request again.",
+            500,
+            false,
+            {}};
   return {"InternalFailure", "The change could not be made durable, so nothing was changed: " + error.message, 500, false, {}};
 }
 
@@ -50,7 +55,10 @@ aws::ApiError notDurable(const Error& error) {
 class ApiExchange final : public net::Exchange {
  public:
   ApiExchange(ApiFront& front, net::RequestHead head, std::string request_id)
-      : front_(front), head_(std::move(head)), views_(viewsOf(head_.headers)), request_id_(std::move(request_id)),
+      : front_(front),
+        head_(std::move(head)),
+        views_(viewsOf(head_.headers)),
+        request_id_(std::move(request_id)),
         started_(front.clock_.boottime()) {}
 
   /// All that the head alone decides. True: S3 shall take over, with `auth()`.
@@ -69,7 +77,8 @@ class ApiExchange final : public net::Exchange {
       refusal_ = tooLarge(limit);
       return answerRefusal();
     }
-    if (body_.empty() && head_.content_length) body_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*head_.content_length, limit)));
+    if (body_.empty() && head_.content_length)
+      body_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*head_.content_length, limit)));
     body_.append(bytes);
     return std::nullopt;
   }
@@ -148,8 +157,10 @@ bool ApiExchange::verifyBody() {
   const auto hash = sha256Hex(body_);
   if (!verified_) return verify(hash);
   if (equalConstantTime(hash, auth_.payload_hash)) return true;
-  refuse({aws::AuthFault::payloadMismatch, "The value of x-amz-content-sha256 is not the hash of the body.",
-          "The provided 'x-amz-content-sha256' header does not match what was computed.", {}});
+  refuse({aws::AuthFault::payloadMismatch,
+          "The value of x-amz-content-sha256 is not the hash of the body.",
+          "The provided 'x-amz-content-sha256' header does not match what was computed.",
+          {}});
   return false;
 }
 
@@ -169,14 +180,16 @@ bool ApiExchange::understand() {
 
 aws::Outcome ApiExchange::call(store::Txn* txn, Instant now) {
   const auto request = view();
-  const aws::Call call{decoded_.input, txn, auth_.principal, front_.realm_, request_id_, request.header("amz-sdk-invocation-id").value_or(""), now};
+  const aws::Call call{
+      decoded_.input, txn, auth_.principal, front_.realm_, request_id_, request.header("amz-sdk-invocation-id").value_or(""), now};
   try {
     return decoded_.operation->handler(call);
   } catch (const store::Fault&) {
     throw;
   } catch (const std::exception& e) {
-    log::error("an operation failed with an exception",
-               {{"requestId", request_id_}, {"service", destination_.service}, {"operation", decoded_.operation->name}, {"error", e.what()}});
+    log::error(
+        "an operation failed with an exception",
+        {{"requestId", request_id_}, {"service", destination_.service}, {"operation", decoded_.operation->name}, {"error", e.what()}});
     return std::unexpected(aws::ApiError::internal(request_id_));
   }
 }
@@ -227,7 +240,12 @@ void ApiExchange::log(int status, std::string_view code) const {
 
 ApiFront::ApiFront(std::vector<aws::ServiceTable> services, aws::KeyRing keys, const Realm& realm, runtime::Core& core, const Clock& clock,
                    Random& random)
-    : router_(std::move(services)), keys_(std::move(keys)), realm_(realm), core_(core), clock_(clock), random_(random),
+    : router_(std::move(services)),
+      keys_(std::move(keys)),
+      realm_(realm),
+      core_(core),
+      clock_(clock),
+      random_(random),
       verifier_(keys_, realm_) {}
 
 ApiFront::~ApiFront() = default;

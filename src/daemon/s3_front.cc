@@ -106,7 +106,8 @@ class S3Exchange final : public net::Exchange {
     const auto level = status >= 500 && status != 501 ? log::Level::error : log::Level::debug;
     if (!log::enabled(level)) return;
     const auto took = clock_.boottime() - started_;
-    log::write(level, "request", {{"requestId", request_id_}, {"service", "s3"}, {"operation", described_}, {"status", status}, {"us", took.count()}});
+    log::write(level, "request",
+               {{"requestId", request_id_}, {"service", "s3"}, {"operation", described_}, {"status", status}, {"us", took.count()}});
   }
 
   const Clock& clock_;

@@ -1,13 +1,13 @@
 #include "net/blocking_stream.h"
 
 #include <arpa/inet.h>
-#include <csignal>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <cerrno>
 #include <chrono>
@@ -100,8 +100,7 @@ class NoSigpipe {
   ~NoSigpipe() {
     if (!was_pending_) {
       constexpr timespec kNow{};
-      while (sigtimedwait(&pipe_, nullptr, &kNow) < 0 && errno == EINTR) {
-      }
+      while (sigtimedwait(&pipe_, nullptr, &kNow) < 0 && errno == EINTR) {}
     }
     pthread_sigmask(SIG_SETMASK, &old_, nullptr);
   }

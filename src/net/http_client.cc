@@ -1,7 +1,7 @@
 #include "net/http_client.h"
 
-#include <boost/beast/http/basic_parser.hpp>
 #include <fmt/format.h>
+#include <boost/beast/http/basic_parser.hpp>
 
 #include "base/strings.h"
 #include "net/blocking_stream.h"
@@ -132,7 +132,8 @@ class Client final : public HttpClient {
       attempt.body_taken = true;
       SP_TRY(const auto piece, request.body_source(static_cast<std::size_t>(std::min<std::uint64_t>(left, kPiece))));
       if (piece.empty() || piece.size() > left)
-        return fail("net.protocol", fmt::format("the request's body has other than the {} bytes it was announced with", request.body_length));
+        return fail("net.protocol",
+                    fmt::format("the request's body has other than the {} bytes it was announced with", request.body_length));
       SP_CHECK_OK(stream_->write(piece, timeout_ms_));
       left -= piece.size();
     }

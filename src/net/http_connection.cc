@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include <boost/beast/http/status.hpp>
 #include <fmt/format.h>
+#include <boost/beast/http/status.hpp>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -89,7 +89,12 @@ void HttpConnection::onRead(bool ok, std::size_t bytes) {
 
 void HttpConnection::advance() {
   std::string_view input(buffer_.get() + from_, to_ - from_);
-  while (step(input)) {
+  try {
+    while (step(input)) {}
+  } catch (const std::exception& e) {
+    // A handler must not end the program, and what it has left half done cannot be gone on with.
+    log::error("a request failed with an exception", {{"remote", remote_}, {"error", e.what()}});
+    return answerError(500, "The request could not be handled.");
   }
   if (phase_ == Phase::head || phase_ == Phase::body || phase_ == Phase::dropping) needMore();
 }
@@ -214,7 +219,9 @@ void HttpConnection::respond(Response response, bool may_keep) {
 void HttpConnection::writeHead() {
   const auto status = response_.status;
   const bool bodiless = head_request_ || status == 204 || status == 304;
-  const auto length = response_.source ? response_.length : response_.body.empty() ? (head_request_ ? response_.length : 0) : response_.body.size();
+  const auto length = response_.source         ? response_.length
+                      : response_.body.empty() ? (head_request_ ? response_.length : 0)
+                                               : response_.body.size();
   out_.clear();
   fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\n", status, reasonOf(status));
   bool dated = false;
@@ -293,8 +300,7 @@ void HttpConnection::drain() {
 void HttpConnection::tick(Time now) {
   if (now < deadline_ || phase_ == Phase::closed) return;
   const bool partial = phase_ == Phase::head && (from_ != to_ || parser_.midRequest());
-  if (partial || phase_ == Phase::body || phase_ == Phase::dropping)
-    return answerError(408, "The request did not arrive in time.");
+  if (partial || phase_ == Phase::body || phase_ == Phase::dropping) return answerError(408, "The request did not arrive in time.");
   close();
 }
 

@@ -1,7 +1,7 @@
 #include "net/http_server.h"
 
-#include <csignal>
 #include <pthread.h>
+#include <csignal>
 
 #include <atomic>
 #include <condition_variable>
@@ -9,11 +9,11 @@
 #include <set>
 #include <thread>
 
+#include <fmt/format.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/time_format.h"
@@ -116,7 +116,11 @@ std::unexpected<Error> bindFailed(const Endpoint& endpoint, const ErrorCode& ec)
                                         "address with --listen ADDRESS:PORT (port 0: any free one)",
                                         where, endpoint.port));
   if (ec == asio::error::access_denied)
-    return fail("net.bind", fmt::format("{} may not be used by this user: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher port with --listen", where));
+    return fail(
+        "net.bind",
+        fmt::format(
+            "{} may not be used by this user: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher port with --listen",
+            where));
   if (ec.value() == EADDRNOTAVAIL)
     return fail("net.bind", fmt::format("{} is no address of this machine (`ip -br address` lists them): choose one with --listen", where));
   return fail("net.bind", fmt::format("cannot listen on {}: {}; choose another address with --listen", where, ec.message()));
@@ -242,9 +246,7 @@ void Server::stop(int grace_seconds) {
 Result<std::unique_ptr<HttpServer>> listenHttp(const Endpoint& endpoint, Handler& handler, const HttpLimits& limits,
                                                const std::optional<TlsFiles>& tls) {
   std::unique_ptr<TlsContext> context;
-  if (tls) {
-    SP_TRY(context, makeTlsContext(*tls));
-  }
+  if (tls) { SP_TRY(context, makeTlsContext(*tls)); }
   auto server = std::make_unique<Server>(handler, limits, std::move(context));
   SP_CHECK_OK(server->bind(endpoint));
   return server;

@@ -173,8 +173,8 @@ TEST_F(HttpServerTest, ContinueIsSentEvenIfTheBodyIsThereOrEmpty) {
 
 TEST_F(HttpServerTest, EarlyAnswerDropsASmallBodyAndKeepsTheConnection) {
   startServer();
-  const auto got = exchange(
-      "PUT /early HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const auto got =
+      exchange("PUT /early HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(got, HasSubstr("403 Forbidden"));
   EXPECT_THAT(got, HasSubstr("GET /next"));
 }

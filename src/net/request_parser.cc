@@ -128,8 +128,7 @@ RequestParser::Event RequestParser::next(std::string_view& input) {
     if (ec) return parseError(ec, !core_->head_told);
     if (!core_->head_told && core_->is_header_done()) {
       core_->head_told = true;
-      if (core_->version >= 11 && core_->hosts != 1)
-        return {Step::error, {}, 400, "An HTTP/1.1 request needs exactly one Host header."};
+      if (core_->version >= 11 && core_->hosts != 1) return {Step::error, {}, 400, "An HTTP/1.1 request needs exactly one Host header."};
       return {Step::head, {}, 0, {}};
     }
     if (!core_->piece.empty()) return {Step::body, core_->piece, 0, {}};

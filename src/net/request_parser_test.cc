@@ -52,7 +52,8 @@ TEST(RequestParser, PipelinedRequestsCutAtEveryPieceSize) {
       "POST /b?q=1 HTTP/1.1\r\nhost: x\r\nTransfer-Encoding: chunked\r\n\r\n6;ext=1\r\nchunky\r\n3\r\n-do\r\n0\r\nX-Trailer: t\r\n\r\n"
       "\r\nGET /c%2Fd HTTP/1.1\r\nHost: x\r\n\r\n"
       "PUT /e HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n";
-  const std::vector<std::string> expected = {"POST /a 2", "body=hello", "POST /b?q=1 2", "body=chunky-do", "GET /c%2Fd 1", "body=", "PUT /e 3", "body="};
+  const std::vector<std::string> expected = {"POST /a 2",    "body=hello", "POST /b?q=1 2", "body=chunky-do",
+                                             "GET /c%2Fd 1", "body=",      "PUT /e 3",      "body="};
   for (std::size_t piece = 1; piece <= wire.size(); ++piece) {
     const auto seen = parseInPieces(wire, piece);
     EXPECT_EQ(seen.status, 0) << "piece " << piece;
@@ -94,7 +95,8 @@ TEST(RequestParser, RefusesTooMuch) {
     std::string small = "GET / HTTP/1.1\r\nHost: x\r\n";
     for (int i = 0; i < 8; ++i) small += "A: " + std::string(200, 'b') + "\r\n";
     EXPECT_EQ(parseInPieces(small + "\r\n", piece, limits).status, 431) << "many headers, each small enough";
-    EXPECT_EQ(parseInPieces("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(20000, 'e'), piece).status, 400);
+    EXPECT_EQ(parseInPieces("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(20000, 'e'), piece).status,
+              400);
   }
 }
 

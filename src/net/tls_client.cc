@@ -184,7 +184,8 @@ class Client final : public FramedTlsClient {
   Result<void> handshakeFailed(int why) {
     const auto verified = SSL_get_verify_result(ssl_.get());
     if (verified != X509_V_OK) return fail("net.tls", fmt::format("{}: {}", peer_, X509_verify_cert_error_string(verified)));
-    if (why == SSL_ERROR_SYSCALL || why == SSL_ERROR_ZERO_RETURN) return fail("net.closed", peer_ + " closed the connection during the TLS handshake");
+    if (why == SSL_ERROR_SYSCALL || why == SSL_ERROR_ZERO_RETURN)
+      return fail("net.closed", peer_ + " closed the connection during the TLS handshake");
     return fail("net.tls", fmt::format("{}: {}", peer_, sslText()));
   }
 

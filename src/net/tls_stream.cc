@@ -1,9 +1,9 @@
 #include <array>
 
+#include <fmt/format.h>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
-#include <fmt/format.h>
 
 #include "net/streams.h"
 
@@ -67,15 +67,17 @@ class ServerTls final : public TlsContext {
     SSL_CTX_set_mode(context_.native_handle(), SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_alpn_select_cb(context_.native_handle(), chooseAlpn, nullptr);
     context_.use_certificate_chain_file(files.cert, ec);
-    if (ec) return fail("net.tls", fmt::format("cannot use {} as the TLS certificate chain ({}); it must be a readable PEM file", files.cert, ec.message()));
+    if (ec)
+      return fail("net.tls",
+                  fmt::format("cannot use {} as the TLS certificate chain ({}); it must be a readable PEM file", files.cert, ec.message()));
     context_.use_private_key_file(files.key, asio::ssl::context::pem, ec);
-    if (ec) return fail("net.tls", fmt::format("cannot use {} as the key of {} ({}); it must be the unencrypted PEM key of that certificate", files.key, files.cert, ec.message()));
+    if (ec)
+      return fail("net.tls", fmt::format("cannot use {} as the key of {} ({}); it must be the unencrypted PEM key of that certificate",
+                                         files.key, files.cert, ec.message()));
     return {};
   }
 
-  std::unique_ptr<ByteStream> makeStream(Tcp::socket socket) override {
-    return std::make_unique<TlsStream>(std::move(socket), context_);
-  }
+  std::unique_ptr<ByteStream> makeStream(Tcp::socket socket) override { return std::make_unique<TlsStream>(std::move(socket), context_); }
 
  private:
   asio::ssl::context context_;

@@ -17,8 +17,9 @@ Checked<std::string> readPath(const json::Object& input) {
   auto path = json::textOr(input, "Path", "/");
   const bool printable = std::ranges::all_of(path, [](char c) { return c > ' ' && c < '\x7f'; });
   if (path.empty() || path.size() > 512 || path.front() != '/' || path.back() != '/' || !printable)
-    return aws::refuse("ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric "
-                                          "characters and/or / characters.");
+    return aws::refuse("ValidationError",
+                       "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric "
+                       "characters and/or / characters.");
   return path;
 }
 

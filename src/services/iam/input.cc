@@ -21,8 +21,8 @@ std::string memberName(std::string_view member) {
 }
 
 std::unexpected<aws::ApiError> invalid(std::string_view member, std::string_view value, std::string_view rule) {
-  return aws::refuse("ValidationError",
-                     fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: {}", value, memberName(member), rule));
+  return aws::refuse("ValidationError", fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: {}", value,
+                                                    memberName(member), rule));
 }
 
 std::unexpected<aws::ApiError> missing(std::string_view member) { return invalid(member, "null", "Member must not be null"); }
@@ -35,7 +35,8 @@ Checked<void> checkStatement(const json::Value& value, bool trust) {
   if (!value.is_object()) return malformedPolicy("Syntax errors in policy.");
   const auto& statement = value.get_object();
   const auto effect = json::textOr(statement, "Effect");
-  if (effect != "Allow" && effect != "Deny") return malformedPolicy(effect.empty() ? "Missing required field Effect" : fmt::format("Invalid effect: {}", effect));
+  if (effect != "Allow" && effect != "Deny")
+    return malformedPolicy(effect.empty() ? "Missing required field Effect" : fmt::format("Invalid effect: {}", effect));
   if (!statement.contains("Action") && !statement.contains("NotAction")) return malformedPolicy("Missing required field Action");
   const bool principal = statement.contains("Principal") || statement.contains("NotPrincipal");
   const bool resource = statement.contains("Resource") || statement.contains("NotResource");
@@ -62,10 +63,14 @@ Checked<std::string> readName(const json::Object& input, std::string_view member
   SP_TRY(auto value, readText(input, member));
   if (value.empty()) return invalid(member, "''", "Member must have length greater than or equal to 1");
   if (value.size() > max) return invalid(member, quoted(value), fmt::format("Member must have length less than or equal to {}", max));
-  const auto allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_+=,.@-").find(c) != std::string_view::npos; };
+  const auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_+=,.@-").find(c) != std::string_view::npos;
+  };
   if (!std::ranges::all_of(value, allowed))
-    return aws::refuse("ValidationError", fmt::format("The specified value for {} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-",
-                                                      memberName(member)));
+    return aws::refuse(
+        "ValidationError",
+        fmt::format("The specified value for {} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-",
+                    memberName(member)));
   return value;
 }
 
@@ -100,7 +105,8 @@ Checked<std::map<std::string, std::string>> readTags(const json::Object& input) 
     if (!tags.emplace(key, std::move(value)).second)
       return aws::refuse("InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.");
   }
-  if (tags.size() > kTags) return invalid("Tags", fmt::format("of {} tags", tags.size()), "Member must have length less than or equal to 50");
+  if (tags.size() > kTags)
+    return invalid("Tags", fmt::format("of {} tags", tags.size()), "Member must have length less than or equal to 50");
   return tags;
 }
 
@@ -130,8 +136,10 @@ Checked<std::string> readPolicy(const json::Object& input, std::string_view memb
   }
   const auto limit = trust ? kTrustLength : kInlinePolicyLength;
   if (policyLength(text) > limit)
-    return aws::refuse("LimitExceeded", trust ? fmt::format("Cannot exceed quota for ACLSizePerRole: {}", limit)
-                                              : fmt::format("Maximum policy size of {} bytes exceeded for this role", limit), 409);
+    return aws::refuse("LimitExceeded",
+                       trust ? fmt::format("Cannot exceed quota for ACLSizePerRole: {}", limit)
+                             : fmt::format("Maximum policy size of {} bytes exceeded for this role", limit),
+                       409);
   return text;
 }
 
@@ -139,7 +147,8 @@ Checked<std::string> readPolicyArn(const json::Object& input) {
   SP_TRY(auto text, readText(input, "PolicyArn"));
   if (text.size() < 20) return invalid("PolicyArn", quoted(text), "Member must have length greater than or equal to 20");
   const auto arn = Arn::parse(text);
-  if (!arn || arn->service != "iam" || !arn->resource.starts_with("policy/")) return aws::refuse("InvalidInput", fmt::format("ARN {} is not valid.", text));
+  if (!arn || arn->service != "iam" || !arn->resource.starts_with("policy/"))
+    return aws::refuse("InvalidInput", fmt::format("ARN {} is not valid.", text));
   return text;
 }
 

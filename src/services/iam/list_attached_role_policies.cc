@@ -29,7 +29,8 @@ aws::Operation listAttachedRolePolicies() {
             bool more = false;
             const auto listed = pageOf(wanted, page, more);
             json::Array policies;
-            for (const auto& arn : listed) policies.push_back(json::Object{{"PolicyName", arn.substr(arn.rfind('/') + 1)}, {"PolicyArn", arn}});
+            for (const auto& arn : listed)
+              policies.push_back(json::Object{{"PolicyName", arn.substr(arn.rfind('/') + 1)}, {"PolicyArn", arn}});
             json::Object output{{"AttachedPolicies", std::move(policies)}};
             writePage(output, page, more, listed.empty() ? "" : listed.back());
             return output;

@@ -19,7 +19,8 @@ aws::Operation putRolePolicy() {
             std::size_t size = 0;
             for (const auto& entry : role.policies) size += policyLength(entry.second);
             if (size > kInlinePolicyLength)
-              return aws::refuse("LimitExceeded", fmt::format("Maximum policy size of {} bytes exceeded for role {}", kInlinePolicyLength, role.name), 409);
+              return aws::refuse("LimitExceeded",
+                                 fmt::format("Maximum policy size of {} bytes exceeded for role {}", kInlinePolicyLength, role.name), 409);
             saveRole(*call.txn, role);
             return json::Object{};
           },

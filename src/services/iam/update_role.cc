@@ -11,9 +11,7 @@ aws::Operation updateRole() {
           [](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto name, readRoleName(call.input));
             SP_TRY(auto role, findRole(*call.txn, name));
-            if (call.input.contains("Description")) {
-              SP_TRY(role.description, readDescription(call.input));
-            }
+            if (call.input.contains("Description")) { SP_TRY(role.description, readDescription(call.input)); }
             SP_TRY(role.max_session_seconds, readMaxSession(call.input, role.max_session_seconds));
             saveRole(*call.txn, role);
             return json::Object{};
