@@ -68,7 +68,9 @@ Destination Router::route(const RequestView& request, std::string_view scope_ser
   if (scope_service == "s3") return {Destination::Kind::s3, nullptr, "s3", Protocol::restXml};
   if (!scope_service.empty()) {
     if (const auto* table = byName(scope_service)) return served(*table);
-    return {Destination::Kind::unserved, nullptr, std::string(scope_service), guessProtocol(request)};
+    // S3's sister services (s3-object-lambda) speak as it does.
+    const auto protocol = scope_service.starts_with("s3-") ? Protocol::restXml : guessProtocol(request);
+    return {Destination::Kind::unserved, nullptr, std::string(scope_service), protocol};
   }
   if (const auto target = request.header("X-Amz-Target")) {
     if (const auto* table = byTarget(*target)) return served(*table);

@@ -68,6 +68,7 @@ TEST_F(Codec, RoutesByScopeThenTargetThenForm) {
   const auto lambda = router_.route({"GET", "/x", {}}, "lambda", "");
   EXPECT_EQ(lambda.kind, Kind::unserved);
   EXPECT_EQ(lambda.protocol, Protocol::restJson);
+  EXPECT_EQ(router_.route({"POST", "/WriteGetObjectResponse", {}}, "s3-object-lambda", "").protocol, Protocol::restXml);
 }
 
 TEST_F(Codec, JsonOperations) {
