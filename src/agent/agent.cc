@@ -19,7 +19,6 @@
 #include "agent/machines/launcher.h"
 #include "agent/outbox.h"
 #include "agent/requests.h"
-#include "agent/scripts/supervisor.h"
 #include "agent/session.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -90,7 +89,6 @@ std::optional<int> internalVerb(int argc, char** argv) {
   if (argc < 2) return std::nullopt;
   const std::string_view verb = argv[1];
   if (verb == "agent-contain") return containMain(argc, argv);
-  if (verb == "agent-supervise" && argc == 3) return superviseMain(argv[2]);
   if (verb == "machine-launch" && argc == 4) return launchMachine(argv[2], argv[3]);
   if (verb == "machine-init" && argc == 2) return machineInit();
   if (verb == "demo-app" && argc == 2) return demoApp();

@@ -190,6 +190,40 @@ Result<Process> spawn(const SpawnSpec& spec) {
   return Process(pid, std::move(*pidfd));
 }
 
+namespace {
+
+void becomeSession(int pass) {
+  ::setsid();
+  for (int number = 1; number < NSIG; ++number)
+    if (number != SIGKILL && number != SIGSTOP) ::signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (pass != 3) ::dup2(pass, 3);
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  ::dup2(nothing, 0);
+  ::dup2(nothing, 1);
+  ::close_range(4, ~0U, 0);
+}
+
+}  // namespace
+
+Result<Process> forkSession(int pass, const std::function<int()>& body) {
+  const pid_t pid = ::fork();
+  if (pid < 0) return failErrno("os.spawn", "cannot fork", errno);
+  if (pid == 0) {
+    becomeSession(pass);
+    ::_exit(body());
+  }
+  auto pidfd = openPidfd(pid);
+  if (!pidfd) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return std::unexpected(std::move(pidfd).error());
+  }
+  return Process(pid, std::move(*pidfd));
+}
+
 Result<Pipe> makePipe() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return failErrno("os.pipe", "cannot make a pipe", errno);

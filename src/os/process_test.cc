@@ -88,6 +88,22 @@ TEST(Process, KillDescendantsFindsThoseThatLeftTheSession) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST(Process, AForkKeepsOneDescriptorAndHasItsOwnSession) {
+  auto pipe = makePipe();
+  ASSERT_TRUE(pipe);
+  const auto own_session = ::getsid(0);
+  const auto child = forkSession(pipe->write.get(), [own_session] {
+    const bool apart = ::getsid(0) == ::getpid() && ::getsid(0) != own_session;
+    return apart && ::write(3, "x", 1) == 1 && ::write(4, "x", 1) < 0 ? 7 : 1;
+  });
+  ASSERT_TRUE(child);
+  const auto status = child->wait();
+  ASSERT_TRUE(status && *status);
+  EXPECT_EQ((*status)->code, 7);
+  char byte = 0;
+  EXPECT_EQ(::read(pipe->read.get(), &byte, 1), 1);
+}
+
 TEST(Process, StartTimeAndBootIdNameAProcess) {
   EXPECT_EQ(bootId().size(), 36U);
   EXPECT_NE(processStartTime(::getpid()), 0U);

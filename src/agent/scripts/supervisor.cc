@@ -87,8 +87,7 @@ Result<void> SupervisedRun::prepare(const SuperviseSpec& spec) {
 }
 
 Result<void> SupervisedRun::launch() {
-  const os::SpawnSpec spec{.argv = {os::ownProgram(), "agent-supervise", directory_}, .pass = {{lock_.get(), kLockFd}}, .new_session = true};
-  SP_TRY(auto child, os::spawn(spec));
+  SP_TRY(auto child, os::forkSession(lock_.get(), [this] { return superviseMain(directory_); }));
   child_ = std::move(child);
   // From here on the lock lives exactly as long as the supervisor.
   lock_.reset();
@@ -155,6 +154,7 @@ void SupervisedRun::cancel() {
 }
 
 int superviseMain(const std::string& directory) {
+  ::prctl(PR_SET_NAME, "sp-supervise");
   ::fcntl(kLockFd, F_SETFD, FD_CLOEXEC);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::umask(022);
@@ -186,7 +186,8 @@ int superviseMain(const std::string& directory) {
   fsyncOutputs(out, err);
   status.duration_ms = (clock.boottime() - began).count() / 1000;
   const auto text = json::toText(encode(status));
-  while (!os::writeFileDurably(directory + "/status", text)) {
+  // Without its folder nobody waits for it any more.
+  while (!os::writeFileDurably(directory + "/status", text) && ::access(directory.c_str(), W_OK) == 0) {
     if (spec) ::unlink(spec->reserve.c_str());
     ::poll(nullptr, 0, 100);
   }

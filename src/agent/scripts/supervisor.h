@@ -63,7 +63,7 @@ class SupervisedRun {
   os::Fd adopted_;
 };
 
-/// `stillpoint agent-supervise DIR`.
+/// The supervisor itself, in a process of its own with the lock as descriptor 3. Takes no lock and logs nothing.
 int superviseMain(const std::string& directory);
 
 }  // namespace sp::agent
