@@ -24,11 +24,15 @@ std::expected<Definitions, aws::ApiError> readDefinitions(const json::Array& lis
     const auto name = json::textOr(one, "AttributeName");
     const auto type = json::textOr(one, "AttributeType");
     if (name.empty() || name.size() > 255)
-      return invalid(fmt::format("1 validation error detected: Value '{}' at 'attributeDefinitions.{}.member.attributeName' failed to satisfy constraint: "
-                                 "Member must have length between 1 and 255", name, i + 1));
+      return invalid(fmt::format(
+          "1 validation error detected: Value '{}' at 'attributeDefinitions.{}.member.attributeName' failed to satisfy constraint: "
+          "Member must have length between 1 and 255",
+          name, i + 1));
     if (type != "S" && type != "N" && type != "B")
-      return invalid(fmt::format("1 validation error detected: Value '{}' at 'attributeDefinitions.{}.member.attributeType' failed to satisfy constraint: "
-                                 "Member must satisfy enum value set: [B, N, S]", type, i + 1));
+      return invalid(fmt::format(
+          "1 validation error detected: Value '{}' at 'attributeDefinitions.{}.member.attributeType' failed to satisfy constraint: "
+          "Member must satisfy enum value set: [B, N, S]",
+          type, i + 1));
     if (!types.emplace(name, type).second) return invalid("Cannot have two attributes with the same name");
   }
   return types;
@@ -36,8 +40,9 @@ std::expected<Definitions, aws::ApiError> readDefinitions(const json::Array& lis
 
 std::expected<void, aws::ApiError> readKeySchema(const json::Array& schema, const Definitions& types, Table& table) {
   if (schema.empty() || schema.size() > 2)
-    return invalid(fmt::format("1 validation error detected: Value '{}' at 'keySchema' failed to satisfy constraint: Member must have length {}", json::toText(schema),
-                               schema.empty() ? "greater than or equal to 1" : "less than or equal to 2"));
+    return invalid(
+        fmt::format("1 validation error detected: Value '{}' at 'keySchema' failed to satisfy constraint: Member must have length {}",
+                    json::toText(schema), schema.empty() ? "greater than or equal to 1" : "less than or equal to 2"));
   std::vector<std::string> names;
   for (const auto& element : schema) {
     if (!element.is_object()) return aws::refuse("SerializationException", "Unexpected field type");
@@ -45,22 +50,29 @@ std::expected<void, aws::ApiError> readKeySchema(const json::Array& schema, cons
     const auto& one = element.get_object();
     const auto kind = json::textOr(one, "KeyType");
     if (kind != "HASH" && kind != "RANGE")
-      return invalid(fmt::format("1 validation error detected: Value '{}' at 'keySchema.{}.member.keyType' failed to satisfy constraint: "
-                                 "Member must satisfy enum value set: [HASH, RANGE]", kind, names.size() + 1));
+      return invalid(
+          fmt::format("1 validation error detected: Value '{}' at 'keySchema.{}.member.keyType' failed to satisfy constraint: "
+                      "Member must satisfy enum value set: [HASH, RANGE]",
+                      kind, names.size() + 1));
     if (first && kind != "HASH") return invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
     if (!first && kind != "RANGE") return invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
     names.push_back(json::textOr(one, "AttributeName"));
   }
-  if (names.size() == 2 && names[0] == names[1]) return invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name");
+  if (names.size() == 2 && names[0] == names[1])
+    return invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name");
   for (const auto& name : names) {
     if (types.contains(name)) continue;
     std::vector<std::string> defined;
     for (const auto& [key, type] : types) defined.push_back(key);
-    return invalid(fmt::format("One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], AttributeDefinitions: [{}]",
-                               fmt::join(names, ", "), fmt::join(defined, ", ")));
+    return invalid(
+        fmt::format("One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. Keys: "
+                    "[{}], AttributeDefinitions: [{}]",
+                    fmt::join(names, ", "), fmt::join(defined, ", ")));
   }
   if (types.size() != names.size())
-    return invalid("One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions");
+    return invalid(
+        "One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number of attributes defined "
+        "in AttributeDefinitions");
   table.hash = {names[0], types.find(names[0])->second};
   if (names.size() == 2) table.range = KeyAttribute{names[1], types.find(names[1])->second};
   return {};
@@ -69,10 +81,16 @@ std::expected<void, aws::ApiError> readKeySchema(const json::Array& schema, cons
 std::expected<void, aws::ApiError> readBilling(Request& request, std::string_view mode, Table& table) {
   const bool given = request.has("ProvisionedThroughput");
   if (mode == "PAY_PER_REQUEST") {
-    if (given) return invalid("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST");
+    if (given)
+      return invalid(
+          "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode "
+          "is PAY_PER_REQUEST");
     return {};
   }
-  if (!given) return invalid("One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED");
+  if (!given)
+    return invalid(
+        "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
+        "PROVISIONED");
   const auto* units = request.object("ProvisionedThroughput");
   SP_CHECK_OK(request.finish());
   Request inner(*units);
@@ -80,7 +98,9 @@ std::expected<void, aws::ApiError> readBilling(Request& request, std::string_vie
   table.write_units = inner.integer("WriteCapacityUnits", 1).value_or(0);
   SP_CHECK_OK(inner.finish());
   if (table.read_units == 0 || table.write_units == 0)
-    return invalid("One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED");
+    return invalid(
+        "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
+        "PROVISIONED");
   return {};
 }
 
@@ -112,7 +132,8 @@ std::expected<void, aws::ApiError> refuseUnserved(const Request& request) {
     return value != nullptr && value->is_object() && json::boolOr(value->get_object(), flag, false);
   };
   if (enabled("StreamSpecification", "StreamEnabled")) return invalid("StreamSpecification is not served: make the table without a stream");
-  if (enabled("SSESpecification", "Enabled")) return invalid("SSESpecification is not served: encrypt the disk that holds the data directory instead");
+  if (enabled("SSESpecification", "Enabled"))
+    return invalid("SSESpecification is not served: encrypt the disk that holds the data directory instead");
   return {};
 }
 

@@ -12,7 +12,8 @@ aws::Outcome deleteTable(Service& service, const aws::Call& call) {
   const auto table = loadTable(*call.txn, name);
   if (!table) return table.error().code == "ResourceNotFoundException" ? noSuchTable(name) : std::unexpected(table.error());
   if (table->deletion_protected)
-    return aws::refuse("ValidationException", "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.");
+    return aws::refuse("ValidationException",
+                       "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.");
   call.txn->items().eraseTable(name);
   call.txn->records().erase(kTableRecord, name);
   service.tables->changed(*call.txn, name);

@@ -29,7 +29,8 @@ class DynamoDbTest : public testing::Test {
   // One job in one commit; its answer as text, or the refusal.
   std::string call(Operation operation, std::string_view input) {
     std::string answer;
-    const auto outcome = store_->run({[&](store::Txn& txn) { return callIn(txn, operation, input, answer); }}, fromMicros(1700000000000000));
+    const auto outcome =
+        store_->run({[&](store::Txn& txn) { return callIn(txn, operation, input, answer); }}, fromMicros(1700000000000000));
     EXPECT_TRUE(outcome) << outcome.error().text();
     return answer;
   }
@@ -46,8 +47,9 @@ class DynamoDbTest : public testing::Test {
                                                : R"({"AttributeName":"id","AttributeType":"S"})";
     const std::string schema = with_range ? R"({"AttributeName":"id","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"})"
                                           : R"({"AttributeName":"id","KeyType":"HASH"})";
-    const auto answer = call(createTable, R"({"TableName":")" + std::string(name) + R"(","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[)" + definitions +
-                                              R"(],"KeySchema":[)" + schema + "]}");
+    const auto answer =
+        call(createTable, R"({"TableName":")" + std::string(name) + R"(","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[)" +
+                              definitions + R"(],"KeySchema":[)" + schema + "]}");
     EXPECT_NE(answer.find("CREATING"), std::string::npos) << answer;
   }
 
@@ -65,7 +67,8 @@ TEST_F(DynamoDbTest, WhatIsPutIsGot) {
   EXPECT_EQ(call(putItem, R"({"TableName":"things","Item":{"id":{"S":"a"},"n":{"N":"1.50"}}})"), "{}");
   EXPECT_EQ(call(getItem, R"({"TableName":"things","Key":{"id":{"S":"a"}}})"), R"({"Item":{"id":{"S":"a"},"n":{"N":"1.5"}}})");
   EXPECT_EQ(call(getItem, R"({"TableName":"things","Key":{"id":{"S":"b"}}})"), "{}");
-  EXPECT_EQ(call(deleteItem, R"({"TableName":"things","Key":{"id":{"S":"a"}},"ReturnValues":"ALL_OLD"})"), R"({"Attributes":{"id":{"S":"a"},"n":{"N":"1.5"}}})");
+  EXPECT_EQ(call(deleteItem, R"({"TableName":"things","Key":{"id":{"S":"a"}},"ReturnValues":"ALL_OLD"})"),
+            R"({"Attributes":{"id":{"S":"a"},"n":{"N":"1.5"}}})");
   EXPECT_EQ(call(getItem, R"({"TableName":"things","Key":{"id":{"S":"a"}}})"), "{}");
 }
 
@@ -76,8 +79,9 @@ TEST_F(DynamoDbTest, ADeletedTableIsGoneFromTheCacheAtOnce) {
   EXPECT_EQ(call(putItem, put), "{}");
   // In one batch: delete, put (refused), create with another key, put under the old key (refused).
   std::vector<std::string> answers(4);
-  const std::string create = R"({"TableName":"things","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"k","AttributeType":"S"}],)"
-                             R"("KeySchema":[{"AttributeName":"k","KeyType":"HASH"}]})";
+  const std::string create =
+      R"({"TableName":"things","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"k","AttributeType":"S"}],)"
+      R"("KeySchema":[{"AttributeName":"k","KeyType":"HASH"}]})";
   const auto outcome = store_->run({[&](store::Txn& t) { return callIn(t, deleteTable, R"({"TableName":"things"})", answers[0]); },
                                     [&](store::Txn& t) { return callIn(t, putItem, put, answers[1]); },
                                     [&](store::Txn& t) { return callIn(t, createTable, create, answers[2]); },
@@ -116,8 +120,11 @@ TEST_F(DynamoDbTest, NumbersSortAsNumbersBothWaysAndPagesJoin) {
     std::string order;
     std::string start;
     do {
-      const auto answer = json::parse(call(query, std::string(R"({"TableName":"numbers","Limit":2,"KeyConditionExpression":"id = :p","ExpressionAttributeValues":{":p":{"S":"p"}})") +
-                                                      std::string(more) + start + "}"));
+      const auto answer = json::parse(
+          call(query,
+               std::string(
+                   R"({"TableName":"numbers","Limit":2,"KeyConditionExpression":"id = :p","ExpressionAttributeValues":{":p":{"S":"p"}})") +
+                   std::string(more) + start + "}"));
       const auto& page = answer->get_object();
       for (const auto& item : page.at("Items").get_array()) order += json::textOr(item.get_object().at("sk").get_object(), "N") + " ";
       const auto* last = json::find(page, "LastEvaluatedKey");
@@ -133,10 +140,16 @@ TEST_F(DynamoDbTest, APageEndsAtOneMegabyteBeforeTheFilter) {
   makeTable("large", true);
   const std::string filler(300000, 'x');
   for (int i = 0; i < 6; ++i)
-    EXPECT_EQ(call(putItem, R"({"TableName":"large","Item":{"id":{"S":"p"},"sk":{"N":")" + std::to_string(i) + R"("},"f":{"S":")" + filler + R"("}}})"), "{}");
-  const auto first = call(query, R"({"TableName":"large","KeyConditionExpression":"id = :p","FilterExpression":"f = :no","ExpressionAttributeValues":{":p":{"S":"p"},":no":{"S":"n"}}})");
+    EXPECT_EQ(call(putItem, R"({"TableName":"large","Item":{"id":{"S":"p"},"sk":{"N":")" + std::to_string(i) + R"("},"f":{"S":")" + filler +
+                                R"("}}})"),
+              "{}");
+  const auto first = call(
+      query,
+      R"({"TableName":"large","KeyConditionExpression":"id = :p","FilterExpression":"f = :no","ExpressionAttributeValues":{":p":{"S":"p"},":no":{"S":"n"}}})");
   EXPECT_EQ(first, R"({"Count":0,"ScannedCount":4,"Items":[],"LastEvaluatedKey":{"id":{"S":"p"},"sk":{"N":"3"}}})");
-  const auto counted = call(scan, R"({"TableName":"large","Select":"COUNT","ReturnConsumedCapacity":"TOTAL","ExclusiveStartKey":{"id":{"S":"p"},"sk":{"N":"3"}}})");
+  const auto counted = call(
+      scan,
+      R"({"TableName":"large","Select":"COUNT","ReturnConsumedCapacity":"TOTAL","ExclusiveStartKey":{"id":{"S":"p"},"sk":{"N":"3"}}})");
   EXPECT_EQ(counted, R"({"Count":2,"ScannedCount":2,"ConsumedCapacity":{"TableName":"large","CapacityUnits":73.5}})");
 }
 
@@ -145,7 +158,8 @@ TEST_F(DynamoDbTest, SegmentsShareTheTable) {
   for (int i = 0; i < 100; ++i) call(putItem, R"({"TableName":"many","Item":{"id":{"S":"k)" + std::to_string(i) + R"("}}})");
   std::int64_t all = 0;
   for (int segment = 0; segment < 3; ++segment) {
-    const auto answer = json::parse(call(scan, R"({"TableName":"many","Select":"COUNT","TotalSegments":3,"Segment":)" + std::to_string(segment) + "}"));
+    const auto answer =
+        json::parse(call(scan, R"({"TableName":"many","Select":"COUNT","TotalSegments":3,"Segment":)" + std::to_string(segment) + "}"));
     const auto count = json::intOr(answer->get_object(), "Count", 0);
     EXPECT_GT(count, 15);
     all += count;
@@ -154,20 +168,24 @@ TEST_F(DynamoDbTest, SegmentsShareTheTable) {
 }
 
 TEST_F(DynamoDbTest, TheServersOwnTableIsMadeOnceAndTakesRows) {
-  const auto outcome = store_->run({[&](store::Txn& txn) {
-                                     ensureTable(txn, random_, "PrePostBackupLog", "SM_Execution_ID");
-                                     const auto item = json::parse(R"({"SM_Execution_ID":{"S":"arn"},"Workflow_Overall_Status":{"S":"[]"}})")->get_object();
-                                     EXPECT_TRUE(putItem(txn, "PrePostBackupLog", item));
-                                     ensureTable(txn, random_, "PrePostBackupLog", "SM_Execution_ID");
-                                     const auto got = getItem(txn, "PrePostBackupLog", json::parse(R"({"SM_Execution_ID":{"S":"arn"}})")->get_object());
-                                     EXPECT_TRUE(got && *got && **got == item);
-                                     EXPECT_EQ(putItem(txn, "PrePostBackupLog", {}).error().message, "One or more parameter values were invalid: Missing the key SM_Execution_ID in the item");
-                                     return true;
-                                   }},
-                                   fromMicros(0));
+  const auto outcome =
+      store_->run({[&](store::Txn& txn) {
+                    ensureTable(txn, random_, "PrePostBackupLog", "SM_Execution_ID");
+                    const auto item = json::parse(R"({"SM_Execution_ID":{"S":"arn"},"Workflow_Overall_Status":{"S":"[]"}})")->get_object();
+                    EXPECT_TRUE(putItem(txn, "PrePostBackupLog", item));
+                    ensureTable(txn, random_, "PrePostBackupLog", "SM_Execution_ID");
+                    const auto got = getItem(txn, "PrePostBackupLog", json::parse(R"({"SM_Execution_ID":{"S":"arn"}})")->get_object());
+                    EXPECT_TRUE(got && *got && **got == item);
+                    EXPECT_EQ(putItem(txn, "PrePostBackupLog", {}).error().message,
+                              "One or more parameter values were invalid: Missing the key SM_Execution_ID in the item");
+                    return true;
+                  }},
+                  fromMicros(0));
   ASSERT_TRUE(outcome);
   const auto described = call(describeTable, R"({"TableName":"arn:aws:dynamodb:us-east-1:000000000000:table/PrePostBackupLog"})");
-  EXPECT_NE(described.find(R"("KeySchema":[{"AttributeName":"SM_Execution_ID","KeyType":"HASH"}],"TableStatus":"ACTIVE")"), std::string::npos) << described;
+  EXPECT_NE(described.find(R"("KeySchema":[{"AttributeName":"SM_Execution_ID","KeyType":"HASH"}],"TableStatus":"ACTIVE")"),
+            std::string::npos)
+      << described;
   EXPECT_NE(described.find(R"("ItemCount":1)"), std::string::npos) << described;
 }
 

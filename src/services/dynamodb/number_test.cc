@@ -88,8 +88,8 @@ TEST(Number, SortKeysKeepTheOrderAndTheNumber) {
 
 TEST(Number, TheEndsOfTheRangeKeepTheOrder) {
   std::string before;
-  for (const auto* text : {"-9.9999999999999999999999999999999999999e125", "-1e125", "-1", "-1e-130", "0", "1e-130", "1.1e-130", "1", "1e125",
-                           "9.9999999999999999999999999999999999999e125"}) {
+  for (const auto* text : {"-9.9999999999999999999999999999999999999e125", "-1e125", "-1", "-1e-130", "0", "1e-130", "1.1e-130", "1",
+                           "1e125", "9.9999999999999999999999999999999999999e125"}) {
     const auto key = Decimal::parse(text)->sortKey();
     EXPECT_LT(before, key) << text;
     before = key;

@@ -37,13 +37,20 @@ PageWishes PageWishes::read(Request& request) {
 }
 
 std::expected<void, aws::ApiError> PageWishes::check(const Request& request, const Expressions& expressions) const {
-  if (request.has("IndexName")) return invalid(fmt::format("The table does not have the specified index: {}", json::textOr(request.input(), "IndexName")));
-  if (select == "ALL_PROJECTED_ATTRIBUTES") return invalid("One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName");
+  if (request.has("IndexName"))
+    return invalid(fmt::format("The table does not have the specified index: {}", json::textOr(request.input(), "IndexName")));
+  if (select == "ALL_PROJECTED_ATTRIBUTES")
+    return invalid("One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName");
   if (select == "SPECIFIC_ATTRIBUTES" && !expressions.projection)
-    return invalid("One or more parameter values were invalid: Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES");
-  if (select == "COUNT" && expressions.projection) return invalid("One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to get only the Count");
+    return invalid(
+        "One or more parameter values were invalid: Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+        "SPECIFIC_ATTRIBUTES");
+  if (select == "COUNT" && expressions.projection)
+    return invalid(
+        "One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to get only the Count");
   if (select == "ALL_ATTRIBUTES" && expressions.projection)
-    return invalid("One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to get ALL_ATTRIBUTES");
+    return invalid(
+        "One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to get ALL_ATTRIBUTES");
   return {};
 }
 
@@ -58,19 +65,20 @@ std::expected<std::optional<StoreKey>, aws::ApiError> PageWishes::startKey(const
   return *std::move(key);
 }
 
-json::Object readPage(const Table& table, const PageWishes& wishes, const Expressions& expressions, std::optional<StoreKey> after, const FetchItems& fetch,
-                      const SkipItem& skip) {
+json::Object readPage(const Table& table, const PageWishes& wishes, const Expressions& expressions, std::optional<StoreKey> after,
+                      const FetchItems& fetch, const SkipItem& skip) {
   json::Array items;
   std::int64_t matched = 0;
   std::int64_t evaluated = 0;
-  std::size_t bytes = 0;      // of the evaluated items, as AWS counts them
-  std::size_t read = 0;       // of all items read, so that a segment of many does not walk the table in one request
+  std::size_t bytes = 0;  // of the evaluated items, as AWS counts them
+  std::size_t read = 0;   // of all items read, so that a segment of many does not walk the table in one request
   std::size_t items_read = 0;
   std::optional<json::Object> last;
   const auto limit = wishes.limit.value_or(std::numeric_limits<std::int64_t>::max());
   bool full = false;
   while (!full) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::int64_t>(limit - evaluated, static_cast<std::int64_t>(nextFetch(items_read, read))));
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::int64_t>(limit - evaluated, static_cast<std::int64_t>(nextFetch(items_read, read))));
     const auto batch = fetch(after, wanted);
     for (const auto& stored : batch) {
       after = StoreKey{stored.partition, stored.sort};

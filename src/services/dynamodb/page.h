@@ -32,7 +32,7 @@ using FetchItems = std::function<std::vector<store::Item>(const std::optional<St
 /// Items that do not belong to the page at all (another scan segment); may be empty.
 using SkipItem = std::function<bool(const store::Item&)>;
 
-json::Object readPage(const Table& table, const PageWishes& wishes, const Expressions& expressions, std::optional<StoreKey> after, const FetchItems& fetch,
-                      const SkipItem& skip);
+json::Object readPage(const Table& table, const PageWishes& wishes, const Expressions& expressions, std::optional<StoreKey> after,
+                      const FetchItems& fetch, const SkipItem& skip);
 
 }  // namespace sp::dynamodb

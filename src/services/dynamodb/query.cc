@@ -28,7 +28,8 @@ std::string keyNamedIn(const Condition& filter, const Table& table) {
 
 std::expected<void, aws::ApiError> checkStart(const std::optional<StoreKey>& start, const KeyRange& range) {
   if (!start) return {};
-  if (start->partition != range.partition) return invalid("The provided starting key is outside query boundaries based on provided conditions");
+  if (start->partition != range.partition)
+    return invalid("The provided starting key is outside query boundaries based on provided conditions");
   if (start->sort < range.from || (!range.before.empty() && start->sort >= range.before))
     return invalid("The provided starting key does not match the range key predicate");
   return {};
@@ -45,7 +46,8 @@ aws::Outcome query(Service& service, const aws::Call& call) {
   request.refuseLegacy("QueryFilter", "FilterExpression");
   SP_CHECK_OK(request.finish());
   SP_TRY(const auto expressions, Expressions::read(request, {"FilterExpression", "KeyConditionExpression", "ProjectionExpression"}));
-  if (!expressions.key_condition) return invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.");
+  if (!expressions.key_condition)
+    return invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.");
   SP_TRY(const auto table, service.tables->find(*call.txn, name));
   SP_CHECK_OK(wishes.check(request, expressions));
   SP_TRY(const auto keys, keyRange(*expressions.key_condition, *table));

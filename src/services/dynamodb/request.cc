@@ -17,7 +17,9 @@ std::string memberPath(std::string_view key) {
   return path;
 }
 
-bool isTableChar(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-'; }
+bool isTableChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+}
 
 std::expected<void, aws::ApiError> named(std::expected<void, aws::ApiError> result, std::string_view expression) {
   if (!result) result.error().message = fmt::format("Invalid {}: {}", expression, result.error().message);
@@ -51,7 +53,9 @@ std::optional<std::string> Request::text(std::string_view key) {
   if (value->is_string()) return json::toStd(value->get_string());
   if (value->is_object()) wrongType("Start of structure or map found where not expected");
   else if (value->is_array()) wrongType("Start of list found where not expected");
-  else wrongType(fmt::format("{} cannot be converted to String", value->is_bool() ? (value->get_bool() ? "TRUE_VALUE" : "FALSE_VALUE") : "NUMBER_VALUE"));
+  else
+    wrongType(fmt::format("{} cannot be converted to String",
+                          value->is_bool() ? (value->get_bool() ? "TRUE_VALUE" : "FALSE_VALUE") : "NUMBER_VALUE"));
   return std::nullopt;
 }
 
@@ -65,7 +69,8 @@ std::string Request::tableName() {
     const auto arn = Arn::parse(name);
     if (arn && arn->service == "dynamodb" && arn->resource.starts_with("table/")) name = arn->resource.substr(6);
   }
-  if (!std::ranges::all_of(name, isTableChar)) constraint(name, "TableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+  if (!std::ranges::all_of(name, isTableChar))
+    constraint(name, "TableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
   if (name.size() < 3) constraint(name, "TableName", "Member must have length greater than or equal to 3");
   if (name.size() > 255) constraint(name, "TableName", "Member must have length less than or equal to 255");
   return name;
@@ -80,7 +85,8 @@ std::optional<std::int64_t> Request::integer(std::string_view key, std::int64_t 
   }
   const auto number = value->get_int64();
   if (number < least) constraint(std::to_string(number), key, fmt::format("Member must have value greater than or equal to {}", least));
-  if (most && number > *most) constraint(std::to_string(number), key, fmt::format("Member must have value less than or equal to {}", *most));
+  if (most && number > *most)
+    constraint(std::to_string(number), key, fmt::format("Member must have value less than or equal to {}", *most));
   return number;
 }
 
@@ -130,8 +136,8 @@ void Request::refuseLegacy(std::string_view key, std::string_view instead) {
 std::expected<void, aws::ApiError> Request::finish() const {
   if (first_error_) return std::unexpected(*first_error_);
   if (!broken_.empty())
-    return std::unexpected(
-        aws::ApiError::validation(fmt::format("{} validation error{} detected: {}", broken_.size(), broken_.size() == 1 ? "" : "s", fmt::join(broken_, "; "))));
+    return std::unexpected(aws::ApiError::validation(
+        fmt::format("{} validation error{} detected: {}", broken_.size(), broken_.size() == 1 ? "" : "s", fmt::join(broken_, "; "))));
   if (legacy_) return std::unexpected(*legacy_);
   return {};
 }

@@ -15,12 +15,15 @@ struct Segments {
 };
 
 std::expected<Segments, aws::ApiError> checkSegments(std::optional<std::int64_t> mine, std::optional<std::int64_t> total) {
-  if (mine && !total) return invalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present");
-  if (total && !mine) return invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present");
+  if (mine && !total)
+    return invalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present");
+  if (total && !mine)
+    return invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present");
   if (!mine) return Segments{};
   if (*mine >= *total)
-    return invalid(fmt::format("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: {} is not less than TotalSegments: {}",
-                               *mine, *total));
+    return invalid(fmt::format(
+        "The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: {} is not less than TotalSegments: {}",
+        *mine, *total));
   return Segments{*mine, *total};
 }
 
@@ -46,7 +49,9 @@ aws::Outcome scan(Service& service, const aws::Call& call) {
   };
   SkipItem skip;
   if (segments.total > 1) {
-    skip = [&](const store::Item& item) { return crc32(item.partition) % static_cast<std::uint64_t>(segments.total) != static_cast<std::uint64_t>(segments.mine); };
+    skip = [&](const store::Item& item) {
+      return crc32(item.partition) % static_cast<std::uint64_t>(segments.total) != static_cast<std::uint64_t>(segments.mine);
+    };
   }
   return readPage(*table, wishes, expressions, std::move(start), fetch, skip);
 }

@@ -57,7 +57,8 @@ WriteWishes WriteWishes::read(Request& request) {
   return wishes;
 }
 
-std::expected<void, aws::ApiError> checkCondition(const Expressions& expressions, const WriteWishes& wishes, const std::optional<json::Object>& old) {
+std::expected<void, aws::ApiError> checkCondition(const Expressions& expressions, const WriteWishes& wishes,
+                                                  const std::optional<json::Object>& old) {
   if (!expressions.condition || meets(*expressions.condition, old.value_or(json::Object{}))) return {};
   auto refusal = aws::refuse("ConditionalCheckFailedException", "The conditional request failed");
   if (wishes.return_old_on_failure && old) refusal.error().extra["Item"] = *old;
@@ -66,7 +67,8 @@ std::expected<void, aws::ApiError> checkCondition(const Expressions& expressions
 
 json::Object writeOutput(const WriteWishes& wishes, std::string_view table, std::optional<json::Object> old, std::size_t new_size) {
   json::Object out;
-  if (wishes.capacity != CapacityWish::none) addCapacity(out, wishes.capacity, table, writeUnits(std::max(new_size, old ? sizeOfItem(*old) : 0)));
+  if (wishes.capacity != CapacityWish::none)
+    addCapacity(out, wishes.capacity, table, writeUnits(std::max(new_size, old ? sizeOfItem(*old) : 0)));
   if (wishes.return_old && old) out["Attributes"] = std::move(*old);
   return out;
 }
@@ -76,7 +78,8 @@ json::Object writeOutput(const WriteWishes& wishes, std::string_view table, std:
 namespace sp::services {
 
 aws::ServiceTable makeDynamoDb(Context& context) {
-  const auto service = std::make_shared<dynamodb::Service>(dynamodb::Service{context.realm, context.random, dynamodb::Extents(context.clock)});
+  const auto service =
+      std::make_shared<dynamodb::Service>(dynamodb::Service{context.realm, context.random, dynamodb::Extents(context.clock)});
   aws::ServiceTable table;
   table.signing_name = "dynamodb";
   table.protocol = aws::Protocol::json10;

@@ -64,10 +64,13 @@ struct WriteWishes {
 
   static WriteWishes read(Request& request);
   /// Whether the item that was there must be read.
-  bool needOld(const Expressions& expressions) const { return return_old || capacity != CapacityWish::none || expressions.condition != nullptr; }
+  bool needOld(const Expressions& expressions) const {
+    return return_old || capacity != CapacityWish::none || expressions.condition != nullptr;
+  }
 };
 /// ConditionalCheckFailedException unless the old item (absent: empty) meets the condition.
-std::expected<void, aws::ApiError> checkCondition(const Expressions& expressions, const WriteWishes& wishes, const std::optional<json::Object>& old);
+std::expected<void, aws::ApiError> checkCondition(const Expressions& expressions, const WriteWishes& wishes,
+                                                  const std::optional<json::Object>& old);
 /// The output of a write: Attributes, ConsumedCapacity, ItemCollectionMetrics never.
 json::Object writeOutput(const WriteWishes& wishes, std::string_view table, std::optional<json::Object> old, std::size_t new_size);
 

@@ -28,12 +28,14 @@ std::expected<std::string, aws::ApiError> bytesOf(const KeyAttribute& key, const
   const auto found = typed(value);
   if (found.type != key.type) {
     if (!of_item) return invalid("The provided key element does not match the schema");
-    return invalid(fmt::format("One or more parameter values were invalid: Type mismatch for key {} expected: {} actual: {}", key.name, key.type, found.type));
+    return invalid(fmt::format("One or more parameter values were invalid: Type mismatch for key {} expected: {} actual: {}", key.name,
+                               key.type, found.type));
   }
   auto bytes = keyBytes(value);
   if (bytes.empty())
-    return invalid(fmt::format("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {} value. Key: {}",
-                               key.type == "S" ? "string" : "binary", key.name));
+    return invalid(fmt::format(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {} value. Key: {}",
+        key.type == "S" ? "string" : "binary", key.name));
   if (bytes.size() > longest) {
     const bool partition = longest == kPartitionMax;
     return invalid(fmt::format("One or more parameter values were invalid: {} has exceeded the maximum size limit of {} bytes",
@@ -45,10 +47,14 @@ std::expected<std::string, aws::ApiError> bytesOf(const KeyAttribute& key, const
 }  // namespace
 
 json::Object Table::encode() const {
-  json::Object record{{"name", name},          {"id", id},
-                      {"hash", encodeKey(hash)}, {"readUnits", read_units},
-                      {"writeUnits", write_units}, {"protected", deletion_protected},
-                      {"created", toMicros(created)}, {"tags", tags}};
+  json::Object record{{"name", name},
+                      {"id", id},
+                      {"hash", encodeKey(hash)},
+                      {"readUnits", read_units},
+                      {"writeUnits", write_units},
+                      {"protected", deletion_protected},
+                      {"created", toMicros(created)},
+                      {"tags", tags}};
   if (range) record["range"] = encodeKey(*range);
   return record;
 }
@@ -74,18 +80,18 @@ json::Object Table::describe(const Realm& realm, std::string_view status, std::u
     attributes.push_back(json::Object{{"AttributeName", range->name}, {"AttributeType", range->type}});
     schema.push_back(json::Object{{"AttributeName", range->name}, {"KeyType", "RANGE"}});
   }
-  json::Object out{
-      {"AttributeDefinitions", std::move(attributes)},
-      {"TableName", name},
-      {"KeySchema", std::move(schema)},
-      {"TableStatus", status},
-      {"CreationDateTime", toEpochSeconds(created)},
-      {"ProvisionedThroughput", json::Object{{"NumberOfDecreasesToday", 0}, {"ReadCapacityUnits", read_units}, {"WriteCapacityUnits", write_units}}},
-      {"TableSizeBytes", bytes},
-      {"ItemCount", items},
-      {"TableArn", realm.arn("dynamodb", "table/" + name)},
-      {"TableId", id},
-      {"DeletionProtectionEnabled", deletion_protected}};
+  json::Object out{{"AttributeDefinitions", std::move(attributes)},
+                   {"TableName", name},
+                   {"KeySchema", std::move(schema)},
+                   {"TableStatus", status},
+                   {"CreationDateTime", toEpochSeconds(created)},
+                   {"ProvisionedThroughput",
+                    json::Object{{"NumberOfDecreasesToday", 0}, {"ReadCapacityUnits", read_units}, {"WriteCapacityUnits", write_units}}},
+                   {"TableSizeBytes", bytes},
+                   {"ItemCount", items},
+                   {"TableArn", realm.arn("dynamodb", "table/" + name)},
+                   {"TableId", id},
+                   {"DeletionProtectionEnabled", deletion_protected}};
   if (onDemand())
     out["BillingModeSummary"] =
         json::Object{{"BillingMode", "PAY_PER_REQUEST"}, {"LastUpdateToPayPerRequestDateTime", toEpochSeconds(created)}};
@@ -104,7 +110,8 @@ std::expected<StoreKey, aws::ApiError> keyOfItem(const Table& table, const json:
   StoreKey key;
   const auto take = [&](const KeyAttribute& attribute, std::size_t longest, std::string& into) -> std::expected<void, aws::ApiError> {
     const auto* value = json::find(item, attribute.name);
-    if (value == nullptr) return invalid(fmt::format("One or more parameter values were invalid: Missing the key {} in the item", attribute.name));
+    if (value == nullptr)
+      return invalid(fmt::format("One or more parameter values were invalid: Missing the key {} in the item", attribute.name));
     SP_TRY(into, bytesOf(attribute, *value, longest, true));
     return {};
   };
@@ -137,7 +144,8 @@ std::expected<Table, aws::ApiError> loadTable(store::Txn& txn, std::string_view 
   const auto body = txn.records().get(kTableRecord, name);
   if (!body) return refuse("ResourceNotFoundException", "Requested resource not found");
   const auto record = json::parse(*body);
-  if (!record || !record->is_object()) return std::unexpected(aws::ApiError::internal(fmt::format("(record of table {} is unreadable)", name)));
+  if (!record || !record->is_object())
+    return std::unexpected(aws::ApiError::internal(fmt::format("(record of table {} is unreadable)", name)));
   return Table::decode(record->get_object());
 }
 

@@ -28,7 +28,8 @@ std::string_view wireName(const json::Value& value) {
 }
 
 std::unexpected<aws::ApiError> wrongKind(const json::Value& got, std::string_view wanted) {
-  if (got.is_array()) return refuse("SerializationException", "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue");
+  if (got.is_array())
+    return refuse("SerializationException", "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue");
   if (got.is_object()) return refuse("SerializationException", "Start of structure or map found where not expected");
   return refuse("SerializationException", fmt::format("{} cannot be converted to {}", wireName(got), wanted));
 }
@@ -72,8 +73,9 @@ std::unexpected<aws::ApiError> duplicates(std::string_view type, const json::Arr
   if (type == "NS") return refuse("ValidationException", "Input collection contains duplicates");
   std::vector<std::string_view> texts;
   for (const auto& element : elements) texts.push_back(toView(element.get_string()));
-  return refuse("ValidationException", fmt::format("One or more parameter values were invalid: Input collection [{}]{} contains duplicates.",
-                                                   fmt::join(texts, ", "), type == "BS" ? "of type BS" : ""));
+  return refuse("ValidationException",
+                fmt::format("One or more parameter values were invalid: Input collection [{}]{} contains duplicates.",
+                            fmt::join(texts, ", "), type == "BS" ? "of type BS" : ""));
 }
 
 std::expected<Checked, aws::ApiError> checkSet(std::string_view type, const json::Value& content) {
@@ -81,7 +83,8 @@ std::expected<Checked, aws::ApiError> checkSet(std::string_view type, const json
   const auto& elements = content.get_array();
   if (elements.empty()) {
     if (type == "BS") return refuse("ValidationException", "One or more parameter values were invalid: Binary sets should not be empty");
-    return refuse("ValidationException", fmt::format("One or more parameter values were invalid: An {} set  may not be empty", type == "SS" ? "string" : "number"));
+    return refuse("ValidationException", fmt::format("One or more parameter values were invalid: An {} set  may not be empty",
+                                                     type == "SS" ? "string" : "number"));
   }
   Checked all;
   std::vector<std::string> seen;
@@ -133,7 +136,8 @@ std::expected<Checked, aws::ApiError> checkContent(std::string_view type, const 
   if (type.size() == 2) return checkSet(type, content);
   if (!content.is_bool()) return wrongKind(content, "Boolean");
   if (type == "NULL" && !content.get_bool())
-    return refuse("ValidationException", "One or more parameter values were invalid: Null attribute value types must have the value of true");
+    return refuse("ValidationException",
+                  "One or more parameter values were invalid: Null attribute value types must have the value of true");
   return Checked{true, 1};
 }
 
@@ -162,7 +166,8 @@ TypedValue typed(const json::Value& value) {
 
 std::expected<Checked, aws::ApiError> checkValue(const json::Value& value, int depth) {
   if (!value.is_object()) {
-    if (value.is_array()) return refuse("SerializationException", "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue");
+    if (value.is_array())
+      return refuse("SerializationException", "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue");
     return refuse("SerializationException", "Unexpected value type in payload");
   }
   if (depth > kDepthMax) return refuse("ValidationException", "Nesting Levels have exceeded supported limits");
@@ -172,7 +177,8 @@ std::expected<Checked, aws::ApiError> checkValue(const json::Value& value, int d
     const std::string_view key(member.key().data(), member.key().size());
     if (member.value().is_null() || std::ranges::find(kTypes, key) == kTypes.end()) continue;
     if (content != nullptr)
-      return refuse("ValidationException", "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
+      return refuse("ValidationException",
+                    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
     type = key;
     content = &member.value();
   }
@@ -232,7 +238,8 @@ bool equalValues(const json::Value& a, const json::Value& b) {
   if (x.type != y.type || x.content == nullptr) return false;
   if (x.type == "M") return equalMembers(x.content->get_object(), y.content->get_object());
   if (x.type == "L") {
-    return std::ranges::equal(x.content->get_array(), y.content->get_array(), [](const auto& p, const auto& q) { return equalValues(p, q); });
+    return std::ranges::equal(x.content->get_array(), y.content->get_array(),
+                              [](const auto& p, const auto& q) { return equalValues(p, q); });
   }
   if (x.content->is_array()) return equalElements(x.content->get_array(), y.content->get_array());
   return *x.content == *y.content;

@@ -32,7 +32,8 @@ std::expected<Checked, aws::ApiError> checkItem(const json::Object& item);
 json::Value canonicalValue(const json::Value& value);
 json::Object canonicalItem(const json::Object& item);
 
-/// Size in bytes of a stored value or item (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
+/// Size in bytes of a stored value or item
+/// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
 std::size_t sizeOfValue(const json::Value& value);
 std::size_t sizeOfItem(const json::Object& item);
 

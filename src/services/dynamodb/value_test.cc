@@ -13,21 +13,26 @@ std::string refusal(std::string_view text) {
 }
 
 TEST(Value, EveryTypeIsTaken) {
-  for (const auto* text : {R"({"S":""})", R"({"N":"1"})", R"({"B":""})", R"({"BOOL":false})", R"({"NULL":true})", R"({"M":{}})", R"({"L":[]})",
-                           R"({"SS":["a",""]})", R"({"NS":["1","2"]})", R"({"BS":["QQ==",""]})", R"({"L":[{"M":{"a":{"L":[{"S":"x"}]}}}]})", R"({"S":null,"N":"2"})"})
+  for (const auto* text : {R"({"S":""})", R"({"N":"1"})", R"({"B":""})", R"({"BOOL":false})", R"({"NULL":true})", R"({"M":{}})",
+                           R"({"L":[]})", R"({"SS":["a",""]})", R"({"NS":["1","2"]})", R"({"BS":["QQ==",""]})",
+                           R"({"L":[{"M":{"a":{"L":[{"S":"x"}]}}}]})", R"({"S":null,"N":"2"})"})
     EXPECT_EQ(refusal(text), "accepted") << text;
 }
 
 TEST(Value, RefusalsAreWordedAsAwsWordsThem) {
   EXPECT_EQ(refusal("{}"), "ValidationException: Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
-  EXPECT_EQ(refusal(R"({"X":"a"})"), "ValidationException: Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
-  EXPECT_EQ(refusal(R"({"S":"a","N":"1"})"),
-            "ValidationException: Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
-  EXPECT_EQ(refusal(R"({"NULL":false})"), "ValidationException: One or more parameter values were invalid: Null attribute value types must have the value of true");
+  EXPECT_EQ(refusal(R"({"X":"a"})"),
+            "ValidationException: Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+  EXPECT_EQ(
+      refusal(R"({"S":"a","N":"1"})"),
+      "ValidationException: Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
+  EXPECT_EQ(refusal(R"({"NULL":false})"),
+            "ValidationException: One or more parameter values were invalid: Null attribute value types must have the value of true");
   EXPECT_EQ(refusal(R"({"SS":[]})"), "ValidationException: One or more parameter values were invalid: An string set  may not be empty");
   EXPECT_EQ(refusal(R"({"NS":[]})"), "ValidationException: One or more parameter values were invalid: An number set  may not be empty");
   EXPECT_EQ(refusal(R"({"BS":[]})"), "ValidationException: One or more parameter values were invalid: Binary sets should not be empty");
-  EXPECT_EQ(refusal(R"({"SS":["b","a","b"]})"), "ValidationException: One or more parameter values were invalid: Input collection [b, a, b] contains duplicates.");
+  EXPECT_EQ(refusal(R"({"SS":["b","a","b"]})"),
+            "ValidationException: One or more parameter values were invalid: Input collection [b, a, b] contains duplicates.");
   EXPECT_EQ(refusal(R"({"NS":["1","1.0"]})"), "ValidationException: Input collection contains duplicates");
   EXPECT_EQ(refusal(R"({"N":"x"})"), "ValidationException: The parameter cannot be converted to a numeric value: x");
   EXPECT_EQ(refusal(R"({"L":[{"N":"x"}]})"), "ValidationException: The parameter cannot be converted to a numeric value: x");

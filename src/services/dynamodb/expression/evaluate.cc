@@ -12,7 +12,8 @@ namespace {
 
 const json::Value* step(const Path::Step& where, const json::Value& value) {
   const auto found = typed(value);
-  if (const auto* name = std::get_if<std::string>(&where)) return found.type == "M" ? json::find(found.content->get_object(), *name) : nullptr;
+  if (const auto* name = std::get_if<std::string>(&where))
+    return found.type == "M" ? json::find(found.content->get_object(), *name) : nullptr;
   const auto index = std::get<std::size_t>(where);
   if (found.type != "L" || index >= found.content->get_array().size()) return nullptr;
   return &found.content->get_array()[index];
@@ -76,7 +77,8 @@ bool containsValue(const json::Value& whole, const json::Value& part) {
   const auto a = typed(whole);
   const auto b = typed(part);
   if (a.type == "L") return std::ranges::any_of(a.content->get_array(), [&](const auto& element) { return equalValues(element, part); });
-  if (a.content->is_array()) return a.type.substr(0, 1) == b.type && std::ranges::find(a.content->get_array(), *b.content) != a.content->get_array().end();
+  if (a.content->is_array())
+    return a.type.substr(0, 1) == b.type && std::ranges::find(a.content->get_array(), *b.content) != a.content->get_array().end();
   if (a.type != b.type || (a.type != "S" && a.type != "B")) return false;
   const auto x = json::toView(a.content->get_string());
   const auto y = json::toView(b.content->get_string());

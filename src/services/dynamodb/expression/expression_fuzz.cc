@@ -10,7 +10,8 @@
 namespace {
 
 const sp::json::Object& item() {
-  static const auto kItem = sp::json::parse(R"({"a":{"S":"x"},"b":{"N":"1"},"c":{"L":[{"M":{"d":{"B":"QQ=="}}}]},"e":{"SS":["x"]}})")->get_object();
+  static const auto kItem =
+      sp::json::parse(R"({"a":{"S":"x"},"b":{"N":"1"},"c":{"L":[{"M":{"d":{"B":"QQ=="}}}]},"e":{"SS":["x"]}})")->get_object();
   return kItem;
 }
 
@@ -40,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto inverse = Expressions::read(Request(negated), {"FilterExpression"})) SP_ASSERT(meets(*inverse->filter, item()) != yes);
   }
   const auto projection = requestWith("ProjectionExpression", text);
-  if (const auto read = Expressions::read(Request(projection), {"ProjectionExpression"})) SP_ASSERT(project(*read->projection, item()).size() <= item().size());
+  if (const auto read = Expressions::read(Request(projection), {"ProjectionExpression"}))
+    SP_ASSERT(project(*read->projection, item()).size() <= item().size());
   const auto keys = requestWith("KeyConditionExpression", text);
   if (const auto read = Expressions::read(Request(keys), {"KeyConditionExpression"})) {
     Table table;

@@ -13,9 +13,11 @@ namespace {
 
 json::Object object(std::string_view text) { return json::parse(text)->get_object(); }
 
-constexpr std::string_view kItem = R"({"id":{"S":"a"},"n":{"N":"5"},"s":{"S":"hello"},"b":{"B":"QUJD"},"t":{"BOOL":true},"tags":{"SS":["x","y"]},
+constexpr std::string_view kItem =
+    R"({"id":{"S":"a"},"n":{"N":"5"},"s":{"S":"hello"},"b":{"B":"QUJD"},"t":{"BOOL":true},"tags":{"SS":["x","y"]},
   "elems":{"L":[{"N":"1"},{"S":"two"},{"M":{"deep":{"N":"3"}}}]},"nest":{"M":{"inner":{"S":"v"},"more":{"N":"1"}}}})";
-constexpr std::string_view kValues = R"({":five":{"N":"5"},":six":{"N":"6"},":four":{"N":"4.0"},":hell":{"S":"hell"},":x":{"S":"x"},":one":{"N":"1"},":three":{"N":"3"},
+constexpr std::string_view kValues =
+    R"({":five":{"N":"5"},":six":{"N":"6"},":four":{"N":"4.0"},":hell":{"S":"hell"},":x":{"S":"x"},":one":{"N":"1"},":three":{"N":"3"},
   ":str":{"S":"S"},":bool":{"BOOL":true},":AB":{"B":"QUI="},":set":{"SS":["y","x"]},":two":{"S":"two"},":bad":{"S":"Z"}})";
 
 // Condition text → "yes", "no" or the refusal, with the values of kValues that it names.
@@ -37,21 +39,23 @@ std::string ask(std::string_view text) {
 }
 
 TEST(Expression, Comparisons) {
-  for (const auto* text : {"n = :five", "n <> :six", "n < :six", "n <= :five", "n > :four", "n >= :five", ":five = n", "n BETWEEN :four AND :six", "n IN (:one, :five)",
-                           "absent <> :five", "tags = :set", "s > :hell", "b > :AB", "n < size(elems) OR n = :five", "size(s) = n", "size(elems) = :three"})
+  for (const auto* text : {"n = :five", "n <> :six", "n < :six", "n <= :five", "n > :four", "n >= :five", ":five = n",
+                           "n BETWEEN :four AND :six", "n IN (:one, :five)", "absent <> :five", "tags = :set", "s > :hell", "b > :AB",
+                           "n < size(elems) OR n = :five", "size(s) = n", "size(elems) = :three"})
     EXPECT_EQ(ask(text), "yes") << text;
-  for (const auto* text : {"n = :six", "n <> :five", "s < :five", "absent = :five", "absent < :five", "n BETWEEN :six AND :six", "n IN (:one)", "size(n) = :one",
-                           "t > n", "nest = elems"})
+  for (const auto* text : {"n = :six", "n <> :five", "s < :five", "absent = :five", "absent < :five", "n BETWEEN :six AND :six",
+                           "n IN (:one)", "size(n) = :one", "t > n", "nest = elems"})
     EXPECT_EQ(ask(text), "no") << text;
 }
 
 TEST(Expression, FunctionsAndPaths) {
-  for (const auto* text : {"attribute_exists(n)", "attribute_not_exists(absent)", "attribute_type(s, :str)", "begins_with(s, :hell)", "begins_with(b, :AB)", "contains(s, :hell)",
-                           "contains(tags, :x)", "contains(elems, :two)", "contains(b, :AB)", "elems[2].deep = :three", "nest.#i <> :x", "attribute_exists(nest.#i)",
-                           "attribute_not_exists(elems[9])", "elems[0] = nest.more"})
+  for (const auto* text :
+       {"attribute_exists(n)", "attribute_not_exists(absent)", "attribute_type(s, :str)", "begins_with(s, :hell)", "begins_with(b, :AB)",
+        "contains(s, :hell)", "contains(tags, :x)", "contains(elems, :two)", "contains(b, :AB)", "elems[2].deep = :three", "nest.#i <> :x",
+        "attribute_exists(nest.#i)", "attribute_not_exists(elems[9])", "elems[0] = nest.more"})
     EXPECT_EQ(ask(text), "yes") << text;
-  for (const auto* text : {"attribute_exists(absent)", "attribute_not_exists(n)", "attribute_type(n, :str)", "begins_with(n, :hell)", "contains(tags, :two)", "contains(n, :five)",
-                           "attribute_exists(s.x)", "attribute_exists(nest[0])"})
+  for (const auto* text : {"attribute_exists(absent)", "attribute_not_exists(n)", "attribute_type(n, :str)", "begins_with(n, :hell)",
+                           "contains(tags, :two)", "contains(n, :five)", "attribute_exists(s.x)", "attribute_exists(nest[0])"})
     EXPECT_EQ(ask(text), "no") << text;
 }
 
@@ -80,22 +84,31 @@ TEST(Expression, SyntaxErrorsNameTokenAndPlace) {
 
 TEST(Expression, MeaninglessOnesAreRefusedInAwsWords) {
   EXPECT_EQ(ask("Status = :five"), "Invalid FilterExpression: Attribute name is a reserved keyword; reserved keyword: Status");
-  EXPECT_EQ(ask("n = :undefined"), "Invalid FilterExpression: An expression attribute value used in expression is not defined; attribute value: :undefined");
+  EXPECT_EQ(ask("n = :undefined"),
+            "Invalid FilterExpression: An expression attribute value used in expression is not defined; attribute value: :undefined");
   EXPECT_EQ(ask("#undefined = :five"),
             "Invalid FilterExpression: An expression attribute name used in the document path is not defined; attribute name: #undefined");
   EXPECT_EQ(ask("nonsense(n)"), "Invalid FilterExpression: Invalid function name; function: nonsense");
   EXPECT_EQ(ask("attribute_exists(n, s)"),
-            "Invalid FilterExpression: Incorrect number of operands for operator or function; operator or function: attribute_exists, number of operands: 2");
-  EXPECT_EQ(ask("attribute_exists(:five)"), "Invalid FilterExpression: Operator or function requires a document path; operator or function: attribute_exists");
+            "Invalid FilterExpression: Incorrect number of operands for operator or function; operator or function: attribute_exists, "
+            "number of operands: 2");
+  EXPECT_EQ(ask("attribute_exists(:five)"),
+            "Invalid FilterExpression: Operator or function requires a document path; operator or function: attribute_exists");
   EXPECT_EQ(ask("size(n)"), "Invalid FilterExpression: The function is not allowed to be used this way in an expression; function: size");
-  EXPECT_EQ(ask("begins_with(n, :five)"),
-            "Invalid FilterExpression: Incorrect operand type for operator or function; operator or function: begins_with, operand type: N");
-  EXPECT_EQ(ask("n < :bool"), "Invalid FilterExpression: Incorrect operand type for operator or function; operator or function: <, operand type: BOOL");
-  EXPECT_EQ(ask("n = n"), "Invalid FilterExpression: The first operand must be distinct from the remaining operands for this operator or function; operator: =, "
-                          "first operand: [n]");
-  EXPECT_EQ(ask("attribute_type(n, :bad)"), "Invalid FilterExpression: Invalid attribute type name found; type: Z, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}");
-  EXPECT_EQ(ask("n BETWEEN :six AND :five"), "Invalid FilterExpression: The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "
-                                             "lower bound operand: AttributeValue: {N:6}, upper bound operand: AttributeValue: {N:5}");
+  EXPECT_EQ(
+      ask("begins_with(n, :five)"),
+      "Invalid FilterExpression: Incorrect operand type for operator or function; operator or function: begins_with, operand type: N");
+  EXPECT_EQ(ask("n < :bool"),
+            "Invalid FilterExpression: Incorrect operand type for operator or function; operator or function: <, operand type: BOOL");
+  EXPECT_EQ(ask("n = n"),
+            "Invalid FilterExpression: The first operand must be distinct from the remaining operands for this operator or function; "
+            "operator: =, "
+            "first operand: [n]");
+  EXPECT_EQ(ask("attribute_type(n, :bad)"),
+            "Invalid FilterExpression: Invalid attribute type name found; type: Z, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}");
+  EXPECT_EQ(ask("n BETWEEN :six AND :five"),
+            "Invalid FilterExpression: The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "
+            "lower bound operand: AttributeValue: {N:6}, upper bound operand: AttributeValue: {N:5}");
 }
 
 TEST(Expression, PlaceholdersMustBeWantedAndUsed) {
@@ -105,8 +118,10 @@ TEST(Expression, PlaceholdersMustBeWantedAndUsed) {
     return read ? "accepted" : read.error().message;
   };
   EXPECT_EQ(tell(R"_({"ExpressionAttributeNames":{"#a":"x"}})_"), "ExpressionAttributeNames can only be specified when using expressions");
-  EXPECT_EQ(tell(R"_({"ExpressionAttributeValues":{":a":{"S":"x"}}})_"), "ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null");
-  EXPECT_EQ(tell(R"_({"ConditionExpression":"attribute_exists(a)","ExpressionAttributeNames":{}})_"), "ExpressionAttributeNames must not be empty");
+  EXPECT_EQ(tell(R"_({"ExpressionAttributeValues":{":a":{"S":"x"}}})_"),
+            "ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null");
+  EXPECT_EQ(tell(R"_({"ConditionExpression":"attribute_exists(a)","ExpressionAttributeNames":{}})_"),
+            "ExpressionAttributeNames must not be empty");
   EXPECT_EQ(tell(R"_({"ConditionExpression":"attribute_exists(a)","ExpressionAttributeNames":{"#a":"x","#b":"y"}})_"),
             "Value provided in ExpressionAttributeNames unused in expressions: keys: {#a, #b}");
   EXPECT_EQ(tell(R"_({"ConditionExpression":"attribute_exists(a)","ExpressionAttributeValues":{":v":{"S":"x"}}})_"),
@@ -120,8 +135,11 @@ TEST(Expression, PlaceholdersMustBeWantedAndUsed) {
 TEST(Expression, LimitsHold) {
   std::string many = "n = :five";
   for (int i = 0; i < 160; ++i) many += " OR n = :five";
-  EXPECT_EQ(ask(many), "Invalid FilterExpression: The expression contains more operators than the maximum number allowed; maximum number of operators: 300");
-  EXPECT_EQ(ask(std::string(5000, 'a')), "Invalid FilterExpression: Expression size has exceeded the maximum allowed size; expression size: 5000");
+  EXPECT_EQ(
+      ask(many),
+      "Invalid FilterExpression: The expression contains more operators than the maximum number allowed; maximum number of operators: 300");
+  EXPECT_EQ(ask(std::string(5000, 'a')),
+            "Invalid FilterExpression: Expression size has exceeded the maximum allowed size; expression size: 5000");
   std::string deep(200, '(');
   EXPECT_NE(ask(deep + "n = :five").find("nests too deeply"), std::string::npos);
 }
@@ -141,10 +159,12 @@ TEST(Projection, KeepsWhatIsAsked) {
 }
 
 TEST(Projection, RefusesOverlapsAndConflicts) {
-  EXPECT_EQ(projected("elems, elems[0]"), "Invalid ProjectionExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; "
-                                        "path one: [elems], path two: [elems, [0]]");
-  EXPECT_EQ(projected("elems.a, elems[0]"), "Invalid ProjectionExpression: Two document paths conflict with each other; must remove or rewrite one of these paths; "
-                                          "path one: [elems, a], path two: [elems, [0]]");
+  EXPECT_EQ(projected("elems, elems[0]"),
+            "Invalid ProjectionExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; "
+            "path one: [elems], path two: [elems, [0]]");
+  EXPECT_EQ(projected("elems.a, elems[0]"),
+            "Invalid ProjectionExpression: Two document paths conflict with each other; must remove or rewrite one of these paths; "
+            "path one: [elems, a], path two: [elems, [0]]");
   EXPECT_EQ(projected("n n"), R"(Invalid ProjectionExpression: Syntax error; token: "n", near: "n n")");
 }
 
@@ -182,9 +202,12 @@ TEST(KeyCondition, RefusesWhatIsNoKeyCondition) {
   EXPECT_EQ(range("id > :p", R"({":p":{"S":"P"}})"), "Query key condition not supported");
   EXPECT_EQ(range("id = :p AND more = :a", kV), "Query condition missed key schema element: sk");
   EXPECT_EQ(range("id = :p OR sk = :a", kV), "Invalid KeyConditionExpression: Invalid operator used in KeyConditionExpression: OR");
-  EXPECT_EQ(range("id = :p AND contains(sk, :a)", kV), "Invalid KeyConditionExpression: Invalid operator used in KeyConditionExpression: contains");
-  EXPECT_EQ(range("id = :p AND id = :a", kV), "Invalid KeyConditionExpression: KeyConditionExpressions must only contain one condition per key");
-  EXPECT_EQ(range("id = :p", R"({":p":{"N":"1"}})"), "One or more parameter values were invalid: Condition parameter type does not match schema type");
+  EXPECT_EQ(range("id = :p AND contains(sk, :a)", kV),
+            "Invalid KeyConditionExpression: Invalid operator used in KeyConditionExpression: contains");
+  EXPECT_EQ(range("id = :p AND id = :a", kV),
+            "Invalid KeyConditionExpression: KeyConditionExpressions must only contain one condition per key");
+  EXPECT_EQ(range("id = :p", R"({":p":{"N":"1"}})"),
+            "One or more parameter values were invalid: Condition parameter type does not match schema type");
 }
 
 TEST(ReservedWords, AnyCaseOfLetters) {

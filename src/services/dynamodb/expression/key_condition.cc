@@ -8,7 +8,9 @@ namespace sp::dynamodb {
 namespace {
 
 std::unexpected<aws::ApiError> invalid(std::string message) { return std::unexpected(aws::ApiError::validation(std::move(message))); }
-std::unexpected<aws::ApiError> badExpression(std::string_view message) { return invalid(fmt::format("Invalid KeyConditionExpression: {}", message)); }
+std::unexpected<aws::ApiError> badExpression(std::string_view message) {
+  return invalid(fmt::format("Invalid KeyConditionExpression: {}", message));
+}
 
 // One condition on one key attribute: `op` and the values it compares with.
 struct KeyTest {
@@ -65,13 +67,15 @@ std::expected<void, aws::ApiError> collect(const Condition& node, std::vector<Ke
 
 std::expected<void, aws::ApiError> checkTypes(const KeyTest& test, const KeyAttribute& key) {
   for (const auto* value : test.values)
-    if (typed(*value).type != key.type) return invalid("One or more parameter values were invalid: Condition parameter type does not match schema type");
+    if (typed(*value).type != key.type)
+      return invalid("One or more parameter values were invalid: Condition parameter type does not match schema type");
   if (test.op == "begins_with" && key.type == "N")
     return badExpression("Incorrect operand type for operator or function; operator or function: begins_with, operand type: N");
   for (const auto* value : test.values)
     if (keyBytes(*value).empty() && test.op != "begins_with")
-      return invalid(fmt::format("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {} value. Key: {}",
-                                 key.type == "B" ? "binary" : "string", key.name));
+      return invalid(fmt::format(
+          "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {} value. Key: {}",
+          key.type == "B" ? "binary" : "string", key.name));
   return {};
 }
 
@@ -103,13 +107,16 @@ std::expected<KeyRange, aws::ApiError> keyRange(const Condition& condition, cons
   const KeyTest* hash = nullptr;
   const KeyTest* range = nullptr;
   for (const auto& test : tests) {
-    const KeyTest** which = test.attribute == table.hash.name ? &hash : table.range && test.attribute == table.range->name ? &range : nullptr;
+    const KeyTest** which = test.attribute == table.hash.name                    ? &hash
+                            : table.range && test.attribute == table.range->name ? &range
+                                                                                 : nullptr;
     if (which != nullptr && *which != nullptr) return badExpression("KeyConditionExpressions must only contain one condition per key");
     if (which != nullptr) *which = &test;
   }
   if (hash == nullptr) return invalid(fmt::format("Query condition missed key schema element: {}", table.hash.name));
   if (tests.size() > (table.range ? 2U : 1U)) return badExpression("Invalid number of conditions: at most one for each key attribute");
-  if (tests.size() == 2 && range == nullptr) return invalid(fmt::format("Query condition missed key schema element: {}", table.range->name));
+  if (tests.size() == 2 && range == nullptr)
+    return invalid(fmt::format("Query condition missed key schema element: {}", table.range->name));
   if (hash->op != "=") return invalid("Query key condition not supported");
   SP_CHECK_OK(checkTypes(*hash, table.hash));
   KeyRange out;

@@ -10,11 +10,11 @@
 namespace sp::dynamodb {
 
 enum class TokenKind {
-  name,         // attribute name, function or keyword
-  name_holder,  // #n
-  value_holder, // :v
-  number,       // list position
-  symbol,       // = <> < <= > >= ( ) [ ] , . + -
+  name,          // attribute name, function or keyword
+  name_holder,   // #n
+  value_holder,  // :v
+  number,        // list position
+  symbol,        // = <> < <= > >= ( ) [ ] , . + -
   end
 };
 

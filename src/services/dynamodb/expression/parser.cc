@@ -73,7 +73,8 @@ Parser::Parsed<void> Parser::expectEnd() {
 
 Parser::Parsed<void> Parser::countOperator() {
   if (++operators_ > kOperatorsMax)
-    return invalid(fmt::format("The expression contains more operators than the maximum number allowed; maximum number of operators: {}", kOperatorsMax));
+    return invalid(fmt::format("The expression contains more operators than the maximum number allowed; maximum number of operators: {}",
+                               kOperatorsMax));
   return {};
 }
 
@@ -135,9 +136,7 @@ Parser::Parsed<Parser::Node> Parser::group(int depth) {
   if (doubled) {
     int open = 0;
     auto i = inner_at;
-    do {
-      open += tokens_[i].is("(") ? 1 : tokens_[i].is(")") ? -1 : 0;
-    } while (open > 0 && ++i < at_);
+    do { open += tokens_[i].is("(") ? 1 : tokens_[i].is(")") ? -1 : 0; } while (open > 0 && ++i < at_);
     if (i + 1 == at_) return invalid("The expression has redundant parentheses;");
   }
   SP_CHECK_OK(expect(")"));

@@ -1,4 +1,5 @@
-// From text to what it says. Grammar: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+// From text to what it says. Grammar:
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 #pragma once
 #include <expected>
 #include <memory>

@@ -32,8 +32,9 @@ constexpr std::array<std::string_view, 10> kTypeNames = {"B", "NULL", "SS", "BOO
 bool isOrdered(std::string_view type) { return type == "S" || type == "N" || type == "B"; }
 
 bool isPlaceholder(std::string_view key, char first) {
-  return key.size() > 1 && key.front() == first &&
-         std::ranges::all_of(key.substr(1), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
+  return key.size() > 1 && key.front() == first && std::ranges::all_of(key.substr(1), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
 }
 
 std::string describeValue(const json::Value& value) {
@@ -114,12 +115,14 @@ class Resolver {
     if (known->is_condition != as_condition)
       return found(kMisuse, fmt::format("The function is not allowed to be used this way in an expression; function: {}", function.name));
     if (function.arguments.size() != known->arguments)
-      return found(kCount, fmt::format("Incorrect number of operands for operator or function; operator or function: {}, number of operands: {}",
-                                       function.name, function.arguments.size()));
+      return found(kCount,
+                   fmt::format("Incorrect number of operands for operator or function; operator or function: {}, number of operands: {}",
+                               function.name, function.arguments.size()));
     if (known->path_first && function.arguments.front().path() == nullptr)
       return found(kPathWanted, fmt::format("Operator or function requires a document path; operator or function: {}", function.name));
     distinct(function.name, function.arguments);
-    if (function.name == "begins_with") types(function.name, function.arguments, [](std::string_view type) { return type == "S" || type == "B"; });
+    if (function.name == "begins_with")
+      types(function.name, function.arguments, [](std::string_view type) { return type == "S" || type == "B"; });
     if (function.name == "attribute_type") typeArgument(function.arguments[1]);
   }
 
@@ -131,7 +134,9 @@ class Resolver {
     }
     const auto named = typed(*argument.value);
     if (named.type != "S")
-      return found(kType, fmt::format("Incorrect operand type for operator or function; operator or function: attribute_type, operand type: {}", named.type));
+      return found(kType,
+                   fmt::format("Incorrect operand type for operator or function; operator or function: attribute_type, operand type: {}",
+                               named.type));
     const auto name = json::toView(named.content->get_string());
     if (std::ranges::find(kTypeNames, name) == kTypeNames.end())
       found(kType, fmt::format("Invalid attribute type name found; type: {}, valid types: {{{}}}", name, fmt::join(kTypeNames, ",")));
@@ -141,7 +146,8 @@ class Resolver {
     for (const auto& one : operands) {
       if (one.value == nullptr) continue;
       const auto type = typed(*one.value).type;
-      if (!accepts(type)) found(kType, fmt::format("Incorrect operand type for operator or function; operator or function: {}, operand type: {}", op, type));
+      if (!accepts(type))
+        found(kType, fmt::format("Incorrect operand type for operator or function; operator or function: {}, operand type: {}", op, type));
     }
   }
 
@@ -151,18 +157,22 @@ class Resolver {
     for (std::size_t i = 1; i < operands.size(); ++i) {
       const auto* other = operands[i].path();
       if (other != nullptr && *other == *first)
-        found(kDistinct, fmt::format("The first operand must be distinct from the remaining operands for this operator or function; operator: {}, first operand: {}",
+        found(kDistinct, fmt::format("The first operand must be distinct from the remaining operands for this operator or function; "
+                                     "operator: {}, first operand: {}",
                                      op, first->text()));
     }
   }
 
   void bounds(const Operand& low, const Operand& high) {
     if (low.value == nullptr || high.value == nullptr) return;
-    const auto tell = [&] { return fmt::format("lower bound operand: {}, upper bound operand: {}", describeValue(*low.value), describeValue(*high.value)); };
+    const auto tell = [&] {
+      return fmt::format("lower bound operand: {}, upper bound operand: {}", describeValue(*low.value), describeValue(*high.value));
+    };
     if (typed(*low.value).type != typed(*high.value).type)
       return found(kType, "The BETWEEN operator requires same data type for lower and upper bounds; " + tell());
     const auto order = orderOfValues(*low.value, *high.value);
-    if (order && *order > 0) found(kType, "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; " + tell());
+    if (order && *order > 0)
+      found(kType, "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; " + tell());
   }
 
   Placeholders& p_;
@@ -181,25 +191,30 @@ std::expected<Placeholders, aws::ApiError> Placeholders::read(const json::Object
     if (names->get_object().empty()) return invalid("ExpressionAttributeNames must not be empty");
     for (const auto& member : names->get_object()) {
       const std::string key(member.key());
-      if (!isPlaceholder(key, '#')) return invalid(fmt::format("ExpressionAttributeNames contains invalid key: Syntax error; key: \"{}\"", key));
+      if (!isPlaceholder(key, '#'))
+        return invalid(fmt::format("ExpressionAttributeNames contains invalid key: Syntax error; key: \"{}\"", key));
       if (!member.value().is_string()) return aws::refuse("SerializationException", "Unexpected field type");
       const auto name = json::toStd(member.value().get_string());
-      if (name.empty()) return invalid(fmt::format("ExpressionAttributeNames contains invalid value: The expression attribute name must not be empty; key: {}", key));
+      if (name.empty())
+        return invalid(
+            fmt::format("ExpressionAttributeNames contains invalid value: The expression attribute name must not be empty; key: {}", key));
       out.names_[key] = name;
     }
   }
   if (values == nullptr || values->is_null()) return out;
   if (expressions.empty())
-    return invalid(fmt::format("ExpressionAttributeValues can only be specified when using expressions: {} {} null", fmt::join(possible, " and "),
-                               possible.size() == 1 ? "is" : "are"));
+    return invalid(fmt::format("ExpressionAttributeValues can only be specified when using expressions: {} {} null",
+                               fmt::join(possible, " and "), possible.size() == 1 ? "is" : "are"));
   if (!values->is_object()) return aws::refuse("SerializationException", "Unexpected field type");
   if (values->get_object().empty()) return invalid("ExpressionAttributeValues must not be empty");
   for (const auto& member : values->get_object()) {
     const std::string key(member.key());
-    if (!isPlaceholder(key, ':')) return invalid(fmt::format("ExpressionAttributeValues contains invalid key: Syntax error; key: \"{}\"", key));
+    if (!isPlaceholder(key, ':'))
+      return invalid(fmt::format("ExpressionAttributeValues contains invalid key: Syntax error; key: \"{}\"", key));
     if (auto checked = checkValue(member.value()); !checked) {
       if (checked.error().code == "ValidationException")
-        checked.error().message = fmt::format("ExpressionAttributeValues contains invalid value: {} for key {}", checked.error().message, key);
+        checked.error().message =
+            fmt::format("ExpressionAttributeValues contains invalid value: {} for key {}", checked.error().message, key);
       return std::unexpected(checked.error());
     }
     out.values_.emplace(key, canonicalValue(member.value()));
@@ -225,8 +240,9 @@ std::expected<void, aws::ApiError> Placeholders::resolve(std::vector<Path>& proj
       const bool contained = x == a.end() || y == b.end();
       const bool conflict = !contained && x->index() != y->index();
       if (!contained && !conflict) continue;
-      return invalid(fmt::format("Two document paths {} with each other; must remove or rewrite one of these paths; path one: {}, path two: {}",
-                                 conflict ? "conflict" : "overlap", projection[i].text(), projection[j].text()));
+      return invalid(
+          fmt::format("Two document paths {} with each other; must remove or rewrite one of these paths; path one: {}, path two: {}",
+                      conflict ? "conflict" : "overlap", projection[i].text(), projection[j].text()));
     }
   }
   return {};
@@ -236,10 +252,12 @@ std::expected<void, aws::ApiError> Placeholders::allUsed() const {
   std::vector<std::string> left;
   for (const auto& [name, what] : names_)
     if (!used_names_.contains(name)) left.push_back(name);
-  if (!left.empty()) return invalid(fmt::format("Value provided in ExpressionAttributeNames unused in expressions: keys: {{{}}}", fmt::join(left, ", ")));
+  if (!left.empty())
+    return invalid(fmt::format("Value provided in ExpressionAttributeNames unused in expressions: keys: {{{}}}", fmt::join(left, ", ")));
   for (const auto& [name, what] : values_)
     if (!used_values_.contains(name)) left.push_back(name);
-  if (!left.empty()) return invalid(fmt::format("Value provided in ExpressionAttributeValues unused in expressions: keys: {{{}}}", fmt::join(left, ", ")));
+  if (!left.empty())
+    return invalid(fmt::format("Value provided in ExpressionAttributeValues unused in expressions: keys: {{{}}}", fmt::join(left, ", ")));
   return {};
 }
 
