@@ -179,6 +179,11 @@ class DummyServer:
         self.data = pathlib.Path("/nonexistent")
 
     client = Server.client
+    aws = Server.aws
+
+    def aws_env(self):
+        return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_ACCESS_KEY_ID": self.credentials[0], "AWS_SECRET_ACCESS_KEY": self.credentials[1],
+                "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""}
 
     def __getattr__(self, name):
         raise AssertionError(f"the dummy server cannot {name}")

@@ -145,7 +145,8 @@ TEST_F(DynamoDbTest, APageEndsAtOneMegabyteBeforeTheFilter) {
               "{}");
   const auto first = call(
       query,
-      R"({"TableName":"large","KeyConditionExpression":"id = :p","FilterExpression":"f = :no","ExpressionAttributeValues":{":p":{"S":"p"},":no":{"S":"n"}}})");
+      R"({"TableName":"large","KeyConditionExpression":"id = :p","FilterExpression":"f = :no",)"
+      R"("ExpressionAttributeValues":{":p":{"S":"p"},":no":{"S":"n"}}})");
   EXPECT_EQ(first, R"({"Count":0,"ScannedCount":4,"Items":[],"LastEvaluatedKey":{"id":{"S":"p"},"sk":{"N":"3"}}})");
   const auto counted = call(
       scan,
