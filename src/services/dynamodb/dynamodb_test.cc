@@ -143,10 +143,8 @@ TEST_F(DynamoDbTest, APageEndsAtOneMegabyteBeforeTheFilter) {
     EXPECT_EQ(call(putItem, R"({"TableName":"large","Item":{"id":{"S":"p"},"sk":{"N":")" + std::to_string(i) + R"("},"f":{"S":")" + filler +
                                 R"("}}})"),
               "{}");
-  const auto first = call(
-      query,
-      R"({"TableName":"large","KeyConditionExpression":"id = :p","FilterExpression":"f = :no",)"
-      R"("ExpressionAttributeValues":{":p":{"S":"p"},":no":{"S":"n"}}})");
+  const auto first = call(query, R"({"TableName":"large","KeyConditionExpression":"id = :p","FilterExpression":"f = :no",)"
+                                 R"("ExpressionAttributeValues":{":p":{"S":"p"},":no":{"S":"n"}}})");
   EXPECT_EQ(first, R"({"Count":0,"ScannedCount":4,"Items":[],"LastEvaluatedKey":{"id":{"S":"p"},"sk":{"N":"3"}}})");
   const auto counted = call(
       scan,
