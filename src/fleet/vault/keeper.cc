@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <filesystem>
 #include <mutex>
@@ -101,12 +103,34 @@ class Keeper final : public runtime::VaultKeeper {
     spec.pass = {{password.get(), kPasswordFd}};
     if (lock >= 0) spec.pass.emplace_back(lock, kLockFd);
     spec.new_group = true;
-    SP_TRY(const auto output, os::run(std::move(spec), limit));
-    if (output.timed_out) return fail("vault.restic", fmt::format("restic {} on {} took longer than {} s", verb, path, limit.count() / 1000));
-    if (!output.status.ok()) {
-      return fail("vault.restic", fmt::format("restic {} on {} ended with {}: {}", verb, path, output.status.text(), trim(output.err)));
+    const os::Fd words(::memfd_create("restic-words", MFD_CLOEXEC));
+    if (!words) return failErrno("vault.memfd", "cannot keep restic's words", errno);
+    spec.stderr_fd = words.get();
+    SP_TRY(const auto process, os::spawn(spec));
+    SP_TRY(const auto status, follow(process, limit));
+    if (!status) return fail("vault.restic", fmt::format("restic {} on {} was ended after {} s or at the server's stop", verb, path, limit.count() / 1000));
+    if (status->ok()) return {};
+    std::string text(4096, '\0');
+    const auto got = ::pread(words.get(), text.data(), text.size(), 0);
+    text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    return fail("vault.restic", fmt::format("restic {} on {} ended with {}: {}", verb, path, status->text(), trim(text)));
+  }
+
+  /// Waits for the end; nullopt when it had to be ended: its time was over, or the server stops.
+  Result<std::optional<os::ExitStatus>> follow(const os::Process& process, std::chrono::milliseconds limit) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (true) {
+      SP_TRY(const auto status, process.wait(std::chrono::milliseconds(200)));
+      if (status) return status;
+      if (!stopping_ && std::chrono::steady_clock::now() < deadline) continue;
+      // SIGINT lets it take back its lock.
+      process.signal(SIGINT);
+      SP_TRY(const auto interrupted, process.wait(std::chrono::seconds(10)));
+      if (interrupted) return std::optional<os::ExitStatus>();
+      process.killGroup(SIGKILL);
+      SP_CHECK_OK(process.wait());
+      return std::optional<os::ExitStatus>();
     }
-    return {};
   }
 
   // Made under another name and renamed when whole, so that a repository under its own name always opens: a restic that
@@ -176,7 +200,7 @@ class Keeper final : public runtime::VaultKeeper {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -96,8 +96,9 @@ Repository Vaults::ensure(store::Txn& txn, const std::string& vault, const std::
 // The key is durable before the repository is made with it: a repository whose key nobody knows is never left behind.
 void Vaults::beginCreate(store::Txn& txn, const Repository& repository) {
   txn.afterCommit([this, repository] {
-    keeper_.create({repository.vault, repository.name, repository.key}, [this, repository](const Result<void>& result) {
-      context_.core.post([this, repository, result](store::Txn& later) {
+    // The core outlives this object, and drops what comes after its stop.
+    keeper_.create({repository.vault, repository.name, repository.key}, [this, &core = context_.core, repository](const Result<void>& result) {
+      core.post([this, repository, result](store::Txn& later) {
         created(later, repository.vault, repository.name, result);
         return true;
       });
@@ -137,8 +138,9 @@ void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::stri
   found->state = "maintenance";
   saveRepository(txn, *found);
   txn.afterCommit([this, repository = *found, snapshots] {
-    keeper_.forget({repository.vault, repository.name, repository.key}, snapshots, [this, repository, snapshots](const Result<void>& result) {
-      context_.core.post([this, repository, snapshots, result](store::Txn& later) {
+    auto& core = context_.core;
+    keeper_.forget({repository.vault, repository.name, repository.key}, snapshots, [this, &core, repository, snapshots](const Result<void>& result) {
+      core.post([this, repository, snapshots, result](store::Txn& later) {
         maintained(later, repository.vault, repository.name, snapshots, result);
         return true;
       });
