@@ -4,9 +4,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/parser.hpp>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -15,22 +12,32 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "net/request_parser.h"
 
 namespace sp::fleet {
 namespace {
 
-namespace http = boost::beast::http;
-using Parser = http::request_parser<http::buffer_body>;
-
-constexpr std::uint32_t kHeadBytes = 64 * 1024;
 constexpr std::size_t kPiece = 64 * 1024;
 constexpr std::uint64_t kDrainBytes = 64U << 20U;
 // A backup's client keeps its connections while it reads large files: silence is normal.
 constexpr time_t kIdleSeconds = 300;
 
 std::string_view reason(int status) {
-  const auto text = http::obsolete_reason(static_cast<http::status>(status));
-  return {text.data(), text.size()};
+  switch (status) {
+    case 200: return "OK";
+    case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
+    case 416: return "Range Not Satisfiable";
+    case 500: return "Internal Server Error";
+    case 507: return "Insufficient Storage";
+    default: return "Answer";
+  }
 }
 
 /// One connection: bytes in and out over TLS, one request after the other.
@@ -53,14 +60,18 @@ class Connection final : public AgentHttpStream {
 
  private:
   Result<bool> fill();
+  net::RequestParser::Event advance(std::string& bytes);
   Result<void> writeAll(std::string_view bytes);
 
   SSL* ssl_;
   const std::string& agent_;
   const std::string& remote_;
   std::string buffer_;
-  std::optional<Parser> parser_;
+  net::RequestParser parser_{net::HttpLimits{}};
   net::RequestHead head_;
+  /// What the parser gave of the body and nobody has read.
+  std::string unread_;
+  bool complete_ = true;
   bool continued_ = false;
   bool answered_ = false;
   bool keep_alive_ = false;
@@ -81,39 +92,37 @@ Result<bool> Connection::fill() {
   return fail("net.closed", "the connection to " + agent_ + " broke");
 }
 
+/// The parser's next event; a piece of the body is copied into `bytes`, since the buffer moves on.
+net::RequestParser::Event Connection::advance(std::string& bytes) {
+  std::string_view input = buffer_;
+  auto event = parser_.next(input);
+  bytes = event.bytes;
+  event.bytes = {};
+  buffer_.erase(0, buffer_.size() - input.size());
+  return event;
+}
+
 bool Connection::readHead() {
-  parser_.emplace();
-  parser_->header_limit(kHeadBytes);
-  parser_->body_limit(boost::none);
-  parser_->eager(false);
+  using Step = net::RequestParser::Step;
+  parser_.reset();
   head_ = {};
-  continued_ = answered_ = keep_alive_ = false;
+  unread_.clear();
+  complete_ = continued_ = answered_ = keep_alive_ = false;
   owed_ = 0;
-  while (!parser_->is_header_done()) {
-    boost::system::error_code error;
-    std::size_t used = 0;
-    if (!buffer_.empty()) used = parser_->put(boost::asio::buffer(buffer_), error);
-    buffer_.erase(0, used);
-    if (error && error != http::error::need_more) {
-      answered_ = false;
-      (void)respond(error == http::error::header_limit ? 431 : 400, {}, error.message() + "\n");
+  std::string none;
+  while (true) {
+    const auto event = advance(none);
+    if (event.step == Step::head) break;
+    if (event.step == Step::error) {
+      (void)respond(event.status, {}, std::string(event.reason) + "\n");
       return false;
     }
-    if (parser_->is_header_done()) break;
     const auto more = fill();
     if (!more || !*more) return false;
   }
-  const auto& request = parser_->get();
-  head_.method = std::string(request.method_string());
-  head_.target = std::string(request.target());
-  for (const auto& field : request) head_.headers.push_back({std::string(field.name_string()), std::string(field.value())});
+  head_ = parser_.takeHead();
   head_.remote = remote_;
-  head_.expects_continue = boost::beast::iequals(request[http::field::expect], "100-continue");
-  if (!parser_->chunked()) {
-    const auto length = parser_->content_length();
-    head_.content_length = length ? *length : 0;
-  }
-  keep_alive_ = request.keep_alive();
+  keep_alive_ = parser_.keepAlive();
   return true;
 }
 
@@ -136,28 +145,17 @@ Result<std::string> Connection::readBody(std::size_t limit) {
     continued_ = true;
     SP_CHECK_OK(writeAll("HTTP/1.1 100 Continue\r\n\r\n"));
   }
-  std::string out(limit, '\0');
-  auto& body = parser_->get().body();
-  body.data = out.data();
-  body.size = limit;
-  body.more = true;
-  parser_->eager(true);
-  while (!parser_->is_done() && body.size > 0) {
-    boost::system::error_code error = http::error::need_more;
-    std::size_t used = 0;
-    if (!buffer_.empty()) used = parser_->put(boost::asio::buffer(buffer_), error);
-    buffer_.erase(0, used);
-    if (error && error != http::error::need_more && error != http::error::need_buffer)
-      return fail("net.protocol", "the body of the request is broken: " + error.message());
-    if (parser_->is_done() || body.size == 0) break;
-    if (error == http::error::need_buffer) break;
-    if (used > 0 && !buffer_.empty()) continue;
-    if (body.size < limit && buffer_.empty()) break;  // something was read: hand it on rather than wait
+  while (unread_.empty() && !complete_) {
+    const auto event = advance(unread_);
+    if (event.step == net::RequestParser::Step::error) return fail("net.protocol", fmt::format("the body of the request is broken: {}", event.reason));
+    complete_ = event.step == net::RequestParser::Step::complete;
+    if (event.step != net::RequestParser::Step::needMore) continue;
     SP_TRY(const bool more, fill());
     if (!more) return fail("net.closed", "the connection ended within the body of a request");
   }
-  out.resize(limit - body.size);
-  return out;
+  auto piece = unread_.substr(0, limit);
+  unread_.erase(0, limit);
+  return piece;
 }
 
 Result<void> Connection::writeAll(std::string_view bytes) {
@@ -198,18 +196,16 @@ Result<void> Connection::write(std::string_view bytes) {
 bool Connection::finishRequest() {
   if (!answered_) (void)respond(500, {}, "the request was not answered\n");
   if (owed_ > 0 || !keep_alive_) return false;
-  if (parser_->is_done()) return true;
   // Whoever waits for "100 Continue" has not sent its body, and may never do so.
-  if (head_.expects_continue && !continued_) return false;
+  if (!complete_ && head_.expects_continue && !continued_) return false;
   std::uint64_t drained = 0;
-  while (!parser_->is_done()) {
+  while (!complete_) {
     const auto piece = readBody(kPiece);
     if (!piece) return false;
     drained += piece->size();
     if (drained > kDrainBytes) return false;
-    if (piece->empty()) break;
   }
-  return parser_->is_done();
+  return true;
 }
 
 void makeBlocking(int fd) {

@@ -1,0 +1,204 @@
+// Deliveries over a store on disk and agents that are only lists of frames.
+#include "fleet/deliveries.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::fleet {
+namespace {
+
+constexpr std::string_view kAgent = "i-0123456789abcdef0";
+
+/// What sessions were sent, without the frames' heads.
+class Recorder final : public SessionSender {
+ public:
+  void send(SessionId session, std::string frame) override {
+    auto parsed = json::parse(std::string_view(frame).substr(4));
+    sent[session].push_back(parsed->get_object());
+  }
+  void close(SessionId session) override { closed.push_back(session); }
+
+  std::vector<std::string> types(SessionId session) {
+    std::vector<std::string> found;
+    for (const auto& each : sent[session]) found.push_back(json::textOr(each, "type") + ":" + json::textOr(each, "id"));
+    return found;
+  }
+
+  std::map<SessionId, std::vector<json::Object>> sent;
+  std::vector<SessionId> closed;
+};
+
+/// The server's side, which can be thrown away and made anew on the same file.
+struct Side {
+  Side(const std::string& file, Random& random) : store(*store::openSqlite(file)), core(*store, clock, random), deliveries(core, reports, sender, "server-1") {
+    reports.on("command.result", [this](store::Txn&, const std::string& agent, const json::Object& message) {
+      results.push_back(agent + ":" + json::textOr(message, "id"));
+    });
+    reports.on("accepted", [this](store::Txn&, const std::string&, const json::Object& message) { accepted.push_back(json::textOr(message, "id")); });
+    reports.on("refused", [this](store::Txn&, const std::string&, const json::Object& message) { refused.push_back(json::textOr(message, "id")); });
+    reports.on("disconnected", [this](store::Txn&, const std::string& agent, const json::Object&) { gone.push_back(agent); });
+  }
+
+  void run(std::function<void(store::Txn&)> job) {
+    core.post([job = std::move(job)](store::Txn& txn) {
+      job(txn);
+      return true;
+    });
+    core.runPending();
+  }
+  void request(std::string_view id, json::Object more = {}) {
+    more["type"] = "command.run";
+    more["id"] = id;
+    run([this, more](store::Txn& txn) { deliveries.request(txn, kAgent, more); });
+  }
+  void hello(SessionId session, json::Array open = {}) {
+    run([this, session, open](store::Txn& txn) { deliveries.opened(txn, session, std::string(kAgent), {{"type", "hello"}, {"open", open}}); });
+  }
+  void say(SessionId session, std::string_view type, std::string_view id, std::string_view agent = kAgent) {
+    run([this, session, message = json::Object{{"type", type}, {"id", id}}, name = std::string(agent)](store::Txn& txn) {
+      deliveries.received(txn, session, name, message);
+    });
+  }
+
+  ManualClock clock{fromMicros(1'800'000'000'000'000)};
+  std::unique_ptr<store::Store> store;
+  runtime::Core core;
+  runtime::AgentReports reports;
+  Recorder sender;
+  Deliveries deliveries;
+  std::vector<std::string> results, accepted, refused, gone;
+};
+
+class DeliveriesTest : public testing::Test {
+ protected:
+  DeliveriesTest() : directory_(std::filesystem::temp_directory_path() / ("sp-deliveries-" + SystemRandom().hex(12))) {
+    std::filesystem::create_directories(directory_);
+    restart();
+  }
+  ~DeliveriesTest() override {
+    side_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void restart() {
+    side_.reset();
+    side_ = std::make_unique<Side>((directory_ / "store.db").string(), random_);
+  }
+
+  SeededRandom random_{1};
+  std::filesystem::path directory_;
+  std::unique_ptr<Side> side_;
+};
+
+using Types = std::vector<std::string>;
+
+TEST_F(DeliveriesTest, WaitsForTheAgentAndKeepsTheOrder) {
+  side_->request("cmd/b");
+  side_->request("cmd/a");
+  side_->hello(7);
+  EXPECT_TRUE(side_->deliveries.connected(kAgent));
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/b", "command.run:cmd/a"}));
+  side_->request("cmd/c");
+  EXPECT_EQ(side_->sender.types(7).back(), "command.run:cmd/c");
+}
+
+TEST_F(DeliveriesTest, OrderSurvivesARestartAndAClockThatJumpsBack) {
+  side_->request("cmd/b");
+  restart();
+  side_->clock.jump(-std::chrono::hours(5));
+  side_->request("cmd/a");
+  side_->hello(7);
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/b", "command.run:cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, AResultIsHandledOnceAndSettledAlways) {
+  side_->request("cmd/a");
+  side_->hello(7);
+  side_->say(7, "command.result", "cmd/a");
+  side_->say(7, "command.result", "cmd/a");
+  EXPECT_EQ(side_->results, (Types{std::string(kAgent) + ":cmd/a"}));
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/a", "settled:cmd/a", "settled:cmd/a"}));
+  restart();
+  side_->hello(8);
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+}
+
+TEST_F(DeliveriesTest, AnotherAgentCannotAnswer) {
+  side_->request("cmd/a");
+  side_->say(9, "command.result", "cmd/a", "i-fffffffffffffffff");
+  EXPECT_TRUE(side_->results.empty());
+  side_->hello(7);
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, TheWrongKindOfResultIsNoAnswer) {
+  side_->request("cmd/a");
+  side_->hello(7);
+  side_->say(7, "power.result", "cmd/a");
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/a"}));
+  side_->say(7, "command.result", "cmd/a");
+  EXPECT_EQ(side_->results.size(), 1U);
+}
+
+TEST_F(DeliveriesTest, WhatTheAgentHasIsNotSentAgainButCountsAsAccepted) {
+  side_->request("cmd/a");
+  side_->request("cmd/b");
+  side_->hello(7, {"cmd/a", "cmd/unknown"});
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/b"}));
+  EXPECT_EQ(side_->accepted, (Types{"cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, ANewerSessionReplacesTheOlder) {
+  side_->hello(7);
+  side_->hello(8);
+  EXPECT_EQ(side_->sender.closed, (std::vector<SessionId>{7}));
+  side_->run([this](store::Txn& txn) { side_->deliveries.closed(txn, 7, std::string(kAgent)); });
+  EXPECT_TRUE(side_->deliveries.connected(kAgent));
+  EXPECT_TRUE(side_->gone.empty());
+  side_->run([this](store::Txn& txn) { side_->deliveries.closed(txn, 8, std::string(kAgent)); });
+  EXPECT_FALSE(side_->deliveries.connected(kAgent));
+  EXPECT_EQ(side_->gone, (Types{std::string(kAgent)}));
+}
+
+TEST_F(DeliveriesTest, WithdrawnRequestsAreNotSent) {
+  side_->request("cmd/a");
+  side_->run([this](store::Txn& txn) { side_->deliveries.withdraw(txn, kAgent, "cmd/a"); });
+  side_->hello(7);
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:"}));
+}
+
+TEST_F(DeliveriesTest, TimeThatWentByShortensStartWithin) {
+  side_->request("cmd/soon", {{"startWithinMs", 60'000}});
+  side_->request("cmd/late", {{"startWithinMs", 10'000}});
+  side_->clock.advance(std::chrono::seconds(20));
+  side_->hello(7);
+  ASSERT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/soon"}));
+  EXPECT_EQ(json::intOr(side_->sender.sent[7][1], "startWithinMs", 0), 40'000);
+}
+
+TEST_F(DeliveriesTest, AMessageTooLargeIsRefusedInsteadOfWaitingForEver) {
+  side_->request("cmd/huge", {{"script", std::string(2U << 20U, 'x')}});
+  EXPECT_EQ(side_->refused, (Types{"cmd/huge"}));
+}
+
+TEST_F(DeliveriesTest, WhoeverIsNotAdmittedIsClosed) {
+  side_->deliveries.admit([](store::Txn&, std::string_view agent) { return agent == "host"; });
+  side_->hello(7);
+  EXPECT_EQ(side_->sender.closed, (std::vector<SessionId>{7}));
+  EXPECT_FALSE(side_->deliveries.connected(kAgent));
+}
+
+TEST_F(DeliveriesTest, AJobThatFailsSendsNothing) {
+  side_->hello(7);
+  side_->core.post([this](store::Txn& txn) {
+    side_->deliveries.request(txn, kAgent, {{"type", "command.run"}, {"id", "cmd/a"}});
+    return false;
+  });
+  side_->core.runPending();
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:"}));
+}
+
+}  // namespace
+}  // namespace sp::fleet
