@@ -1,0 +1,257 @@
+// Machines and their power over a real store, with a host agent that answers as the test wants.
+#include "services/ec2/instances.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::services::ec2 {
+namespace {
+
+class FakeHost final : public runtime::AgentPort {
+ public:
+  void request(store::Txn&, std::string_view, const json::Object& message) override { sent.push_back(message); }
+  void withdraw(store::Txn&, std::string_view, std::string_view) override {}
+  bool connected(std::string_view) const override { return true; }
+  std::vector<json::Object> sent;
+};
+
+class FakeIdentities final : public runtime::AgentIdentities {
+ public:
+  Result<runtime::AgentIdentity> issue(std::string_view agent) override {
+    return runtime::AgentIdentity{"127.0.0.1:1", "ca", "cert of " + std::string(agent), "key"};
+  }
+};
+
+class InstancesTest : public testing::Test {
+ protected:
+  InstancesTest() : directory_(std::filesystem::temp_directory_path() / ("sp-instances-" + SystemRandom().hex(12))) {
+    std::filesystem::create_directories(directory_);
+    store_ = *store::openSqlite((directory_ / "store.db").string());
+    blobs_ = *store::BlobStore::open((directory_ / "blobs").string(), random_);
+    core_ = std::make_unique<runtime::Core>(*store_, clock_, random_);
+    context_ = std::make_unique<Context>(Context{*core_, realm_, clock_, random_, *blobs_, host_, reports_, locks_});
+    instances_ = std::make_unique<Instances>(*context_, identities_);
+    instances_->onSettled([this](store::Txn&, const Instance& instance, const std::string& error) {
+      settled_.push_back(std::string(name(instance.state)) + (error.empty() ? "" : ": " + error));
+    });
+  }
+  ~InstancesTest() override {
+    core_.reset();
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  template <class F>
+  auto in(F job) {
+    std::optional<decltype(job(std::declval<store::Txn&>()))> result;
+    core_->post([&](store::Txn& txn) {
+      result = job(txn);
+      return true;
+    });
+    core_->runPending();
+    return std::move(*result);
+  }
+  std::string launch() {
+    LaunchSpec spec;
+    spec.image_id = "ami-bare";
+    return in([&](store::Txn& txn) { return *instances_->launch(txn, spec); })[0].id;
+  }
+  std::string running() {
+    const auto id = launch();
+    settle("running");
+    return id;
+  }
+  /// The answer to the last request.
+  void settle(std::string_view state, std::string_view error = "") { settle(host_.sent.back(), state, error); }
+  void settle(const json::Object& request, std::string_view state, std::string_view error = "") {
+    json::Object message{{"type", "power.result"}, {"id", json::textOr(request, "id")}, {"instance", json::textOr(request, "instance")}, {"state", state}, {"bootGeneration", ++generation_}};
+    if (!error.empty()) message["error"] = error;
+    in([&](store::Txn& txn) { return reports_.tell(txn, "host", "power.result", message); });
+  }
+  void changed(const std::string& id, std::string_view state) {
+    in([&](store::Txn& txn) {
+      return reports_.tell(txn, "host", "power.changed", {{"instance", id}, {"state", state}, {"bootGeneration", ++generation_}});
+    });
+  }
+  Instance get(const std::string& id) {
+    return *in([&](store::Txn& txn) { return instances_->find(txn, id); });
+  }
+  std::string state(const std::string& id) { return std::string(name(get(id).state)); }
+  std::string last() { return json::textOr(host_.sent.back(), "type"); }
+  /// "" if it went well, else the code.
+  std::string code(const Instances::Outcome& outcome) { return outcome ? "" : outcome.error().code; }
+  auto start(const std::string& id, std::string_view by = "api") {
+    return in([&](store::Txn& txn) { return instances_->start(txn, id, by); });
+  }
+  auto stop(const std::string& id, bool force = false, std::string_view by = "api") {
+    return in([&](store::Txn& txn) { return instances_->stop(txn, id, force, by); });
+  }
+  auto terminate(const std::string& id) {
+    return in([&](store::Txn& txn) { return instances_->terminate(txn, id, false, "api"); });
+  }
+
+  SeededRandom random_{5};
+  ManualClock clock_{fromMicros(1'800'000'000'000'000)};
+  Realm realm_;
+  std::filesystem::path directory_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<store::BlobStore> blobs_;
+  std::unique_ptr<runtime::Core> core_;
+  FakeHost host_;
+  FakeIdentities identities_;
+  runtime::AgentReports reports_;
+  runtime::MachineLock locks_;
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<Instances> instances_;
+  std::vector<std::string> settled_;
+  std::int64_t generation_ = 0;
+};
+
+TEST_F(InstancesTest, IsBornPendingAndRunsWhenTheDriverSaysSo) {
+  const auto id = launch();
+  EXPECT_EQ(state(id), "pending");
+  EXPECT_EQ(last(), "power.create");
+  EXPECT_EQ(json::textOr(host_.sent.back(), "cert"), "cert of " + id);
+  EXPECT_EQ(code(stop(id)), "IncorrectInstanceState");
+  settle("running");
+  EXPECT_EQ(state(id), "running");
+  EXPECT_EQ(settled_, (std::vector<std::string>{"running"}));
+}
+
+TEST_F(InstancesTest, StopsAndStartsOnlyOnce) {
+  const auto id = running();
+  EXPECT_EQ(code(stop(id)), "");
+  EXPECT_EQ(state(id), "stopping");
+  EXPECT_EQ(get(id).state_reason_code, "Client.UserInitiatedShutdown");
+  EXPECT_TRUE(get(id).transition_reason.starts_with("User initiated (2027-"));
+  const auto asked = host_.sent.size();
+  EXPECT_EQ(code(stop(id)), "");
+  EXPECT_EQ(host_.sent.size(), asked);
+  EXPECT_EQ(code(start(id)), "IncorrectInstanceState");
+  settle("stopped");
+  EXPECT_EQ(state(id), "stopped");
+  EXPECT_EQ(code(stop(id)), "");
+  EXPECT_EQ(host_.sent.size(), asked);
+  const auto generation = get(id).boot_generation;
+  EXPECT_EQ(code(start(id)), "");
+  EXPECT_EQ(state(id), "pending");
+  EXPECT_EQ(code(start(id)), "");
+  settle("running");
+  EXPECT_GT(get(id).boot_generation, generation);
+  EXPECT_EQ(get(id).transition_reason, "");
+}
+
+TEST_F(InstancesTest, AnOlderAnswerDoesNotMoveTheState) {
+  const auto id = running();
+  ASSERT_TRUE(stop(id));
+  const auto graceful = host_.sent.back();
+  ASSERT_TRUE(stop(id, true));
+  settle(graceful, "running", "it does not stop");
+  EXPECT_EQ(state(id), "stopping");
+  settle("stopped");
+  EXPECT_EQ(state(id), "stopped");
+}
+
+TEST_F(InstancesTest, AFailedStopLeavesItAsTheDriverFoundIt) {
+  const auto id = running();
+  ASSERT_TRUE(stop(id));
+  settle("running", "it did not end within 120 s");
+  EXPECT_EQ(state(id), "running");
+  EXPECT_EQ(settled_.back(), "running: it did not end within 120 s");
+}
+
+TEST_F(InstancesTest, AMachineThatNeverCameUpIsRemoved) {
+  const auto id = launch();
+  settle("stopped", "no space");
+  EXPECT_EQ(state(id), "shutting-down");
+  EXPECT_EQ(last(), "power.destroy");
+  EXPECT_EQ(get(id).state_reason, "Server.InternalError: no space");
+  settle("terminated");
+  EXPECT_EQ(state(id), "terminated");
+}
+
+TEST_F(InstancesTest, TerminatedOnesStayVisibleForAnHour) {
+  const auto id = running();
+  ASSERT_TRUE(terminate(id));
+  settle("terminated");
+  EXPECT_EQ(code(start(id)), "IncorrectInstanceState");
+  EXPECT_EQ(code(stop(id)), "IncorrectInstanceState");
+  EXPECT_EQ(code(terminate(id)), "");
+  EXPECT_FALSE(in([&](store::Txn& txn) { return instances_->admits(txn, id); }));
+  clock_.advance(std::chrono::minutes(59));
+  core_->runPending();
+  EXPECT_EQ(state(id), "terminated");
+  clock_.advance(std::chrono::minutes(2));
+  core_->runPending();
+  EXPECT_FALSE(in([&](store::Txn& txn) { return instances_->find(txn, id); }));
+}
+
+TEST_F(InstancesTest, WhatHappensByItselfIsSeen) {
+  const auto id = running();
+  changed(id, "stopped");
+  EXPECT_EQ(state(id), "stopped");
+  EXPECT_EQ(get(id).state_reason_code, "Client.InstanceInitiatedShutdown");
+  changed(id, "running");
+  EXPECT_EQ(state(id), "running");
+  ASSERT_TRUE(stop(id));
+  changed(id, "running");
+  EXPECT_EQ(state(id), "stopping");
+}
+
+TEST_F(InstancesTest, ARunThatHoldsTheMachineIsNamed) {
+  const auto id = running();
+  in([&](store::Txn& txn) {
+    locks_.acquire(txn, id, "run:arn:aws:states:x");
+    return true;
+  });
+  const auto refused = stop(id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "IncorrectInstanceState");
+  EXPECT_NE(refused.error().message.find("run 'arn:aws:states:x'"), std::string::npos);
+  EXPECT_EQ(code(terminate(id)), "IncorrectInstanceState");
+  EXPECT_EQ(code(in([&](store::Txn& txn) { return instances_->reboot(txn, id, "api"); })), "IncorrectInstanceState");
+  EXPECT_EQ(code(stop(id, false, "run:arn:aws:states:x")), "");
+  settle("stopped");
+  EXPECT_EQ(code(start(id)), "");
+  settle("running");
+  EXPECT_EQ(code(stop(id, true)), "");
+}
+
+TEST_F(InstancesTest, AMachineThatIsReadCannotBeStarted) {
+  const auto id = running();
+  ASSERT_TRUE(stop(id));
+  settle("stopped");
+  in([&](store::Txn& txn) {
+    instances_->setReading(txn, id, "job-1");
+    return true;
+  });
+  const auto refused = start(id, "run:x");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("job-1"), std::string::npos);
+  in([&](store::Txn& txn) {
+    instances_->setReading(txn, id, "");
+    return true;
+  });
+  EXPECT_EQ(code(start(id)), "");
+}
+
+TEST_F(InstancesTest, TagsFindMachinesThatAreNotGone) {
+  const auto a = running();
+  const auto b = running();
+  in([&](store::Txn& txn) {
+    instances_->setTags(txn, a, {{"role", "db"}});
+    instances_->setTags(txn, b, {{"role", "db"}});
+    return true;
+  });
+  EXPECT_EQ(in([&](store::Txn& txn) { return instances_->byTag(txn, "role", "db").size(); }), 2U);
+  ASSERT_TRUE(terminate(b));
+  const auto left = in([&](store::Txn& txn) { return instances_->byTag(txn, "role", "db"); });
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].id, a);
+}
+
+}  // namespace
+}  // namespace sp::services::ec2

@@ -1,0 +1,350 @@
+// Commands from send to end over a real store, with agents that answer as the test wants.
+#include "services/ssm/commands.h"
+
+#include <filesystem>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "store/sqlite/sqlite_store.h"
+
+namespace sp::services::ssm {
+namespace {
+
+class FakeAgents final : public runtime::AgentPort {
+ public:
+  void request(store::Txn&, std::string_view agent, const json::Object& message) override { sent.emplace_back(agent, message); }
+  void withdraw(store::Txn&, std::string_view, std::string_view id) override { withdrawn.emplace_back(id); }
+  bool connected(std::string_view agent) const override { return !away.contains(agent); }
+
+  /// Requests of that type, in order.
+  std::vector<json::Object> of(std::string_view type) const {
+    std::vector<json::Object> found;
+    for (const auto& [agent, message] : sent)
+      if (json::textOr(message, "type") == type) found.push_back(message);
+    return found;
+  }
+
+  std::vector<std::pair<std::string, json::Object>> sent;
+  std::vector<std::string> withdrawn;
+  std::set<std::string, std::less<>> away;
+};
+
+class FakeIdentities final : public runtime::AgentIdentities {
+ public:
+  Result<runtime::AgentIdentity> issue(std::string_view) override { return runtime::AgentIdentity{"127.0.0.1:1", "ca", "cert", "key"}; }
+};
+
+/// Buckets in memory, as far as Run Command looks at them.
+class FakeObjects final : public s3::Objects {
+ public:
+  void putBytes(std::string, std::string, std::string, std::string, s3::Stored) override {}
+  Result<std::unique_ptr<s3::Incoming>> begin() override { return fail("test", "unused"); }
+  void store(std::string, std::string, std::string, std::unique_ptr<s3::Incoming>, s3::Stored) override {}
+  bool bucketExists(store::Txn&, std::string_view bucket) override { return bucket == "scripts"; }
+  Result<s3::ObjectInfo> get(store::Txn&, std::string_view, std::string_view key) override {
+    if (!keys.contains(key)) return fail("s3.NoSuchKey", "no such key");
+    s3::ObjectInfo info;
+    info.key = key;
+    return info;
+  }
+  Result<std::shared_ptr<s3::ObjectReader>> open(store::Txn&, std::string_view, std::string_view) override { return fail("test", "unused"); }
+  Result<std::vector<s3::ObjectInfo>> list(store::Txn&, std::string_view, std::string_view prefix, std::string_view, std::size_t) override {
+    std::vector<s3::ObjectInfo> found;
+    for (const auto& key : keys)
+      if (key.starts_with(prefix)) found.emplace_back().key = key;
+    return found;
+  }
+  bool erase(store::Txn&, std::string_view, std::string_view) override { return false; }
+
+  std::set<std::string, std::less<>> keys;
+};
+
+class CommandsTest : public testing::Test {
+ protected:
+  CommandsTest()
+      : directory_(std::filesystem::temp_directory_path() / ("sp-commands-" + SystemRandom().hex(12))) {
+    std::filesystem::create_directories(directory_);
+    store_ = *store::openSqlite((directory_ / "store.db").string());
+    blobs_ = *store::BlobStore::open((directory_ / "blobs").string(), random_);
+    core_ = std::make_unique<runtime::Core>(*store_, clock_, random_);
+    context_ = std::make_unique<Context>(Context{*core_, realm_, clock_, random_, *blobs_, agents_, reports_, locks_});
+    instances_ = std::make_unique<ec2::Instances>(*context_, identities_);
+    commands_ = std::make_unique<Commands>(*context_, *instances_, objects_);
+    commands_->onInvocationEnded([this](store::Txn&, const Invocation& each) { ended_.push_back(each.instance_id + ":" + each.details); });
+    commands_->onCommandEnded([this](store::Txn&, const Command& each) { commands_ended_.push_back(each.status + "/" + each.details); });
+  }
+  ~CommandsTest() override {
+    core_.reset();
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  template <class F>
+  auto in(F job) {
+    std::optional<decltype(job(std::declval<store::Txn&>()))> result;
+    core_->post([&](store::Txn& txn) {
+      result = job(txn);
+      return true;
+    });
+    core_->runPending();
+    return std::move(*result);
+  }
+
+  std::vector<std::string> launch(std::int64_t count, std::map<std::string, std::string> tags = {}) {
+    ec2::LaunchSpec spec;
+    spec.image_id = "ami-bare";
+    spec.count = count;
+    spec.tags = std::move(tags);
+    std::vector<std::string> ids;
+    for (const auto& each : in([&](store::Txn& txn) { return *instances_->launch(txn, spec); })) ids.push_back(each.id);
+    for (const auto& [agent, message] : std::exchange(agents_.sent, {}))
+      report("power.result", "host", {{"id", json::textOr(message, "id")}, {"instance", json::textOr(message, "instance")}, {"state", "running"}, {"bootGeneration", 1}});
+    return ids;
+  }
+  void report(std::string_view type, std::string_view agent, json::Object message) {
+    message["type"] = type;
+    in([&](store::Txn& txn) { return reports_.tell(txn, std::string(agent), type, message); });
+  }
+  std::expected<Command, aws::ApiError> send(json::Object more, std::string dedup = "", std::optional<json::Object> freeze = std::nullopt) {
+    json::Object input{{"DocumentName", "AWS-RunShellScript"}, {"Parameters", json::Object{{"commands", json::Array{"true"}}}}};
+    for (const auto& [key, value] : more) input[key] = value;
+    return in([&](store::Txn& txn) { return commands_->send(txn, {input, "test", dedup, freeze}); });
+  }
+  /// The agent's answer to the command's request on that machine.
+  void answer(const Command& command, const std::string& instance, std::string_view status, std::int64_t exit_code = 0, json::Object more = {}) {
+    more["id"] = "cmd/" + command.id + "/" + instance;
+    more["status"] = status;
+    more["fate"] = "known";
+    more["steps"] = json::Array{json::Object{{"name", "aws:runShellScript"}, {"plugin", "aws:runShellScript"}, {"status", status}, {"exitCode", exit_code},
+                                             {"stdout", "out"}, {"stderr", ""}, {"stdoutBytes", 3}, {"stderrBytes", 0}, {"sinceStartMs", 0}, {"durationMs", 91}}};
+    report("command.result", instance, more);
+  }
+  Invocation invocation(const Command& command, const std::string& instance) {
+    return *in([&](store::Txn& txn) { return commands_->invocation(txn, command.id, instance); });
+  }
+  Command now(const Command& command) {
+    return *in([&](store::Txn& txn) { return commands_->find(txn, command.id); });
+  }
+  static json::Array array(const std::vector<std::string>& texts) {
+    json::Array list;
+    for (const auto& each : texts) list.emplace_back(each);
+    return list;
+  }
+  static json::Array tagTarget(std::string_view value) {
+    return {json::Object{{"Key", "tag:role"}, {"Values", json::Array{value}}}};
+  }
+
+  SeededRandom random_{3};
+  ManualClock clock_{fromMicros(1'800'000'000'000'000)};
+  Realm realm_;
+  std::filesystem::path directory_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<store::BlobStore> blobs_;
+  std::unique_ptr<runtime::Core> core_;
+  FakeAgents agents_;
+  FakeIdentities identities_;
+  FakeObjects objects_;
+  runtime::AgentReports reports_;
+  runtime::MachineLock locks_;
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<ec2::Instances> instances_;
+  std::unique_ptr<Commands> commands_;
+  std::vector<std::string> ended_;
+  std::vector<std::string> commands_ended_;
+};
+
+TEST_F(CommandsTest, RunsAndEnds) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}, {"TimeoutSeconds", 600}});
+  EXPECT_EQ((command.expires - command.requested), std::chrono::seconds(600 + 3600));
+  const auto runs = agents_.of("command.run");
+  ASSERT_EQ(runs.size(), 1U);
+  EXPECT_EQ(json::intOr(runs[0], "startWithinMs", 0), 600'000);
+  EXPECT_EQ(invocation(command, id).status, "Pending");
+  report("accepted", id, {{"id", "cmd/" + command.id + "/" + id}});
+  EXPECT_EQ(invocation(command, id).status, "InProgress");
+  EXPECT_EQ(now(command).status, "InProgress");
+  answer(command, id, "Success");
+  const auto over = invocation(command, id);
+  EXPECT_EQ(over.details, "Success");
+  EXPECT_EQ(over.steps[0].output, "out");
+  EXPECT_EQ((*over.steps[0].ended - *over.steps[0].started), std::chrono::milliseconds(91));
+  EXPECT_EQ(ended_, (std::vector{id + ":Success"}));
+  EXPECT_EQ(commands_ended_, (std::vector<std::string>{"Success/Success"}));
+  answer(command, id, "Failed", 1);
+  EXPECT_EQ(invocation(command, id).details, "Success");
+  EXPECT_EQ(ended_.size(), 1U);
+}
+
+TEST_F(CommandsTest, AnotherMachineCannotAnswer) {
+  const auto ids = launch(2);
+  const auto command = *send({{"InstanceIds", json::Array{ids[0]}}});
+  report("command.result", ids[1], {{"id", "cmd/" + command.id + "/" + ids[0]}, {"status", "Success"}});
+  EXPECT_EQ(invocation(command, ids[0]).status, "Pending");
+}
+
+TEST_F(CommandsTest, RateControlStartsWithOneAndStopsAtTheFirstError) {
+  const auto ids = launch(4, {{"role", "db"}});
+  const auto command = *send({{"Targets", tagTarget("db")}, {"MaxConcurrency", "3"}});
+  EXPECT_EQ(agents_.of("command.run").size(), 1U);
+  EXPECT_EQ(in([&](store::Txn& txn) { return commands_->invocations(txn, command.id).size(); }), 4U);
+  const auto order = in([&](store::Txn& txn) { return commands_->invocations(txn, command.id); });
+  answer(command, order[0].instance_id, "Success");
+  EXPECT_EQ(agents_.of("command.run").size(), 3U);
+  answer(command, order[1].instance_id, "Failed", 3);
+  EXPECT_EQ(agents_.of("command.run").size(), 3U);
+  EXPECT_EQ(invocation(command, order[3].instance_id).details, "Terminated");
+  EXPECT_EQ(invocation(command, order[3].instance_id).status, "Cancelled");
+  EXPECT_FALSE(now(command).hasEnded());
+  answer(command, order[2].instance_id, "Success");
+  EXPECT_EQ(commands_ended_, (std::vector<std::string>{"Failed/Failed"}));
+}
+
+TEST_F(CommandsTest, NoMachineWithThatTagIsSuccessAtOnce) {
+  launch(1, {{"role", "web"}});
+  const auto command = *send({{"Targets", tagTarget("db")}});
+  EXPECT_EQ(now(command).status, "Success");
+  EXPECT_EQ(now(command).details, "NoInstancesInTag");
+  EXPECT_EQ(now(command).target_count, 0);
+}
+
+TEST_F(CommandsTest, IdsThatAreNoMachinesFailTheCall) {
+  const auto id = launch(1)[0];
+  const auto refused = send({{"InstanceIds", json::Array{id, "i-00000000000000000"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "InvalidInstanceId");
+  EXPECT_EQ(refused.error().message, "Instances [[i-00000000000000000]] not in a valid state for account 000000000000");
+  EXPECT_TRUE(agents_.sent.empty());
+}
+
+TEST_F(CommandsTest, TheSameCallTwiceIsOneCommand) {
+  const auto id = launch(1)[0];
+  const auto first = *send({{"InstanceIds", json::Array{id}}}, "key");
+  const auto second = *send({{"InstanceIds", json::Array{id}}}, "key");
+  EXPECT_EQ(first.id, second.id);
+  EXPECT_NE(first.id, send({{"InstanceIds", json::Array{id}}}, "other")->id);
+  EXPECT_EQ(agents_.of("command.run").size(), 2U);
+}
+
+TEST_F(CommandsTest, WithoutAnAnswerDeliveryTimesOutAtTheEnd) {
+  const auto id = launch(1)[0];
+  agents_.away.insert(id);
+  const auto command = *send({{"InstanceIds", json::Array{id}}, {"TimeoutSeconds", 30}});
+  EXPECT_EQ(commands_->shownStatus(invocation(command, id)), "Delayed");
+  clock_.advance(std::chrono::seconds(3629));
+  core_->runPending();
+  EXPECT_FALSE(now(command).hasEnded());
+  clock_.advance(std::chrono::seconds(2));
+  core_->runPending();
+  EXPECT_EQ(invocation(command, id).details, "DeliveryTimedOut");
+  EXPECT_EQ(invocation(command, id).status, "TimedOut");
+  EXPECT_EQ(commands_ended_, (std::vector<std::string>{"TimedOut/DeliveryTimedOut"}));
+  EXPECT_EQ(agents_.withdrawn.size(), 1U);
+}
+
+TEST_F(CommandsTest, AScriptThatRanTooLongIsAnError) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  answer(command, id, "TimedOut", 137);
+  EXPECT_EQ(invocation(command, id).details, "ExecutionTimedOut");
+  EXPECT_EQ(commands_ended_, (std::vector<std::string>{"TimedOut/ExecutionTimedOut"}));
+}
+
+TEST_F(CommandsTest, AnUnknownFateIsFailedAndSaysSo) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  answer(command, id, "Failed", -1, {{"message", "its fate is unknown"}});
+  EXPECT_EQ(invocation(command, id).details, "Failed");
+  EXPECT_NE(invocation(command, id).steps[0].error.find("its fate is unknown"), std::string::npos);
+}
+
+TEST_F(CommandsTest, CancelEndsWhatHasNotStartedAndAsksForTheRest) {
+  const auto ids = launch(2, {{"role", "db"}});
+  const auto command = *send({{"Targets", tagTarget("db")}, {"MaxConcurrency", "1"}});
+  const auto order = in([&](store::Txn& txn) { return commands_->invocations(txn, command.id); });
+  const auto& running = order[0].instance_id;
+  report("accepted", running, {{"id", "cmd/" + command.id + "/" + running}});
+  EXPECT_TRUE(in([&](store::Txn& txn) { return commands_->cancel(txn, command.id, {}).has_value(); }));
+  EXPECT_EQ(invocation(command, order[1].instance_id).status, "Cancelled");
+  EXPECT_EQ(invocation(command, running).status, "Cancelling");
+  ASSERT_EQ(agents_.of("cancel").size(), 1U);
+  EXPECT_EQ(json::textOr(agents_.of("cancel")[0], "target"), "cmd/" + command.id + "/" + running);
+  answer(command, running, "Cancelled", 137);
+  EXPECT_EQ(commands_ended_, (std::vector<std::string>{"Cancelled/Cancelled"}));
+  const auto unknown = in([&](store::Txn& txn) { return commands_->cancel(txn, "nope", {}); });
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, "InvalidCommandId");
+}
+
+TEST_F(CommandsTest, AMachineThatIsTerminatedIsUndeliverable) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  in([&](store::Txn& txn) { return instances_->terminate(txn, id, false, "api").has_value(); });
+  const auto destroy = agents_.of("power.destroy");
+  ASSERT_EQ(destroy.size(), 1U);
+  report("power.result", "host", {{"id", json::textOr(destroy[0], "id")}, {"instance", id}, {"state", "terminated"}, {"bootGeneration", 1}});
+  EXPECT_EQ(invocation(command, id).details, "Undeliverable");
+  EXPECT_EQ(invocation(command, id).status, "Failed");
+  EXPECT_EQ(invocation(command, id).steps[0].exit_code, -1);
+}
+
+TEST_F(CommandsTest, ScriptsComeAsFilesOrAsAWholePrefix) {
+  const auto id = launch(1)[0];
+  objects_.keys = {"one/pre.sh", "many/a.sh", "many/sub/b c.sh", "many/sub/"};
+  const auto remote = [&](std::string_view path) {
+    return json::Object{{"InstanceIds", json::Array{id}},
+                        {"DocumentName", "AWS-RunRemoteScript"},
+                        {"Parameters", json::Object{{"sourceType", json::Array{"S3"}},
+                                                    {"sourceInfo", json::Array{json::toText(json::Object{{"path", path}})}},
+                                                    {"commandLine", json::Array{"pre.sh"}}}}};
+  };
+  const auto download = [&](const json::Object& run) { return run.at("steps").get_array()[0].get_object(); };
+  ASSERT_TRUE(send(remote("s3://scripts/one/pre.sh")));
+  ASSERT_TRUE(send(remote("s3://scripts/many")));
+  ASSERT_TRUE(send(remote("s3://scripts/none")));
+  const auto runs = agents_.of("command.run");
+  const auto one = download(runs[0]).at("files").get_array();
+  ASSERT_EQ(one.size(), 1U);
+  EXPECT_EQ(json::textOr(one[0].get_object(), "path"), "pre.sh");
+  EXPECT_TRUE(json::textOr(one[0].get_object(), "source").ends_with("/source/one/pre.sh"));
+  const auto many = download(runs[1]).at("files").get_array();
+  ASSERT_EQ(many.size(), 2U);
+  EXPECT_EQ(json::textOr(many[1].get_object(), "path"), "sub/b c.sh");
+  EXPECT_TRUE(json::textOr(many[1].get_object(), "source").ends_with("/source/many/sub/b%20c.sh"));
+  EXPECT_TRUE(download(runs[2]).at("files").get_array().empty());
+  EXPECT_NE(json::textOr(download(runs[2]), "error").find("s3://scripts/none"), std::string::npos);
+  // The step for another platform is not sent.
+  EXPECT_EQ(runs[0].at("steps").get_array().size(), 2U);
+}
+
+TEST_F(CommandsTest, AFreezeGoesToTheAgentAndIsShown) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}}, "", json::Object{{"id", "f-1"}, {"phase", "thaw"}, {"attempt", 2}});
+  EXPECT_EQ(json::textOr(agents_.of("command.run")[0].at("freeze").get_object(), "phase"), "thaw");
+  EXPECT_EQ(invocation(command, id).comment, "freeze f-1 thaw attempt 2");
+}
+
+TEST_F(CommandsTest, AMissingOutputBucketIsRefused) {
+  const auto id = launch(1)[0];
+  const auto refused = send({{"InstanceIds", json::Array{id}}, {"OutputS3BucketName", "nowhere"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "InvalidOutputFolder");
+  EXPECT_TRUE(send({{"InstanceIds", json::Array{id}}, {"OutputS3BucketName", "scripts"}}));
+}
+
+TEST_F(CommandsTest, HistoryIsForgottenAfterThirtyDays) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  answer(command, id, "Success");
+  clock_.advance(std::chrono::days(29));
+  core_->runPending();
+  EXPECT_TRUE(in([&](store::Txn& txn) { return commands_->find(txn, command.id).has_value(); }));
+  clock_.advance(std::chrono::days(2));
+  core_->runPending();
+  EXPECT_FALSE(in([&](store::Txn& txn) { return commands_->find(txn, command.id).has_value(); }));
+  EXPECT_TRUE(in([&](store::Txn& txn) { return commands_->invocations(txn, command.id).empty(); }));
+}
+
+}  // namespace
+}  // namespace sp::services::ssm
