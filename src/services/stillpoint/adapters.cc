@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "services/backup/table.h"
 #include "services/dynamodb/items.h"
 
 namespace sp::services::stillpoint {
@@ -104,8 +105,14 @@ class OwnBackups final : public Backups {
  public:
   OwnBackups(backup::Jobs& jobs, const Realm& realm) : jobs_(jobs), realm_(realm) {}
 
-  bool vaultExists(store::Txn& txn, const std::string& vault) override { return txn.records().get("backup_vault", vault).has_value(); }
+  bool vaultExists(store::Txn& txn, const std::string& vault) override { return txn.records().get(backup::kVaultKind, vault).has_value(); }
   void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) override { jobs_.prepare(txn, vault, instance); }
+
+  bool ready(store::Txn& txn, const std::string& vault, const std::string& instance) override {
+    const auto body = txn.records().get(backup::kRepositoryKind, vault + "/" + instance);
+    const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Value());
+    return parsed && parsed->is_object() && json::textOr(parsed->get_object(), "state") == "ready";
+  }
 
   Answer<std::string> start(store::Txn& txn, const BackupOrder& order) override {
     backup::StartSpec spec;

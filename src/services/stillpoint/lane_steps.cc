@@ -12,6 +12,8 @@ using quiesce::Machine;
 constexpr std::string_view kPreflightTimer = "stillpoint.preflight";
 // An agent that lost its server a moment ago, or a machine on its way up or down, is waited for this long.
 constexpr auto kPreflightPatience = std::chrono::seconds(10);
+// Queue first, freeze last: nothing is frozen while its repository is still being made.
+constexpr auto kRepositoryPatience = std::chrono::minutes(2);
 constexpr auto kPreflightPause = std::chrono::milliseconds(200);
 
 json::Object planOf(const RunInput& input, const Lane& lane) {
@@ -40,11 +42,17 @@ void Lanes::reserveMachine(store::Txn& txn, const runtime::TaskRequest& request,
 void Lanes::preflight(store::Txn& txn, Lane lane) {
   const auto run = loadRun(txn, lane.execution);
   if (!run || !run->input) return;
-  if (!lane.preflight_until) lane.preflight_until = txn.now() + kPreflightPatience;
+  if (!lane.preflight_until) {
+    lane.preflight_until = txn.now() + kPreflightPatience;
+    lane.repository_until = txn.now() + kRepositoryPatience;
+  }
   const auto machine = ports_.power.state(txn, lane.instance);
   const bool settled = machine == Machine::running || machine == Machine::stopped || machine == Machine::gone;
   const bool online = machine == Machine::stopped || ports_.targets.agentOnline(lane.instance);
-  if (machine != Machine::gone && (!settled || !online) && txn.now() < *lane.preflight_until) {
+  const bool repository = ports_.backups.ready(txn, run->input->vault, lane.instance);
+  const bool waits_for_machine = (!settled || !online) && txn.now() < *lane.preflight_until;
+  const bool waits_for_repository = settled && online && !repository && txn.now() < *lane.repository_until;
+  if (machine != Machine::gone && (waits_for_machine || waits_for_repository)) {
     saveLane(txn, lane);
     txn.timers().set({std::string(kPreflightTimer), laneKey(lane.execution, lane.instance), txn.now() + kPreflightPause, ""});
     return;
@@ -53,13 +61,17 @@ void Lanes::preflight(store::Txn& txn, Lane lane) {
   if (!settled) return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the machine neither runs nor is it stopped; nothing was touched");
   if (!online)
     return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the agent of the machine is not connected; nothing was touched");
+  if (!repository)
+    return failStep(txn, std::move(lane), "", "Stillpoint.BackupFailed", "preflight",
+                    fmt::format("the machine's repository in vault {} could not be made ready within {} s; nothing was touched", run->input->vault,
+                                std::chrono::seconds(kRepositoryPatience).count()));
   lane.reserved = true;
   lane.reserved_at = txn.now();
   lane.found_stopped = machine == Machine::stopped;
   if (lane.found_stopped && (run->input->pre || run->input->post || run->input->stop_start))
     lane.warnings.emplace_back("the machine was found stopped: its scripts, stop and start were skipped, it was read offline and left stopped");
   if (run->input->pre && !run->input->post && !lane.found_stopped)
-    lane.warnings.emplace_back("there is no post-script: what the pre-script froze, it must wake itself");
+    lane.notes.emplace_back("there is no post-script: what the pre-script froze, it must wake itself");
   auto output = planOf(*run->input, lane);
   output["FoundStopped"] = lane.found_stopped;
   succeed(txn, std::move(lane), "", std::move(output));

@@ -52,6 +52,7 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   std::map<std::string, std::map<std::string, std::string>> rows;
   std::set<std::string> vaults = {"vault"};
   std::string missing_script;
+  bool repository_ready = true;
   bool refuse_stop = false;
   bool refuse_start = false;
   bool refuse_job = false;
@@ -107,6 +108,7 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
 
   bool vaultExists(store::Txn&, const std::string& vault) override { return vaults.contains(vault); }
   void prepare(store::Txn&, const std::string&, const std::string&) override {}
+  bool ready(store::Txn&, const std::string&, const std::string&) override { return repository_ready; }
   Answer<std::string> start(store::Txn&, const BackupOrder& order) override {
     if (refuse_job) return aws::refuse("LimitExceededException", "job refused");
     auto id = fmt::format("job-{}", next++);

@@ -60,6 +60,8 @@ TEST_F(Lanes1, AllEightPathsTakeTheirStepsInOrder) {
     EXPECT_EQ(json::textOr(entry, "PostBackupScriptStatus"), path % 2 == 1 ? "Success" : "skipped");
     EXPECT_EQ(json::textOr(entry, "BackupJobStatus"), "COMPLETED");
     EXPECT_EQ(fleet_.rows[execution]["Path"], std::to_string(path));
+    EXPECT_EQ(fleet_.rows[execution]["Status"], "SUCCEEDED");
+    EXPECT_EQ(entry.find("Note") != entry.end(), path == 2 || path == 6) << "pre without post: the row says so";
     EXPECT_TRUE(owedTo("i-a").empty());
     EXPECT_EQ(holder("i-a"), "");
   }
@@ -337,6 +339,25 @@ TEST_F(Lanes1, AnAgentThatIsAwayFailsItsLaneBeforeAnythingIsTouched) {
   EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.NoTarget");
   EXPECT_TRUE(fleet_.commands.empty());
   EXPECT_EQ(holder("i-a"), "");
+}
+
+TEST_F(Lanes1, NothingIsFrozenWhileTheRepositoryIsBeingMade) {
+  fleet_.repository_ready = false;
+  begin(inputFor(1));
+  advance(std::chrono::seconds(30));
+  EXPECT_TRUE(fleet_.commands.empty());
+  fleet_.repository_ready = true;
+  advance(std::chrono::seconds(1));
+  EXPECT_EQ(fleet_.commands.size(), 1U);
+}
+
+TEST_F(Lanes1, ARepositoryThatIsNeverReadyFailsTheLaneUntouched) {
+  fleet_.repository_ready = false;
+  begin(inputFor(1));
+  advance(std::chrono::seconds(60));
+  advance(std::chrono::seconds(61));
+  EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.BackupFailed");
+  EXPECT_TRUE(fleet_.commands.empty());
 }
 
 TEST_F(Lanes1, AnAgentThatComesBackInTimeIsUsed) {

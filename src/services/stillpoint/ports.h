@@ -99,6 +99,8 @@ class Backups {
   virtual bool vaultExists(store::Txn& txn, const std::string& vault) = 0;
   /// Has the machine's repository in that vault made, in the background, if it is not there.
   virtual void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
+  /// Whether that repository can take a backup now.
+  virtual bool ready(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
   /// The job's id.
   virtual Answer<std::string> start(store::Txn& txn, const BackupOrder& order) = 0;
   /// Asks for the job's end; it still comes by event. Harmless when it has ended.

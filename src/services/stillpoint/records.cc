@@ -18,6 +18,20 @@ std::optional<Instant> timeIf(const json::Object& from, std::string_view key) {
   return fromMicros(json::intOr(from, key, 0));
 }
 
+json::Array listOf(const std::vector<std::string>& texts) {
+  json::Array list;
+  for (const auto& text : texts) list.emplace_back(text);
+  return list;
+}
+
+std::vector<std::string> textsIf(const json::Object& from, std::string_view key) {
+  std::vector<std::string> texts;
+  if (const auto* list = json::find(from, key); list != nullptr && list->is_array())
+    for (const auto& text : list->get_array())
+      if (text.is_string()) texts.push_back(json::toStd(text.get_string()));
+  return texts;
+}
+
 json::Object encodeFailure(const Failure& failure) {
   json::Object out;
   out["order"] = failure.order;
@@ -57,15 +71,15 @@ Lane decodeLane(const json::Object& from) {
   lane.over = json::boolOr(from, "over", false);
   lane.over_at = timeIf(from, "overAt");
   lane.preflight_until = timeIf(from, "preflightUntil");
+  lane.repository_until = timeIf(from, "repositoryUntil");
   lane.pre = json::textOr(from, "pre");
   lane.stop = json::textOr(from, "stop");
   lane.backup = json::textOr(from, "backup");
   lane.post = json::textOr(from, "post");
   lane.start = json::textOr(from, "start");
   lane.failure = decodeFailure(from);
-  if (const auto* warnings = json::find(from, "warnings"); warnings != nullptr && warnings->is_array())
-    for (const auto& warning : warnings->get_array())
-      if (warning.is_string()) lane.warnings.push_back(json::toStd(warning.get_string()));
+  lane.warnings = textsIf(from, "warnings");
+  lane.notes = textsIf(from, "notes");
   if (const auto* freeze = json::find(from, "freeze"); freeze != nullptr && freeze->is_object())
     if (auto decoded = quiesce::decodeFreeze(freeze->get_object())) lane.freeze = std::move(*decoded);
   lane.pre_command = json::textOr(from, "preCommand");
@@ -99,15 +113,15 @@ json::Object encodeLane(const Lane& lane) {
   out["over"] = lane.over;
   putTime(out, "overAt", lane.over_at);
   putTime(out, "preflightUntil", lane.preflight_until);
+  putTime(out, "repositoryUntil", lane.repository_until);
   out["pre"] = lane.pre;
   out["stop"] = lane.stop;
   out["backup"] = lane.backup;
   out["post"] = lane.post;
   out["start"] = lane.start;
   if (lane.failure) out["failure"] = encodeFailure(lane.failure);
-  json::Array warnings;
-  for (const auto& warning : lane.warnings) warnings.emplace_back(warning);
-  out["warnings"] = std::move(warnings);
+  out["warnings"] = listOf(lane.warnings);
+  out["notes"] = listOf(lane.notes);
   if (lane.freeze) out["freeze"] = quiesce::encode(*lane.freeze);
   out["preCommand"] = lane.pre_command;
   out["postCommand"] = lane.post_command;

@@ -63,12 +63,16 @@ struct Lane {
   std::optional<Instant> over_at;
   /// Until when the preflight waits for the agent or for a machine on its way.
   std::optional<Instant> preflight_until;
+  /// The same for the machine's repository.
+  std::optional<Instant> repository_until;
 
   /// The row's words; empty while nothing is known.
   std::string pre, stop, backup, post, start;
   Failure failure;
   /// Further failures and remarks, as sentences.
   std::vector<std::string> warnings;
+  /// What the row says without being a warning.
+  std::vector<std::string> notes;
 
   std::optional<quiesce::Freeze> freeze;
   std::string pre_command, post_command, job;

@@ -101,6 +101,7 @@ json::Object statusEntry(const Run& run, const LaneReport& report) {
   auto owed = owedNames(report.debts);
   if (!owed.empty()) entry["Owed"] = std::move(owed);
   if (!lane.warnings.empty()) entry["Warning"] = join(lane.warnings, "; ");
+  if (!lane.notes.empty()) entry["Note"] = join(lane.notes, "; ");
   if (!lane.job.empty()) entry["BackupJobId"] = lane.job;
   if (!lane.recovery_point.empty()) entry["RecoveryPointArn"] = lane.recovery_point;
   if (!lane.pre_command.empty()) entry["PreCommandId"] = lane.pre_command;
