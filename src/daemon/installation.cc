@@ -21,6 +21,7 @@
 #include "services/ssm/files.h"
 #include "services/ssm/ssm.h"
 #include "services/states/states.h"
+#include "services/stillpoint/adapters.h"
 #include "services/stillpoint/stillpoint.h"
 #include "services/sts/sts.h"
 #include "store/sqlite/sqlite_store.h"
@@ -65,10 +66,6 @@ class Wired final : public Installation {
     stillpoint_.attach(executions_);
     tasks_.serve(tables());
     front_.serveS3(s3_gate_);
-    executions_.setTasks(tasks_);
-    tasks_.attach(executions_);
-    tasks_.serve(tables());
-    stillpoint_.attach(executions_);
     base_->fleet->admit([this](store::Txn& txn, std::string_view agent) { return instances_.admits(txn, agent); });
     base_->fleet->route("/vault/", vault_http_);
     base_->fleet->route("/commands/", command_http_);
@@ -78,16 +75,16 @@ class Wired final : public Installation {
   net::Endpoint agentsEndpoint() const override { return base_->fleet->endpoint(); }
 
   Result<void> start() override {
-    auto recovered = std::make_shared<std::promise<Result<void>>>();
-    auto outcome = std::make_shared<Result<void>>();
+    std::promise<void> done;
+    Result<void> recovered;
     base_->core->post(
-        [this, outcome](store::Txn& txn) {
-          *outcome = recover(txn);
-          return outcome->has_value();
+        [this, &recovered](store::Txn& txn) {
+          recovered = recover(txn);
+          return recovered.has_value();
         },
-        [recovered, outcome](const Error* error) {
-          if (error != nullptr) recovered->set_value(std::unexpected(*error));
-          else recovered->set_value(*outcome);
+        [&done, &recovered](const Error* error) {
+          if (error != nullptr) recovered = std::unexpected(*error);
+          done.set_value();
         });
     base_->core->start();
     done.get_future().wait();
@@ -123,7 +120,7 @@ class Wired final : public Installation {
 
   /// First job after every start.
   Result<void> recover(store::Txn& txn) {
-    dynamodb::ensureTable(txn, random_, "PrePostBackupLog", "SM_Execution_ID");
+    dynamodb::ensureTable(txn, random_, services::stillpoint::kJobLogTable, "SM_Execution_ID");
     backup_.recover(txn);
     return services::registerBuiltin(txn, context_, executions_, tasks_, services::stillpoint::kPrePostBackup,
                                      std::string(services::stillpoint::prePostBackupDefinition()));
