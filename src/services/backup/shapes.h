@@ -25,6 +25,8 @@ std::expected<std::string, aws::ApiError> requiredText(const json::Object& input
 std::expected<TextMap, aws::ApiError> textMap(const json::Object& input, std::string_view member);
 /// ISO 8601 text or epoch seconds of a query's time filter; nullopt when absent.
 std::expected<std::optional<Instant>, aws::ApiError> timeFilter(const json::Object& input, std::string_view member);
+/// A moment as answers show it: whole milliseconds. Filters compare these, so that a time that was read can be asked with.
+inline Instant shown(Instant time) { return std::chrono::floor<std::chrono::milliseconds>(time); }
 
 /// One page of a list: the limit, and the key after which it goes on.
 struct PageAsk {

@@ -19,10 +19,10 @@ struct Filter {
     if (!account.empty() && account != "*" && account != json::textOr(shape, "AccountId")) return false;
     if (!parent.empty()) return false;
     if (!category.empty() && category != json::textOr(shape, "MessageCategory")) return false;
-    if (created_before && job.created >= *created_before) return false;
-    if (created_after && job.created <= *created_after) return false;
-    if (complete_before && (!job.ended || *job.ended >= *complete_before)) return false;
-    return !complete_after || (job.ended && *job.ended > *complete_after);
+    if (created_before && shown(job.created) >= shown(*created_before)) return false;
+    if (created_after && shown(job.created) <= shown(*created_after)) return false;
+    if (complete_before && (!job.ended || shown(*job.ended) >= shown(*complete_before))) return false;
+    return !complete_after || (job.ended && shown(*job.ended) > shown(*complete_after));
   }
 };
 

@@ -20,7 +20,7 @@ aws::Outcome listRecoveryPointsByBackupVault(Service& service, const aws::Call& 
     if (none || point.vault != vault->name) return false;
     if (!resource.empty() && point.resource_arn != resource) return false;
     if (!type.empty() && type != "EC2") return false;
-    return (!*before || point.created < **before) && (!*after || point.created > **after);
+    return (!*before || shown(point.created) < shown(**before)) && (!*after || shown(point.created) > shown(**after));
   });
   return pageOf("RecoveryPoints", std::move(entries), *page,
                 [&](const RecoveryPoint& point) { return pointShape(point, call.realm, service.points); });

@@ -26,9 +26,10 @@ aws::Outcome listRestoreJobs(Service& service, const aws::Call& call) {
   auto entries = service.restores.list(*call.txn, page->after, page->limit + 1, [&](const RestoreJob& job) {
     if (status && job.status != *status) return false;
     if (!account.empty() && account != call.realm.account) return false;
-    if ((created_before && job.created >= *created_before) || (created_after && job.created <= *created_after)) return false;
-    if (complete_before && (!job.ended || *job.ended >= *complete_before)) return false;
-    return !complete_after || (job.ended && *job.ended > *complete_after);
+    if (created_before && shown(job.created) >= shown(*created_before)) return false;
+    if (created_after && shown(job.created) <= shown(*created_after)) return false;
+    if (complete_before && (!job.ended || shown(*job.ended) >= shown(*complete_before))) return false;
+    return !complete_after || (job.ended && shown(*job.ended) > shown(*complete_after));
   });
   return pageOf("RestoreJobs", std::move(entries), *page, [&](const RestoreJob& job) { return restoreShape(job, call.realm, service.points); });
 }
