@@ -19,6 +19,8 @@ namespace sp::fleet {
 namespace {
 
 constexpr std::size_t kPiece = 1U << 20U;
+/// One TLS record: a body comes in such pieces, and asking for more only clears memory for nothing.
+constexpr std::size_t kReceive = 16U << 10U;
 constexpr std::string_view kListType = "application/vnd.x.restic.rest.v2";
 
 /// What a request names below /vault/.
@@ -151,7 +153,7 @@ class Conversation {
     auto upload = files_.begin();
     if (!upload) return refuse(upload.error().code == "os.full" ? 507 : 500, upload.error().message);
     while (true) {
-      SP_TRY(const auto piece, stream_.readBody(kPiece));
+      SP_TRY(const auto piece, stream_.readBody(kReceive));
       if (piece.empty()) break;
       if (auto written = upload->write(piece); !written) return refuse(written.error().code == "os.full" ? 507 : 500, written.error().message);
       if (place_.kind == FileKind::data) access_.moved(grant_, piece.size(), 0);
