@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <mutex>
+#include <set>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -138,6 +141,10 @@ class FileBlobStore final : public BlobStore {
 
   Result<std::unique_ptr<Writer>> create() override {
     auto id = random_.hex(kIdDigits);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!swept_) made_here_.insert(id);
+    }
     const auto path = layout_.asidePathOf(id);
     os::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd) return failWrite("cannot create " + path, errno);
@@ -162,8 +169,19 @@ class FileBlobStore final : public BlobStore {
   }
 
   void sweep(const std::function<bool(std::string_view id)>& used) override {
-    std::size_t removed = removeFrom(layout_.aside(), [](std::string_view) { return false; });
-    for (int i = 0; i < kFolders; ++i) removed += removeFrom(fmt::format("{}/{:02x}", layout_.root, i), used);
+    // What this process began is on its way to a row: work that was taken up at start may write already.
+    const auto isMadeHere = [this](std::string_view id) {
+      const std::lock_guard lock(mutex_);
+      return made_here_.contains(id);
+    };
+    std::size_t removed = removeFrom(layout_.aside(), isMadeHere);
+    const auto isKept = [&](std::string_view id) { return isMadeHere(id) || used(id); };
+    for (int i = 0; i < kFolders; ++i) removed += removeFrom(fmt::format("{}/{:02x}", layout_.root, i), isKept);
+    {
+      const std::lock_guard lock(mutex_);
+      swept_ = true;
+      made_here_.clear();
+    }
     if (removed > 0) log::info("removed blobs that no row names", {{"blobs", removed}});
   }
 
@@ -182,6 +200,10 @@ class FileBlobStore final : public BlobStore {
 
   Layout layout_;
   Random& random_;
+  std::mutex mutex_;
+  /// Blobs begun since the start, until the sweep.
+  std::set<std::string, std::less<>> made_here_;
+  bool swept_ = false;
 };
 
 }  // namespace

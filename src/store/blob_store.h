@@ -39,7 +39,8 @@ class BlobStore {
 
   /// Readers that have it open go on.
   virtual void remove(std::string_view id) = 0;
-  /// Removes what `used` does not know; at start only.
+  /// Removes what `used` does not know and what an earlier process left unfinished; once, at start. Blobs that this process
+  /// began are kept, so writers may be at work meanwhile.
   virtual void sweep(const std::function<bool(std::string_view id)>& used) = 0;
 };
 

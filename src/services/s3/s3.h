@@ -77,8 +77,8 @@ class S3 {
   /// Waits for what its pool is doing. The core must be stopped first.
   ~S3();
 
-  /// Removes blobs that no row names, and waits for it. Once, after core.start() and before requests come: a body on its
-  /// way would be swept too. Not on the core thread.
+  /// Removes blobs that no row names, and waits for it. Once, after core.start(); not on the core thread. What this process
+  /// writes meanwhile is not touched.
   void sweep();
 
   std::unique_ptr<Run> begin(Request request);
