@@ -40,7 +40,7 @@ class Fleet:
         return self.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]["State"]["Name"]
 
     def online(self, instance):
-        nodes = self.ssm.describe_instance_information()["InstanceInformationList"]
+        nodes = self.ssm.describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [instance]}])["InstanceInformationList"]
         return any(n["InstanceId"] == instance and n["PingStatus"] == "Online" for n in nodes)
 
     def tree(self, instance, path):
@@ -58,7 +58,7 @@ class Fleet:
 
     def end_of(self, command, instance):
         def ended():
-            got = self.ssm.get_command_invocation(CommandId=command, InstanceId=instance, **({}))
+            got = self.ssm.get_command_invocation(CommandId=command, InstanceId=instance)
             return got if got["Status"] not in ("Pending", "InProgress", "Delayed", "Cancelling") else None
         return until(ended, 60, f"command {command}")
 
