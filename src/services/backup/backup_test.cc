@@ -203,9 +203,14 @@ TEST_F(BackupTest, AJobWaitsForItsRepositoryThenRunsOnTheMachine) {
   EXPECT_TRUE(server_->backup.access().admit(kMachine, id, secret).has_value());
   EXPECT_FALSE(server_->backup.access().admit("i-1", id, secret).has_value());
   EXPECT_FALSE(server_->backup.access().admit(kMachine, id, secret + "x").has_value());
+  server_->report({{"type", "progress"}, {"id", "job/" + id}, {"bytesDone", 3}, {"bytesTotal", 7}, {"filesDone", 1}, {"percent", 42.5}});
+  EXPECT_EQ(server_->job(id).bytes_done, 3);
+  EXPECT_EQ(server_->job(id).percent, 42.5);
   snapshot(id, std::string(64, 'a'));
   result(id, "COMPLETED");
   const auto job = server_->job(id);
+  EXPECT_EQ(job.bytes_done, 7);
+  EXPECT_EQ(job.files_done, 2);
   EXPECT_EQ(job.state, JobState::completed);
   EXPECT_EQ(job.percent, 100);
   EXPECT_FALSE(server_->backup.access().admit(kMachine, id, secret).has_value());
@@ -214,6 +219,7 @@ TEST_F(BackupTest, AJobWaitsForItsRepositoryThenRunsOnTheMachine) {
     ASSERT_TRUE(point.has_value());
     EXPECT_EQ(point->snapshot, std::string(64, 'a'));
     EXPECT_EQ(point->status, "COMPLETED");
+    EXPECT_EQ(point->size, 7);
     EXPECT_EQ(server_->backup.vaults().find(txn, "Default")->points, 1);
     EXPECT_FALSE(server_->locks.holder(txn, kMachine).has_value());
   });

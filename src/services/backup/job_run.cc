@@ -252,7 +252,10 @@ void Jobs::addRecoveryPoint(store::Txn& txn, const Job& job, JobState state) {
 }
 
 void Jobs::end(store::Txn& txn, Job& job, JobState state, const std::string& message) {
-  addLive(job);
+  // Only what the vault counted: the agent's last word on bytes and files is newer than its last progress.
+  if (const auto live = live_.find(job.id); live != live_.end()) {
+    job.stored_bytes = live->second.stored_before + static_cast<std::int64_t>(grants_.movedBy(job.id).received);
+  }
   job.state = state;
   job.message = message;
   job.ended = txn.now();
