@@ -185,6 +185,12 @@ void addOthers(CLI::App& app, Command& command) {
     command.action = [&command, name, json] { return withTarget(command.data_dir, [&](const Target& t) { return vaultKeyExportVerb(t, *name, *json); }); };
   });
 
+  auto demo_options = std::make_shared<DemoOptions>();
+  auto& demo = *app.add_subcommand("demo", "three machines with PostgreSQL, a consistent backup, a restore, the proof");
+  demo.add_flag("--keep", demo_options->keep, "leave everything running and say how to stop it");
+  demo.add_option("--stop", demo_options->stop, "end a demo that --keep left, and remove its directory");
+  demo.callback([&command, demo_options] { command.action = [demo_options] { return demoVerb(*demo_options); }; });
+
   auto shell = std::make_shared<std::string>("bash");
   auto& completion = *app.add_subcommand("completion", "print the shell's completion script");
   completion.footer("Example:\n  stillpoint completion bash > /etc/bash_completion.d/stillpoint");

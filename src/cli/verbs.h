@@ -47,6 +47,13 @@ int restoreVerb(const Target& target, const RestoreOptions& options);
 int instanceListVerb(const Target& target, bool json);
 int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json);
 
+struct DemoOptions {
+  bool keep = false;
+  /// A directory that `--keep` left: end what runs there and remove it.
+  std::string stop;
+};
+int demoVerb(const DemoOptions& options);
+
 /// Completion scripts for bash and zsh.
 int completionVerb(const std::string& shell);
 
