@@ -76,6 +76,9 @@ Result<void> runLocked(const Options& options, int stop_fd) {
 
 int runAgent(const Options& options) {
   keepMemorySmall();
+  // What it makes for machines and scripts must be readable there, whatever the caller's umask (the server's is strict);
+  // its own secrets have modes of their own.
+  ::umask(0022);
   const auto stop = stopSignals();
   if (!options.failpoints.empty())
     if (auto armed = failpoint::arm(options.failpoints); !armed) return sayAndFail(armed.error());

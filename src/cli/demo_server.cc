@@ -94,10 +94,14 @@ Result<void> removeDemo(const std::string& directory) {
     }
     ::poll(nullptr, 0, 20);
   }
-  std::error_code error;
-  std::filesystem::remove_all(directory, error);
-  if (error) return fail("demo.remove", fmt::format("cannot remove {}: {}", directory, error.message()));
-  return {};
+  // The kernel takes a moment to let go of the machines' mounts, and files vanish with their last process.
+  while (true) {
+    std::error_code error;
+    std::filesystem::remove_all(directory, error);
+    if (!error) return {};
+    if (SystemClock().boottime() > deadline) return fail("demo.remove", fmt::format("cannot remove {}: {}", directory, error.message()));
+    ::poll(nullptr, 0, 50);
+  }
 }
 
 Result<DemoServer> DemoServer::start() {
