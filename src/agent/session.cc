@@ -98,18 +98,21 @@ Result<void> Session::converse(net::FramedTlsClient& client) {
   }
 }
 
+// A pump that sends receives as well, and what it brought will not make the socket readable again: only when nothing was
+// taken may the loop wait.
 Result<void> Session::step(net::FramedTlsClient& client) {
-  client.queue(outbox_.take());
-  auto pumped = client.pump();
-  while (auto text = client.next()) {
-    SP_TRY(const auto value, json::parse(*text));
-    if (!value.is_object()) return fail("net.protocol", "the server sent something that is not an object");
-    take(value.get_object());
+  while (true) {
+    client.queue(outbox_.take());
+    auto pumped = client.pump();
+    bool took = false;
+    while (auto text = client.next()) {
+      SP_TRY(const auto value, json::parse(*text));
+      if (!value.is_object()) return fail("net.protocol", "the server sent something that is not an object");
+      take(value.get_object());
+      took = true;
+    }
+    if (!pumped || !took) return pumped;
   }
-  SP_CHECK_OK(pumped);
-  // What the messages just taken made us say goes out before the next wait.
-  client.queue(outbox_.take());
-  return client.pump();
 }
 
 void Session::take(const json::Object& message) {
