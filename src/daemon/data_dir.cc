@@ -15,7 +15,10 @@ Result<DataDir> DataDir::open(const std::string& path) {
   if (path.empty() || path.front() != '/') return fail("data_dir.path", fmt::format("the data directory '{}' must be an absolute path", path));
   DataDir dir;
   dir.path_ = path;
+  const bool there = ::access(path.c_str(), F_OK) == 0;
   SP_CHECK_OK(withContext(os::makeDirectories(path, 0755), "make the data directory"));
+  // endpoints.json in it is for everybody; the umask is strict for everything else.
+  if (!there && ::chmod(path.c_str(), 0755) != 0) return failErrno("data_dir.write", "cannot open the data directory " + path + " to others", errno);
   auto lock = os::lockFile(dir.file("lock"));
   if (!lock) {
     if (lock.error().code != "os.locked") return std::unexpected(std::move(lock.error()).withContext("lock the data directory"));

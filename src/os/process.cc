@@ -168,7 +168,13 @@ Result<Process> spawn(const SpawnSpec& spec) {
     if (fd < 0) posix_spawn_file_actions_addopen(&objects.actions, number, "/dev/null", number == 0 ? O_RDONLY : O_WRONLY, 0);
     if (fd >= 0) SP_CHECK_OK(passed.add(objects.actions, fd, number));
   }
-  for (const auto& [here, there] : spec.pass) SP_CHECK_OK(passed.add(objects.actions, here, there));
+  int last = 2;
+  for (const auto& [here, there] : spec.pass) {
+    SP_CHECK_OK(passed.add(objects.actions, here, there));
+    last = std::max(last, there);
+  }
+  // Libraries open descriptors without close-on-exec; a child that outlives us would hold our ports.
+  posix_spawn_file_actions_addclosefrom_np(&objects.actions, last + 1);
   if (!spec.cwd.empty()) posix_spawn_file_actions_addchdir_np(&objects.actions, spec.cwd.c_str());
   auto argv = spec.argv;
   auto environment = spec.environment.value_or(std::vector<std::string>{});

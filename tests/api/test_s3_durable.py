@@ -89,6 +89,11 @@ def test_uploads_survive_and_leave_nothing(fresh_server):
     until(lambda: not blobs(server), 10, "no blob")
 
 
+def agent_there(server):
+    starts = server.log().count("ready api=")
+    until(lambda: server.log().count("agent connected agent=host") >= starts, 20, "the host's agent")
+
+
 @pytest.mark.parametrize("point, stored", [("blob.write", False), ("blob.written", False), ("blob.durable", False), ("store.before_commit", False),
                                            ("store.after_commit", True), ("s3.replaced", True)])
 def test_a_kill_at_each_point(tmp_path, point, stored):
@@ -102,12 +107,14 @@ def test_a_kill_at_each_point(tmp_path, point, stored):
     plan.write_text(f"{point} count\n")
     server.args = ["--failpoints", str(plan)]
     server.start()
-    # Commits of the start itself are counted away: the point is armed for the one of the PUT.
+    # Commits of the start itself, the host's agent included, are counted away: the point is armed for the one of the PUT.
+    agent_there(server)
     hits = tmp_path / "points.hits"
     before = len(hits.read_text().splitlines()) if hits.exists() else 0
     server.kill()
     plan.write_text(f"{point} kill {before + 1}\n")
     server.start()
+    agent_there(server)
     with pytest.raises(Exception):  # noqa: B017, PT011 (the connection breaks in one way or another)
         server.client("s3", retries={"max_attempts": 0}).put_object(Bucket="durable", Key="k", Body=b"new")
         server.process.wait(5)
@@ -128,8 +135,8 @@ def small_disk(tmp_path):
         pytest.skip(f"no small file system: {made.stderr.strip()}")
     server = Server(tmp_path).start()
     yield server
-    if server.process.poll() is None:
-        server.kill()
+    # The host's agent lives on the small disk too: close() ends it, so that the disk can go.
+    server.close()
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 

@@ -130,12 +130,14 @@ class SqliteStore final : public Store {
     std::vector<bool> outcomes;
     outcomes.reserve(jobs.size());
     try {
+      const auto changes_before = sqlite3_total_changes64(connection_.db());
       Query(connection_.prepare("BEGIN IMMEDIATE")).run();
       SqliteTxn txn(connection_, actions, now);
       for (const auto& job : jobs) outcomes.push_back(txn.nested([&] { return job(txn); }));
-      if (failpoint::hit("store.before_commit")) throw Fault("fail point store.before_commit", true);
+      const bool wrote = sqlite3_total_changes64(connection_.db()) != changes_before;
+      if (wrote && failpoint::hit("store.before_commit")) throw Fault("fail point store.before_commit", true);
       Query(connection_.prepare("COMMIT")).run();
-      failpoint::hit("store.after_commit");
+      if (wrote) failpoint::hit("store.after_commit");
     } catch (const Fault& fault) {
       if (sqlite3_get_autocommit(connection_.db()) == 0) sqlite3_exec(connection_.db(), "ROLLBACK", nullptr, nullptr, nullptr);
       return fail(fault.full() ? "store.full" : "store.io",
