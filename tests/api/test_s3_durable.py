@@ -90,8 +90,11 @@ def test_uploads_survive_and_leave_nothing(fresh_server):
 
 
 def agent_there(server):
-    starts = server.log().count("ready api=")
-    until(lambda: server.log().count("agent connected agent=host") >= starts, 20, "the host's agent")
+    def connected():
+        log = server.log()
+        return "agent connected agent=host" in log[log.rfind("ready api="):]
+
+    until(connected, 20, "the host's agent")
 
 
 @pytest.mark.parametrize("point, stored", [("blob.write", False), ("blob.written", False), ("blob.durable", False), ("store.before_commit", False),

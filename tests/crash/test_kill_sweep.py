@@ -68,6 +68,14 @@ class Sweep:
     def known(self, arn):
         return any(e["executionArn"] == arn for e in self.server.client("stepfunctions").list_executions(stateMachineArn=runs.MACHINE, maxResults=1000)["executions"])
 
+    def dead_or_over(self, arn):
+        if self.server.process.poll() is not None:
+            return True
+        try:
+            return self.server.client("stepfunctions").describe_execution(executionArn=arn)["status"] != "RUNNING"
+        except Exception:  # noqa: BLE001 - it may die while it answers; the next look tells
+            return False
+
     def judge(self, path, arn, name, acknowledged, before):
         """All that must hold once the server is back."""
         if not self.known(arn):
@@ -112,10 +120,11 @@ def test_server_killed_at_every_point(sweep, path):
     for name, process, _ in POINTS:
         if process != "server" or name in NOT_IN_A_RUN:
             continue
+        print(f"path {path}: {name}")
         before = runs.steps(sweep.server, sweep.instance)
         sweep.start_armed(f"{name} kill 1" if not name.startswith("store.") else f"{name} kill {10 + path}")
         arn, label, acknowledged = sweep.begin(path, name)
-        until(lambda arn=arn: sweep.server.process.poll() is not None or (sweep.known(arn) and runs.finished(sweep.server, arn)), 60, f"{name} is hit, or the run ends")
+        until(lambda arn=arn: sweep.dead_or_over(arn), 60, f"{name} is hit, or the run ends")
         if not sweep.hit():
             never.append(name)
         if sweep.server.process.poll() is None:
