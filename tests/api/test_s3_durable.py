@@ -92,8 +92,7 @@ def test_uploads_survive_and_leave_nothing(fresh_server):
 def agent_there(server):
     def connected():
         assert server.process.poll() is None, "the server died"
-        log = server.log()
-        return "agent connected agent=host" in log[log.rfind("ready api="):]
+        return "agent connected agent=host" in server.log_of_this_start()
 
     until(connected, 20, "the host's agent")
 

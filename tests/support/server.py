@@ -43,6 +43,7 @@ class Server:
         if os.environ.get("STILLPOINT_DUMMY"):
             return DummyServer()  # for tests that start servers of their own
         log = open(self.log_path, "ab")
+        self.log_start = log.tell()
         self.process = subprocess.Popen(
             [BINARY, "serve", "--data-dir", str(self.data), "--listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0",
              "--agent-listen", "127.0.0.1:0", *self.args],
@@ -58,6 +59,9 @@ class Server:
 
     def log(self):
         return self.log_path.read_text(errors="replace")[-20000:]
+
+    def log_of_this_start(self):
+        return self.log_path.read_bytes()[self.log_start:].decode(errors="replace")
 
     @property
     def credentials(self):
