@@ -9,7 +9,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # (pattern, where it is allowed, what to do instead)
 BANNED = [
     (r"\bsystem_clock::now\b|\btime\(nullptr\)", r"src/(base/(clock|log)\.cc|os/|net/|daemon/|cli/|agent/)|bench/|_test\.cc", "take the time from the event or the Clock"),
-    (r"\bsleep_for\b|\busleep\(|\bnanosleep\(", r"$^", "wait for the event with a deadline"),
+    # Allowed: the retry of a journal on a full disk (no event tells that there is room), the tests of timeouts themselves, and
+    # bounded looks at a process or folder in tests (a for loop on the same line).
+    (r"^(?!\s*for \().*(\bsleep_for\b|\busleep\(|\bnanosleep\()", r"src/agent/requests\.cc|src/net/http_server_test\.cc", "wait for the event with a deadline"),
     (r"\brandom_device\b|\brand\(\)", r"$^", "use the Random that is passed in"),
     (r"\bgetenv\(", r"src/(base|os|net|daemon|cli|agent)/|bench/|_test\.cc|tests/", "read the environment in daemon or cli and pass the value"),
     (r"#include <boost/(asio|beast)", r"src/net/|bench/", "sockets are net's: use its headers"),
