@@ -23,7 +23,7 @@ std::string shellQuote(std::string_view text) {
 
 // The CLI's profile file of our own: the user's ~/.aws/config may name another region, role or endpoint.
 Result<std::string> ourConfigFile(const Target& target) {
-  const auto file = target.data_dir.empty() ? std::string("/dev/null") : target.data_dir + "/aws-config";
+  auto file = target.data_dir.empty() ? std::string("/dev/null") : target.data_dir + "/aws-config";
   if (file == "/dev/null" || ::access(file.c_str(), F_OK) == 0) return file;
   const auto written = os::writeFileDurably(file, fmt::format("[default]\nregion = {}\ncli_pager =\n", target.region), 0644);
   // Another user's directory that may be read but not written: the CLI does without the file.
