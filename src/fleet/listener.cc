@@ -121,10 +121,11 @@ void Listener::loop() {
   while (!stopping_) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), kTickMs);
     for (int i = 0; i < count && !stopping_; ++i) {
-      const auto& event = events[static_cast<std::size_t>(i)];
-      if (event.data.u64 == kListenerTag) accept();
-      else if (event.data.u64 == kWakeTag) takeOrders();
-      else if (const auto found = sessions_.find(event.data.u64); found != sessions_.end()) ready(*found->second, event.events);
+      // epoll_event is packed: its tag must be copied before anything binds a reference to it.
+      const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
+      if (tag == kListenerTag) accept();
+      else if (tag == kWakeTag) takeOrders();
+      else if (const auto found = sessions_.find(tag); found != sessions_.end()) ready(*found->second, events[static_cast<std::size_t>(i)].events);
     }
     tick();
   }
