@@ -6,9 +6,9 @@ namespace sp::services::backup {
 aws::Outcome deleteBackupVault(Service& service, const aws::Call& call) {
   const auto vault = namedVault(service, call);
   if (!vault) return std::unexpected(vault.error());
-  const auto refuse = [](std::string code, std::string message) {
+  const auto refuse = [](std::string_view code, std::string message) {
     auto error = apiError("InvalidRequestException", std::move(message));
-    error.extra["Code"] = std::move(code);
+    error.extra["Code"] = code;
     return std::unexpected(std::move(error));
   };
   if (vault->points > 0) return refuse("ERROR_9101", "Backup vault cannot be deleted because it contains recovery points.");
