@@ -1,190 +1,258 @@
-"""Run Command on real machines."""
-import pytest
-from botocore.exceptions import ClientError
+"""Run Command by boto3 and the CLI, with real agents on real machines."""
+import json
+import uuid
 
-from tests.support import runs
+import botocore.exceptions
+import pytest
+
+from tests.support.runs import launch, online, shell, state_of
+from tests.support.signed import call_json
 from tests.support.until import until
 
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
-
-
-@pytest.fixture(scope="module")
-def ssm(server):
-    return server.client("ssm")
+SHELL = "AWS-RunShellScript"
+REMOTE = "AWS-RunRemoteScript"
 
 
 @pytest.fixture(scope="module")
 def machine(server):
     s3 = server.client("s3")
-    s3.create_bucket(Bucket="out")
-    s3.create_bucket(Bucket="src")
-    s3.put_object(Bucket="src", Key="scripts/hello.sh", Body=b'#!/bin/sh\necho "hello from $PWD"\ncat part.txt\n')
-    s3.put_object(Bucket="src", Key="scripts/part.txt", Body=b"second file\n")
-    return runs.launch(server, tags={"role": "web"})[0]
+    s3.create_bucket(Bucket="files")
+    s3.put_object(Bucket="files", Key="dir/one.sh", Body=b"#!/bin/sh\necho one $1\n. ./two.sh\n")
+    s3.put_object(Bucket="files", Key="dir/two.sh", Body=b"echo two\n")
+    return launch(server, 1, tags={"role": "ssm"})[0]
 
 
-def code(call, **arguments):
-    with pytest.raises(ClientError) as refused:
-        call(**arguments)
-    return refused.value.response["Error"]["Code"]
+def send(server, machine, script="true", **more):
+    parameters = {"commands": [script], **more.pop("parameters", {})}
+    where = {} if "Targets" in more else {"InstanceIds": [machine]}
+    request = {**where, "DocumentName": SHELL, "Parameters": parameters, **more}
+    return server.client("ssm").send_command(**request)["Command"]["CommandId"]
 
 
-def send(ssm, machine, *commands, parameters=None, **more):
-    arguments = {"InstanceIds": [machine]} if machine else {}
-    return ssm.send_command(DocumentName="AWS-RunShellScript", Parameters={"commands": list(commands), **(parameters or {})}, **arguments, **more)["Command"]
+def remote(server, machine, path, line, **more):
+    return server.client("ssm").send_command(InstanceIds=[machine], DocumentName=REMOTE, Parameters={
+        "sourceType": ["S3"], "sourceInfo": [json.dumps({"path": path})], "commandLine": [line]}, **more)["Command"]["CommandId"]
 
 
-def remote(ssm, machine, path, line, **more):
-    return ssm.send_command(InstanceIds=[machine], DocumentName="AWS-RunRemoteScript", DocumentVersion="1", **more,
-                            Parameters={"sourceType": ["S3"], "sourceInfo": ['{"path":"%s"}' % path], "commandLine": [line]})["Command"]
+def got(server, command, machine, **more):
+    return server.client("ssm").get_command_invocation(CommandId=command, InstanceId=machine, **more)
 
 
-def ended(ssm, command, machine, seconds=60, **more):
+def ended(server, command, machine, **more):
     def over():
-        answer = ssm.get_command_invocation(CommandId=command["CommandId"], InstanceId=machine, **more)
+        answer = got(server, command, machine, **more)
         return answer if answer["Status"] not in OPEN else None
-
-    return until(over, seconds, f"the end of {command['CommandId']}")
-
-
-def test_send_command_answers_with_a_pending_command(ssm, machine):
-    command = send(ssm, machine, "true", Comment="a remark", TimeoutSeconds=600)
-    assert command["Status"] == command["StatusDetails"] == "Pending" and command["InstanceIds"] == [machine] and command["Comment"] == "a remark"
-    assert (command["ExpiresAfter"] - command["RequestedDateTime"]).total_seconds() == 600 + 3600
-    assert ended(ssm, command, machine)["Status"] == "Success"
+    return until(over, 30, f"the end of {command}")
 
 
-def test_invocations_exist_before_send_command_answers(ssm, machine):
-    command = send(ssm, machine, "true")
-    assert [i["InstanceId"] for i in ssm.list_command_invocations(CommandId=command["CommandId"])["CommandInvocations"]] == [machine]
+def listed(server, command):
+    return server.client("ssm").list_commands(CommandId=command)["Commands"][0]
 
 
-def test_exit_status_and_both_outputs(ssm, machine):
-    answer = ended(ssm, send(ssm, machine, "echo out", "echo err >&2", "exit 3"), machine)
-    assert answer["Status"] == "Failed" and answer["ResponseCode"] == 3
-    assert answer["StandardOutputContent"] == "out\n" and "err" in answer["StandardErrorContent"]
+def refused(code, call, *args, **more):
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(*args, **more)
+    assert caught.value.response["Error"]["Code"] == code
+    return caught.value.response["Error"].get("Message", "")
 
 
-def test_outputs_are_cut_at_their_limits(ssm, machine):
-    answer = ended(ssm, send(ssm, machine, "head -c 30000 /dev/zero | tr '\\0' o", "head -c 30000 /dev/zero | tr '\\0' e >&2"), machine)
-    assert answer["StandardOutputContent"].endswith("--output truncated--") and len(answer["StandardOutputContent"]) <= 24000 + 30
-    assert answer["StandardErrorContent"].endswith("--output truncated--") and len(answer["StandardErrorContent"]) <= 8000 + 30
+def invocations(server, command, **more):
+    def over():
+        found = server.client("ssm").list_command_invocations(CommandId=command, Details=True, **more)["CommandInvocations"]
+        return found if found and all(one["Status"] not in OPEN for one in found) else None
+    return until(over, 30, f"the end of {command}")
 
 
-def test_execution_timeout_kills_the_script_and_what_it_started(server, ssm, machine):
-    answer = ended(ssm, send(ssm, machine, "sleep 313 & sleep 313", parameters={"executionTimeout": ["5"]}), machine)
-    assert (answer["Status"], answer["StatusDetails"]) == ("TimedOut", "ExecutionTimedOut")
-    assert runs.shell(server, machine, "pgrep -f 'sleep 31[3]' | wc -l").strip() == "0"
+def test_send_command_answers_pending(server, machine):
+    command = server.client("ssm").send_command(InstanceIds=[machine], DocumentName=SHELL, Comment="hello", Parameters={"commands": ["true"]},
+                                                TimeoutSeconds=600)["Command"]
+    assert (command["Status"], command["CompletedCount"], command["ErrorCount"], command["Comment"]) == ("Pending", 0, 0, "hello")
+    assert (command["ExpiresAfter"] - command["RequestedDateTime"]).total_seconds() == 4200
+    assert ended(server, command["CommandId"], machine)["Status"] == "Success"
+    until(lambda: listed(server, command["CommandId"])["CompletedCount"] == 1)
 
 
-def test_working_directory(ssm, machine):
-    assert ended(ssm, send(ssm, machine, "pwd", parameters={"workingDirectory": ["/var"]}), machine)["StandardOutputContent"] == "/var\n"
+def test_shell_script_success(server, machine):
+    answer = ended(server, send(server, machine, "echo out; echo err >&2"), machine)
+    assert (answer["Status"], answer["ResponseCode"]) == ("Success", 0)
+    assert (answer["StandardOutputContent"], answer["StandardErrorContent"]) == ("out\n", "err\n")
 
 
-@pytest.mark.parametrize("path", ["s3://src/scripts/", "https://src.s3.amazonaws.com/scripts/"])
-def test_remote_script_fetches_all_below_a_prefix(ssm, machine, path):
-    answer = ended(ssm, remote(ssm, machine, path, "hello.sh"), machine, PluginName="runShellScript")
-    assert answer["Status"] == "Success", answer
-    assert "hello from" in answer["StandardOutputContent"] and "second file" in answer["StandardOutputContent"]
+def test_shell_script_failure(server, machine):
+    command = send(server, machine, "exit 7")
+    answer = ended(server, command, machine)
+    assert (answer["Status"], answer["StatusDetails"], answer["ResponseCode"]) == ("Failed", "Failed", 7)
+    until(lambda: listed(server, command)["Status"] == "Failed")
+    assert listed(server, command)["ErrorCount"] == 1
 
 
-def test_remote_script_that_is_missing_fails_the_command(ssm, machine):
-    command = remote(ssm, machine, "s3://src/none.sh", "none.sh")
-    invocation = until(lambda: next((i for i in ssm.list_command_invocations(CommandId=command["CommandId"])["CommandInvocations"] if i["Status"] not in OPEN), None), 60)
-    assert invocation["Status"] == "Failed"
+def test_output_limits(server, machine):
+    command = send(server, machine, "head -c 30000 /dev/zero | tr '\\0' a; head -c 9000 /dev/zero | tr '\\0' b >&2")
+    answer = ended(server, command, machine)
+    for text, letter, limit in ((answer["StandardOutputContent"], "a", 24000), (answer["StandardErrorContent"], "b", 8000)):
+        assert text.endswith("--output truncated--") and text.count(letter) > limit - 100 and len(text) <= limit + 20
+    output = invocations(server, command)[0]["CommandPlugins"][0]["Output"]
+    assert len(output) <= 2500 and "---Output truncated---" in output and "---Error truncated----" in output
 
 
-def test_outputs_go_to_s3_under_exact_keys(server, ssm, machine):
-    command = remote(ssm, machine, "s3://src/scripts/", "hello.sh", OutputS3BucketName="out", OutputS3KeyPrefix="logs")
-    ended(ssm, command, machine, PluginName="runShellScript")
-    s3 = server.client("s3")
-    key = f"logs/{command['CommandId']}/{machine}/awsrunShellScript/runShellScript/stdout"
-    keys = until(lambda: [o["Key"] for o in s3.list_objects_v2(Bucket="out").get("Contents", []) if o["Key"] == key], 20, key)
-    assert b"hello from" in s3.get_object(Bucket="out", Key=keys[0])["Body"].read()
+def test_working_directory(server, machine):
+    command = send(server, machine, "pwd", parameters={"workingDirectory": ["/var/tmp"]})
+    assert ended(server, command, machine)["StandardOutputContent"] == "/var/tmp\n"
 
 
-def test_targets_by_tag_and_none(ssm, machine):
-    command = send(ssm, None, "true", Targets=[{"Key": "tag:role", "Values": ["web"]}])
-    assert command["InstanceIds"] == [] and ended(ssm, command, machine)["Status"] == "Success"
-    nobody = send(ssm, None, "true", Targets=[{"Key": "tag:role", "Values": ["nobody"]}])
-    found = until(lambda: [c for c in ssm.list_commands(CommandId=nobody["CommandId"])["Commands"] if c["StatusDetails"] == "NoInstancesInTag"], 20)
-    assert found[0]["TargetCount"] == 0
+def test_execution_timeout(server, machine):
+    answer = ended(server, send(server, machine, "sleep 60", parameters={"executionTimeout": ["5"]}), machine)
+    assert (answer["Status"], answer["StatusDetails"], answer["ResponseCode"]) == ("TimedOut", "ExecutionTimedOut", 137)
 
 
-def test_commands_wait_for_a_machine_that_is_away(server, ssm, machine):
-    ec2 = server.client("ec2")
-    ec2.stop_instances(InstanceIds=[machine])
-    until(lambda: runs.state_of(server, machine) == "stopped", 30, "stopped")
-    command = send(ssm, machine, "echo back")
-    assert ssm.list_command_invocations(CommandId=command["CommandId"])["CommandInvocations"][0]["Status"] in ("Pending", "Delayed")
-    ec2.start_instances(InstanceIds=[machine])
-    assert ended(ssm, command, machine)["StandardOutputContent"] == "back\n"
+@pytest.mark.parametrize("path", ["s3://files/dir/one.sh", "https://files.s3.amazonaws.com/dir/one.sh",
+                                  "https://s3.us-east-1.amazonaws.com/files/dir/one.sh"])
+def test_remote_script(server, machine, path):
+    answer = ended(server, remote(server, machine, path, "sh -c 'head -2 one.sh'"), machine, PluginName="runShellScript")
+    assert (answer["Status"], answer["StandardOutputContent"]) == ("Success", "#!/bin/sh\necho one $1\n")
 
 
-def test_cancel_command_kills_the_script(server, ssm, machine):
-    command = send(ssm, machine, "touch /var/tmp/begun", "sleep 317")
-    runs.shell(server, machine, "until [ -e /var/tmp/begun ]; do :; done")
-    ssm.cancel_command(CommandId=command["CommandId"])
-    assert ended(ssm, command, machine)["Status"] == "Cancelled"
-    assert runs.shell(server, machine, "pgrep -f 'sleep 31[7]' | wc -l").strip() == "0"
-    assert code(ssm.cancel_command, CommandId="01234567-0123-0123-0123-0123456789ab") == "InvalidCommandId"
+def test_remote_script_of_a_prefix(server, machine):
+    answer = ended(server, remote(server, machine, "s3://files/dir/", "one.sh word"), machine, PluginName="runShellScript")
+    assert (answer["Status"], answer["StandardOutputContent"]) == ("Success", "one word\ntwo\n")
 
 
-def test_list_commands_and_invocations_with_details(ssm, machine):
-    command = send(ssm, machine, "echo seen")
-    ended(ssm, command, machine)
-    listed = ssm.list_commands(CommandId=command["CommandId"])["Commands"]
-    assert [(c["Status"], c["TargetCount"], c["CompletedCount"], c["ErrorCount"]) for c in listed] == [("Success", 1, 1, 0)]
-    plain = ssm.list_command_invocations(CommandId=command["CommandId"])["CommandInvocations"][0]
-    assert plain["CommandPlugins"] == []
-    plugin = ssm.list_command_invocations(CommandId=command["CommandId"], Details=True)["CommandInvocations"][0]["CommandPlugins"][0]
-    assert plugin["ResponseCode"] == 0 and plugin["Output"] == "seen\n"
-    assert ssm.list_command_invocations(CommandId="01234567-0123-0123-0123-0123456789ab")["CommandInvocations"] == []
+def test_remote_script_missing(server, machine):
+    command = remote(server, machine, "s3://files/none.sh", "none.sh")
+    assert ended(server, command, machine, PluginName="downloadContent")["Status"] == "Failed"
+    found = invocations(server, command)[0]
+    assert (found["Status"], [plugin["Name"] for plugin in found["CommandPlugins"]]) == (
+        "Failed", ["downloadContent", "runPowerShellScript", "runShellScript"])
 
 
-def test_lists_page(ssm, machine):
-    for _ in range(3):
-        send(ssm, machine, "true")
-    first = ssm.list_commands(MaxResults=2)
-    second = ssm.list_commands(MaxResults=2, NextToken=first["NextToken"])
-    assert len(first["Commands"]) == 2 and not {c["CommandId"] for c in first["Commands"]} & {c["CommandId"] for c in second["Commands"]}
-    assert code(ssm.list_commands, NextToken="bm9uc2Vuc2U=") == "InvalidNextToken"
+def test_output_to_s3(server, machine):
+    command = send(server, machine, "echo kept", OutputS3BucketName="files", OutputS3KeyPrefix="out")
+    assert ended(server, command, machine)["Status"] == "Success"
+    keys = [one["Key"] for one in server.client("s3").list_objects_v2(Bucket="files", Prefix=f"out/{command}/")["Contents"]]
+    assert keys == [f"out/{command}/{machine}/awsrunShellScript/0.awsrunShellScript/stdout"]
+    assert server.client("s3").get_object(Bucket="files", Key=keys[0])["Body"].read() == b"kept\n"
 
 
-def test_describe_instance_information(ssm, machine):
-    found = {i["InstanceId"]: i for i in ssm.describe_instance_information()["InstanceInformationList"]}
-    assert found[machine]["PingStatus"] == "Online" and found[machine]["PlatformType"] == "Linux"
-    assert code(ssm.describe_instance_information, Filters=[{"Key": "InstanceIds", "Values": ["i-0123456789abcdef0"]}]) == "InvalidInstanceId"
+def test_by_tag(server, machine):
+    command = send(server, machine, "echo tagged", Targets=[{"Key": "tag:role", "Values": ["ssm"]}])
+    assert [one["InstanceId"] for one in invocations(server, command)] == [machine]
+    until(lambda: listed(server, command)["Status"] == "Success")
+    assert listed(server, command)["TargetCount"] == 1
 
 
-def test_send_command_refuses(ssm, machine):
-    shell = {"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["true"]}}
-    assert code(ssm.send_command, InstanceIds=["i-0123456789abcdef0"], **shell) == "InvalidInstanceId"
-    assert code(ssm.send_command, InstanceIds=[machine, machine], **shell) == "DuplicateInstanceId"
-    assert code(ssm.send_command, InstanceIds=[machine], DocumentName="Own-Document") == "InvalidDocument"
-    assert code(ssm.send_command, InstanceIds=[machine], DocumentVersion="7", **shell) == "InvalidDocumentVersion"
-    assert code(ssm.send_command, InstanceIds=[machine], DocumentName="AWS-RunShellScript", Parameters={"colour": ["red"]}) == "InvalidParameters"
-    assert code(ssm.send_command, InstanceIds=[machine], OutputS3BucketName="no-such-bucket", **shell) == "InvalidOutputFolder"
+def test_no_match(server, machine):
+    command = send(server, machine, Targets=[{"Key": "tag:role", "Values": ["nobody"]}])
+    until(lambda: listed(server, command)["Status"] == "Success")
+    assert (listed(server, command)["StatusDetails"], listed(server, command)["TargetCount"]) == ("NoInstancesInTag", 0)
 
 
-def test_get_command_invocation_refuses(ssm, machine):
-    command = send(ssm, machine, "true")
-    assert code(ssm.get_command_invocation, CommandId=command["CommandId"], InstanceId="i-0123456789abcdef0") == "InvocationDoesNotExist"
-    assert code(ssm.get_command_invocation, CommandId=command["CommandId"], InstanceId=machine, PluginName="nothing") == "InvalidPluginName"
+def test_cancel_running(server, machine):
+    command = send(server, machine, "sleep 60")
+    until(lambda: got(server, command, machine)["Status"] == "InProgress")
+    server.client("ssm").cancel_command(CommandId=command, InstanceIds=[machine])
+    assert ended(server, command, machine)["Status"] == "Cancelled"
+    until(lambda: listed(server, command)["Status"] == "Cancelled")
 
 
-def test_a_script_outlives_a_killed_server_and_runs_once(server, ssm, machine):
-    command = send(ssm, machine, "echo ran >> /var/tmp/once", "until [ -e /var/tmp/go ]; do :; done", "echo finished")
-    runs.shell(server, machine, "until [ -e /var/tmp/once ]; do :; done")
+def test_cancel_refusals(server, machine):
+    ssm = server.client("ssm")
+    command = send(server, machine)
+    refused("InvalidCommandId", ssm.cancel_command, CommandId=str(uuid.uuid4()))
+    refused("InvalidInstanceId", ssm.cancel_command, CommandId=command, InstanceIds=["i-0123456789abcdef0"])
+    refused("DuplicateInstanceId", ssm.cancel_command, CommandId=command, InstanceIds=[machine, machine])
+
+
+@pytest.mark.parametrize("code, change", [
+    ("InvalidInstanceId", {"InstanceIds": ["i-0123456789abcdef0"]}), ("InvalidDocument", {"DocumentName": "No-Such"}),
+    ("InvalidDocumentVersion", {"DocumentVersion": "9"}), ("InvalidParameters", {"Parameters": {"nonsense": ["1"]}}),
+    ("InvalidParameters", {"Parameters": {}}), ("InvalidOutputFolder", {"OutputS3BucketName": "no-such-bucket"}),
+    ("InvalidRole", {"ServiceRoleArn": "nobody"}), ("InvalidNotificationConfig", {"NotificationConfig": {"NotificationArn": "arn:aws:sns:x"}}),
+    ("MaxDocumentSizeExceeded", {"Parameters": {"commands": ["x" * 66000]}}), ("ValidationException", {"MaxErrors": "x"}),
+    ("ValidationException", {"Targets": [{"Key": "tag:a", "Values": ["b"]}]})])
+def test_send_refusals(server, machine, code, change):
+    request = {"InstanceIds": [machine], "DocumentName": SHELL, "Parameters": {"commands": ["true"]}, **change}
+    refused(code, server.client("ssm").send_command, **request)
+
+
+def test_send_twice_the_same(server, machine):
+    refused("DuplicateInstanceId", send, server, machine, InstanceIds=[machine, machine])
+
+
+def test_get_refusals(server, machine):
+    command = send(server, machine)
+    refused("InvocationDoesNotExist", got, server, str(uuid.uuid4()), machine)
+    refused("InvalidPluginName", got, server, command, machine, PluginName="nothing")
+    # botocore itself refuses an id of the wrong length: below it.
+    status, answer = call_json(server, "ssm", "AmazonSSM.GetCommandInvocation", {"CommandId": "short", "InstanceId": machine}, "1.1")
+    assert status == 400 and answer["__type"].endswith("ValidationException")
+
+
+def test_list_filters(server, machine):
+    ssm = server.client("ssm")
+    command = send(server, machine, "exit 3")
+    ended(server, command, machine)
+    until(lambda: listed(server, command)["Status"] == "Failed")
+    for call, field in ((ssm.list_commands, "Commands"), (ssm.list_command_invocations, "CommandInvocations")):
+        def ids(key, value):
+            return [one["CommandId"] for one in call(Filters=[{"key": key, "value": value}])[field]]
+        assert command in ids("Status", "Failed") and command not in ids("Status", "Success")
+        assert command in ids("DocumentName", SHELL) and command not in ids("DocumentName", REMOTE)
+        assert command in ids("InvokedAfter", "2020-01-01T00:00:00Z") and command not in ids("InvokedBefore", "2020-01-01T00:00:00Z")
+    assert command in [one["CommandId"] for one in ssm.list_commands(Filters=[{"key": "ExecutionStage", "value": "Complete"}])["Commands"]]
+
+
+def test_list_paging(server, machine):
+    ssm = server.client("ssm")
+    made = [send(server, machine) for _ in range(3)]
+    for call, field in ((ssm.list_commands, "Commands"), (ssm.list_command_invocations, "CommandInvocations")):
+        first = call(InstanceId=machine, MaxResults=2)
+        second = call(InstanceId=machine, MaxResults=2, NextToken=first["NextToken"])
+        assert [one["CommandId"] for one in first[field] + second[field]][:3] == made[::-1]
+
+
+@pytest.mark.parametrize("name", ["list_commands", "list_command_invocations"])
+def test_list_refusals(server, machine, name):
+    call = getattr(server.client("ssm"), name)
+    refused("InvalidInstanceId", call, InstanceId="i-0123456789abcdef0")
+    refused("InvalidNextToken", call, NextToken="nonsense")
+    refused("ValidationException", call, MaxResults=51)
+    refused("ValidationException", call, Filters=[{"key": "InvokedAfter", "value": "yesterday"}])
+    refused("InvalidFilterKey", call, Filters=[{"key": "Nonsense", "value": "x"}])
+
+
+def test_describe_instance_information(server, machine):
+    found = server.client("ssm").describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [machine]}])["InstanceInformationList"]
+    assert [(one["InstanceId"], one["PingStatus"], one["PlatformType"]) for one in found] == [(machine, "Online", "Linux")]
+
+
+def test_describe_refusals(server, machine):
+    call = server.client("ssm").describe_instance_information
+    refused("InvalidFilterKey", call, Filters=[{"Key": "Nonsense", "Values": ["x"]}])
+    refused("InvalidInstanceInformationFilterValue", call, Filters=[{"Key": "PingStatus", "Values": ["Nonsense"]}])
+
+
+def test_by_the_cli(server, machine):
+    answer = server.aws(["ssm", "send-command", "--instance-ids", machine, "--document-name", SHELL, "--parameters", "commands=echo cli"])
+    command = answer["Command"]["CommandId"]
+    assert ended(server, command, machine)["StandardOutputContent"] == "cli\n"
+
+
+def test_a_kill_in_the_middle(server, machine):
+    command = send(server, machine, "echo ran >> /var/tmp/once; sleep 2; echo done")
+    until(lambda: got(server, command, machine)["Status"] == "InProgress")
     server.kill()
     server.start()
-    runs.online(server, [machine])
-    runs.shell(server, machine, "touch /var/tmp/go")
-    assert ended(server.client("ssm"), command, machine)["StandardOutputContent"] == "finished\n"
-    assert runs.shell(server, machine, "cat /var/tmp/once") == "ran\n"
+    assert ended(server, command, machine)["StandardOutputContent"] == "done\n"
+    assert shell(server, machine, "cat /var/tmp/once") == "ran\n"
 
 
-def test_run_command_by_the_cli(server, machine):
-    words = ["ssm", "send-command", "--instance-ids", machine, "--document-name", "AWS-RunShellScript", "--parameters", "commands=echo cli"]
-    command = server.aws(words)["Command"]
-    assert ended(server.client("ssm"), command, machine)["StandardOutputContent"] == "cli\n"
+def test_offline_machine_is_held(server, machine):
+    ec2 = server.client("ec2")
+    online(server, [machine])
+    ec2.stop_instances(InstanceIds=[machine])
+    until(lambda: state_of(server, machine) == "stopped", 30)
+    command = send(server, machine, "echo late")
+    assert got(server, command, machine)["Status"] in ("Pending", "Delayed", "InProgress")
+    ec2.start_instances(InstanceIds=[machine])
+    assert ended(server, command, machine)["StandardOutputContent"] == "late\n"
