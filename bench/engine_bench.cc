@@ -65,8 +65,8 @@ class Bench {
     ++number_;
     const double wall = std::chrono::duration<double>(after.wall - before.wall).count();
     const double cpu = after.cpu - before.cpu;
-    fmt::print("{:<34} {:>8} executions  {:>9.0f} transitions/s  {:>8.3f} ms CPU an execution  {:>8.3f} s\n", what, ended, count * transitions / wall,
-               cpu * 1000 / count, wall);
+    fmt::print("{:<34} {:>8} executions  {:>9.0f} transitions/s  {:>8.3f} ms CPU an execution  {:>8.3f} s\n", what, ended,
+               count * transitions / wall, cpu * 1000 / count, wall);
     if (ended != count) fmt::print("  ONLY {} of {} succeeded\n", ended, count);
   }
 
@@ -83,7 +83,8 @@ class Bench {
 std::string passes(int count) {
   std::string states;
   for (int i = 0; i < count; ++i)
-    states += fmt::format(R"({}"S{}":{{"Type":"Pass",{}}})", i == 0 ? "" : ",", i, i + 1 == count ? R"("End":true)" : fmt::format(R"("Next":"S{}")", i + 1));
+    states += fmt::format(R"({}"S{}":{{"Type":"Pass",{}}})", i == 0 ? "" : ",", i,
+                          i + 1 == count ? R"("End":true)" : fmt::format(R"("Next":"S{}")", i + 1));
   return fmt::format(R"({{"StartAt":"S0","States":{{{}}}}})", states);
 }
 
@@ -93,9 +94,10 @@ std::string textOf(std::size_t bytes) { return fmt::format(R"({{"text":"{}"}})",
 
 int main(int argc, char** argv) {
   const std::filesystem::path directory = argc > 1 ? argv[1] : fmt::format("engine-bench-{}", getpid());
-  const auto with_writes = R"({"StartAt":"S0","States":{"S0":{"Type":"Pass","Result":1,"ResultPath":"$.a","Next":"S1"},)"
-                           R"j("S1":{"Type":"Pass","Parameters":{"x.$":"$.a","y.$":"States.Format('{}-{}', $.a, $$.State.Name)"},"ResultPath":"$.b","Next":"S2"},)j"
-                           R"("S2":{"Type":"Choice","Choices":[{"Variable":"$.a","NumericEquals":1,"Next":"S3"}]},"S3":{"Type":"Succeed"}}})";
+  const auto with_writes =
+      R"({"StartAt":"S0","States":{"S0":{"Type":"Pass","Result":1,"ResultPath":"$.a","Next":"S1"},)"
+      R"j("S1":{"Type":"Pass","Parameters":{"x.$":"$.a","y.$":"States.Format('{}-{}', $.a, $$.State.Name)"},"ResultPath":"$.b","Next":"S2"},)j"
+      R"("S2":{"Type":"Choice","Choices":[{"Variable":"$.a","NumericEquals":1,"Next":"S3"}]},"S3":{"Type":"Succeed"}}})";
   const auto map = fmt::format(R"({{"StartAt":"M","States":{{"M":{{"Type":"Map","ItemProcessor":{},"End":true}}}}}})", passes(3));
   std::string items = "[0";
   for (int i = 1; i < 1000; ++i) items += fmt::format(",{{\"item\":{}}}", i);

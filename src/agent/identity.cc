@@ -13,7 +13,8 @@ Result<FileIdentity> FileIdentity::load(const Options& options) {
   const auto path = options.state_dir + "/agent.json";
   const auto text = os::readFile(path, 1U << 20U);
   if (!text)
-    return fail("agent.identity", fmt::format("{} is not the state directory of an enrolled agent: {}", options.state_dir, text.error().text()));
+    return fail("agent.identity",
+                fmt::format("{} is not the state directory of an enrolled agent: {}", options.state_dir, text.error().text()));
   SP_TRY(const auto value, withContext(json::parse(*text), "read " + path));
   if (!value.is_object()) return fail("agent.identity", path + " is not a JSON object");
   FileIdentity identity;
@@ -48,8 +49,8 @@ Result<HostPort> parseHostPort(const std::string& text) {
 
 Result<std::string> machineRoot(const Identity& identity, const std::string& instance) {
   if (identity.machinesDir().empty()) return fail("agent.machine", "this agent keeps no machines");
-  const bool named = instance.size() > 2 && instance.starts_with("i-") &&
-                     instance.find_first_not_of("0123456789abcdef", 2) == std::string::npos;
+  const bool named =
+      instance.size() > 2 && instance.starts_with("i-") && instance.find_first_not_of("0123456789abcdef", 2) == std::string::npos;
   if (!named) return fail("agent.machine", fmt::format("'{}' is not an instance id", instance));
   auto root = fmt::format("{}/{}/root", identity.machinesDir(), instance);
   if (const os::Fd folder(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); !folder)

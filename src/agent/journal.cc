@@ -42,7 +42,8 @@ Result<void> writeAt(int fd, std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
     const auto put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return failErrno(errno == ENOSPC || errno == EDQUOT ? "journal.full" : "journal.write", "cannot write the agent's journal", errno);
+    if (put < 0)
+      return failErrno(errno == ENOSPC || errno == EDQUOT ? "journal.full" : "journal.write", "cannot write the agent's journal", errno);
     bytes.remove_prefix(static_cast<std::size_t>(put));
     offset += static_cast<std::uint64_t>(put);
   }
@@ -112,7 +113,8 @@ Result<void> Journal::load() {
   size_ = bytes.size() - rest.size();
   if (!rest.empty()) {
     log::warn("torn tail of the journal cut off", {{"file", path}, {"bytes", rest.size()}});
-    if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) return failErrno("journal.open", "cannot cut the torn tail of " + path, errno);
+    if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0)
+      return failErrno("journal.open", "cannot cut the torn tail of " + path, errno);
   }
   return os::fsyncDirectory(directory_);
 }
@@ -153,7 +155,8 @@ Result<void> Journal::append(const std::vector<json::Object>& records) {
   std::string bytes;
   for (const auto& one : records) bytes += encodeRecord(one);
   auto written = writeAt(file_.get(), bytes, size_);
-  if (written && failpoint::hit("agent.journal.before_fsync")) written = fail("journal.full", "cannot write the agent's journal: fail point");
+  if (written && failpoint::hit("agent.journal.before_fsync"))
+    written = fail("journal.full", "cannot write the agent's journal: fail point");
   if (written && ::fdatasync(file_.get()) != 0) written = failErrno("journal.write", "cannot fsync the agent's journal", errno);
   if (!written) {
     // What stands behind the last whole record would hide everything written after it.
@@ -200,7 +203,8 @@ std::vector<std::string> Journal::openIds() const {
   return out;
 }
 
-Result<void> Journal::accept(const std::string& id, const json::Object& request, const std::optional<std::pair<std::string, Freeze>>& freeze) {
+Result<void> Journal::accept(const std::string& id, const json::Object& request,
+                             const std::optional<std::pair<std::string, Freeze>>& freeze) {
   auto accepted = record("accept", id);
   accepted["request"] = request;
   std::vector<json::Object> records{std::move(accepted)};
@@ -216,7 +220,8 @@ Result<void> Journal::note(const std::string& id, const json::Object& note) {
   return append({noted});
 }
 
-Result<void> Journal::finish(const std::string& id, const json::Object& result, const std::optional<std::pair<std::string, Freeze>>& freeze) {
+Result<void> Journal::finish(const std::string& id, const json::Object& result,
+                             const std::optional<std::pair<std::string, Freeze>>& freeze) {
   auto finished = record("result", id);
   finished["result"] = result;
   std::vector<json::Object> records{std::move(finished)};

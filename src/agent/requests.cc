@@ -57,7 +57,8 @@ std::chrono::milliseconds ageOf(const json::Object& request) {
   if (!value || !value->is_object()) return std::chrono::milliseconds(0);
   const auto& at = value->get_object();
   const bool same_boot = json::textOr(at, "bootId") == os::bootId();
-  const auto us = same_boot ? clock.boottime().count() - json::intOr(at, "boottime", 0) : toMicros(clock.now()) - json::intOr(at, "wall", 0);
+  const auto us =
+      same_boot ? clock.boottime().count() - json::intOr(at, "boottime", 0) : toMicros(clock.now()) - json::intOr(at, "wall", 0);
   return std::chrono::milliseconds(us / 1000);
 }
 
@@ -82,7 +83,12 @@ json::Object bounded(json::Object result) {
 class Requests::Running final : public RequestContext {
  public:
   Running(Requests& owner, std::string id, Entry entry, bool adopted, RequestHandler* handler)
-      : handler_(handler), owner_(owner), id_(std::move(id)), entry_(std::move(entry)), adopted_(adopted), cancel_(::eventfd(0, EFD_CLOEXEC)) {}
+      : handler_(handler),
+        owner_(owner),
+        id_(std::move(id)),
+        entry_(std::move(entry)),
+        adopted_(adopted),
+        cancel_(::eventfd(0, EFD_CLOEXEC)) {}
 
   const std::string& id() const override { return id_; }
   const json::Object& request() const override { return entry_.request; }
@@ -152,13 +158,13 @@ void Requests::onRequest(const json::Object& message) {
     case Journal::Seen::fresh:
       if (type == agentwire::kCancel || handlerOf(type)) return accept(id, message);
       return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("this agent does not know '{}'", type)}});
-    case Journal::Seen::open:
-      return outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
+    case Journal::Seen::open: return outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
     case Journal::Seen::finished:
       if (const auto entry = journal_.find(id); entry && entry->result) outbox_.send(*entry->result);
       return;
     case Journal::Seen::settled:
-      return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("request {} was done and settled before", id)}});
+      return outbox_.send(
+          {{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("request {} was done and settled before", id)}});
   }
 }
 
@@ -223,13 +229,12 @@ json::Object Requests::outcome(Running& running, const std::optional<FreezeTag>&
     const auto decision = decide(freeze, *tag, running.id());
     // A script that has begun is followed to its end, whatever was decided since.
     if (decision.kind == FreezeDecision::Kind::answer && running.notes().empty()) return decision.result;
-    if (decision.kind == FreezeDecision::Kind::refuse && running.notes().empty()) return failed(running.request(), "known", decision.message);
+    if (decision.kind == FreezeDecision::Kind::refuse && running.notes().empty())
+      return failed(running.request(), "known", decision.message);
   }
   try {
     return running.handler_->run(running);
-  } catch (const std::exception& error) {
-    return failed(running.request(), "unknown", fmt::format("the agent failed: {}", error.what()));
-  }
+  } catch (const std::exception& error) { return failed(running.request(), "unknown", fmt::format("the agent failed: {}", error.what())); }
 }
 
 void Requests::finish(Running& running, const std::optional<FreezeTag>& tag, json::Object result) {

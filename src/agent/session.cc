@@ -78,8 +78,8 @@ Result<void> Session::connectOnce() {
 json::Object Session::hello() const {
   json::Array open;
   for (const auto& id : journal_.openIds()) open.emplace_back(id);
-  return {{"type", agentwire::kHello}, {"agent", identity_.agent()}, {"bootId", os::bootId()},
-          {"version", 1},              {"hostname", hostName()},     {"open", std::move(open)}};
+  return {{"type", agentwire::kHello}, {"agent", identity_.agent()}, {"bootId", os::bootId()}, {"version", 1},
+          {"hostname", hostName()},    {"open", std::move(open)}};
 }
 
 Result<void> Session::converse(net::FramedTlsClient& client) {

@@ -128,7 +128,8 @@ std::optional<json::Object> LineAgent::await(const std::function<bool(const json
 }
 
 std::optional<json::Object> LineAgent::await(std::string_view type, std::string_view id, int seconds) {
-  return await([&](const json::Object& message) { return json::textOr(message, "type") == type && json::textOr(message, "id") == id; }, seconds);
+  return await([&](const json::Object& message) { return json::textOr(message, "type") == type && json::textOr(message, "id") == id; },
+               seconds);
 }
 
 TempFolder::TempFolder() {

@@ -16,7 +16,8 @@ int lineAgentMain(int argc, char** argv);
 
 class LineAgent {
  public:
-  explicit LineAgent(std::string state_dir, std::string machines_dir = "") : state_dir_(std::move(state_dir)), machines_dir_(std::move(machines_dir)) {}
+  explicit LineAgent(std::string state_dir, std::string machines_dir = "")
+      : state_dir_(std::move(state_dir)), machines_dir_(std::move(machines_dir)) {}
   ~LineAgent() { kill(); }
   LineAgent(const LineAgent&) = delete;
   LineAgent& operator=(const LineAgent&) = delete;

@@ -17,25 +17,25 @@ inline constexpr std::size_t kFrameMax = 1U << 20U;
 inline constexpr std::string_view kAlpn = "stillpoint-agent/1";
 
 // agent → server
-inline constexpr std::string_view kHello = "hello";          // agent, bootId, version, platform…, open: [ids not settled]
-inline constexpr std::string_view kPong = "pong";            // answer to ping
-inline constexpr std::string_view kAccepted = "accepted";    // id
-inline constexpr std::string_view kProgress = "progress";    // id, kind-specific members; may be lost
+inline constexpr std::string_view kHello = "hello";        // agent, bootId, version, platform…, open: [ids not settled]
+inline constexpr std::string_view kPong = "pong";          // answer to ping
+inline constexpr std::string_view kAccepted = "accepted";  // id
+inline constexpr std::string_view kProgress = "progress";  // id, kind-specific members; may be lost
 inline constexpr std::string_view kCommandResult = "command.result";
 inline constexpr std::string_view kPowerResult = "power.result";
 inline constexpr std::string_view kBackupResult = "backup.result";
 inline constexpr std::string_view kRestoreResult = "restore.result";
 inline constexpr std::string_view kCancelResult = "cancel.result";
-inline constexpr std::string_view kRefused = "refused";      // id, message: the agent cannot do this kind of request
+inline constexpr std::string_view kRefused = "refused";             // id, message: the agent cannot do this kind of request
 inline constexpr std::string_view kPowerChanged = "power.changed";  // host agent: a machine went down or came up by itself
 
 // server → agent
 inline constexpr std::string_view kWelcome = "welcome";
-inline constexpr std::string_view kPing = "ping";        // every 20 s of silence; any answer will do, "pong" is the one
+inline constexpr std::string_view kPing = "ping";  // every 20 s of silence; any answer will do, "pong" is the one
 
-inline constexpr std::string_view kSettled = "settled";      // id
+inline constexpr std::string_view kSettled = "settled";  // id
 inline constexpr std::string_view kCommandRun = "command.run";
-inline constexpr std::string_view kCancel = "cancel";        // id, target: id of the request to cancel
+inline constexpr std::string_view kCancel = "cancel";  // id, target: id of the request to cancel
 inline constexpr std::string_view kPowerStart = "power.start";
 inline constexpr std::string_view kPowerStop = "power.stop";
 inline constexpr std::string_view kPowerReboot = "power.reboot";

@@ -57,7 +57,8 @@ TEST(Path, SaysWhatIsMissing) {
 }
 
 TEST(Path, RefusesWhatIsNone) {
-  for (const auto* text : {"", "a", "$a", "$.", "$.a[", "$.a[]", "$.a['x]", "$.a[x]", "$.a[1:2:0]", "$.a[?(]", "$.a[?(@.b ==)]", "$...a", "$.a b"})
+  for (const auto* text :
+       {"", "a", "$a", "$.", "$.a[", "$.a[]", "$.a['x]", "$.a[x]", "$.a[1:2:0]", "$.a[?(]", "$.a[?(@.b ==)]", "$...a", "$.a b"})
     EXPECT_FALSE(Path::parse(text)) << text;
   std::string deep = "$.a[?(";
   for (int i = 0; i < 5000; ++i) deep += "!(";
@@ -121,8 +122,10 @@ TEST(Intrinsics, NestAndFail) {
   EXPECT_THAT(call("States.Format('{} {}', 1)"), HasSubstr("States.IntrinsicFailure"));
   EXPECT_THAT(call("States.ArrayRange(1, 5000, 1)"), HasSubstr("States.IntrinsicFailure"));
   EXPECT_THAT(call("States.StringToJson('{')"), HasSubstr("States.IntrinsicFailure"));
-  EXPECT_THAT(call("States.ArrayLength($.no)"), HasSubstr("The JSONPath '$.no' specified for the field 'f.$' could not be found in the input '{}'"));
-  for (const auto* text : {"States.No()", "States.MathAdd(1)", "States.Format('x'", "States.Format('x) ", "States.Format('x') y", "States.MathAdd(1,)"})
+  EXPECT_THAT(call("States.ArrayLength($.no)"),
+              HasSubstr("The JSONPath '$.no' specified for the field 'f.$' could not be found in the input '{}'"));
+  for (const auto* text :
+       {"States.No()", "States.MathAdd(1)", "States.Format('x'", "States.Format('x) ", "States.Format('x') y", "States.MathAdd(1,)"})
     EXPECT_EQ(call(text), "BAD") << text;
 }
 
@@ -147,25 +150,34 @@ TEST(Compile, TakesEveryState) {
 
 TEST(Compile, TellsEveryProblemWithItsPlace) {
   EXPECT_EQ(problems("{"), "Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: invalid JSON at byte 1: incomplete JSON at /'");
-  EXPECT_EQ(problems("{}"), "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /'");
+  EXPECT_EQ(problems("{}"),
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /'");
   EXPECT_EQ(problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Next":"x"}}})"),
             "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: x at /States/A/Next'");
   EXPECT_EQ(problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","End":true},"C":{"Type":"Succeed"}}})"),
             "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: State \"C\" is not reachable. at /States/C'");
   EXPECT_EQ(problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}})"),
             "Invalid State Machine Definition: 'MISSING_END_STATE: Workflow has no terminal state at null'");
-  const auto many = problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"x.$":"nope"},"Foo":1,"End":true},"B":{"Type":"Nap"}}})");
+  const auto many =
+      problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"x.$":"nope"},"Foo":1,"End":true},"B":{"Type":"Nap"}}})");
   EXPECT_THAT(many, HasSubstr("Field 'Foo' is not supported at /States/A/Foo"));
-  EXPECT_THAT(many, HasSubstr("The value for the field 'x.$' must be a valid JSONPath or a valid intrinsic function call at /States/A/Parameters/x.$"));
-  EXPECT_THAT(many, HasSubstr("The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map] at /States/B/Type"));
+  EXPECT_THAT(
+      many,
+      HasSubstr("The value for the field 'x.$' must be a valid JSONPath or a valid intrinsic function call at /States/A/Parameters/x.$"));
+  EXPECT_THAT(
+      many,
+      HasSubstr(
+          "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map] at /States/B/Type"));
 }
 
 TEST(Compile, RefusesWhatIsNotServedByName) {
   for (const auto* field : {"Arguments", "Assign", "Output"})
     EXPECT_THAT(problems(fmt::format(R"({{"StartAt":"A","States":{{"A":{{"Type":"Pass","{}":{{}},"End":true}}}}}})", field)),
                 HasSubstr(fmt::format("Field '{}' is not supported: it belongs to JSONata", field)));
-  EXPECT_THAT(problems(R"({"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Succeed"}}})"), HasSubstr("'QueryLanguage' is not supported"));
-  EXPECT_THAT(problems(R"({"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::no:no","End":true}}})", [](auto) { return false; }),
+  EXPECT_THAT(problems(R"({"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Succeed"}}})"),
+              HasSubstr("'QueryLanguage' is not supported"));
+  EXPECT_THAT(problems(R"({"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::no:no","End":true}}})",
+                       [](auto) { return false; }),
               HasSubstr("The resource provided arn:aws:states:::no:no is not recognized."));
 }
 
@@ -181,7 +193,8 @@ TEST(Compile, SurvivesDamagedTexts) {
   const std::vector<std::string> good = {
       R"j({"StartAt":"P","States":{"P":{"Type":"Pass","Parameters":{"a.$":"States.Format('{}', $.x[0])"},"Next":"C"},
         "C":{"Type":"Choice","Choices":[{"Variable":"$.l[?(@.n > 1)]","IsPresent":true,"Next":"S"}],"Default":"S"},"S":{"Type":"Succeed"}}})j",
-      "$.list[?(@.n > 1 && !(@.s == 'y'))]..['a','b'][1:-1:2]", "States.Format('{} \\'{}', States.Array(1, $.a['b c'], null), $$.State.Name)"};
+      "$.list[?(@.n > 1 && !(@.s == 'y'))]..['a','b'][1:-1:2]",
+      "States.Format('{} \\'{}', States.Array(1, $.a['b c'], null), $$.State.Name)"};
   Dice dice(7);
   Context context;
   const auto document = *json::parse(kDocument);
@@ -201,7 +214,8 @@ TEST(Compile, SurvivesDamagedTexts) {
 }
 
 bool chooses(std::string_view rule, std::string_view input) {
-  const auto text = fmt::format(R"({{"StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{{{},"Next":"B"}}]}},"B":{{"Type":"Succeed"}}}}}})", rule);
+  const auto text =
+      fmt::format(R"({{"StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{{{},"Next":"B"}}]}},"B":{{"Type":"Succeed"}}}}}})", rule);
   const auto made = compile(text);
   if (!made) ADD_FAILURE() << describe(made.error());
   if (!made) return false;

@@ -80,10 +80,18 @@ bool matchesPattern(std::string_view pattern, std::string_view text) {
 
 bool ordered(Comparison comparison, int order) {
   switch (comparison) {
-    case Comparison::stringLess: case Comparison::numericLess: case Comparison::timestampLess: return order < 0;
-    case Comparison::stringGreater: case Comparison::numericGreater: case Comparison::timestampGreater: return order > 0;
-    case Comparison::stringLessEq: case Comparison::numericLessEq: case Comparison::timestampLessEq: return order <= 0;
-    case Comparison::stringGreaterEq: case Comparison::numericGreaterEq: case Comparison::timestampGreaterEq: return order >= 0;
+    case Comparison::stringLess:
+    case Comparison::numericLess:
+    case Comparison::timestampLess: return order < 0;
+    case Comparison::stringGreater:
+    case Comparison::numericGreater:
+    case Comparison::timestampGreater: return order > 0;
+    case Comparison::stringLessEq:
+    case Comparison::numericLessEq:
+    case Comparison::timestampLessEq: return order <= 0;
+    case Comparison::stringGreaterEq:
+    case Comparison::numericGreaterEq:
+    case Comparison::timestampGreaterEq: return order >= 0;
     default: return order == 0;
   }
 }

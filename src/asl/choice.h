@@ -13,11 +13,29 @@
 namespace sp::asl {
 
 enum class Comparison {
-  stringEquals, stringLess, stringGreater, stringLessEq, stringGreaterEq, stringMatches,
-  numericEquals, numericLess, numericGreater, numericLessEq, numericGreaterEq,
+  stringEquals,
+  stringLess,
+  stringGreater,
+  stringLessEq,
+  stringGreaterEq,
+  stringMatches,
+  numericEquals,
+  numericLess,
+  numericGreater,
+  numericLessEq,
+  numericGreaterEq,
   booleanEquals,
-  timestampEquals, timestampLess, timestampGreater, timestampLessEq, timestampGreaterEq,
-  isNull, isPresent, isNumeric, isString, isBoolean, isTimestamp,
+  timestampEquals,
+  timestampLess,
+  timestampGreater,
+  timestampLessEq,
+  timestampGreaterEq,
+  isNull,
+  isPresent,
+  isNumeric,
+  isString,
+  isBoolean,
+  isTimestamp,
 };
 
 /// What an operator's name means.

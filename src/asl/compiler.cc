@@ -70,7 +70,8 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
   for (const auto& member : states->get_object()) {
     const auto name = keyOf(member);
     if (name.empty() || name.size() > kMaxStateName)
-      schema(fmt::format("The length of a state's name must be between 1 and {}", kMaxStateName), fmt::format("{}/{}", graph.location, name));
+      schema(fmt::format("The length of a state's name must be between 1 and {}", kMaxStateName),
+             fmt::format("{}/{}", graph.location, name));
     graph.names.emplace(name, static_cast<int>(out_.states.size()));
     out_.states.emplace_back();
   }
@@ -102,7 +103,8 @@ void Compiler::checkReach(const Graph& graph, int start) {
   }
   for (const auto& [name, at] : graph.names)
     if (!reached.contains(at))
-      problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("State \"{}\" is not reachable.", name), fmt::format("{}/{}", graph.location, name)});
+      problems_.push_back(
+          {"MISSING_TRANSITION_TARGET", fmt::format("State \"{}\" is not reachable.", name), fmt::format("{}/{}", graph.location, name)});
   if (!ends) problems_.push_back({"MISSING_END_STATE", "Workflow has no terminal state", "null"});
 }
 
@@ -113,11 +115,12 @@ bool Compiler::checkFields(const json::Object& state, std::string_view type, con
     if (std::ranges::find(known, key) != known.end()) continue;
     const auto place = fmt::format("{}/{}", location, key);
     if (std::ranges::find(kLater, key) != kLater.end())
-      schema(fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's state machines use JSONPath", key), place);
+      schema(
+          fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's state machines use JSONPath", key),
+          place);
     else if (type == "Map" && std::ranges::find(kDistributed, key) != kDistributed.end())
       schema(fmt::format("Field '{}' is not supported: it belongs to the distributed Map, this server runs inline Maps", key), place);
-    else
-      schema(fmt::format("Field '{}' is not supported", key), place);
+    else schema(fmt::format("Field '{}' is not supported", key), place);
   }
   if (const auto* language = json::find(state, "QueryLanguage"); language != nullptr && *language != "JSONPath")
     schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", location + "/QueryLanguage");
@@ -130,7 +133,9 @@ void Compiler::state(const json::Object& source, const Graph& graph, std::string
   const auto found = std::ranges::find(kTypeNames, type);
   if (found == kTypeNames.end()) {
     if (json::find(source, "Type") == nullptr) schema("The field 'Type' is required but was missing", location);
-    else schema("The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]", location + "/Type");
+    else
+      schema("The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]",
+             location + "/Type");
     return;
   }
   checkFields(source, type, location);
@@ -150,7 +155,8 @@ void Compiler::state(const json::Object& source, const Graph& graph, std::string
     case StateType::parallel: parallel(source, location, def); break;
     case StateType::map: map(source, location, def); break;
   }
-  if (def.type != StateType::choice && def.type != StateType::succeed && def.type != StateType::fail) transition(source, graph, location, def);
+  if (def.type != StateType::choice && def.type != StateType::succeed && def.type != StateType::fail)
+    transition(source, graph, location, def);
   retriers(source, location, def);
   catchers(source, graph, location, def);
   out_.states[static_cast<std::size_t>(at)] = std::move(def);
@@ -177,7 +183,8 @@ int Compiler::target(const json::Value& value, const Graph& graph, const std::st
   }
   const auto found = graph.names.find(json::toView(value.get_string()));
   if (found != graph.names.end()) return found->second;
-  problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("Missing '{}' target: {}", field, json::toView(value.get_string())), location});
+  problems_.push_back(
+      {"MISSING_TRANSITION_TARGET", fmt::format("Missing '{}' target: {}", field, json::toView(value.get_string())), location});
   return -1;
 }
 
@@ -218,8 +225,8 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
     }
     const auto& one = list->get_array()[i].get_object();
     for (const auto& member : one) {
-      constexpr std::array<std::string_view, 7> kKnown = {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds",
-                                                          "JitterStrategy", "Comment"};
+      constexpr std::array<std::string_view, 7> kKnown = {"ErrorEquals",     "IntervalSeconds", "MaxAttempts", "BackoffRate",
+                                                          "MaxDelaySeconds", "JitterStrategy",  "Comment"};
       if (std::ranges::find(kKnown, keyOf(member)) == kKnown.end())
         schema(fmt::format("Field '{}' is not supported", keyOf(member)), fmt::format("{}/{}", place, keyOf(member)));
     }
@@ -233,7 +240,8 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
       schema("The value of 'MaxDelaySeconds' must be greater than 'IntervalSeconds'", place + "/MaxDelaySeconds");
     if (const auto* jitter = json::find(one, "JitterStrategy")) {
       if (*jitter == "FULL") made.jitter = true;
-      else if (*jitter != "NONE") schema("The field 'JitterStrategy' should have one of these values: [FULL, NONE]", place + "/JitterStrategy");
+      else if (*jitter != "NONE")
+        schema("The field 'JitterStrategy' should have one of these values: [FULL, NONE]", place + "/JitterStrategy");
     }
     def.retriers.push_back(std::move(made));
   }
@@ -316,7 +324,8 @@ std::optional<Template> Compiler::payload(const json::Object& source, std::strin
   return made;
 }
 
-NumberField Compiler::number(const json::Object& source, std::string_view field, const std::string& location, std::int64_t least, std::int64_t most) {
+NumberField Compiler::number(const json::Object& source, std::string_view field, const std::string& location, std::int64_t least,
+                             std::int64_t most) {
   NumberField made;
   const auto place = fmt::format("{}/{}", location, field);
   if (const auto* value = json::find(source, field)) {
@@ -334,12 +343,14 @@ NumberField Compiler::number(const json::Object& source, std::string_view field,
   return made;
 }
 
-std::optional<double> Compiler::decimal(const json::Object& source, std::string_view field, const std::string& location, double least, double most) {
+std::optional<double> Compiler::decimal(const json::Object& source, std::string_view field, const std::string& location, double least,
+                                        double most) {
   const auto* value = json::find(source, field);
   if (value == nullptr) return std::nullopt;
   const auto given = numberOf(*value);
   if (given && *given >= least && *given <= most) return given;
-  schema(fmt::format("The value for the field '{}' must be a number between {} and {}", field, least, most), fmt::format("{}/{}", location, field));
+  schema(fmt::format("The value for the field '{}' must be a number between {} and {}", field, least, most),
+         fmt::format("{}/{}", location, field));
   return std::nullopt;
 }
 

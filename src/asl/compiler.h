@@ -13,7 +13,8 @@ namespace sp::asl {
 
 class Compiler {
  public:
-  Compiler(Definition& out, std::vector<Diagnostic>& problems, const ResourceCheck& knows) : out_(out), problems_(problems), knows_(knows) {}
+  Compiler(Definition& out, std::vector<Diagnostic>& problems, const ResourceCheck& knows)
+      : out_(out), problems_(problems), knows_(knows) {}
 
   void whole(const json::Object& definition);
 
@@ -52,7 +53,8 @@ class Compiler {
   Selection selection(const json::Object& source, std::string_view field, const std::string& location);
   ResultTarget resultTarget(const json::Object& source, const std::string& location);
   std::optional<Template> payload(const json::Object& source, std::string_view field, const std::string& location);
-  NumberField number(const json::Object& source, std::string_view field, const std::string& location, std::int64_t least, std::int64_t most);
+  NumberField number(const json::Object& source, std::string_view field, const std::string& location, std::int64_t least,
+                     std::int64_t most);
   TextField text(const json::Object& source, std::string_view field, const std::string& location);
   std::optional<double> decimal(const json::Object& source, std::string_view field, const std::string& location, double least, double most);
 

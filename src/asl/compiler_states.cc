@@ -16,7 +16,8 @@ void Compiler::task(const json::Object& source, const std::string& location, Sta
   if (resource == nullptr || !resource->is_string()) return schema("The field 'Resource' is required but was missing", location);
   def.resource = json::toStd(resource->get_string());
   if (!def.resource.starts_with("arn:") || (knows_ && !knows_(def.resource)))
-    schema(fmt::format("The resource provided {} is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.",
+    schema(fmt::format("The resource provided {} is not recognized. The value is not a valid resource ARN, or the resource is not "
+                       "available in this region.",
                        def.resource),
            location + "/Resource");
   def.timeout = number(source, "TimeoutSeconds", location, 1, kMaxSeconds);
@@ -85,9 +86,11 @@ void Compiler::test(const json::Object& source, const std::string& location, Cho
     const auto place = fmt::format("{}/{}", location, key);
     const auto* found = findOperator(key);
     if (found == nullptr) {
-      schema(key == "Condition" || key == "Assign" ? fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's "
-                                                                 "state machines use JSONPath", key)
-                                                   : fmt::format("Field '{}' is not supported", key),
+      schema(key == "Condition" || key == "Assign"
+                 ? fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's "
+                               "state machines use JSONPath",
+                               key)
+                 : fmt::format("Field '{}' is not supported", key),
              place);
       continue;
     }
@@ -135,9 +138,12 @@ TextField Compiler::text(const json::Object& source, std::string_view field, con
   const auto twin = std::string(field) + "Path";
   if (const auto* value = json::find(source, twin)) {
     if (made.fixed) schema(fmt::format("Only one of the fields '{}' and '{}' can be given", field, twin), location);
-    auto parsed = value->is_string() ? Expression::parse(json::toView(value->get_string())) : Result<Expression>(fail("asl.path", "not a string"));
+    auto parsed =
+        value->is_string() ? Expression::parse(json::toView(value->get_string())) : Result<Expression>(fail("asl.path", "not a string"));
     if (parsed) made.computed = std::move(*parsed);
-    else schema(fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", twin), fmt::format("{}/{}", location, twin));
+    else
+      schema(fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", twin),
+             fmt::format("{}/{}", location, twin));
   }
   return made;
 }
@@ -145,8 +151,10 @@ TextField Compiler::text(const json::Object& source, std::string_view field, con
 void Compiler::failure(const json::Object& source, const std::string& location, StateDef& def) {
   def.error = text(source, "Error", location);
   def.cause = text(source, "Cause", location);
-  if (def.error.fixed && def.error.fixed->size() > kMaxError) schema("The value for the field 'Error' is longer than 256 characters", location + "/Error");
-  if (def.cause.fixed && def.cause.fixed->size() > kMaxCause) schema("The value for the field 'Cause' is longer than 32768 characters", location + "/Cause");
+  if (def.error.fixed && def.error.fixed->size() > kMaxError)
+    schema("The value for the field 'Error' is longer than 256 characters", location + "/Error");
+  if (def.cause.fixed && def.cause.fixed->size() > kMaxCause)
+    schema("The value for the field 'Cause' is longer than 32768 characters", location + "/Cause");
 }
 
 void Compiler::parallel(const json::Object& source, const std::string& location, StateDef& def) {

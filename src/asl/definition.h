@@ -117,7 +117,8 @@ struct Diagnostic {
 using ResourceCheck = std::function<bool(std::string_view resource)>;
 
 /// All that is wrong at once, or the compiled definition. `knows`: nullptr accepts every ARN.
-std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text, const ResourceCheck& knows = nullptr);
+std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text,
+                                                                                  const ResourceCheck& knows = nullptr);
 
 /// "Invalid State Machine Definition: 'CODE: message at location, …'".
 std::string describe(const std::vector<Diagnostic>& diagnostics);

@@ -33,7 +33,9 @@ Template Template::compile(const json::Value& value, Problems& problems, const s
       auto expression = member.value().is_string() ? Expression::parse(json::toView(member.value().get_string()))
                                                    : Result<Expression>(fail("asl.path", "not a string"));
       if (expression) computed.expression_ = std::make_shared<const Expression>(std::move(*expression));
-      else problems.emplace_back(place, fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", name));
+      else
+        problems.emplace_back(
+            place, fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", name));
       made.members_.emplace_back(name.substr(0, name.size() - 2), std::move(computed));
     }
     if (!constant) {

@@ -4,9 +4,7 @@
 
 namespace sp {
 
-Instant SystemClock::now() const {
-  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-}
+Instant SystemClock::now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 Duration SystemClock::boottime() const {
   timespec ts{};

@@ -32,7 +32,10 @@ class ManualClock final : public Clock {
   explicit ManualClock(Instant start) : now_(start) {}
   Instant now() const override { return now_; }
   Duration boottime() const override { return boot_; }
-  void advance(Duration by) { now_ += by; boot_ += by; }
+  void advance(Duration by) {
+    now_ += by;
+    boot_ += by;
+  }
   /// A jump of the wall clock alone.
   void jump(Duration by) { now_ += by; }
 
@@ -43,6 +46,8 @@ class ManualClock final : public Clock {
 
 inline std::int64_t toMicros(Instant t) { return t.time_since_epoch().count(); }
 inline Instant fromMicros(std::int64_t us) { return Instant(Duration(us)); }
-inline double toEpochSeconds(Instant t) { return static_cast<double>(toMicros(t) / 1000) / 1000.0; }
+inline double toEpochSeconds(Instant t) {
+  return static_cast<double>(std::chrono::floor<std::chrono::milliseconds>(t).time_since_epoch().count()) / 1000.0;
+}
 
 }  // namespace sp

@@ -1,8 +1,8 @@
 #include "base/failpoint.h"
 
-#include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <array>
 #include <fstream>

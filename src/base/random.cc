@@ -39,9 +39,7 @@ std::uint64_t Random::below(std::uint64_t bound) {
   }
 }
 
-void SystemRandom::fill(std::span<std::uint8_t> out) {
-  SP_ASSERT(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);
-}
+void SystemRandom::fill(std::span<std::uint8_t> out) { SP_ASSERT(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1); }
 
 void SeededRandom::fill(std::span<std::uint8_t> out) {
   for (auto& byte : out) {

@@ -55,14 +55,13 @@ Result<T> withContext(Result<T> result, std::string_view what) {
 
 /// SP_TRY(auto x, compute()): x is the value, or the function returns the error.
 #define SP_TRY(declaration, expression) SP_TRY_NAMED(SP_CONCAT(sp_try_, __COUNTER__), declaration, expression)
-#define SP_TRY_NAMED(name, declaration, expression)                 \
-  auto name = (expression);                                         \
-  if (!name) return std::unexpected(std::move(name).error());       \
+#define SP_TRY_NAMED(name, declaration, expression)           \
+  auto name = (expression);                                   \
+  if (!name) return std::unexpected(std::move(name).error()); \
   declaration = std::move(*name)
 
 /// SP_CHECK_OK(store()): for Result<void>; returns the error if there is one.
-#define SP_CHECK_OK(expression)                                                       \
-  do {                                                                                \
-    if (auto sp_check_ = (expression); !sp_check_)                                    \
-      return std::unexpected(std::move(sp_check_).error());                           \
+#define SP_CHECK_OK(expression)                                                                          \
+  do {                                                                                                   \
+    if (auto sp_check_ = (expression); !sp_check_) return std::unexpected(std::move(sp_check_).error()); \
   } while (false)

@@ -51,8 +51,8 @@ std::string percentEncode(std::string_view text, bool keep_slash) {
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
-    const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-                       c == '_' || c == '~' || (keep_slash && c == '/');
+    const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+                       c == '~' || (keep_slash && c == '/');
     if (plain) {
       out += c;
     } else {
@@ -100,10 +100,16 @@ bool isUtf8(std::string_view text) {
     }
     std::size_t extra = 0;
     std::uint32_t point = 0;
-    if (lead >= 0xc2 && lead <= 0xdf) { extra = 1; point = lead & 0x1fU; }
-    else if (lead >= 0xe0 && lead <= 0xef) { extra = 2; point = lead & 0x0fU; }
-    else if (lead >= 0xf0 && lead <= 0xf4) { extra = 3; point = lead & 0x07U; }
-    else return false;
+    if (lead >= 0xc2 && lead <= 0xdf) {
+      extra = 1;
+      point = lead & 0x1fU;
+    } else if (lead >= 0xe0 && lead <= 0xef) {
+      extra = 2;
+      point = lead & 0x0fU;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+      extra = 3;
+      point = lead & 0x07U;
+    } else return false;
     if (i + extra >= text.size()) return false;
     for (std::size_t k = 1; k <= extra; ++k) {
       const auto next = static_cast<unsigned char>(text[i + k]);

@@ -1,6 +1,6 @@
 // The command line: every verb, its flags, its help with examples. CLI11 stands in this file only.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/cli.h"
 #include "cli/verbs.h"
@@ -31,7 +31,9 @@ void addDataDir(CLI::App& verb, Command& command) {
 
 void addServe(CLI::App& app, Command& command, const Hooks& hooks) {
   auto& verb = *app.add_subcommand("serve", "run the server: AWS APIs, agents, workflow engine, store");
-  verb.footer("Examples:\n  stillpoint serve\n  stillpoint serve --data-dir /srv/stillpoint --listen 127.0.0.1:0\n  stillpoint serve --config /etc/stillpoint.toml");
+  verb.footer(
+      "Examples:\n  stillpoint serve\n  stillpoint serve --data-dir /srv/stillpoint --listen 127.0.0.1:0\n  stillpoint serve --config "
+      "/etc/stillpoint.toml");
   auto flags = std::make_shared<ServeFlags>();
   auto list = std::make_shared<bool>(false);
   verb.add_option("--data-dir", flags->data_dir, "where everything durable lies");
@@ -71,12 +73,15 @@ void addEnvironment(CLI::App& app, Command& command) {
   aws.prefix_command();
   addDataDir(aws, command);
   aws.callback([&command, &aws] {
-    command.action = [&command, words = aws.remaining()] { return withTarget(command.data_dir, [&](const Target& target) { return awsVerb(target, words); }); };
+    command.action = [&command, words = aws.remaining()] {
+      return withTarget(command.data_dir, [&](const Target& target) { return awsVerb(target, words); });
+    };
   });
 }
 
 void addRun(CLI::App& app, Command& command) {
-  auto& verb = *app.add_subcommand("run", "back up machines with PrePostBackup and watch it; exit 0 only if every machine reached what was asked");
+  auto& verb =
+      *app.add_subcommand("run", "back up machines with PrePostBackup and watch it; exit 0 only if every machine reached what was asked");
   verb.footer(
       "Examples:\n"
       "  stillpoint run --tag backup-job=true --vault Default --pre s3://scripts/pre.sh --post s3://scripts/post.sh --stop\n"
@@ -107,7 +112,9 @@ void addRun(CLI::App& app, Command& command) {
       options->tag_key = tag->substr(0, at);
       options->tag_value = tag->substr(at + 1);
     }
-    command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& target) { return runVerb(target, *options); }); };
+    command.action = [&command, options] {
+      return withTarget(command.data_dir, [&](const Target& target) { return runVerb(target, *options); });
+    };
   });
 }
 
@@ -121,7 +128,9 @@ void addRuns(CLI::App& app, Command& command) {
   watch.add_option("execution", *execution, "ARN or name");
   watch.add_flag("--json", *json, "print JSON, a line for each change");
   watch.callback([&command, execution, json] {
-    command.action = [&command, execution, json] { return withTarget(command.data_dir, [&](const Target& t) { return watchVerb(t, *execution, *json); }); };
+    command.action = [&command, execution, json] {
+      return withTarget(command.data_dir, [&](const Target& t) { return watchVerb(t, *execution, *json); });
+    };
   });
 
   auto& list = *app.add_subcommand("list", "list the runs, newest first");
@@ -129,7 +138,9 @@ void addRuns(CLI::App& app, Command& command) {
   list.add_option("--limit", *limit, "how many")->default_val("20");
   list.add_flag("--json", *json, "print JSON");
   list.callback([&command, limit, json] {
-    command.action = [&command, limit, json] { return withTarget(command.data_dir, [&](const Target& t) { return listVerb(t, *limit, *json); }); };
+    command.action = [&command, limit, json] {
+      return withTarget(command.data_dir, [&](const Target& t) { return listVerb(t, *limit, *json); });
+    };
   });
 
   auto& show = *app.add_subcommand("show", "show a run: each machine, what failed and why (default: the newest)");
@@ -137,7 +148,9 @@ void addRuns(CLI::App& app, Command& command) {
   show.add_option("execution", *execution, "ARN or name");
   show.add_flag("--json", *json, "print JSON");
   show.callback([&command, execution, json] {
-    command.action = [&command, execution, json] { return withTarget(command.data_dir, [&](const Target& t) { return showVerb(t, *execution, *json); }); };
+    command.action = [&command, execution, json] {
+      return withTarget(command.data_dir, [&](const Target& t) { return showVerb(t, *execution, *json); });
+    };
   });
 }
 
@@ -157,7 +170,9 @@ void addRestore(CLI::App& app, Command& command) {
   verb.add_option("--role", options->role, "role ARN of the restore job");
   verb.add_flag("--json", options->json, "print JSON");
   verb.callback([&command, options] {
-    command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& t) { return restoreVerb(t, *options); }); };
+    command.action = [&command, options] {
+      return withTarget(command.data_dir, [&](const Target& t) { return restoreVerb(t, *options); });
+    };
   });
 }
 
@@ -182,7 +197,9 @@ void addOthers(CLI::App& app, Command& command) {
   exported.add_option("--vault", *name, "only this vault");
   exported.add_flag("--json", *json, "print JSON");
   exported.callback([&command, name, json] {
-    command.action = [&command, name, json] { return withTarget(command.data_dir, [&](const Target& t) { return vaultKeyExportVerb(t, *name, *json); }); };
+    command.action = [&command, name, json] {
+      return withTarget(command.data_dir, [&](const Target& t) { return vaultKeyExportVerb(t, *name, *json); });
+    };
   });
 
   auto demo_options = std::make_shared<DemoOptions>();
@@ -214,9 +231,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   addOthers(app, command);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
   return command.action ? command.action() : 2;
 }
 

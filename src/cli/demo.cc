@@ -70,13 +70,15 @@ Result<void> waitFor(std::string_view what, int seconds, Done done) {
 }
 
 Result<std::vector<std::string>> launch(Api& api, int count, std::string_view image, std::string_view tag) {
-  SP_TRY(const auto answer, api.ec2(fmt::format("Action=RunInstances&ImageId={}&MinCount={}&MaxCount={}&TagSpecification.1.ResourceType=instance"
-                                                "&TagSpecification.1.Tag.1.Key=backup-job&TagSpecification.1.Tag.1.Value={}",
-                                                image, count, count, tag)));
+  SP_TRY(const auto answer,
+         api.ec2(fmt::format("Action=RunInstances&ImageId={}&MinCount={}&MaxCount={}&TagSpecification.1.ResourceType=instance"
+                             "&TagSpecification.1.Tag.1.Key=backup-job&TagSpecification.1.Tag.1.Value={}",
+                             image, count, count, tag)));
   std::vector<std::string> ids;
   for (const auto& set : xmlAll(answer, "instancesSet"))
     for (const auto& item : xmlAll(set, "item")) ids.push_back(xmlText(item, "instanceId"));
-  if (ids.size() != static_cast<std::size_t>(count)) return fail("demo.machines", fmt::format("asked for {} machines, got {}", count, ids.size()));
+  if (ids.size() != static_cast<std::size_t>(count))
+    return fail("demo.machines", fmt::format("asked for {} machines, got {}", count, ids.size()));
   return ids;
 }
 
@@ -116,7 +118,8 @@ Result<ScriptResult> onMachine(Api& api, const std::string& instance, const std:
 Result<void> waitForWriters(Api& api, const std::vector<std::string>& machines) {
   for (const auto& machine : machines) {
     SP_TRY(const auto result, onMachine(api, machine, std::string(kDemoReadyScript), kBootSeconds));
-    if (result.status != "Success") return fail("demo.database", fmt::format("{}: the database is not ready: {}{}", machine, result.output, result.error));
+    if (result.status != "Success")
+      return fail("demo.database", fmt::format("{}: the database is not ready: {}{}", machine, result.output, result.error));
   }
   return {};
 }
@@ -150,8 +153,9 @@ Result<void> verify(const std::string& directory, const std::pair<std::string, s
 }
 
 Result<void> showRow(Api& api, const std::string& arn) {
-  SP_TRY(const auto answer, api.call("dynamodb", "DynamoDB_20120810.GetItem",
-                                     {{"TableName", "PrePostBackupLog"}, {"Key", {{"SM_Execution_ID", {{"S", arn}}}}}, {"ConsistentRead", true}}));
+  SP_TRY(const auto answer,
+         api.call("dynamodb", "DynamoDB_20120810.GetItem",
+                  {{"TableName", "PrePostBackupLog"}, {"Key", {{"SM_Execution_ID", {{"S", arn}}}}}, {"ConsistentRead", true}}));
   const auto* item = json::find(answer, "Item");
   if (item == nullptr || !item->is_object()) return fail("demo.row", "the job log has no row for " + arn);
   for (const auto* key : {"SM_Execution_ID", "StartTime", "EndTime", "Status", "FailureMessage"}) {
@@ -167,13 +171,16 @@ Result<void> showRow(Api& api, const std::string& arn) {
 
 json::Object runInput(const std::string& account) {
   const auto script = [](std::string_view name) {
-    return json::Object{{"SourceS3Path", fmt::format("s3://{}/{}", kBucket, name)}, {"CommandToRun", name}, {"OutputS3BucketName", kBucket},
+    return json::Object{{"SourceS3Path", fmt::format("s3://{}/{}", kBucket, name)},
+                        {"CommandToRun", name},
+                        {"OutputS3BucketName", kBucket},
                         {"OutputS3KeyPrefix", "output"}};
   };
   return {{"TargetEC2TagKey", "backup-job"},
           {"TargetEC2TagValue", "true"},
           {"StartStopEC2Required", true},
-          {"RemoteRunCommandDetails", {{"PreBackupScriptDetails", script("pre-script.sh")}, {"PostBackupScriptDetails", script("post-script.sh")}}},
+          {"RemoteRunCommandDetails",
+           {{"PreBackupScriptDetails", script("pre-script.sh")}, {"PostBackupScriptDetails", script("post-script.sh")}}},
           {"BackupDetails", {{"BackupVaultName", "Default"}, {"IamRoleArn", fmt::format("arn:aws:iam::{}:role/demo-backup", account)}}}};
 }
 
@@ -223,12 +230,13 @@ Result<void> play(Steps& steps, DemoServer& server, Api& api) {
   SP_TRY(const auto account, api.account());
   std::vector<std::string> machines;
   std::vector<std::string> other;
-  SP_CHECK_OK(steps.run(fmt::format("make {} machines with PostgreSQL, 256 MiB of data and a writer; one more with another tag", kMachines), [&]() -> Result<void> {
-    SP_TRY(machines, launch(api, kMachines, "ami-demo", "true"));
-    SP_TRY(other, launch(api, 1, "ami-bare", "never"));
-    SP_CHECK_OK(waitForAgents(api, kMachines + 1));
-    return waitForWriters(api, machines);
-  }));
+  SP_CHECK_OK(steps.run(fmt::format("make {} machines with PostgreSQL, 256 MiB of data and a writer; one more with another tag", kMachines),
+                        [&]() -> Result<void> {
+                          SP_TRY(machines, launch(api, kMachines, "ami-demo", "true"));
+                          SP_TRY(other, launch(api, 1, "ami-bare", "never"));
+                          SP_CHECK_OK(waitForAgents(api, kMachines + 1));
+                          return waitForWriters(api, machines);
+                        }));
   SP_CHECK_OK(steps.run("upload the pre- and the post-script", [&]() -> Result<void> {
     SP_CHECK_OK(api.putObject(kBucket, "pre-script.sh", kDemoPreScript));
     return api.putObject(kBucket, "post-script.sh", kDemoPostScript);
@@ -243,7 +251,8 @@ Result<void> play(Steps& steps, DemoServer& server, Api& api) {
     fmt::print("\n");
     SP_TRY(run, watchRun(api, steps.terminal(), arn));
     if (run.status != "SUCCEEDED") return fail("demo.run", fmt::format("the run ended as {}: {} {}", run.status, run.error, run.message));
-    if (run.lanes.size() != kMachines) return fail("demo.run", fmt::format("{} machines were backed up, not {}", run.lanes.size(), kMachines));
+    if (run.lanes.size() != kMachines)
+      return fail("demo.run", fmt::format("{} machines were backed up, not {}", run.lanes.size(), kMachines));
     return {};
   }));
   SP_CHECK_OK(steps.run("the row of the job log", [&]() -> Result<void> {
@@ -315,7 +324,8 @@ int demoVerb(const DemoOptions& options) {
   Api api(*target);
   const auto played = play(steps, *server, api);
   if (!played) {
-    fmt::print(stderr, "stillpoint: the demo failed: {}\n    the server's log: {}/server.log\n", played.error().text(), server->directory());
+    fmt::print(stderr, "stillpoint: the demo failed: {}\n    the server's log: {}/server.log\n", played.error().text(),
+               server->directory());
     if (options.keep) fmt::print("everything is left running; end it with: {}\n", server->keep());
     return 1;
   }

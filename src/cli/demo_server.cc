@@ -60,7 +60,8 @@ void removeLeftovers() {
     struct stat info{};
     if (::lstat(entry.path().c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid()) continue;
     if (std::filesystem::exists(entry.path() / "kept") || serverAlive(entry.path())) continue;
-    if (const auto removed = removeDemo(entry.path()); removed) fmt::print("removed what an interrupted demo left in {}\n", entry.path().string());
+    if (const auto removed = removeDemo(entry.path()); removed)
+      fmt::print("removed what an interrupted demo left in {}\n", entry.path().string());
   }
 }
 
@@ -119,14 +120,15 @@ Result<DemoServer> DemoServer::start() {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ready[1], STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (server.directory_ + "/server.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (server.directory_ + "/server.log").c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                   0644);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   // A session of its own: Ctrl-C reaches the demo alone, which then ends the server in order.
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-  std::vector<std::string> words = {selfPath(), "serve", "--data-dir", server.dataDir(), "--listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0",
-                                    "--agent-listen", "127.0.0.1:0"};
+  std::vector<std::string> words = {selfPath(),         "serve",       "--data-dir",     server.dataDir(), "--listen", "127.0.0.1:0",
+                                    "--console-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"};
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -152,7 +154,8 @@ DemoServer::~DemoServer() { remove(); }
 
 std::string DemoServer::keep() {
   const auto directory = directory_;
-  if (const auto kept = os::writeFileDurably(directory + "/kept", "", 0644); !kept) fmt::print(stderr, "stillpoint: {}\n", kept.error().text());
+  if (const auto kept = os::writeFileDurably(directory + "/kept", "", 0644); !kept)
+    fmt::print(stderr, "stillpoint: {}\n", kept.error().text());
   directory_.clear();
   return selfPath() + " demo --stop " + directory;
 }

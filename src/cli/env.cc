@@ -44,8 +44,8 @@ int envVerb(const Target& target) {
     out += "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE\n";
   }
   out += fmt::format("export AWS_CONFIG_FILE={}\n", shellQuote(config.value_or("/dev/null")));
-  out += fmt::format("export AWS_REGION={}\nexport AWS_DEFAULT_REGION={}\nexport AWS_EC2_METADATA_DISABLED=true\n", shellQuote(target.region),
-                     shellQuote(target.region));
+  out += fmt::format("export AWS_REGION={}\nexport AWS_DEFAULT_REGION={}\nexport AWS_EC2_METADATA_DISABLED=true\n",
+                     shellQuote(target.region), shellQuote(target.region));
   // AWS CLI before 2.13 and boto3 before 1.28 do not read AWS_ENDPOINT_URL and would call the real AWS.
   out += "aws() { command aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }\n";
   fmt::print("{}", out);
@@ -81,7 +81,8 @@ int awsVerb(const Target& target, const std::vector<std::string>& words) {
   for (auto& word : argv) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   execvp("aws", pointers.data());
-  fmt::print(stderr, "stillpoint: cannot run the AWS CLI (aws): {}. Install it (apt-get install awscli), or use any AWS SDK with endpoint {}\n",
+  fmt::print(stderr,
+             "stillpoint: cannot run the AWS CLI (aws): {}. Install it (apt-get install awscli), or use any AWS SDK with endpoint {}\n",
              strerrordesc_np(errno), target.api);
   return 127;
 }

@@ -33,7 +33,8 @@ Result<Target> fromDataDir(const std::string& dir) {
   const auto endpoints_file = dir + "/endpoints.json";
   auto endpoints = os::readFile(endpoints_file, 65536);
   if (!endpoints)
-    return std::unexpected(Error{"cli.not_running", fmt::format("no server runs on the data directory {} (stillpoint serve --data-dir {})", dir, dir), {}, nullptr}
+    return std::unexpected(Error{
+        "cli.not_running", fmt::format("no server runs on the data directory {} (stillpoint serve --data-dir {})", dir, dir), {}, nullptr}
                                .causedBy(endpoints.error()));
   SP_TRY(const auto parsed, withContext(json::parse(*endpoints), "read " + endpoints_file));
   if (!parsed.is_object()) return fail("cli.endpoints", endpoints_file + " is not a JSON object");
@@ -41,13 +42,14 @@ Result<Target> fromDataDir(const std::string& dir) {
   target.region = json::textOr(parsed.get_object(), "region", "us-east-1");
   const auto pid = json::intOr(parsed.get_object(), "pid", 0);
   if (pid <= 0 || ::access(fmt::format("/proc/{}", pid).c_str(), F_OK) != 0)
-    return fail("cli.not_running", fmt::format("the server of {} (pid {}) is gone: start it with stillpoint serve --data-dir {}", dir, pid, dir));
+    return fail("cli.not_running",
+                fmt::format("the server of {} (pid {}) is gone: start it with stillpoint serve --data-dir {}", dir, pid, dir));
   const auto file = dir + "/credentials";
   const auto text = os::readFile(file, 65536);
   if (!text) {
     const auto owner = ownerOf(file);
-    return fail("cli.credentials", fmt::format("cannot read the credentials {} (owner {}): try sudo -u {} stillpoint …", file, owner.empty() ? "unknown" : owner,
-                                               owner.empty() ? "root" : owner));
+    return fail("cli.credentials", fmt::format("cannot read the credentials {} (owner {}): try sudo -u {} stillpoint …", file,
+                                               owner.empty() ? "unknown" : owner, owner.empty() ? "root" : owner));
   }
   for (const auto line : split(*text, '\n')) {
     const auto at = line.find('=');

@@ -27,13 +27,16 @@ Result<json::Object> restoreInput(Api& api, const RestoreOptions& options) {
   metadata["targetInstanceId"] = options.instance.empty() ? "host" : options.instance;
   // A relative path means this shell's directory when the restore is on this host.
   if (!options.target_path.empty())
-    metadata["targetPath"] = options.instance.empty() ? std::filesystem::absolute(options.target_path).lexically_normal().string() : options.target_path;
-  if (!options.include_paths.empty()) metadata["includePaths"] = json::toText(json::Array(options.include_paths.begin(), options.include_paths.end()));
+    metadata["targetPath"] =
+        options.instance.empty() ? std::filesystem::absolute(options.target_path).lexically_normal().string() : options.target_path;
+  if (!options.include_paths.empty())
+    metadata["includePaths"] = json::toText(json::Array(options.include_paths.begin(), options.include_paths.end()));
   if (options.in_place) metadata["inPlace"] = "true";
   SP_TRY(const auto account, api.account());
-  return json::Object{{"RecoveryPointArn", options.recovery_point},
-                      {"Metadata", metadata},
-                      {"IamRoleArn", options.role.empty() ? fmt::format("arn:aws:iam::{}:role/stillpoint-restore", account) : options.role}};
+  return json::Object{
+      {"RecoveryPointArn", options.recovery_point},
+      {"Metadata", metadata},
+      {"IamRoleArn", options.role.empty() ? fmt::format("arn:aws:iam::{}:role/stillpoint-restore", account) : options.role}};
 }
 
 }  // namespace
@@ -56,7 +59,8 @@ int restoreVerb(const Target& target, const RestoreOptions& options) {
     const double percent = std::strtod(json::textOr(*job, "PercentDone", "0").c_str(), nullptr);
     const auto bytes = static_cast<double>(json::intOr(*job, "BackupSizeInBytes", 0));
     if (!options.json && terminal.live())
-      terminal.redraw({fmt::format("restore {}  {} {:3.0f} %  {}", terminal.paint(status, Colour::blue), progressBar(percent / 100, 20), percent, humanBytes(bytes))});
+      terminal.redraw({fmt::format("restore {}  {} {:3.0f} %  {}", terminal.paint(status, Colour::blue), progressBar(percent / 100, 20),
+                                   percent, humanBytes(bytes))});
     if (status == "COMPLETED" || status == "FAILED" || status == "ABORTED") {
       if (options.json) fmt::print("{}\n", json::toText(*job));
       else if (status == "COMPLETED") fmt::print("restored {}\n", options.target_path.empty() ? "in place" : "into " + options.target_path);
@@ -108,9 +112,10 @@ int instanceListVerb(const Target& target, bool json) {
     const auto state = json::textOr(instance, "State");
     const auto colour = state == "running" ? Colour::green : state == "terminated" ? Colour::dim : Colour::yellow;
     std::string tags;
-    for (const auto& tag : instance.at("Tags").get_object()) tags += fmt::format(" {}={}", std::string_view(tag.key().data(), tag.key().size()), json::toView(tag.value().get_string()));
-    fmt::print("{}  {}  {}  {}{}\n", json::textOr(instance, "InstanceId"), padded(terminal.paint(state, colour), 13), padded(json::textOr(instance, "ImageId"), 9),
-               padded(json::textOr(instance, "Agent", "–"), 14), tags);
+    for (const auto& tag : instance.at("Tags").get_object())
+      tags += fmt::format(" {}={}", std::string_view(tag.key().data(), tag.key().size()), json::toView(tag.value().get_string()));
+    fmt::print("{}  {}  {}  {}{}\n", json::textOr(instance, "InstanceId"), padded(terminal.paint(state, colour), 13),
+               padded(json::textOr(instance, "ImageId"), 9), padded(json::textOr(instance, "Agent", "–"), 14), tags);
   }
   return 0;
 }
@@ -133,7 +138,8 @@ int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json
   fmt::print("# Keep this apart from the server. Restore without Stillpoint: restic -r REPOSITORY snapshots (RESTIC_PASSWORD=KEY)\n");
   for (const auto& element : keys->get_array()) {
     const auto& key = element.get_object();
-    fmt::print("{}\t{}\t{}\t{}\n", json::textOr(key, "BackupVaultName"), json::textOr(key, "InstanceId"), json::textOr(key, "Repository"), json::textOr(key, "Key"));
+    fmt::print("{}\t{}\t{}\t{}\n", json::textOr(key, "BackupVaultName"), json::textOr(key, "InstanceId"), json::textOr(key, "Repository"),
+               json::textOr(key, "Key"));
   }
   return 0;
 }

@@ -110,8 +110,9 @@ Result<json::Value> inputOf(Api& api, const RunOptions& options) {
   if (!options.post_source.empty()) scripts["PostBackupScriptDetails"] = scriptDetails(options.post_source, options.post_command, options);
   if (!scripts.empty()) input["RemoteRunCommandDetails"] = scripts;
   SP_TRY(const auto account, api.account());
-  input["BackupDetails"] = {{"BackupVaultName", options.vault},
-                            {"IamRoleArn", options.role.empty() ? fmt::format("arn:aws:iam::{}:role/stillpoint-backup", account) : options.role}};
+  input["BackupDetails"] = {
+      {"BackupVaultName", options.vault},
+      {"IamRoleArn", options.role.empty() ? fmt::format("arn:aws:iam::{}:role/stillpoint-backup", account) : options.role}};
   return input;
 }
 
@@ -132,8 +133,9 @@ int runVerb(const Target& target, const RunOptions& options) {
   }
   const auto machine = api.machineArn();
   if (!machine) return complain(machine.error());
-  const auto started = api.call("states", "AWSStepFunctions.StartExecution",
-                                {{"stateMachineArn", *machine}, {"name", options.name.empty() ? newRunName() : options.name}, {"input", json::toText(*input)}});
+  const auto started = api.call(
+      "states", "AWSStepFunctions.StartExecution",
+      {{"stateMachineArn", *machine}, {"name", options.name.empty() ? newRunName() : options.name}, {"input", json::toText(*input)}});
   if (!started) return complain(started.error());
   const auto arn = json::textOr(*started, "executionArn");
   if (options.detach) {
@@ -169,7 +171,8 @@ int listVerb(const Target& target, std::size_t limit, bool json) {
   json::Array all;
   std::string token;
   do {
-    json::Object input{{"stateMachineArn", *machine}, {"maxResults", static_cast<std::int64_t>(std::min<std::size_t>(limit - all.size(), 1000))}};
+    json::Object input{{"stateMachineArn", *machine},
+                       {"maxResults", static_cast<std::int64_t>(std::min<std::size_t>(limit - all.size(), 1000))}};
     if (!token.empty()) input["nextToken"] = token;
     const auto page = api.call("states", "AWSStepFunctions.ListExecutions", input);
     if (!page) return complain(page.error());
@@ -187,7 +190,8 @@ int listVerb(const Target& target, std::size_t limit, bool json) {
     const auto& execution = element.get_object();
     const auto status = json::textOr(execution, "status");
     const auto* start = json::find(execution, "startDate");
-    const auto begun = start != nullptr && start->is_number() ? fromMicros(static_cast<std::int64_t>(start->to_number<double>() * 1e6)) : Instant{};
+    const auto begun =
+        start != nullptr && start->is_number() ? fromMicros(static_cast<std::int64_t>(start->to_number<double>() * 1e6)) : Instant{};
     const auto colour = status == "SUCCEEDED" ? Colour::green : status == "RUNNING" ? Colour::blue : Colour::red;
     fmt::print("{}  {}  {}\n", toIso8601Seconds(begun), padded(terminal.paint(status, colour), 9), json::textOr(execution, "name"));
   }

@@ -26,8 +26,11 @@ LaneView readLane(const json::Object& lane) {
   LaneView view;
   view.instance = json::textOr(lane, "InstanceId");
   view.step = json::textOr(lane, "CurrentStep");
-  for (const auto& [name, key] : {std::pair{"pre", "PreBackupScriptStatus"}, {"stop", "StopEc2InstanceStatus"}, {"backup", "BackupJobStatus"},
-                                  {"start", "StartEc2InstanceStatus"}, {"post", "PostBackupScriptStatus"}})
+  for (const auto& [name, key] : {std::pair{"pre", "PreBackupScriptStatus"},
+                                  {"stop", "StopEc2InstanceStatus"},
+                                  {"backup", "BackupJobStatus"},
+                                  {"start", "StartEc2InstanceStatus"},
+                                  {"post", "PostBackupScriptStatus"}})
     view.steps.emplace_back(name, json::textOr(lane, key));
   if (const auto* backup = json::find(lane, "Backup"); backup != nullptr && backup->is_object()) {
     view.percent = numberOr(backup->get_object(), "PercentDone", 0);
@@ -48,8 +51,8 @@ LaneView readLane(const json::Object& lane) {
 
 bool isGood(std::string_view status) { return status == "Success" || status == "COMPLETED" || status == "stopped" || status == "running"; }
 bool isOpen(std::string_view status) {
-  return status.empty() || status == "Pending" || status == "InProgress" || status == "Delayed" || status == "CREATED" || status == "PENDING" ||
-         status == "RUNNING" || status == "stopping" || status == "pending" || status == "skipped";
+  return status.empty() || status == "Pending" || status == "InProgress" || status == "Delayed" || status == "CREATED" ||
+         status == "PENDING" || status == "RUNNING" || status == "stopping" || status == "pending" || status == "skipped";
 }
 
 // "✓ pre" in green, "✗ backup" in red, "· stop" dim when nothing happened there.
@@ -77,7 +80,8 @@ std::string drawProgress(const LaneView& lane) {
                           humanBytes(lane.bytes_total));
   if (lane.rate > 0) {
     text += fmt::format("  {}/s", humanBytes(lane.rate));
-    if (lane.bytes_total > lane.bytes_done) text += fmt::format("  {} left", humanSeconds((lane.bytes_total - lane.bytes_done) / lane.rate));
+    if (lane.bytes_total > lane.bytes_done)
+      text += fmt::format("  {} left", humanSeconds((lane.bytes_total - lane.bytes_done) / lane.rate));
   }
   return text;
 }

@@ -184,9 +184,7 @@ aws::Outcome ApiExchange::call(store::Txn* txn, Instant now) {
       decoded_.input, txn, auth_.principal, front_.realm_, request_id_, request.header("amz-sdk-invocation-id").value_or(""), now};
   try {
     return decoded_.operation->handler(call);
-  } catch (const store::Fault&) {
-    throw;
-  } catch (const std::exception& e) {
+  } catch (const store::Fault&) { throw; } catch (const std::exception& e) {
     log::error(
         "an operation failed with an exception",
         {{"requestId", request_id_}, {"service", destination_.service}, {"operation", decoded_.operation->name}, {"error", e.what()}});

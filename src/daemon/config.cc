@@ -79,7 +79,8 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   try {
     table = toml::parse(text, file);
   } catch (const toml::parse_error& error) {
-    return fail("config.syntax", fmt::format("{}:{}:{}: {}", file, error.source().begin.line, error.source().begin.column, error.description()));
+    return fail("config.syntax",
+                fmt::format("{}:{}:{}: {}", file, error.source().begin.line, error.source().begin.column, error.description()));
   }
   net::TlsFiles tls;
   Section root(file, "");
@@ -108,14 +109,17 @@ Result<void> checkConfig(const Config& config) {
     return fail("config.type", fmt::format("realm.account '{}' must be twelve digits", config.realm.account));
   if (config.realm.region.empty() || config.realm.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
     return fail("config.type", fmt::format("realm.region '{}' must be a region name such as us-east-1", config.realm.region));
-  for (const auto& [flag, value] : {std::pair{"--listen", &config.listen}, {"--console-listen", &config.console_listen}, {"--agent-listen", &config.agent_listen}}) {
+  for (const auto& [flag, value] :
+       {std::pair{"--listen", &config.listen}, {"--console-listen", &config.console_listen}, {"--agent-listen", &config.agent_listen}}) {
     SP_TRY(const auto endpoint, withContext(net::Endpoint::parse(*value), flag));
     if (endpoint.isLoopback()) continue;
     if (!config.failpoints.empty())
       return fail("config.failpoints", fmt::format("--failpoints works with loopback addresses only, not with {} {}", flag, *value));
     // The agents' port speaks TLS with certificates of its own always.
     if (std::string_view(flag) != "--agent-listen" && !config.tls && !config.insecure)
-      return fail("config.insecure", fmt::format("{} {} is not a loopback address: give [tls] cert and key in the configuration, or --insecure", flag, *value));
+      return fail(
+          "config.insecure",
+          fmt::format("{} {} is not a loopback address: give [tls] cert and key in the configuration, or --insecure", flag, *value));
   }
   return {};
 }

@@ -16,7 +16,8 @@ Result<void> load(const std::string& text, Config& config) {
 
 TEST(Config, ReadsEveryKey) {
   Config config;
-  ASSERT_TRUE(load("listen = \"127.0.0.1:0\"\ninsecure = true\n[realm]\nregion = \"eu-west-1\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n", config));
+  ASSERT_TRUE(load(
+      "listen = \"127.0.0.1:0\"\ninsecure = true\n[realm]\nregion = \"eu-west-1\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n", config));
   EXPECT_EQ(config.listen, "127.0.0.1:0");
   EXPECT_TRUE(config.insecure);
   EXPECT_EQ(config.realm.region, "eu-west-1");

@@ -36,7 +36,8 @@ Result<RootKey> parse(const std::string& file, const std::string& text) {
     if (name == "aws_secret_access_key") key.secret_access_key = value;
   }
   if (key.access_key_id.empty() || key.secret_access_key.empty())
-    return fail("credentials.format", file + " has no aws_access_key_id and aws_secret_access_key: restore the file, or remove it to get a new root key");
+    return fail("credentials.format",
+                file + " has no aws_access_key_id and aws_secret_access_key: restore the file, or remove it to get a new root key");
   return key;
 }
 
@@ -60,7 +61,8 @@ Result<RootKey> loadOrMakeRootKey(const std::string& data_dir, const char* env_i
     key = {newAccessKeyId(random), newSecret(random)};
   }
   SP_CHECK_OK(os::writeFileDurably(
-      file, fmt::format("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.access_key_id, key.secret_access_key), 0600));
+      file, fmt::format("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.access_key_id, key.secret_access_key),
+      0600));
   return key;
 }
 

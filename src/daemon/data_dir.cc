@@ -12,19 +12,21 @@
 namespace sp::daemon {
 
 Result<DataDir> DataDir::open(const std::string& path) {
-  if (path.empty() || path.front() != '/') return fail("data_dir.path", fmt::format("the data directory '{}' must be an absolute path", path));
+  if (path.empty() || path.front() != '/')
+    return fail("data_dir.path", fmt::format("the data directory '{}' must be an absolute path", path));
   DataDir dir;
   dir.path_ = path;
   const bool there = ::access(path.c_str(), F_OK) == 0;
   SP_CHECK_OK(withContext(os::makeDirectories(path, 0755), "make the data directory"));
   // endpoints.json in it is for everybody; the umask is strict for everything else.
-  if (!there && ::chmod(path.c_str(), 0755) != 0) return failErrno("data_dir.write", "cannot open the data directory " + path + " to others", errno);
+  if (!there && ::chmod(path.c_str(), 0755) != 0)
+    return failErrno("data_dir.write", "cannot open the data directory " + path + " to others", errno);
   auto lock = os::lockFile(dir.file("lock"));
   if (!lock) {
     if (lock.error().code != "os.locked") return std::unexpected(std::move(lock.error()).withContext("lock the data directory"));
     const auto pid = os::readFile(dir.file("lock"), 64).value_or("");
-    return fail("data_dir.in_use", fmt::format("the data directory {} is in use by process {}: stop it first, or give another --data-dir", path,
-                                               pid.empty() ? "?" : pid));
+    return fail("data_dir.in_use", fmt::format("the data directory {} is in use by process {}: stop it first, or give another --data-dir",
+                                               path, pid.empty() ? "?" : pid));
   }
   dir.lock_ = std::move(*lock);
   const auto pid = std::to_string(getpid());
@@ -50,7 +52,8 @@ Result<void> DataDir::announce(std::string_view api, std::string_view agents, st
   const json::Object endpoints{{"api", api}, {"agents", agents}, {"region", region}, {"account", account}, {"pid", getpid()}};
   SP_CHECK_OK(os::writeFileDurably(file("endpoints.json"), json::toText(endpoints) + "\n", 0644));
   // The umask is strict for everything else.
-  if (::chmod(file("endpoints.json").c_str(), 0644) != 0) return failErrno("data_dir.write", "cannot publish " + file("endpoints.json"), errno);
+  if (::chmod(file("endpoints.json").c_str(), 0644) != 0)
+    return failErrno("data_dir.write", "cannot publish " + file("endpoints.json"), errno);
   return {};
 }
 

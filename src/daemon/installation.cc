@@ -160,7 +160,8 @@ Result<std::unique_ptr<fleet::Fleet>> openFleet(const Config& config, const net:
 
 }  // namespace
 
-Result<std::unique_ptr<Installation>> Installation::open(const Config& config, const net::Endpoint& agents_at, const RootKey& key, Random& random) {
+Result<std::unique_ptr<Installation>> Installation::open(const Config& config, const net::Endpoint& agents_at, const RootKey& key,
+                                                         Random& random) {
   auto base = std::make_unique<Foundation>();
   base->realm = config.realm;
   SP_TRY(base->store, store::openSqlite(config.data_dir + "/store.db"));

@@ -13,7 +13,8 @@ namespace sp::daemon {
 class Installation {
  public:
   /// Opens the store and the agents' port; nothing runs yet. `random` outlives it. Errors name what could not be opened.
-  static Result<std::unique_ptr<Installation>> open(const Config& config, const net::Endpoint& agents_at, const RootKey& key, Random& random);
+  static Result<std::unique_ptr<Installation>> open(const Config& config, const net::Endpoint& agents_at, const RootKey& key,
+                                                    Random& random);
   virtual ~Installation() = default;
 
   /// Answers the API port's requests.

@@ -80,7 +80,8 @@ class Execution {
     std::string out;
     for (const auto& one : history_) {
       const auto& e = one.get_object();
-      out += fmt::format("{}{}<{} {}", out.empty() ? "" : ", ", json::intOr(e, "id", -1), json::intOr(e, "previousEventId", -1), json::textOr(e, "type"));
+      out += fmt::format("{}{}<{} {}", out.empty() ? "" : ", ", json::intOr(e, "id", -1), json::intOr(e, "previousEventId", -1),
+                         json::textOr(e, "type"));
     }
     return out;
   }
@@ -108,30 +109,41 @@ std::string run(std::string_view states, std::string input = "{}") { return Exec
 
 TEST(Engine, HistoryOfPassStates) {
   Execution e(machine(R"("A":{"Type":"Pass","Result":{"x":1},"ResultPath":"$.a","Next":"B"},"B":{"Type":"Succeed"})"), "{\"in\": 1}");
-  EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 PassStateEntered, 3<2 PassStateExited, 4<3 SucceedStateEntered, 5<4 SucceedStateExited, 6<5 ExecutionSucceeded");
+  EXPECT_EQ(e.types(),
+            "1<0 ExecutionStarted, 2<0 PassStateEntered, 3<2 PassStateExited, 4<3 SucceedStateEntered, 5<4 SucceedStateExited, 6<5 "
+            "ExecutionSucceeded");
   EXPECT_EQ(e.result(), R"({"in":1,"a":{"x":1}})");
-  EXPECT_EQ(json::toText(e.event(1)),
-            R"({"timestamp":1700000000.123,"type":"ExecutionStarted","id":1,"previousEventId":0,"executionStartedEventDetails":{"input":"{\"in\": 1}",)"
-            R"("inputDetails":{"truncated":false},"roleArn":"role"}})");
-  EXPECT_EQ(json::toText(*json::find(e.event(3), "stateExitedEventDetails")), R"({"name":"A","output":"{\"in\":1,\"a\":{\"x\":1}}","outputDetails":{"truncated":false}})");
+  EXPECT_EQ(
+      json::toText(e.event(1)),
+      R"({"timestamp":1700000000.123,"type":"ExecutionStarted","id":1,"previousEventId":0,"executionStartedEventDetails":{"input":"{\"in\": 1}",)"
+      R"("inputDetails":{"truncated":false},"roleArn":"role"}})");
+  EXPECT_EQ(json::toText(*json::find(e.event(3), "stateExitedEventDetails")),
+            R"({"name":"A","output":"{\"in\":1,\"a\":{\"x\":1}}","outputDetails":{"truncated":false}})");
 }
 
 TEST(Engine, WhatPassesUntouchedKeepsItsText) {
   EXPECT_EQ(run(R"("A":{"Type":"Pass","End":true})", "[ 1,  2.50 ]"), "[ 1,  2.50 ]");
-  EXPECT_EQ(run(R"("A":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","End":true}}}]})", "[[1, 2, 3]]"), "[[[1, 2, 3]]]");
+  EXPECT_EQ(
+      run(R"("A":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","End":true}}}]})", "[[1, 2, 3]]"),
+      "[[[1, 2, 3]]]");
 }
 
 TEST(Engine, PathsShapeInputAndOutput) {
-  EXPECT_EQ(run(R"("A":{"Type":"Pass","InputPath":"$.a","Parameters":{"k.$":"$.b","c":2,"n.$":"$$.State.Name"},"ResultPath":"$.r","OutputPath":"$.r","End":true})", R"({"a":{"b":1}})"),
-            R"({"k":1,"c":2,"n":"A"})");
+  EXPECT_EQ(
+      run(R"("A":{"Type":"Pass","InputPath":"$.a","Parameters":{"k.$":"$.b","c":2,"n.$":"$$.State.Name"},"ResultPath":"$.r","OutputPath":"$.r","End":true})",
+          R"({"a":{"b":1}})"),
+      R"({"k":1,"c":2,"n":"A"})");
   EXPECT_EQ(run(R"("A":{"Type":"Pass","InputPath":null,"End":true})", "5"), "{}");
   EXPECT_EQ(run(R"("A":{"Type":"Pass","Result":1,"ResultPath":null,"End":true})", "5"), "5");
   EXPECT_EQ(run(R"("A":{"Type":"Pass","InputPath":"$.a.b","End":true})"),
-            "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). Invalid path '$.a.b' : Missing property in path $['a']");
+            "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). Invalid path '$.a.b' : "
+            "Missing property in path $['a']");
   EXPECT_EQ(run(R"("A":{"Type":"Pass","Parameters":{"x.$":"$.no"},"End":true})", "{\"y\":1}"),
-            "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). The JSONPath '$.no' specified for the field 'x.$' "
+            "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). The JSONPath '$.no' "
+            "specified for the field 'x.$' "
             "could not be found in the input '{\"y\":1}'");
-  EXPECT_THAT(run(R"("A":{"Type":"Pass","Result":1,"ResultPath":"$.a.b","End":true})", R"({"a":1})"), HasSubstr("FAILED States.ResultPathMatchFailure"));
+  EXPECT_THAT(run(R"("A":{"Type":"Pass","Result":1,"ResultPath":"$.a.b","End":true})", R"({"a":1})"),
+              HasSubstr("FAILED States.ResultPathMatchFailure"));
 }
 
 TEST(Engine, AnEvaluationErrorFollowsNoEvent) {
@@ -144,23 +156,31 @@ TEST(Engine, Choices) {
     "Big":{"Type":"Pass","Result":"big","End":true},"Small":{"Type":"Pass","Result":"small","End":true})";
   EXPECT_EQ(run(kStates, R"({"n":6})"), "\"big\"");
   EXPECT_EQ(run(kStates, R"({"n":5})"), "\"small\"");
-  EXPECT_EQ(run(kStates), "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). Invalid path '$.n': The choice state's "
-                          "condition path references an invalid value.");
-  EXPECT_THAT(run(R"("A":{"Type":"Choice","Choices":[{"Variable":"$","IsNull":true,"Next":"B"}]},"B":{"Type":"Succeed"})"), HasSubstr("States.NoChoiceMatched"));
+  EXPECT_EQ(run(kStates),
+            "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). Invalid path '$.n': The "
+            "choice state's "
+            "condition path references an invalid value.");
+  EXPECT_THAT(run(R"("A":{"Type":"Choice","Choices":[{"Variable":"$","IsNull":true,"Next":"B"}]},"B":{"Type":"Succeed"})"),
+              HasSubstr("States.NoChoiceMatched"));
 }
 
 TEST(Engine, WaitsByTimer) {
-  Execution e(machine(R"("A":{"Type":"Wait","SecondsPath":"$.s","Next":"B"},"B":{"Type":"Wait","Timestamp":"2020-01-01T00:00:00Z","End":true})"), R"({"s":7})");
+  Execution e(
+      machine(R"("A":{"Type":"Wait","SecondsPath":"$.s","Next":"B"},"B":{"Type":"Wait","Timestamp":"2020-01-01T00:00:00Z","End":true})"),
+      R"({"s":7})");
   EXPECT_EQ(e.result(), "RUNNING");
   EXPECT_EQ(e.timers_.begin()->second, kStart + std::chrono::seconds(7));
   EXPECT_FALSE(e.take(TimerFired{99}));
   e.fire();
-  EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 WaitStateEntered, 3<2 WaitStateExited, 4<3 WaitStateEntered, 5<4 WaitStateExited, 6<5 ExecutionSucceeded");
+  EXPECT_EQ(
+      e.types(),
+      "1<0 ExecutionStarted, 2<0 WaitStateEntered, 3<2 WaitStateExited, 4<3 WaitStateEntered, 5<4 WaitStateExited, 6<5 ExecutionSucceeded");
 }
 
 TEST(Engine, WaitErrors) {
   const auto wait = [](std::string_view field, std::string input) {
-    return run(fmt::format(R"("A":{{"Type":"Wait","{}":"$.s","End":true}})", field), std::move(input)).substr(std::string_view("FAILED States.Runtime: ").size());
+    return run(fmt::format(R"("A":{{"Type":"Wait","{}":"$.s","End":true}})", field), std::move(input))
+        .substr(std::string_view("FAILED States.Runtime: ").size());
   };
   const std::string prefix = "An error occurred while executing the state 'A' (entered at the event id #2). ";
   EXPECT_EQ(wait("SecondsPath", "{}"), prefix + "The SecondsPath parameter does not reference an input value: $.s");
@@ -171,7 +191,8 @@ TEST(Engine, WaitErrors) {
             prefix + "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: $.s == x");
 }
 
-const auto* const kTask = R"("A":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:dynamodb:putItem","TimeoutSeconds":60,"Parameters":{"a.$":"$.x","t.$":"$$.Task.Token"},
+const auto* const kTask =
+    R"("A":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:dynamodb:putItem","TimeoutSeconds":60,"Parameters":{"a.$":"$.x","t.$":"$$.Task.Token"},
   "ResultSelector":{"r.$":"$.v"},"ResultPath":"$.out","Retry":[{"ErrorEquals":["E.Retry"],"IntervalSeconds":2,"MaxAttempts":2}],
   "Catch":[{"ErrorEquals":["States.TaskFailed"],"ResultPath":"$.err","Next":"C"}],"End":true},"C":{"Type":"Pass","End":true})";
 
@@ -186,11 +207,15 @@ TEST(Engine, ATaskThatSucceeds) {
   EXPECT_EQ(e.result(), R"({"x":1,"out":{"r":[1]}})");
   EXPECT_TRUE(e.timers_.empty());
   EXPECT_FALSE(e.take(TaskSucceeded{token, Payload::fromText("1")}));
-  EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 TaskStateEntered, 3<2 TaskScheduled, 4<3 TaskStarted, 5<4 TaskSucceeded, 6<5 TaskStateExited, 7<6 ExecutionSucceeded");
-  EXPECT_EQ(json::toText(*json::find(e.event(3), "taskScheduledEventDetails")),
-            R"j({"resourceType":"aws-sdk:dynamodb","resource":"putItem","region":"us-east-1","parameters":"{\"a\":1,\"t\":\"arn:aws:states:us-east-1:000000000000:execution:m:e#1\"}","timeoutInSeconds":60})j");
-  EXPECT_EQ(json::toText(*json::find(e.event(5), "taskSucceededEventDetails")),
-            R"({"resourceType":"aws-sdk:dynamodb","resource":"putItem","output":"{\"v\":[1],\"w\":2}","outputDetails":{"truncated":false}})");
+  EXPECT_EQ(e.types(),
+            "1<0 ExecutionStarted, 2<0 TaskStateEntered, 3<2 TaskScheduled, 4<3 TaskStarted, 5<4 TaskSucceeded, 6<5 TaskStateExited, 7<6 "
+            "ExecutionSucceeded");
+  EXPECT_EQ(
+      json::toText(*json::find(e.event(3), "taskScheduledEventDetails")),
+      R"j({"resourceType":"aws-sdk:dynamodb","resource":"putItem","region":"us-east-1","parameters":"{\"a\":1,\"t\":\"arn:aws:states:us-east-1:000000000000:execution:m:e#1\"}","timeoutInSeconds":60})j");
+  EXPECT_EQ(
+      json::toText(*json::find(e.event(5), "taskSucceededEventDetails")),
+      R"({"resourceType":"aws-sdk:dynamodb","resource":"putItem","output":"{\"v\":[1],\"w\":2}","outputDetails":{"truncated":false}})");
 }
 
 TEST(Engine, ATaskIsTriedAgainAndThenCaught) {
@@ -204,9 +229,12 @@ TEST(Engine, ATaskIsTriedAgainAndThenCaught) {
   EXPECT_EQ(e.tasks_.begin()->second.attempt, 3);
   e.fail(e.task(), "E.Retry", "last");
   EXPECT_EQ(e.result(), R"({"x":1,"err":{"Error":"E.Retry","Cause":"last"}})");
-  EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 TaskStateEntered, 3<2 TaskScheduled, 4<3 TaskStarted, 5<4 TaskFailed, 6<5 TaskScheduled, 7<6 TaskStarted, "
-                       "8<7 TaskFailed, 9<8 TaskScheduled, 10<9 TaskStarted, 11<10 TaskFailed, 12<11 TaskStateExited, 13<12 PassStateEntered, 14<13 PassStateExited, "
-                       "15<14 ExecutionSucceeded");
+  EXPECT_EQ(
+      e.types(),
+      "1<0 ExecutionStarted, 2<0 TaskStateEntered, 3<2 TaskScheduled, 4<3 TaskStarted, 5<4 TaskFailed, 6<5 TaskScheduled, 7<6 TaskStarted, "
+      "8<7 TaskFailed, 9<8 TaskScheduled, 10<9 TaskStarted, 11<10 TaskFailed, 12<11 TaskStateExited, 13<12 PassStateEntered, 14<13 "
+      "PassStateExited, "
+      "15<14 ExecutionSucceeded");
 }
 
 TEST(Engine, ATaskThatTakesTooLongIsCancelled) {
@@ -230,7 +258,8 @@ TEST(Engine, HeartbeatsKeepATaskAlive) {
 }
 
 TEST(Engine, RuntimeErrorsAreNotCaughtByAll) {
-  const auto* const kStates = R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Parameters":{"a.$":"$.no"},"Catch":[{"ErrorEquals":["%"],"Next":"C"}],"End":true},
+  const auto* const kStates =
+      R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Parameters":{"a.$":"$.no"},"Catch":[{"ErrorEquals":["%"],"Next":"C"}],"End":true},
     "C":{"Type":"Pass","Result":"caught","End":true})";
   const auto with = [&](std::string_view name) {
     std::string states = kStates;
@@ -242,7 +271,8 @@ TEST(Engine, RuntimeErrorsAreNotCaughtByAll) {
 }
 
 TEST(Engine, FailTakesItsTextsFromPaths) {
-  EXPECT_EQ(run(R"j("A":{"Type":"Fail","ErrorPath":"$.e","CausePath":"States.Format('because {}', $.c)"})j", R"({"e":"E","c":1})"), "FAILED E: because 1");
+  EXPECT_EQ(run(R"j("A":{"Type":"Fail","ErrorPath":"$.e","CausePath":"States.Format('because {}', $.c)"})j", R"({"e":"E","c":1})"),
+            "FAILED E: because 1");
   Execution e(machine(R"("A":{"Type":"Fail"})"));
   EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 FailStateEntered, 3<2 ExecutionFailed");
   EXPECT_EQ(json::toText(*json::find(e.event(3), "executionFailedEventDetails")), "{}");
@@ -251,12 +281,18 @@ TEST(Engine, FailTakesItsTextsFromPaths) {
 TEST(Engine, ParallelBranchesMakeAnArray) {
   Execution e(machine(R"("A":{"Type":"Parallel","ResultPath":"$.p","Branches":[
       {"StartAt":"B","States":{"B":{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}},
-      {"StartAt":"C","States":{"C":{"Type":"Pass","Result":2,"End":true}}}],"End":true})"), R"({"i":0})");
-  EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 ParallelStateEntered, 3<2 ParallelStateStarted, 4<3 TaskStateEntered, 5<3 PassStateEntered, 6<4 TaskScheduled, 7<6 "
-                       "TaskStarted, 8<5 PassStateExited");
+      {"StartAt":"C","States":{"C":{"Type":"Pass","Result":2,"End":true}}}],"End":true})"),
+              R"({"i":0})");
+  EXPECT_EQ(e.types(),
+            "1<0 ExecutionStarted, 2<0 ParallelStateEntered, 3<2 ParallelStateStarted, 4<3 TaskStateEntered, 5<3 PassStateEntered, 6<4 "
+            "TaskScheduled, 7<6 "
+            "TaskStarted, 8<5 PassStateExited");
   e.succeed(e.task(), "1");
   EXPECT_EQ(e.result(), R"({"i":0,"p":[1,2]})");
-  EXPECT_THAT(e.types(), HasSubstr("9<7 TaskSucceeded, 10<9 TaskStateExited, 11<10 ParallelStateSucceeded, 12<10 ParallelStateExited, 13<12 ExecutionSucceeded"));
+  EXPECT_THAT(
+      e.types(),
+      HasSubstr(
+          "9<7 TaskSucceeded, 10<9 TaskStateExited, 11<10 ParallelStateSucceeded, 12<10 ParallelStateExited, 13<12 ExecutionSucceeded"));
 }
 
 TEST(Engine, AFailedBranchStopsTheOthers) {
@@ -266,18 +302,24 @@ TEST(Engine, AFailedBranchStopsTheOthers) {
   e.fire();
   EXPECT_TRUE(e.tasks_.empty());
   EXPECT_EQ(e.result(), R"({"Error":"E","Cause":"c"})");
-  EXPECT_THAT(e.types(), HasSubstr("8<5 WaitStateExited, 9<8 FailStateEntered, 10<7 TaskStateAborted, 11<9 ParallelStateFailed, 12<11 ParallelStateExited"));
+  EXPECT_THAT(
+      e.types(),
+      HasSubstr("8<5 WaitStateExited, 9<8 FailStateEntered, 10<7 TaskStateAborted, 11<9 ParallelStateFailed, 12<11 ParallelStateExited"));
 }
 
-const auto* const kMap = R"("A":{"Type":"Map","ItemsPath":"$.l","MaxConcurrency":1,"ItemSelector":{"i.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","k.$":"$.k"},
+const auto* const kMap =
+    R"("A":{"Type":"Map","ItemsPath":"$.l","MaxConcurrency":1,"ItemSelector":{"i.$":"$$.Map.Item.Index","v.$":"$$.Map.Item.Value","k.$":"$.k"},
   "ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true})";
 
 TEST(Engine, MapIterationsFollowAsRecorded) {
   Execution e(machine(kMap), R"({"l":[7,8],"k":"x"})");
   EXPECT_EQ(e.result(), R"([{"i":0,"v":7,"k":"x"},{"i":1,"v":8,"k":"x"}])");
-  EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 MapStateEntered, 3<2 MapStateStarted, 4<3 MapIterationStarted, 5<3 PassStateEntered, 6<5 PassStateExited, 7<6 "
-                       "MapIterationSucceeded, 8<6 MapIterationStarted, 9<6 PassStateEntered, 10<9 PassStateExited, 11<10 MapIterationSucceeded, 12<10 MapStateSucceeded, "
-                       "13<10 MapStateExited, 14<13 ExecutionSucceeded");
+  EXPECT_EQ(e.types(),
+            "1<0 ExecutionStarted, 2<0 MapStateEntered, 3<2 MapStateStarted, 4<3 MapIterationStarted, 5<3 PassStateEntered, 6<5 "
+            "PassStateExited, 7<6 "
+            "MapIterationSucceeded, 8<6 MapIterationStarted, 9<6 PassStateEntered, 10<9 PassStateExited, 11<10 MapIterationSucceeded, "
+            "12<10 MapStateSucceeded, "
+            "13<10 MapStateExited, 14<13 ExecutionSucceeded");
   EXPECT_EQ(json::toText(*json::find(e.event(8), "mapIterationStartedEventDetails")), R"({"name":"A","index":1})");
   EXPECT_EQ(json::toText(*json::find(e.event(3), "mapStateStartedEventDetails")), R"({"length":2})");
 }
@@ -288,7 +330,9 @@ TEST(Engine, MapOfNothingAndOfNoArray) {
 }
 
 std::string taskMap(std::string_view fields) {
-  return machine(fmt::format(R"("A":{{"Type":"Map",{}"ItemProcessor":{{"StartAt":"T","States":{{"T":{{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}}}}},"End":true}})", fields));
+  return machine(fmt::format(
+      R"("A":{{"Type":"Map",{}"ItemProcessor":{{"StartAt":"T","States":{{"T":{{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}}}}},"End":true}})",
+      fields));
 }
 
 TEST(Engine, MapConcurrencyIsKept) {
@@ -333,8 +377,10 @@ TEST(Engine, ARetriedMapStartsAnew) {
 TEST(Engine, NestsToAnyDepth) {
   std::string inner = R"({"StartAt":"X","States":{"X":{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}})";
   for (int i = 0; i < 20; ++i)
-    inner = i % 2 == 0 ? fmt::format(R"({{"StartAt":"X","States":{{"X":{{"Type":"Map","ItemsPath":"$","Iterator":{},"End":true}}}}}})", inner)
-                       : fmt::format(R"({{"StartAt":"X","States":{{"X":{{"Type":"Parallel","Branches":[{}],"Parameters":[1],"End":true}}}}}})", inner);
+    inner =
+        i % 2 == 0
+            ? fmt::format(R"({{"StartAt":"X","States":{{"X":{{"Type":"Map","ItemsPath":"$","Iterator":{},"End":true}}}}}})", inner)
+            : fmt::format(R"({{"StartAt":"X","States":{{"X":{{"Type":"Parallel","Branches":[{}],"Parameters":[1],"End":true}}}}}})", inner);
   Execution e(inner);
   EXPECT_EQ(e.tasks_.size(), 1U) << e.result();
   e.succeed(e.task(), "1");
@@ -356,7 +402,8 @@ TEST(Engine, StoppedAndTimedOutExecutionsLeaveNothingBehind) {
 }
 
 TEST(Engine, HistoryIsLimited) {
-  const auto loop = machine(R"("A":{"Type":"Pass","Next":"B"},"B":{"Type":"Choice","Choices":[{"Variable":"$","IsNull":true,"Next":"C"}],"Default":"A"},"C":{"Type":"Succeed"})");
+  const auto loop = machine(
+      R"("A":{"Type":"Pass","Next":"B"},"B":{"Type":"Choice","Choices":[{"Variable":"$","IsNull":true,"Next":"C"}],"Default":"A"},"C":{"Type":"Succeed"})");
   Limits limits;
   limits.history_events = 50;
   Execution e(loop, "{}", limits);
@@ -368,7 +415,10 @@ TEST(Engine, AnEndlessLoopLetsOthersGoOn) {
   Limits limits;
   limits.step_events = 100;
   limits.history_events = 1000;
-  Execution e(machine(R"("A":{"Type":"Pass","Next":"B"},"B":{"Type":"Choice","Choices":[{"Variable":"$","IsNull":true,"Next":"C"}],"Default":"A"},"C":{"Type":"Succeed"})"), "{}", limits);
+  Execution e(
+      machine(
+          R"("A":{"Type":"Pass","Next":"B"},"B":{"Type":"Choice","Choices":[{"Variable":"$","IsNull":true,"Next":"C"}],"Default":"A"},"C":{"Type":"Succeed"})"),
+      "{}", limits);
   int steps = 1;
   while (!e.end_) {
     e.fire();
@@ -385,7 +435,8 @@ TEST(Engine, AMapThatUsesUpItsShareGoesOn) {
   std::string items = "[0";
   for (int i = 1; i < 100; ++i) items += "," + std::to_string(i);
   items += "]";
-  Execution e(machine(R"("A":{"Type":"Map","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true})"), items, limits);
+  Execution e(machine(R"("A":{"Type":"Map","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true})"), items,
+              limits);
   while (!e.end_) e.fire();
   EXPECT_EQ(e.result(), items);
 }
@@ -393,13 +444,19 @@ TEST(Engine, AMapThatUsesUpItsShareGoesOn) {
 TEST(Engine, PayloadsAreLimited) {
   Limits limits;
   limits.payload_bytes = 100;
-  Execution e(machine(R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"Next":"B"},"B":{"Type":"Succeed"})"), "{}", limits);
+  Execution e(
+      machine(
+          R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"Next":"B"},"B":{"Type":"Succeed"})"),
+      "{}", limits);
   e.succeed(e.task(), "\"" + std::string(200, 'x') + "\"");
-  EXPECT_EQ(e.result(), "FAILED States.DataLimitExceeded: The state/task 'arn:aws:states:::x:y' returned a result with a size exceeding the maximum number of bytes service limit.");
+  EXPECT_EQ(e.result(),
+            "FAILED States.DataLimitExceeded: The state/task 'arn:aws:states:::x:y' returned a result with a size exceeding the maximum "
+            "number of bytes service limit.");
 }
 
 TEST(Engine, JitterAndDelayLimit) {
-  Execution e(machine(R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":10,"BackoffRate":10,"MaxDelaySeconds":15,
+  Execution e(machine(
+      R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":10,"BackoffRate":10,"MaxDelaySeconds":15,
     "JitterStrategy":"FULL"}],"End":true})"));
   e.fail(e.task(), "E");
   const auto first = e.timers_.begin()->second - e.now_;
@@ -417,14 +474,19 @@ TEST(Engine, LambdaTasksHaveTheirOwnEvents) {
 
 TEST(Engine, ALongDocumentIsStoredOnce) {
   const auto long_text = "\"" + std::string(5000, 'x') + "\"";
-  Execution e(machine(R"("A":{"Type":"Pass","Next":"B"},"B":{"Type":"Task","Resource":"arn:aws:states:::x:y","Next":"C"},"C":{"Type":"Pass","End":true})"), long_text);
-  EXPECT_EQ(json::toText(*json::find(e.event(2), "stateEnteredEventDetails")), R"({"name":"A","input":{"event":1},"inputDetails":{"truncated":false}})");
+  Execution e(
+      machine(
+          R"("A":{"Type":"Pass","Next":"B"},"B":{"Type":"Task","Resource":"arn:aws:states:::x:y","Next":"C"},"C":{"Type":"Pass","End":true})"),
+      long_text);
+  EXPECT_EQ(json::toText(*json::find(e.event(2), "stateEnteredEventDetails")),
+            R"({"name":"A","input":{"event":1},"inputDetails":{"truncated":false}})");
   EXPECT_EQ(namedEvent(e.event(2)), 1);
   EXPECT_EQ(namedEvent(e.event(1)), 0);
   e.succeed(e.task(), "\"" + std::string(6000, 'y') + "\"");
   EXPECT_THAT(json::toText(e.event(7)), HasSubstr("yyyy"));
   EXPECT_EQ(namedEvent(e.event(9)), 7);
-  EXPECT_EQ(json::toText(*json::find(e.event(11), "executionSucceededEventDetails")), R"({"output":{"event":7},"outputDetails":{"truncated":false}})");
+  EXPECT_EQ(json::toText(*json::find(e.event(11), "executionSucceededEventDetails")),
+            R"({"output":{"event":7},"outputDetails":{"truncated":false}})");
   auto entered = e.event(2);
   resolveDocument(entered, e.event(1));
   EXPECT_EQ(json::textOr(json::find(entered, "stateEnteredEventDetails")->get_object(), "input"), long_text);

@@ -63,8 +63,9 @@ class Encoder {
 
 void encodeFrame(Encoder& e, const Frame& f) {
   e.open();
-  for (const auto n : {f.id, f.parent, f.branch, static_cast<std::int64_t>(f.state), static_cast<std::int64_t>(f.phase), toMicros(f.entered), f.entered_event,
-                       f.last_event, f.waiting, f.timeout_timer, f.heartbeat_timer, f.heartbeat_seconds, f.retry_count})
+  for (const auto n :
+       {f.id, f.parent, f.branch, static_cast<std::int64_t>(f.state), static_cast<std::int64_t>(f.phase), toMicros(f.entered),
+        f.entered_event, f.last_event, f.waiting, f.timeout_timer, f.heartbeat_timer, f.heartbeat_seconds, f.retry_count})
     e.number(n);
   e.document(f.input);
   e.document(f.item);
@@ -82,7 +83,9 @@ void encodeFrame(Encoder& e, const Frame& f) {
   e.close();
 }
 
-std::unexpected<Error> damaged() { return fail("engine.state", "the stored state of an execution is damaged or was written by a later version"); }
+std::unexpected<Error> damaged() {
+  return fail("engine.state", "the stored state of an execution is damaged or was written by a later version");
+}
 
 /// Reads one array member after member; `ok` turns false at the first that is not as expected.
 class Decoder {
@@ -144,7 +147,8 @@ bool decodeFrame(const json::Value& value, const std::vector<Payload>& documents
   if (phase < 0 || phase > static_cast<std::int64_t>(Phase::children)) return false;
   f.phase = static_cast<Phase>(phase);
   f.entered = fromMicros(d.number());
-  for (auto* n : {&f.entered_event, &f.last_event, &f.waiting, &f.timeout_timer, &f.heartbeat_timer, &f.heartbeat_seconds, &f.retry_count}) *n = d.number();
+  for (auto* n : {&f.entered_event, &f.last_event, &f.waiting, &f.timeout_timer, &f.heartbeat_timer, &f.heartbeat_seconds, &f.retry_count})
+    *n = d.number();
   f.input = d.document(documents);
   f.item = d.document(documents);
   if (const auto* attempts = d.list())
@@ -176,7 +180,8 @@ std::string encode(const State& state) {
   e.number(id.unlimited ? 1 : 0);
   e.close();
   e.open();
-  for (const auto n : {state.next_event, state.next_frame, state.next_number, state.deadline_timer, state.resume_timer, static_cast<std::int64_t>(state.ended)})
+  for (const auto n : {state.next_event, state.next_frame, state.next_number, state.deadline_timer, state.resume_timer,
+                       static_cast<std::int64_t>(state.ended)})
     e.number(n);
   e.close();
   e.open();
@@ -210,7 +215,8 @@ Result<State> decode(std::string_view text) {
   id.unlimited = i.number() != 0;
   state.identity = std::make_shared<const Identity>(std::move(id));
   Decoder c(*counters);
-  for (auto* one : {&state.next_event, &state.next_frame, &state.next_number, &state.deadline_timer, &state.resume_timer}) *one = c.number();
+  for (auto* one : {&state.next_event, &state.next_frame, &state.next_number, &state.deadline_timer, &state.resume_timer})
+    *one = c.number();
   state.ended = c.number() != 0;
   std::vector<Payload> documents;
   for (const auto& one : *texts) {

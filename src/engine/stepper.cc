@@ -74,7 +74,11 @@ const json::Value& FrameContext::context(bool with_input) {
   const auto& state = stepper_.state_;
   const auto& identity = *state.identity;
   const auto time = [](Instant t) { return json::Value(json::String(toIso8601Millis(t))); };
-  json::Object execution{{"Id", identity.arn}, {"Name", identity.name}, {"RoleArn", identity.role_arn}, {"StartTime", time(identity.started)}, {"RedriveCount", 0}};
+  json::Object execution{{"Id", identity.arn},
+                         {"Name", identity.name},
+                         {"RoleArn", identity.role_arn},
+                         {"StartTime", time(identity.started)},
+                         {"RedriveCount", 0}};
   if (with_input) execution["Input"] = state.input.value();
   json::Object place{{"EnteredTime", time(frame_.entered)}, {"Name", stepper_.def(frame_).name}, {"RetryCount", frame_.retry_count}};
   json::Object all{{"Execution", std::move(execution)},
@@ -96,7 +100,12 @@ const json::Value& FrameContext::context(bool with_input) {
 }
 
 Stepper::Stepper(const asl::Definition& definition, State state, const Inputs& inputs, const Limits& limits)
-    : definition_(definition), inputs_(inputs), limits_(limits), dice_(inputs.seed), state_(std::move(state)), log_(state_.next_event, inputs.now) {}
+    : definition_(definition),
+      inputs_(inputs),
+      limits_(limits),
+      dice_(inputs.seed),
+      state_(std::move(state)),
+      log_(state_.next_event, inputs.now) {}
 
 Transition Stepper::run(const Event& event) {
   Transition out;
@@ -105,7 +114,10 @@ Transition Stepper::run(const Event& event) {
   if (!out.stale) {
     work();
     if (full_ && !state_.ended) {
-      Finish end{"FAILED", {}, "States.Runtime", fmt::format("The execution reached the maximum number of history events ({}).", limits_.history_events)};
+      Finish end{"FAILED",
+                 {},
+                 "States.Runtime",
+                 fmt::format("The execution reached the maximum number of history events ({}).", limits_.history_events)};
       finish(std::move(end), "ExecutionFailed", "executionFailed", 0);
     }
     state_.next_event = log_.nextEvent();
@@ -152,7 +164,8 @@ bool Stepper::on(const TaskSucceeded& succeeded) {
   const auto resource = resourceName(def(*frame).resource);
   if (succeeded.output.text().size() > limits_.payload_bytes) {
     fail(*frame, {"States.DataLimitExceeded",
-                  fmt::format("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.", def(*frame).resource)});
+                  fmt::format("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
+                              def(*frame).resource)});
     return true;
   }
   const auto [type, name] = taskEvent(resource.kind, "Succeeded");
@@ -301,7 +314,8 @@ void Stepper::leave(Frame& frame, Payload output, int next) {
 bool Stepper::tooLarge(Frame& frame, const Payload& payload) {
   if (payload.text().size() <= limits_.payload_bytes) return false;
   fail(frame, {"States.DataLimitExceeded",
-               fmt::format("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.", def(frame).name)});
+               fmt::format("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
+                           def(frame).name)});
   return true;
 }
 

@@ -18,7 +18,8 @@ bool matches(const std::vector<std::string>& names, const std::string& error, as
   return std::ranges::any_of(names, [&](const std::string& name) {
     if (name == error) return true;
     if (name == "States.ALL") return !terminal;
-    if (name == "States.TaskFailed") return type == asl::StateType::task && !terminal && error != "States.Timeout" && error != "States.HeartbeatTimeout";
+    if (name == "States.TaskFailed")
+      return type == asl::StateType::task && !terminal && error != "States.Timeout" && error != "States.HeartbeatTimeout";
     if (name == "States.Timeout") return error == "States.HeartbeatTimeout";
     if (name == "States.BranchFailed") return type == asl::StateType::parallel && !terminal;
     return false;
@@ -36,7 +37,8 @@ void shorten(std::string& text, std::size_t limit) {
 
 void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) {
   fail(frame, {error.error,
-               fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name, frame.entered_event, error.cause),
+               fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
+                           frame.entered_event, error.cause),
                true});
 }
 
@@ -79,8 +81,8 @@ bool Stepper::handOver(Frame& frame, const Failure& failure) {
     auto output = merge(one.result_path, frame.input, told);
     if (!output) {
       failScope(frame, {output.error().error,
-                        fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name, frame.entered_event,
-                                    output.error().cause),
+                        fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
+                                    frame.entered_event, output.error().cause),
                         true});
       return true;
     }
@@ -118,7 +120,8 @@ void Stepper::failScope(Frame& frame, Failure failure) {
 // Whether the Map goes on without this iteration; its result is then the error.
 bool Stepper::bear(Frame& parent, Frame& child, const Failure& failure) {
   if (++parent.failed > parent.tolerated) return false;
-  parent.results[static_cast<std::size_t>(child.branch)] = Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
+  parent.results[static_cast<std::size_t>(child.branch)] =
+      Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
   ++parent.finished;
   --parent.running;
   remove(child.id);

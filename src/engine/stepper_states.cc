@@ -73,7 +73,10 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
     std::string_view region = state_.identity->arn;
     for (int i = 0; i < 3; ++i) region.remove_prefix(std::min(region.find(':') + 1, region.size()));
     region = region.substr(0, region.find(':'));
-    details.text("resourceType", resource.type).text("resource", resource.name).text("region", region).plainDocument("parameters", parameters);
+    details.text("resourceType", resource.type)
+        .text("resource", resource.name)
+        .text("region", region)
+        .plainDocument("parameters", parameters);
   } else {
     details.text("resource", resource.name).document("input", parameters);
   }
@@ -95,7 +98,8 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
   if (full_) return {};
   frame.phase = Phase::task;
   frame.waiting = token;
-  if (d.timeout.given()) frame.timeout_timer = setTimer(inputs_.now + std::chrono::seconds(std::clamp<std::int64_t>(*timeout, 0, kDefaultTaskTimeout)));
+  if (d.timeout.given())
+    frame.timeout_timer = setTimer(inputs_.now + std::chrono::seconds(std::clamp<std::int64_t>(*timeout, 0, kDefaultTaskTimeout)));
   if (d.heartbeat.given()) {
     frame.heartbeat_seconds = std::clamp<std::int64_t>(*heartbeat, 0, kDefaultTaskTimeout);
     frame.heartbeat_timer = setTimer(inputs_.now + std::chrono::seconds(frame.heartbeat_seconds));
@@ -117,7 +121,8 @@ asl::Eval<void> Stepper::executeChoice(Frame& frame) {
     next = rule.next;
     break;
   }
-  if (next < 0) return std::unexpected(asl::EvalError{"States.NoChoiceMatched", "No Choice rule matched the input and there is no Default."});
+  if (next < 0)
+    return std::unexpected(asl::EvalError{"States.NoChoiceMatched", "No Choice rule matched the input and there is no Default."});
   auto output = select(frame, d.output_path, *input, "OutputPath");
   if (!output) return std::unexpected(output.error());
   leave(frame, std::move(*output), next);
@@ -150,8 +155,9 @@ asl::Eval<Instant> Stepper::waitEnd(Frame& frame, const Payload& input) {
     const auto moment = value && value->is_string() ? asl::parseTimestamp(text) : std::nullopt;
     if (!value) return asl::runtimeError(fmt::format("The TimestampPath parameter does not reference an input value: {}", path.text()));
     if (!moment)
-      return asl::runtimeError(fmt::format("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
-                                           path.text(), text));
+      return asl::runtimeError(
+          fmt::format("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
+                      path.text(), text));
     return *moment;
   }
   if (!value) return asl::runtimeError(fmt::format("The SecondsPath parameter does not reference an input value: {}", path.text()));
@@ -159,7 +165,8 @@ asl::Eval<Instant> Stepper::waitEnd(Frame& frame, const Payload& input) {
     return asl::runtimeError(fmt::format("The SecondsPath parameter cannot be parsed as a long value: {} == {}", path.text(),
                                          value->is_string() ? json::toStd(value->get_string()) : json::toText(*value)));
   const auto seconds = value->get_int64();
-  if (seconds < 0) return asl::runtimeError(fmt::format("The SecondsPath parameter references a negative value: {} == {}", path.text(), seconds));
+  if (seconds < 0)
+    return asl::runtimeError(fmt::format("The SecondsPath parameter references a negative value: {} == {}", path.text(), seconds));
   if (seconds > kMaxDelaySeconds) return asl::runtimeError("Wait state delay is too long.");
   return inputs_.now + std::chrono::seconds(seconds);
 }
@@ -170,7 +177,9 @@ asl::Eval<std::string> Stepper::textOf(Frame& frame, const asl::TextField& field
   FrameContext context(*this, frame);
   const auto value = field.computed->evaluate({input.value(), context, dice_}, name);
   if (!value) return std::unexpected(value.error());
-  if (!value->is_string()) return asl::runtimeError(fmt::format("The {} field must refer to a string, but {} is {}", name, field.computed->text(), json::toText(*value)));
+  if (!value->is_string())
+    return asl::runtimeError(
+        fmt::format("The {} field must refer to a string, but {} is {}", name, field.computed->text(), json::toText(*value)));
   return json::toStd(value->get_string());
 }
 
@@ -329,8 +338,8 @@ asl::Eval<Payload> Stepper::merge(const asl::ResultTarget& target, const Payload
   if (target.kind == asl::ResultTarget::Kind::discard) return input;
   auto merged = input.value();
   if (target.path.write(merged, result.value())) return Payload::fromValue(std::move(merged));
-  return std::unexpected(asl::EvalError{"States.ResultPathMatchFailure",
-                                        fmt::format("Unable to apply Reference Path '{}' to input '{}'", target.path.text(), input.text())});
+  return std::unexpected(asl::EvalError{
+      "States.ResultPathMatchFailure", fmt::format("Unable to apply Reference Path '{}' to input '{}'", target.path.text(), input.text())});
 }
 
 asl::Eval<std::int64_t> Stepper::numberAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name) {

@@ -157,7 +157,8 @@ Result<std::unique_ptr<Authority>> Authority::open(const std::string& directory,
       SP_TRY(keys->key, makeKey());
       SP_CHECK_OK(os::writeFileDurably(key_path, toPem(keys->key.get()), 0600));
     }
-    const CertificateSpec spec{"Stillpoint fleet authority", kAuthorityDays, "critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", "", ""};
+    const CertificateSpec spec{
+        "Stillpoint fleet authority", kAuthorityDays, "critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", "", ""};
     SP_TRY(keys->cert, makeCertificate(spec, keys->key.get(), nullptr, keys->key.get(), random));
     SP_CHECK_OK(os::writeFileDurably(cert_path, toPem(keys->cert.get()), 0644));
   } else {
@@ -168,8 +169,9 @@ Result<std::unique_ptr<Authority>> Authority::open(const std::string& directory,
     keys->cert.reset(PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
     keys->key.reset(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
     if (!keys->cert || !keys->key || X509_check_private_key(keys->cert.get(), keys->key.get()) != 1)
-      return fail("ca.broken", fmt::format("{} and {} do not belong together ({}): restore both from a backup; new ones would cut off every agent",
-                                           cert_path, key_path, opensslError()));
+      return fail("ca.broken",
+                  fmt::format("{} and {} do not belong together ({}): restore both from a backup; new ones would cut off every agent",
+                              cert_path, key_path, opensslError()));
   }
   auto certificate = toPem(keys->cert.get());
   auto id = publicKeyId(keys->cert.get());

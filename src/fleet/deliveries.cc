@@ -111,7 +111,8 @@ void Deliveries::opened(store::Txn& txn, SessionId session, const std::string& a
     if (const auto older = sessions_.find(agent); older != sessions_.end() && older->second != session) sender_.close(older->second);
     sessions_.insert_or_assign(agent, session);
     log::info("agent connected", {{"agent", agent}, {"waiting", waiting.size()}});
-    if (auto welcome = agentwire::frame({{"type", agentwire::kWelcome}, {"serverId", server_id_}})) sender_.send(session, std::move(*welcome));
+    if (auto welcome = agentwire::frame({{"type", agentwire::kWelcome}, {"serverId", server_id_}}))
+      sender_.send(session, std::move(*welcome));
     for (const auto& each : waiting) deliver(agent, each.created, each.message);
   });
 }
@@ -156,7 +157,8 @@ void Deliveries::received(store::Txn& txn, SessionId session, const std::string&
     }
     // Removed first: what the handler asks of this agent under the same id is then a new request.
     txn.records().erase(kKind, key);
-    if (!reports_.tell(txn, agent, type, message)) log::warn("an agent's answer has no reader", {{"agent", agent}, {"type", type}, {"id", id}});
+    if (!reports_.tell(txn, agent, type, message))
+      log::warn("an agent's answer has no reader", {{"agent", agent}, {"type", type}, {"id", id}});
     settle(txn, session, id);
     return;
   }

@@ -33,12 +33,15 @@ class Recorder final : public SessionSender {
 
 /// The server's side, which can be thrown away and made anew on the same file.
 struct Side {
-  Side(const std::string& file, Random& random) : store(*store::openSqlite(file)), core(*store, clock, random), deliveries(core, reports, sender, "server-1") {
+  Side(const std::string& file, Random& random)
+      : store(*store::openSqlite(file)), core(*store, clock, random), deliveries(core, reports, sender, "server-1") {
     reports.on("command.result", [this](store::Txn&, const std::string& agent, const json::Object& message) {
       results.push_back(agent + ":" + json::textOr(message, "id"));
     });
-    reports.on("accepted", [this](store::Txn&, const std::string&, const json::Object& message) { accepted.push_back(json::textOr(message, "id")); });
-    reports.on("refused", [this](store::Txn&, const std::string&, const json::Object& message) { refused.push_back(json::textOr(message, "id")); });
+    reports.on("accepted",
+               [this](store::Txn&, const std::string&, const json::Object& message) { accepted.push_back(json::textOr(message, "id")); });
+    reports.on("refused",
+               [this](store::Txn&, const std::string&, const json::Object& message) { refused.push_back(json::textOr(message, "id")); });
     reports.on("disconnected", [this](store::Txn&, const std::string& agent, const json::Object&) { gone.push_back(agent); });
   }
 
@@ -55,7 +58,9 @@ struct Side {
     run([this, more](store::Txn& txn) { deliveries.request(txn, kAgent, more); });
   }
   void hello(SessionId session, json::Array open = {}) {
-    run([this, session, open](store::Txn& txn) { deliveries.opened(txn, session, std::string(kAgent), {{"type", "hello"}, {"open", open}}); });
+    run([this, session, open](store::Txn& txn) {
+      deliveries.opened(txn, session, std::string(kAgent), {{"type", "hello"}, {"open", open}});
+    });
   }
   void say(SessionId session, std::string_view type, std::string_view id, std::string_view agent = kAgent) {
     run([this, session, message = json::Object{{"type", type}, {"id", id}}, name = std::string(agent)](store::Txn& txn) {

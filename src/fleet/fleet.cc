@@ -34,7 +34,8 @@ class RealFleet final : public Fleet, private runtime::AgentIdentities {
 
   Result<runtime::AgentIdentity> issue(std::string_view agent) override {
     SP_TRY(auto issued, authority_->issueAgent(agent));
-    return runtime::AgentIdentity{dialAddress(listener_->endpoint()), authority_->certificate(), std::move(issued.cert), std::move(issued.key)};
+    return runtime::AgentIdentity{dialAddress(listener_->endpoint()), authority_->certificate(), std::move(issued.cert),
+                                  std::move(issued.key)};
   }
 
  private:

@@ -69,7 +69,8 @@ void HostAgent::tellMachines() {
     const auto state = fs::canonical(root / kStateInside, error);
     if (error || state != root / kStateInside) continue;
     if (const auto told = writeIfOther((state / "endpoint").string(), options_.endpoint + "\n", 0644); !told)
-      log::warn("cannot tell a machine's agent where the server is", {{"machine", machine.path().filename().string()}, {"error", told.error().text()}});
+      log::warn("cannot tell a machine's agent where the server is",
+                {{"machine", machine.path().filename().string()}, {"error", told.error().text()}});
   }
 }
 

@@ -147,7 +147,8 @@ Result<std::string> Connection::readBody(std::size_t limit) {
   }
   while (unread_.empty() && !complete_) {
     const auto event = advance(unread_);
-    if (event.step == net::RequestParser::Step::error) return fail("net.protocol", fmt::format("the body of the request is broken: {}", event.reason));
+    if (event.step == net::RequestParser::Step::error)
+      return fail("net.protocol", fmt::format("the body of the request is broken: {}", event.reason));
     complete_ = event.step == net::RequestParser::Step::complete;
     if (event.step != net::RequestParser::Step::needMore) continue;
     SP_TRY(const bool more, fill());

@@ -83,7 +83,8 @@ Result<void> Listener::prepare() {
   wake_ = os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll_ || !wake_) return failErrno("net.epoll", "cannot watch the agents' port", errno);
   epoll_event event{EPOLLIN, {.u64 = kWakeTag}};
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return failErrno("net.epoll", "cannot watch the agents' port", errno);
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0)
+    return failErrno("net.epoll", "cannot watch the agents' port", errno);
   return {};
 }
 
@@ -125,7 +126,8 @@ void Listener::loop() {
       const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
       if (tag == kListenerTag) accept();
       else if (tag == kWakeTag) takeOrders();
-      else if (const auto found = sessions_.find(tag); found != sessions_.end()) ready(*found->second, events[static_cast<std::size_t>(i)].events);
+      else if (const auto found = sessions_.find(tag); found != sessions_.end())
+        ready(*found->second, events[static_cast<std::size_t>(i)].events);
     }
     tick();
   }

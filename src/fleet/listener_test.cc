@@ -30,9 +30,7 @@ class ListenerTest : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  void open(ListenerLimits limits = {}) {
-    listener_ = *Listener::open({"127.0.0.1", 0}, *authority_, clock_, limits);
-  }
+  void open(ListenerLimits limits = {}) { listener_ = *Listener::open({"127.0.0.1", 0}, *authority_, clock_, limits); }
   void start() {
     Listener::Events events;
     events.hello = [this](SessionId session, const std::string& agent, json::Object) { note("hello " + agent, session); };
@@ -52,7 +50,8 @@ class ListenerTest : public testing::Test {
   }
   bool sees(const std::string& what) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::milliseconds(kPatienceMs), [&] { return std::ranges::find(events_, what) != events_.end(); });
+    return changed_.wait_for(lock, std::chrono::milliseconds(kPatienceMs),
+                             [&] { return std::ranges::find(events_, what) != events_.end(); });
   }
   SessionId session() {
     const std::lock_guard lock(mutex_);
@@ -220,7 +219,8 @@ class Echo final : public AgentHttpRoute {
       return;
     }
     const auto login = stream.credential();
-    (void)stream.respond(200, {{"X-Agent", stream.agent()}}, fmt::format("{} {} {}", stream.head().method, login ? login->first + "/" + login->second : "-", body));
+    (void)stream.respond(200, {{"X-Agent", stream.agent()}},
+                         fmt::format("{} {} {}", stream.head().method, login ? login->first + "/" + login->second : "-", body));
   }
 };
 

@@ -55,7 +55,8 @@ Result<BoundSocket> bindListener(const net::Endpoint& endpoint) {
                      errno);
   sockaddr_storage real{};
   socklen_t size = sizeof real;
-  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&real), &size) != 0) return failErrno("net.bind", "cannot tell the bound port", errno);
+  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&real), &size) != 0)
+    return failErrno("net.bind", "cannot tell the bound port", errno);
   BoundSocket bound{std::move(fd), endpoint};
   addressText(real, bound.endpoint.port);
   return bound;

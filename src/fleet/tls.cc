@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::string_view kHttp = "http/1.1";
 
-int chooseProtocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size, void* /*arg*/) {
+int chooseProtocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size,
+                   void* /*arg*/) {
   for (const auto wanted : {agentwire::kAlpn, kHttp}) {
     for (unsigned int at = 0; at < in_size;) {
       const unsigned char size = in[at];
@@ -43,8 +44,9 @@ Result<SslContextPtr> makeServerContext(const IssuedCertificate& own, const std:
   const X509Ptr cert(PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
   const PkeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
   const X509Ptr ca(PEM_read_bio_X509(ca_bio.get(), nullptr, nullptr, nullptr));
-  if (!cert || !key || !ca || SSL_CTX_use_certificate(context.get(), cert.get()) != 1 || SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1 ||
-      X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), ca.get()) != 1 || SSL_CTX_add_client_CA(context.get(), ca.get()) != 1)
+  if (!cert || !key || !ca || SSL_CTX_use_certificate(context.get(), cert.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1 || X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), ca.get()) != 1 ||
+      SSL_CTX_add_client_CA(context.get(), ca.get()) != 1)
     return fail("tls.context", "cannot use the agents' port's certificate: " + opensslError());
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_verify_depth(context.get(), 1);

@@ -34,9 +34,7 @@ struct Place {
   bool creates = false;
 };
 
-bool isId(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
+bool isId(std::string_view text) { return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 
 std::optional<Place> parsePlace(std::string_view target) {
   const auto query = target.find('?');
@@ -73,9 +71,8 @@ std::optional<Range> parseRange(const net::Headers& headers, std::uint64_t size)
   if (!from || !last || *from < 0 || *last < *from) return std::nullopt;
   const auto start = static_cast<std::uint64_t>(*from);
   if (start > size || (start == size && size > 0)) return std::nullopt;
-  const auto until = std::min(size, static_cast<std::uint64_t>(*last) == std::numeric_limits<std::int64_t>::max()
-                                        ? size
-                                        : static_cast<std::uint64_t>(*last) + 1);
+  const auto until = std::min(
+      size, static_cast<std::uint64_t>(*last) == std::numeric_limits<std::int64_t>::max() ? size : static_cast<std::uint64_t>(*last) + 1);
   return Range{start, until - start, true};
 }
 
@@ -97,7 +94,9 @@ class Conversation {
   }
 
  private:
-  Result<void> refuse(int status, std::string_view why) { return stream_.respond(status, {{"Content-Type", "text/plain"}}, fmt::format("{}\n", why)); }
+  Result<void> refuse(int status, std::string_view why) {
+    return stream_.respond(status, {{"Content-Type", "text/plain"}}, fmt::format("{}\n", why));
+  }
 
   Result<void> list() {
     auto files = files_.list(place_.kind);
@@ -155,7 +154,8 @@ class Conversation {
     while (true) {
       SP_TRY(const auto piece, stream_.readBody(kReceive));
       if (piece.empty()) break;
-      if (auto written = upload->write(piece); !written) return refuse(written.error().code == "os.full" ? 507 : 500, written.error().message);
+      if (auto written = upload->write(piece); !written)
+        return refuse(written.error().code == "os.full" ? 507 : 500, written.error().message);
       if (place_.kind == FileKind::data) access_.moved(grant_, piece.size(), 0);
     }
     if (upload->hash() != place_.id) return refuse(400, "the SHA-256 of the body is not the file's name");
@@ -207,7 +207,8 @@ void VaultHttp::serve(AgentHttpStream& stream) {
   const auto grant = access_.admit(stream.agent(), credential->first, credential->second);
   // One answer for a wrong secret, a closed job and another agent: who is not admitted learns nothing.
   if (!grant) return answer(401, "this credential is not valid here\n");
-  if (grant->vault != place->vault || grant->repository != place->repository) return answer(403, "this credential is for another repository\n");
+  if (grant->vault != place->vault || grant->repository != place->repository)
+    return answer(403, "this credential is for another repository\n");
   Conversation conversation(stream, access_, *grant, directory_, *place);
   if (auto done = conversation.run(); !done) log::debug("vault request broken off", {{"job", grant->job}, {"error", done.error().text()}});
 }

@@ -3,9 +3,9 @@
 #include <charconv>
 #include <cmath>
 
+#include <fmt/format.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/parser.hpp>
-#include <fmt/format.h>
 
 namespace sp::json {
 namespace {
@@ -177,9 +177,7 @@ std::string_view kindName(const Value& value) {
   return "value";
 }
 
-std::string Reader::pathOf(std::string_view key) const {
-  return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
-}
+std::string Reader::pathOf(std::string_view key) const { return path_.empty() ? std::string(key) : path_ + "." + std::string(key); }
 
 const Value* Reader::take(std::string_view key, bool required) {
   asked_.emplace_back(key);

@@ -16,7 +16,8 @@ Result<Arn> Arn::parse(std::string_view text) {
     return fail("arn.format", fmt::format("'{}' is not an ARN (arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE)", text.substr(0, 256)));
   std::size_t resource_at = 0;
   for (std::size_t i = 0; i < 5; ++i) resource_at += parts[i].size() + 1;
-  return Arn{std::string(parts[1]), std::string(parts[2]), std::string(parts[3]), std::string(parts[4]), std::string(text.substr(resource_at))};
+  return Arn{std::string(parts[1]), std::string(parts[2]), std::string(parts[3]), std::string(parts[4]),
+             std::string(text.substr(resource_at))};
 }
 
 std::string Arn::text() const { return fmt::format("arn:{}:{}:{}:{}:{}", partition, service, region, account, resource); }

@@ -10,9 +10,12 @@ struct StateName {
   std::string_view name;
 };
 constexpr std::array kStates = {
-    StateName{InstanceState::pending, "pending"},           StateName{InstanceState::running, "running"},
-    StateName{InstanceState::shuttingDown, "shutting-down"}, StateName{InstanceState::terminated, "terminated"},
-    StateName{InstanceState::stopping, "stopping"},         StateName{InstanceState::stopped, "stopped"},
+    StateName{InstanceState::pending, "pending"},
+    StateName{InstanceState::running, "running"},
+    StateName{InstanceState::shuttingDown, "shutting-down"},
+    StateName{InstanceState::terminated, "terminated"},
+    StateName{InstanceState::stopping, "stopping"},
+    StateName{InstanceState::stopped, "stopped"},
 };
 
 }  // namespace

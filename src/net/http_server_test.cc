@@ -164,8 +164,11 @@ TEST_F(HttpServerTest, ContinueIsSentOnlyIfTheHeadIsGood) {
 TEST_F(HttpServerTest, ContinueIsSentEvenIfTheBodyIsThereOrEmpty) {
   startServer();
   const std::string expects = " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ";
-  const auto got = exchange("PUT /a" + expects + "2\r\n\r\nokPUT /b" + expects + "0\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  EXPECT_THAT(got, ::testing::MatchesRegex("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK(.|\n)*HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK(.|\n)*GET /c(.|\n)*"));
+  const auto got =
+      exchange("PUT /a" + expects + "2\r\n\r\nokPUT /b" + expects + "0\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(got,
+              ::testing::MatchesRegex(
+                  "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK(.|\n)*HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK(.|\n)*GET /c(.|\n)*"));
   const auto early = exchange("PUT /early" + expects + "2\r\n\r\nok");
   EXPECT_THAT(early, ::testing::StartsWith("HTTP/1.1 403 Forbidden\r\n"));
   EXPECT_THAT(early, HasSubstr("Connection: close"));

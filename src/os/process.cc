@@ -23,9 +23,7 @@ namespace {
 
 constexpr std::size_t kOutputLimit = 16U << 20U;
 
-std::chrono::steady_clock::time_point deadlineAfter(std::chrono::milliseconds limit) {
-  return std::chrono::steady_clock::now() + limit;
-}
+std::chrono::steady_clock::time_point deadlineAfter(std::chrono::milliseconds limit) { return std::chrono::steady_clock::now() + limit; }
 
 int pollTimeout(std::chrono::milliseconds limit, std::chrono::steady_clock::time_point deadline) {
   if (limit.count() < 0) return -1;

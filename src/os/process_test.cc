@@ -61,8 +61,9 @@ TEST(Process, PassedDescriptorsMayCross) {
   auto b = makePipe();
   ASSERT_TRUE(a && b);
   // Each under the other's number: only right if the moves do not overwrite each other.
-  const auto child = spawn({.argv = {"sh", "-c", "echo to-a >&" + std::to_string(b->write.get()) + "; echo to-b >&" + std::to_string(a->write.get())},
-                            .pass = {{a->write.get(), b->write.get()}, {b->write.get(), a->write.get()}}});
+  const auto child =
+      spawn({.argv = {"sh", "-c", "echo to-a >&" + std::to_string(b->write.get()) + "; echo to-b >&" + std::to_string(a->write.get())},
+             .pass = {{a->write.get(), b->write.get()}, {b->write.get(), a->write.get()}}});
   ASSERT_TRUE(child);
   const auto status = child->wait();
   ASSERT_TRUE(status && *status);

@@ -34,7 +34,8 @@ class CommandFiles {
   };
   /// Where a step's output goes (`stream`: "stdout" or "stderr"). "files.forbidden" as above, or the command asked for no
   /// output in S3.
-  virtual Result<std::unique_ptr<Sink>> output(std::string_view command, std::string_view agent, std::string_view step, std::string_view stream) = 0;
+  virtual Result<std::unique_ptr<Sink>> output(std::string_view command, std::string_view agent, std::string_view step,
+                                               std::string_view stream) = 0;
 };
 
 }  // namespace sp::runtime

@@ -89,7 +89,8 @@ engine::Inputs ExecutionRuntime::inputs(store::Txn& txn) {
 bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
   auto definition = definitionFor(txn, spec.definition);
   SP_ASSERT(definition != nullptr);
-  engine::Identity identity{spec.arn, spec.name, spec.machine_arn, spec.machine_name, spec.role_arn, spec.definition, txn.now(), spec.unlimited};
+  engine::Identity identity{spec.arn,      spec.name,       spec.machine_arn, spec.machine_name,
+                            spec.role_arn, spec.definition, txn.now(),        spec.unlimited};
   const auto limits = limitsOf(identity);
   auto state = engine::initialState(std::move(identity), engine::Payload::fromText(spec.input));
   auto transition = engine::step(*definition, std::move(state), engine::Start{}, inputs(txn), limits);

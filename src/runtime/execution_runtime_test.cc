@@ -36,7 +36,8 @@ class Tasks final : public TaskPort {
 
 class RuntimeTest : public testing::Test {
  protected:
-  RuntimeTest() : directory_(std::filesystem::temp_directory_path() / ("sp-runtime-" + std::to_string(getpid()))), random_(1), clock_(kStart) {
+  RuntimeTest()
+      : directory_(std::filesystem::temp_directory_path() / ("sp-runtime-" + std::to_string(getpid()))), random_(1), clock_(kStart) {
     std::filesystem::create_directories(directory_);
     boot();
   }
@@ -134,11 +135,12 @@ class RuntimeTest : public testing::Test {
 std::string task(std::string_view kind, std::string_view next) {
   return fmt::format(R"({{"Type":"Task","Resource":"arn:aws:states:::test:{}",{}}})", kind, next);
 }
-const std::string kAll = fmt::format(R"({{"StartAt":"A","States":{{"A":{},"B":{{"Type":"Wait","Seconds":5,"Next":"C"}},"C":{{"Type":"Parallel","Next":"D","Branches":[
+const std::string kAll = fmt::format(
+    R"({{"StartAt":"A","States":{{"A":{},"B":{{"Type":"Wait","Seconds":5,"Next":"C"}},"C":{{"Type":"Parallel","Next":"D","Branches":[
   {{"StartAt":"E","States":{{"E":{}}}}},{{"StartAt":"F","States":{{"F":{}}}}}]}},
   "D":{{"Type":"Task","Resource":"arn:aws:states:::test:fail","Retry":[{{"ErrorEquals":["Test.Error"],"MaxAttempts":2}}],"Catch":[{{"ErrorEquals":["States.ALL"],"Next":"G"}}],"End":true}},
   "G":{{"Type":"Succeed"}}}}}})",
-                                     task("later", R"("Next":"B")"), task("later", R"("End":true)"), task("now", R"("End":true)"));
+    task("later", R"("Next":"B")"), task("later", R"("End":true)"), task("now", R"("End":true)"));
 
 TEST_F(RuntimeTest, OneThatEndsAtOnceIsWrittenAsEnded) {
   startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Result":7,"End":true}}})");

@@ -156,7 +156,7 @@ class FileBlobStore final : public BlobStore {
     auto path = layout_.pathOf(id);
     os::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return failErrno(errno == ENOENT ? "blob.missing" : "blob.io", "cannot open " + path, errno);
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd.get(), &status) != 0) return failErrno("blob.io", "cannot stat " + path, errno);
     return std::make_unique<FileReader>(std::move(path), std::move(fd), static_cast<std::uint64_t>(status.st_size));
   }
@@ -164,8 +164,7 @@ class FileBlobStore final : public BlobStore {
   void remove(std::string_view id) override {
     if (!isId(id)) return;
     const auto path = layout_.pathOf(id);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-      log::warn("a blob could not be removed", {{"path", path}, {"errno", errno}});
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) log::warn("a blob could not be removed", {{"path", path}, {"errno", errno}});
   }
 
   void sweep(const std::function<bool(std::string_view id)>& used) override {

@@ -38,7 +38,10 @@ class StoreTest : public testing::Test {
 };
 
 TEST_F(StoreTest, RecordsSurviveReopening) {
-  run([](Txn& t) { t.records().put("role", "a", "{}"); return true; });
+  run([](Txn& t) {
+    t.records().put("role", "a", "{}");
+    return true;
+  });
   reopen();
   run([](Txn& t) {
     EXPECT_EQ(t.records().get("role", "a"), "{}");
@@ -50,13 +53,24 @@ TEST_F(StoreTest, RecordsSurviveReopening) {
 
 TEST_F(StoreTest, AFailedJobLeavesNothingAndTheOthersStay) {
   int told = 0;
-  const auto good = [&](Txn& t) { t.records().put("k", "good", "1"); t.afterCommit([&] { ++told; }); return true; };
-  const auto bad = [&](Txn& t) { t.records().put("k", "bad", "1"); t.afterCommit([&] { told += 100; }); return false; };
+  const auto good = [&](Txn& t) {
+    t.records().put("k", "good", "1");
+    t.afterCommit([&] { ++told; });
+    return true;
+  };
+  const auto bad = [&](Txn& t) {
+    t.records().put("k", "bad", "1");
+    t.afterCommit([&] { told += 100; });
+    return false;
+  };
   const auto outcome = store_->run({good, bad, good}, fromMicros(0));
   ASSERT_TRUE(outcome);
   EXPECT_EQ(*outcome, (std::vector<bool>{true, false, true}));
   EXPECT_EQ(told, 2);
-  run([](Txn& t) { EXPECT_EQ(t.records().scan("k", "", "", 10).size(), 1U); return true; });
+  run([](Txn& t) {
+    EXPECT_EQ(t.records().scan("k", "", "", 10).size(), 1U);
+    return true;
+  });
 }
 
 TEST_F(StoreTest, ScansGoBothWaysInByteOrder) {

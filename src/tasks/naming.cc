@@ -22,26 +22,41 @@ struct Renamed {
 };
 
 // EC2's query names of what the SDK calls otherwise.
-constexpr std::array kEc2Input = {
-    Renamed{"ExecutableUsers", "ExecutableBy"}, Renamed{"Filters", "Filter"},           Renamed{"ImageIds", "ImageId"},
-    Renamed{"InstanceIds", "InstanceId"},       Renamed{"Owners", "Owner"},             Renamed{"RegionNames", "RegionName"},
-    Renamed{"Resources", "ResourceId"},         Renamed{"SecurityGroupIds", "SecurityGroupId"},
-    Renamed{"TagSpecifications", "TagSpecification"},                                   Renamed{"Tags", "Tag"},
-    Renamed{"Values", "Value"},                 Renamed{"ZoneIds", "ZoneId"},           Renamed{"ZoneNames", "ZoneName"},
-    Renamed{"BlockDeviceMappings", "BlockDeviceMapping"}};
+constexpr std::array kEc2Input = {Renamed{"ExecutableUsers", "ExecutableBy"},
+                                  Renamed{"Filters", "Filter"},
+                                  Renamed{"ImageIds", "ImageId"},
+                                  Renamed{"InstanceIds", "InstanceId"},
+                                  Renamed{"Owners", "Owner"},
+                                  Renamed{"RegionNames", "RegionName"},
+                                  Renamed{"Resources", "ResourceId"},
+                                  Renamed{"SecurityGroupIds", "SecurityGroupId"},
+                                  Renamed{"TagSpecifications", "TagSpecification"},
+                                  Renamed{"Tags", "Tag"},
+                                  Renamed{"Values", "Value"},
+                                  Renamed{"ZoneIds", "ZoneId"},
+                                  Renamed{"ZoneNames", "ZoneName"},
+                                  Renamed{"BlockDeviceMappings", "BlockDeviceMapping"}};
 
 // EC2's XML names whose SDK name is not just capitalised.
-constexpr std::array kEc2Output = {
-    Renamed{"availabilityZoneInfo", "AvailabilityZones"}, Renamed{"blockDeviceMapping", "BlockDeviceMappings"},
-    Renamed{"dnsName", "PublicDnsName"},                  Renamed{"eventsSet", "Events"},
-    Renamed{"imageOwnerId", "OwnerId"},                   Renamed{"imageState", "State"},
-    Renamed{"imagesSet", "Images"},                       Renamed{"instanceStatusSet", "InstanceStatuses"},
-    Renamed{"instancesSet", "Instances"},                 Renamed{"ipAddress", "PublicIpAddress"},
-    Renamed{"isPublic", "Public"},                        Renamed{"messageSet", "Messages"},
-    Renamed{"networkInterfaceSet", "NetworkInterfaces"},  Renamed{"reason", "StateTransitionReason"},
-    Renamed{"regionEndpoint", "Endpoint"},                Renamed{"regionInfo", "Regions"},
-    Renamed{"reservationSet", "Reservations"},            Renamed{"tagSet", "Tags"},
-    Renamed{"zoneState", "State"}};
+constexpr std::array kEc2Output = {Renamed{"availabilityZoneInfo", "AvailabilityZones"},
+                                   Renamed{"blockDeviceMapping", "BlockDeviceMappings"},
+                                   Renamed{"dnsName", "PublicDnsName"},
+                                   Renamed{"eventsSet", "Events"},
+                                   Renamed{"imageOwnerId", "OwnerId"},
+                                   Renamed{"imageState", "State"},
+                                   Renamed{"imagesSet", "Images"},
+                                   Renamed{"instanceStatusSet", "InstanceStatuses"},
+                                   Renamed{"instancesSet", "Instances"},
+                                   Renamed{"ipAddress", "PublicIpAddress"},
+                                   Renamed{"isPublic", "Public"},
+                                   Renamed{"messageSet", "Messages"},
+                                   Renamed{"networkInterfaceSet", "NetworkInterfaces"},
+                                   Renamed{"reason", "StateTransitionReason"},
+                                   Renamed{"regionEndpoint", "Endpoint"},
+                                   Renamed{"regionInfo", "Regions"},
+                                   Renamed{"reservationSet", "Reservations"},
+                                   Renamed{"tagSet", "Tags"},
+                                   Renamed{"zoneState", "State"}};
 
 struct ServiceName {
   /// As a resource writes it.
@@ -50,10 +65,10 @@ struct ServiceName {
   /// As errors and causes write it.
   std::string_view shown;
 };
-constexpr std::array kServices = {ServiceName{"sfn", "states", "Sfn"},    ServiceName{"dynamodb", "dynamodb", "DynamoDb"},
-                                  ServiceName{"ec2", "ec2", "Ec2"},       ServiceName{"ssm", "ssm", "Ssm"},
+constexpr std::array kServices = {ServiceName{"sfn", "states", "Sfn"},       ServiceName{"dynamodb", "dynamodb", "DynamoDb"},
+                                  ServiceName{"ec2", "ec2", "Ec2"},          ServiceName{"ssm", "ssm", "Ssm"},
                                   ServiceName{"backup", "backup", "Backup"}, ServiceName{"iam", "iam", "Iam"},
-                                  ServiceName{"sts", "sts", "Sts"},       ServiceName{"stillpoint", "stillpoint", "Stillpoint"}};
+                                  ServiceName{"sts", "sts", "Sts"},          ServiceName{"stillpoint", "stillpoint", "Stillpoint"}};
 
 std::string_view shownName(std::string_view signing_name) {
   for (const auto& service : kServices)
@@ -154,7 +169,8 @@ json::Value result(std::string_view signing_name, std::string_view operation, st
     return out;
   }
   if (!value.is_object()) {
-    if (value.is_number() && isTime(parent)) return json::Value(toIso8601Millis(fromMicros(static_cast<std::int64_t>(value.to_number<double>() * 1e6))));
+    if (value.is_number() && isTime(parent))
+      return json::Value(toIso8601Millis(fromMicros(static_cast<std::int64_t>(value.to_number<double>() * 1e6))));
     return value;
   }
   json::Object out;
@@ -162,7 +178,8 @@ json::Value result(std::string_view signing_name, std::string_view operation, st
     const std::string_view key = member.key();
     // Names that callers chose (parameters of a command, options of a job, tags) are data, not members.
     const bool chosen = parent == "Parameters" || parent == "BackupOptions" || parent == "RecoveryPointTags" || parent == "Metadata";
-    out[chosen ? std::string(key) : outputName(signing_name, operation, parent, key)] = result(signing_name, operation, key, member.value());
+    out[chosen ? std::string(key) : outputName(signing_name, operation, parent, key)] =
+        result(signing_name, operation, key, member.value());
   }
   return out;
 }
@@ -234,14 +251,15 @@ TaskError sdkError(std::string_view signing_name, const aws::ApiError& error, st
 TaskError dynamoError(const aws::ApiError& error, std::string_view request_id) {
   const bool own = error.code != "ValidationException" && error.status < 500;
   return {own ? "DynamoDB." + error.code : "DynamoDB.AmazonDynamoDBException",
-          fmt::format("{} (Service: AmazonDynamoDBv2; Status Code: {}; Error Code: {}; Request ID: {}; Proxy: null)", error.message, error.status, error.code,
-                      request_id)};
+          fmt::format("{} (Service: AmazonDynamoDBv2; Status Code: {}; Error Code: {}; Request ID: {}; Proxy: null)", error.message,
+                      error.status, error.code, request_id)};
 }
 
 json::Object dynamoInput(const json::Object& parameters) {
   auto out = parameters;
   for (const std::string_view name : {"Item", "Key", "ExpressionAttributeValues"})
-    if (const auto found = out.find(name); found != out.end() && found->value().is_object()) found->value() = attributes(found->value().get_object());
+    if (const auto found = out.find(name); found != out.end() && found->value().is_object())
+      found->value() = attributes(found->value().get_object());
   return out;
 }
 

@@ -17,24 +17,32 @@ TEST(Naming, ResourcesAreTakenApart) {
   ASSERT_TRUE(sync);
   EXPECT_TRUE(sync->sync && !sync->sdk);
   EXPECT_EQ(sync->action, "sendCommand");
-  for (const char* bad : {"", "arn:aws:lambda:us-east-1:0:function:f", "arn:aws:states:::dynamodb", "arn:aws:states:::a:b:c", "arn:aws:states:::aws-sdk::x"})
+  for (const char* bad :
+       {"", "arn:aws:lambda:us-east-1:0:function:f", "arn:aws:states:::dynamodb", "arn:aws:states:::a:b:c", "arn:aws:states:::aws-sdk::x"})
     EXPECT_FALSE(parseResource(bad)) << bad;
 }
 
 TEST(Naming, Ec2SpeaksItsQueryNames) {
-  EXPECT_EQ(json::toText(toInput("ec2", object(R"({"InstanceIds":["i-1"],"Filters":[{"Name":"tag:a","Values":["b"]}],"MaxResults":5,"DryRun":true})"))),
+  EXPECT_EQ(json::toText(toInput(
+                "ec2", object(R"({"InstanceIds":["i-1"],"Filters":[{"Name":"tag:a","Values":["b"]}],"MaxResults":5,"DryRun":true})"))),
             R"({"InstanceId":["i-1"],"Filter":[{"Name":"tag:a","Value":["b"]}],"MaxResults":"5","DryRun":"true"})");
-  const auto out = toResult("ec2", "DescribeInstances",
-                            object(R"({"reservationSet":[{"groupSet":[],"instancesSet":[{"instanceId":"i-1","groupSet":[],"instanceState":{"code":16,"name":"running"},"tagSet":[{"key":"a"}]}]}]})"));
-  EXPECT_EQ(json::toText(out), R"({"Reservations":[{"Groups":[],"Instances":[{"InstanceId":"i-1","SecurityGroups":[],"State":{"Code":16,"Name":"running"},"Tags":[{"Key":"a"}]}]}]})");
+  const auto out = toResult(
+      "ec2", "DescribeInstances",
+      object(
+          R"({"reservationSet":[{"groupSet":[],"instancesSet":[{"instanceId":"i-1","groupSet":[],"instanceState":{"code":16,"name":"running"},"tagSet":[{"key":"a"}]}]}]})"));
+  EXPECT_EQ(
+      json::toText(out),
+      R"({"Reservations":[{"Groups":[],"Instances":[{"InstanceId":"i-1","SecurityGroups":[],"State":{"Code":16,"Name":"running"},"Tags":[{"Key":"a"}]}]}]})");
   EXPECT_EQ(json::toText(toResult("ec2", "StopInstances", object(R"({"instancesSet":[{"currentState":{"name":"stopping"}}]})"))),
             R"({"StoppingInstances":[{"CurrentState":{"Name":"stopping"}}]})");
-  EXPECT_EQ(json::toText(toResult("ec2", "DescribeInstanceStatus", object(R"({"instanceStatusSet":[{"instanceState":{"name":"running"}}]})"))),
-            R"({"InstanceStatuses":[{"InstanceState":{"Name":"running"}}]})");
+  EXPECT_EQ(
+      json::toText(toResult("ec2", "DescribeInstanceStatus", object(R"({"instanceStatusSet":[{"instanceState":{"name":"running"}}]})"))),
+      R"({"InstanceStatuses":[{"InstanceState":{"Name":"running"}}]})");
 }
 
 TEST(Naming, StepFunctionsTakesItsOwnNamesInLowerCaseAndDocumentsAsTexts) {
-  EXPECT_EQ(json::toText(toInput("states", object(R"({"StateMachineArn":"a","Input":{"X":1}})"))), R"({"stateMachineArn":"a","input":"{\"X\":1}"})");
+  EXPECT_EQ(json::toText(toInput("states", object(R"({"StateMachineArn":"a","Input":{"X":1}})"))),
+            R"({"stateMachineArn":"a","input":"{\"X\":1}"})");
   EXPECT_EQ(json::toText(toResult("states", "StartExecution", object(R"({"executionArn":"a","startDate":1700000000.5})"))),
             R"({"ExecutionArn":"a","StartDate":"2023-11-14T22:13:20.500Z"})");
 }

@@ -10,7 +10,8 @@ namespace sp::tasks {
 namespace {
 
 constexpr std::string_view kWait = "task_wait";
-constexpr std::array<std::string_view, 4> kSyncActions = {"ssm:sendCommand", "ec2:stopInstances", "ec2:startInstances", "backup:startBackupJob"};
+constexpr std::array<std::string_view, 4> kSyncActions = {"ssm:sendCommand", "ec2:stopInstances", "ec2:startInstances",
+                                                          "backup:startBackupJob"};
 constexpr std::array<std::string_view, 3> kDynamoActions = {"putItem", "getItem", "deleteItem"};
 
 bool isOneOf(const auto& list, std::string_view text) { return std::ranges::find(list, text) != list.end(); }
@@ -39,7 +40,8 @@ TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lan
     : context_(context), lanes_(lanes), commands_(commands), instances_(instances), jobs_(jobs) {
   commands.onCommandEnded([this](store::Txn& txn, const services::ssm::Command& command) { commandEnded(txn, command); });
   jobs.onEnded([this](store::Txn& txn, const services::backup::Job& job) { jobEnded(txn, job); });
-  instances.onSettled([this](store::Txn& txn, const Instance& instance, const std::string& error) { powerSettled(txn, instance.id, error); });
+  instances.onSettled(
+      [this](store::Txn& txn, const Instance& instance, const std::string& error) { powerSettled(txn, instance.id, error); });
 }
 
 void TaskRegistry::serve(std::vector<aws::ServiceTable> tables) {
@@ -71,8 +73,9 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
   }
   if (!resource->sdk && resource->service == "stillpoint") return lanes_.start(txn, request);
   if (!request.parameters.is_object()) {
-    executions_->taskFailed(txn, request.token, "States.Runtime",
-                            fmt::format("The Parameters '{}' could not be used to start the Task: they must be an object", json::toText(request.parameters)));
+    executions_->taskFailed(
+        txn, request.token, "States.Runtime",
+        fmt::format("The Parameters '{}' could not be used to start the Task: they must be an object", json::toText(request.parameters)));
     return;
   }
   if (resource->sync) return startSync(txn, request, *resource);
@@ -143,7 +146,8 @@ void TaskRegistry::startSync(store::Txn& txn, const runtime::TaskRequest& reques
     return;
   }
   json::Array instances;
-  if (const auto* ids = json::find(request.parameters.get_object(), "InstanceIds"); ids != nullptr && ids->is_array()) instances = ids->get_array();
+  if (const auto* ids = json::find(request.parameters.get_object(), "InstanceIds"); ids != nullptr && ids->is_array())
+    instances = ids->get_array();
   json::Object body;
   body["wanted"] = resource.action == "stopInstances" ? "stopped" : "running";
   body["instances"] = instances;

@@ -52,7 +52,9 @@ class Maker {
     json::Array rules;
     // The neighbour must be led to, any later one may be.
     rules.push_back(json::Object{{"Variable", "$.n"}, {"NumericGreaterThan", chance_.below(10)}, {"Next", fmt::format("S{}", at + 1)}});
-    return {{"Type", "Choice"}, {"Choices", std::move(rules)}, {"Default", fmt::format("S{}", at + 1 + static_cast<int>(chance_.below(static_cast<std::uint64_t>(left))))}};
+    return {{"Type", "Choice"},
+            {"Choices", std::move(rules)},
+            {"Default", fmt::format("S{}", at + 1 + static_cast<int>(chance_.below(static_cast<std::uint64_t>(left))))}};
   }
 
   json::Object task(int at) {
@@ -113,9 +115,7 @@ class Oracle {
  public:
   explicit Oracle(std::uint64_t seed) : seed_(seed) {}
 
-  Results scope(const json::Object& graph, const json::Value& input) {
-    return from(graph, json::textOr(graph, "StartAt"), input);
-  }
+  Results scope(const json::Object& graph, const json::Value& input) { return from(graph, json::textOr(graph, "StartAt"), input); }
 
  private:
   static void add(Results& all, Result one) {

@@ -12,18 +12,25 @@ class Records final : public store::RecordTable {
     const auto found = data_->records.find({std::string(kind), std::string(key)});
     return found == data_->records.end() ? std::nullopt : std::optional(found->second);
   }
-  void put(std::string_view kind, std::string_view key, std::string_view body) override { data_->records[{std::string(kind), std::string(key)}] = body; }
-  bool erase(std::string_view kind, std::string_view key) override { return data_->records.erase({std::string(kind), std::string(key)}) > 0; }
+  void put(std::string_view kind, std::string_view key, std::string_view body) override {
+    data_->records[{std::string(kind), std::string(key)}] = body;
+  }
+  bool erase(std::string_view kind, std::string_view key) override {
+    return data_->records.erase({std::string(kind), std::string(key)}) > 0;
+  }
   std::vector<store::Record> scan(std::string_view kind, std::string_view prefix, std::string_view after, std::size_t limit) override {
     std::vector<store::Record> found;
     for (const auto& [name, body] : data_->records)
-      if (name.first == kind && name.second.starts_with(prefix) && name.second > after && found.size() < limit) found.push_back({name.second, body});
+      if (name.first == kind && name.second.starts_with(prefix) && name.second > after && found.size() < limit)
+        found.push_back({name.second, body});
     return found;
   }
   // The engine uses none of these.
   std::vector<store::Record> scanBack(std::string_view, std::string_view, std::string_view, std::size_t) override { SP_ASSERT(false); }
   void index(std::string_view, std::string_view, std::string_view, std::string_view) override { SP_ASSERT(false); }
-  std::vector<store::Record> findBy(std::string_view, std::string_view, std::string_view, std::string_view, std::size_t) override { SP_ASSERT(false); }
+  std::vector<store::Record> findBy(std::string_view, std::string_view, std::string_view, std::string_view, std::size_t) override {
+    SP_ASSERT(false);
+  }
 
  private:
   Data*& data_;
@@ -78,7 +85,9 @@ class Executions final : public store::ExecutionTable {
     SP_ASSERT(place.status == "RUNNING");
     place.state = state;
   }
-  std::vector<store::ExecutionRow> list(std::string_view, std::string_view, std::optional<Position>, std::size_t) override { SP_ASSERT(false); }
+  std::vector<store::ExecutionRow> list(std::string_view, std::string_view, std::optional<Position>, std::size_t) override {
+    SP_ASSERT(false);
+  }
   std::vector<std::string> running() override {
     std::vector<std::string> arns;
     for (const auto& [arn, row] : data_->executions)

@@ -173,7 +173,8 @@ class World {
     for (const auto& [arn, row] : data_.executions) {
       const auto description = *json::parse(row.description);
       const auto& members = description.get_object();
-      report_.results[arn] = row.status == "SUCCEEDED" ? "SUCCEEDED " + json::textOr(members, "output") : row.status + " " + json::textOr(members, "error");
+      report_.results[arn] =
+          row.status == "SUCCEEDED" ? "SUCCEEDED " + json::textOr(members, "output") : row.status + " " + json::textOr(members, "error");
       if (!data_.records.contains({"ended", arn})) broken(arn + ": nobody was told of its end");
       std::int64_t id = 0;
       for (const auto& text : data_.history[arn]) {
@@ -209,7 +210,8 @@ void Tasks::start(store::Txn& txn, const runtime::TaskRequest& request) {
   const auto outcome = taskOutcome(world_.seed(), request.parameters, request.attempt);
   if (outcome.kind == TaskOutcome::Kind::silent) return txn.records().put("open", request.token, "silent");
   if (request.resource.ends_with(":later"))
-    return txn.records().put("open", request.token, json::toText(json::Object{{"parameters", request.parameters}, {"attempt", request.attempt}}));
+    return txn.records().put("open", request.token,
+                             json::toText(json::Object{{"parameters", request.parameters}, {"attempt", request.attempt}}));
   if (outcome.kind == TaskOutcome::Kind::succeeds) world_.runtime().taskSucceeded(txn, request.token, outcome.output);
   else world_.runtime().taskFailed(txn, request.token, outcome.error, "as it happens");
 }

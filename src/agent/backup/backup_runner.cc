@@ -46,7 +46,8 @@ class Reading final : public ResticListener {
   void tick(pid_t) override {
     if (!fresh_) return;
     fresh_ = false;
-    json::Object members{{"bytesDone", bytes_}, {"filesDone", files_}, {"message", fmt::format("Reading: {} of {} files.", files_, total_files_)}};
+    json::Object members{
+        {"bytesDone", bytes_}, {"filesDone", files_}, {"message", fmt::format("Reading: {} of {} files.", files_, total_files_)}};
     members["percent"] = percent_;
     members["bytesTotal"] = total_bytes_;
     members["filesTotal"] = total_files_;
@@ -145,7 +146,8 @@ json::Object BackupRunner::run(RequestContext& context) {
   }
   // restic itself passes over what is missing and exits 0.
   for (const auto& path : texts(request, "paths")) {
-    if (auto present = checkPresent(run.root, path); !present) return result("FAILED", "A path to back up is missing: " + present.error().message);
+    if (auto present = checkPresent(run.root, path); !present)
+      return result("FAILED", "A path to back up is missing: " + present.error().message);
     run.files += path;
     run.files.push_back('\0');
   }

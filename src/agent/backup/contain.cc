@@ -33,7 +33,8 @@ Result<void> enter(const std::string& root, const std::string& work) {
   if (::unshare(CLONE_NEWNS) != 0) return failErrno("contain.namespace", "cannot make a mount namespace", errno);
   SP_CHECK_OK(mountAt(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   for (const char* folder : {"/usr", "/proc", "/sys", "/dev"})
-    if (::mkdir((root + folder).c_str(), 0755) != 0 && errno != EEXIST) return failErrno("contain.folder", "cannot create " + root + folder, errno);
+    if (::mkdir((root + folder).c_str(), 0755) != 0 && errno != EEXIST)
+      return failErrno("contain.folder", "cannot create " + root + folder, errno);
   SP_CHECK_OK(bindReadOnly(root.c_str(), root));
   SP_CHECK_OK(bindReadOnly("/usr", root + "/usr"));
   SP_CHECK_OK(mountAt("/proc", root + "/proc", nullptr, MS_BIND | MS_REC, nullptr));

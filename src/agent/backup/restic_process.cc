@@ -151,18 +151,9 @@ Result<Started> start(const RequestContext& context, const ResticRun& run) {
   SP_CHECK_OK(os::makeDirectories(work + "/tmp"));
   const auto seen = run.root.empty() ? work : std::string(kContainedWork);
 
-  std::vector<std::string> command{"restic",
-                                   "--json",
-                                   "--repository-file",
-                                   fdPath(kRepositoryFd),
-                                   "--password-file",
-                                   fdPath(kKeyFd),
-                                   "--cacert",
-                                   fdPath(kCaFd),
-                                   "--tls-client-cert",
-                                   fdPath(kClientFd),
-                                   "--cache-dir",
-                                   seen + "/cache"};
+  std::vector<std::string> command{"restic",       "--json",       "--repository-file", fdPath(kRepositoryFd), "--password-file",
+                                   fdPath(kKeyFd), "--cacert",     fdPath(kCaFd),       "--tls-client-cert",   fdPath(kClientFd),
+                                   "--cache-dir",  seen + "/cache"};
   command.insert(command.end(), run.arguments.begin(), run.arguments.end());
   SP_TRY(auto out, os::makePipe());
   SP_TRY(auto err, os::makePipe());
@@ -172,7 +163,8 @@ Result<Started> start(const RequestContext& context, const ResticRun& run) {
                        "RESTIC_PROGRESS_FPS=4", "TMPDIR=" + seen + "/tmp"}};
   spec.stdout_fd = out.write.get();
   spec.stderr_fd = err.write.get();
-  spec.pass = {{repository.get(), kRepositoryFd}, {key.get(), kKeyFd}, {ca_fd.get(), kCaFd}, {client.get(), kClientFd}, {files.get(), kFilesFd}};
+  spec.pass = {
+      {repository.get(), kRepositoryFd}, {key.get(), kKeyFd}, {ca_fd.get(), kCaFd}, {client.get(), kClientFd}, {files.get(), kFilesFd}};
   spec.new_group = true;
   SP_TRY(auto process, os::spawn(spec));
   return Started{std::move(process), {std::move(out.read), ""}, {std::move(err.read), ""}};
@@ -194,7 +186,8 @@ Result<ResticOutcome> follow(const RequestContext& context, const ResticRun& run
   };
   while (!ended || started.out.fd || started.err.fd) {
     std::array<pollfd, 4> fds{pollfd{started.out.fd.get(), POLLIN, 0}, pollfd{started.err.fd.get(), POLLIN, 0},
-                              pollfd{ended ? -1 : started.process.pidfd(), POLLIN, 0}, pollfd{interrupted ? -1 : context.cancelFd(), POLLIN, 0}};
+                              pollfd{ended ? -1 : started.process.pidfd(), POLLIN, 0},
+                              pollfd{interrupted ? -1 : context.cancelFd(), POLLIN, 0}};
     const int got = ::poll(fds.data(), fds.size(), ended ? 0 : static_cast<int>(kTick.count()));
     if (got < 0 && errno != EINTR) return failErrno("restic.poll", "cannot wait for restic", errno);
     if (got == 0 && ended) break;
@@ -223,10 +216,12 @@ Result<ResticOutcome> follow(const RequestContext& context, const ResticRun& run
 }  // namespace
 
 ResticAccess ResticAccess::of(const json::Object& request) {
-  return {json::textOr(request, "repository"), json::textOr(request, "user"), json::textOr(request, "secret"), json::textOr(request, "key")};
+  return {json::textOr(request, "repository"), json::textOr(request, "user"), json::textOr(request, "secret"),
+          json::textOr(request, "key")};
 }
 
-Result<ResticOutcome> runRestic(const RequestContext& context, const ResticRun& run, ResticListener& listener, const std::function<void()>& waiting) {
+Result<ResticOutcome> runRestic(const RequestContext& context, const ResticRun& run, ResticListener& listener,
+                                const std::function<void()>& waiting) {
   Place place;
   while (!place.held) {
     if (context.cancelled()) return ResticOutcome{ResticEnd::cancelled, {}, ""};

@@ -56,7 +56,8 @@ inline constexpr std::string_view kFilesArgument = "/proc/self/fd/7";
 
 /// Runs restic to its end. At most as many at once as this host has cores: `waiting` is called about once a second while
 /// others run. Errors: "restic.…" when it could not be started.
-Result<ResticOutcome> runRestic(const RequestContext& context, const ResticRun& run, ResticListener& listener, const std::function<void()>& waiting);
+Result<ResticOutcome> runRestic(const RequestContext& context, const ResticRun& run, ResticListener& listener,
+                                const std::function<void()>& waiting);
 
 /// Text that may go into a JSON message: bytes that are no UTF-8 become '?'.
 std::string plainText(std::string_view text);

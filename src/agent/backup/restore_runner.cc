@@ -86,7 +86,8 @@ std::string restoreAside(RequestContext& context, const std::string& aside, bool
   }
   run.stall = std::chrono::milliseconds(json::intOr(request, "stallMs", 600'000));
   Writing writing(context, json::intOr(request, "size", 0));
-  const auto outcome = runRestic(context, run, writing, [&] { context.progress({{"message", "Waiting for other jobs on this host."}, {"waiting", true}}); });
+  const auto outcome =
+      runRestic(context, run, writing, [&] { context.progress({{"message", "Waiting for other jobs on this host."}, {"waiting", true}}); });
   if (!outcome) return outcome.error().text();
   cancelled = outcome->end == ResticEnd::cancelled;
   if (cancelled) return "The restore was cancelled.";
@@ -114,7 +115,8 @@ json::Object RestoreRunner::run(RequestContext& context) {
   if (!json::boolOr(request, "inPlace", false) && !noted(context, "moving")) {
     const auto empty = isEmptyFolder(*target, name);
     if (!empty) return failed(empty.error());
-    if (!*empty) return result("FAILED", target_path + " is not empty: give an empty folder, or inPlace 'true' to restore over what is there.");
+    if (!*empty)
+      return result("FAILED", target_path + " is not empty: give an empty folder, or inPlace 'true' to restore over what is there.");
   }
   std::error_code ignored;
   if (!noted(context, "moving")) {

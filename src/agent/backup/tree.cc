@@ -62,14 +62,16 @@ Result<void> copyFolderFacts(const std::string& from, const std::string& to, con
   }
   SP_CHECK_OK(copyAttributes(from, to));
   const std::array<timespec, 2> times{facts.st_atim, facts.st_mtim};
-  if (::utimensat(AT_FDCWD, to.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) return failErrno("tree.move", "cannot set the times of " + to, errno);
+  if (::utimensat(AT_FDCWD, to.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
+    return failErrno("tree.move", "cannot set the times of " + to, errno);
   return {};
 }
 
 Result<std::vector<std::string>> namesIn(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) names.push_back(at->path().filename().string());
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    names.push_back(at->path().filename().string());
   if (error) return failErrno("tree.read", "cannot list " + folder, error.value());
   return names;
 }

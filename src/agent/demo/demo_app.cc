@@ -65,7 +65,9 @@ std::vector<std::string> asPostgres(std::vector<std::string> argv) {
   return out;
 }
 
-std::vector<std::string> psql() { return {tool("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", kSocketFolder, "-U", "postgres", "postgres"}; }
+std::vector<std::string> psql() {
+  return {tool("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", kSocketFolder, "-U", "postgres", "postgres"};
+}
 
 Result<void> mustSucceed(const std::vector<std::string>& argv, std::string_view input, const std::string& what) {
   SP_TRY(const auto output, os::run({.argv = argv, .cwd = "/"}, kInitPatience, input));
@@ -109,7 +111,8 @@ Result<void> Application::prepareFolders() {
   if (::chown(kSocketFolder, user->pw_uid, user->pw_gid) != 0 || ::chmod(kSocketFolder, 0775) != 0)
     return failErrno("demo.setup", fmt::format("cannot hand over {}", kSocketFolder), errno);
   const os::Fd log(::open(kLogFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-  if (!log || ::fchown(log.get(), user->pw_uid, user->pw_gid) != 0) return failErrno("demo.setup", fmt::format("cannot open {}", kLogFile), errno);
+  if (!log || ::fchown(log.get(), user->pw_uid, user->pw_gid) != 0)
+    return failErrno("demo.setup", fmt::format("cannot open {}", kLogFile), errno);
   return {};
 }
 
@@ -117,8 +120,9 @@ Result<void> Application::makeCluster() {
   std::error_code ignored;
   fs::remove_all(kPostgresData, ignored);
   // --no-sync: the fill that follows ends in a checkpoint, and until the ready mark the cluster is thrown away.
-  SP_CHECK_OK(mustSucceed(asPostgres({tool("initdb"), "-D", kPostgresData, "-U", "postgres", "-A", "peer", "-k", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"}), {},
-                          "initdb"));
+  SP_CHECK_OK(mustSucceed(asPostgres({tool("initdb"), "-D", kPostgresData, "-U", "postgres", "-A", "peer", "-k", "-E", "UTF8", "--locale=C",
+                                      "--no-sync", "--no-instructions"}),
+                          {}, "initdb"));
   const std::string data = kPostgresData;
   // The machine's root works as the database's superuser, over the unix socket only.
   for (const auto& [name, text] : {std::pair<const char*, const char*>{"postgresql.conf", kSettings},
@@ -146,7 +150,11 @@ Result<void> Application::startPostgres() {
   // The processes of this boot are all there are: the file is left from an earlier one, its number belongs to somebody else.
   ::unlink((std::string(kPostgresData) + "/postmaster.pid").c_str());
   const os::Fd log(::open(kLogFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-  SP_TRY(auto process, os::spawn({.argv = asPostgres({tool("postgres"), "-D", kPostgresData}), .cwd = "/", .stdout_fd = log.get(), .stderr_fd = log.get(), .new_session = true}));
+  SP_TRY(auto process, os::spawn({.argv = asPostgres({tool("postgres"), "-D", kPostgresData}),
+                                  .cwd = "/",
+                                  .stdout_fd = log.get(),
+                                  .stderr_fd = log.get(),
+                                  .new_session = true}));
   postgres_ = std::move(process);
   return awaitReady();
 }
@@ -157,7 +165,8 @@ Result<void> Application::awaitReady() const {
   while (std::chrono::steady_clock::now() < deadline) {
     const auto text = os::readFile(path, 4096);
     if (text && text->find("ready") != std::string::npos) return {};
-    if (os::waitEither(postgres_->pidfd(), stop_fd_, milliseconds(5)) != 0) return fail("demo.postgres", "PostgreSQL did not start; see /var/log/postgresql.log");
+    if (os::waitEither(postgres_->pidfd(), stop_fd_, milliseconds(5)) != 0)
+      return fail("demo.postgres", "PostgreSQL did not start; see /var/log/postgresql.log");
   }
   return fail("demo.postgres", "PostgreSQL was not ready in time; see /var/log/postgresql.log");
 }
@@ -165,7 +174,9 @@ Result<void> Application::awaitReady() const {
 Result<void> Application::fill() {
   SP_CHECK_OK(mustSucceed(psql(), kDemoSchema, "demo schema"));
   auto copy = psql();
-  copy.insert(copy.end() - 1, {"-1", "-c", kBallastTable, "-c", fmt::format("\\copy demo.ballast FROM PROGRAM '{} demo-ballast {}' (FORMAT binary)", os::ownProgram(), ballastBytes())});
+  copy.insert(copy.end() - 1,
+              {"-1", "-c", kBallastTable, "-c",
+               fmt::format("\\copy demo.ballast FROM PROGRAM '{} demo-ballast {}' (FORMAT binary)", os::ownProgram(), ballastBytes())});
   SP_CHECK_OK(mustSucceed(copy, {}, "demo data"));
   SP_CHECK_OK(mustSucceed(psql(), "SELECT demo.append('write', 'first'); CHECKPOINT;", "first row"));
   return os::writeFileDurably(kReadyMark, "");
@@ -178,8 +189,7 @@ Result<void> Application::keepWriting() {
     SP_TRY(auto writer, os::spawn({.argv = argv, .cwd = "/", .stdout_fd = 1, .stderr_fd = 2, .new_session = true}));
     writer_ = std::move(writer);
     std::array<pollfd, 3> fds{pollfd{stop_fd_, POLLIN, 0}, pollfd{postgres_->pidfd(), POLLIN, 0}, pollfd{writer_->pidfd(), POLLIN, 0}};
-    while (::poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {
-    }
+    while (::poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {}
     if (fds[0].revents != 0) return {};
     writer_->signal(SIGKILL);
     (void)writer_->wait();

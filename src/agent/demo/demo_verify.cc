@@ -97,14 +97,16 @@ Result<void> Verification::copy() {
   scratch_ = scratch;
   SP_TRY(const auto copied, os::run({.argv = {"cp", "-a", "--reflink=auto", "--", data_, scratch_ + "/data"}}, kPatience));
   if (!copied.status.ok()) return fail("verify.copy", fmt::format("cannot copy {}: {}", data_, trim(copied.err)));
-  for (const char* name : {"postgresql.conf", "pg_hba.conf", "postgresql.auto.conf", "postmaster.pid", "postmaster.opts"}) ::unlink((scratch_ + "/data/" + name).c_str());
+  for (const char* name : {"postgresql.conf", "pg_hba.conf", "postgresql.auto.conf", "postmaster.pid", "postmaster.opts"})
+    ::unlink((scratch_ + "/data/" + name).c_str());
   SP_CHECK_OK(os::writeFile(scratch_ + "/data/postgresql.conf", kSettings, 0644));
   SP_CHECK_OK(os::writeFile(scratch_ + "/data/pg_hba.conf", "local all all trust\n", 0644));
   if (::geteuid() != 0) return {};
   const auto* user = ::getpwnam("postgres");
   if (!user) return fail("verify.user", "this host has no user postgres: apt-get install postgresql-15");
   SP_TRY(const auto owned, os::run({.argv = {"chown", "-R", fmt::format("{}:{}", user->pw_uid, user->pw_gid), scratch_}}, kPatience));
-  if (!owned.status.ok() || ::chmod((scratch_ + "/data").c_str(), 0700) != 0) return fail("verify.copy", "cannot hand the copy to the user postgres");
+  if (!owned.status.ok() || ::chmod((scratch_ + "/data").c_str(), 0700) != 0)
+    return fail("verify.copy", "cannot hand the copy to the user postgres");
   return {};
 }
 
@@ -132,7 +134,11 @@ Result<bool> Verification::start() {
   const auto log_path = scratch_ + "/log";
   SP_CHECK_OK(os::writeFile(log_path, "", 0644));
   const os::Fd log_file(::open(log_path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-  SP_TRY(auto server, os::spawn({.argv = command({tool("postgres"), "-D", scratch_ + "/data", "-k", scratch_}), .cwd = scratch_, .stdout_fd = log_file.get(), .stderr_fd = log_file.get(), .new_session = true}));
+  SP_TRY(auto server, os::spawn({.argv = command({tool("postgres"), "-D", scratch_ + "/data", "-k", scratch_}),
+                                 .cwd = scratch_,
+                                 .stdout_fd = log_file.get(),
+                                 .stderr_fd = log_file.get(),
+                                 .new_session = true}));
   server_ = std::move(server);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   bool ready = false;
@@ -143,13 +149,15 @@ Result<bool> Verification::start() {
   const auto text = log();
   find(ready, "PostgreSQL starts on the files", ready ? "" : std::string(trim(text)));
   const bool recovered = text.find("not properly shut down") != std::string::npos || text.find("redo starts") != std::string::npos ||
-                         text.find("automatic recovery") != std::string::npos || text.find("database system was interrupted") != std::string::npos;
+                         text.find("automatic recovery") != std::string::npos ||
+                         text.find("database system was interrupted") != std::string::npos;
   if (ready) find(!recovered, "it starts without recovery", recovered ? "the log tells of recovery" : "");
   return ready;
 }
 
 Result<void> Verification::checkChains() {
-  SP_TRY(const auto said, say({tool("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", " ", "-h", scratch_, "-U", "postgres", "postgres"}, kDemoCheck));
+  SP_TRY(const auto said,
+         say({tool("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", " ", "-h", scratch_, "-U", "postgres", "postgres"}, kDemoCheck));
   const auto values = split(trim(said.out), ' ');
   if (!said.status.ok() || values.size() < 7) {
     find(false, "the chains can be read", std::string(trim(said.err)));
@@ -166,7 +174,8 @@ Result<void> Verification::checkChains() {
 void Verification::checkEnd(const std::vector<std::string_view>& values) {
   const auto hash = values.size() > 7 ? values[7] : std::string_view();
   const bool marked = values[6] == "marker";
-  find(marked, marked ? "the chains end at a marker" : "the chains do not end at a marker", fmt::format("last row {}, kind {}, hash {}", values[5], values[6], hash));
+  find(marked, marked ? "the chains end at a marker" : "the chains do not end at a marker",
+       fmt::format("last row {}, kind {}, hash {}", values[5], values[6], hash));
   if (!marker_.empty()) {
     const auto last = fmt::format("{}:{}", values[5], hash);
     find(last == marker_, "it is the pre-script's marker", last == marker_ ? marker_ : fmt::format("expected {}, found {}", marker_, last));
@@ -203,7 +212,9 @@ int demoVerify(int argc, char** argv) {
   while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
   const auto data = findData(directory);
   if (!data) {
-    std::fputs(fmt::format("stillpoint demo-verify: there is no PostgreSQL database in {} or {}{}\n", directory, directory, kPostgresData).c_str(), stderr);
+    std::fputs(
+        fmt::format("stillpoint demo-verify: there is no PostgreSQL database in {} or {}{}\n", directory, directory, kPostgresData).c_str(),
+        stderr);
     return 1;
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);

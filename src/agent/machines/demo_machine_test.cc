@@ -49,13 +49,19 @@ class DemoMachineTest : public ::testing::Test {
     return output ? std::move(*output) : os::Output{};
   }
   std::string sql(const std::string& statement) const {
-    return std::string(trim(inside(fmt::format("{}/psql -h /run/postgresql -U postgres -XAtqc \"{}\" postgres", kPostgresBin, statement)).out));
+    return std::string(
+        trim(inside(fmt::format("{}/psql -h /run/postgresql -U postgres -XAtqc \"{}\" postgres", kPostgresBin, statement)).out));
   }
   void boot() {
     const auto started = machine_.start();
     ASSERT_TRUE(started) << started.error().text();
-    ASSERT_TRUE(until([&] { return fs::exists(machine_.root() + kPostgresHome + "/first-boot-done") && sql("SELECT count(*) > 1 FROM demo.chain_a") == "t"; }, 60))
-        << os::readFile(machine_.root() + "/var/log/demo-app.log").value_or("") << os::readFile(machine_.root() + "/var/log/postgresql.log").value_or("");
+    ASSERT_TRUE(until(
+        [&] {
+          return fs::exists(machine_.root() + kPostgresHome + "/first-boot-done") && sql("SELECT count(*) > 1 FROM demo.chain_a") == "t";
+        },
+        60))
+        << os::readFile(machine_.root() + "/var/log/demo-app.log").value_or("")
+        << os::readFile(machine_.root() + "/var/log/postgresql.log").value_or("");
   }
   void stop() {
     const auto process = machine_.process();

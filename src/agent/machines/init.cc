@@ -41,7 +41,9 @@ struct Service {
 class Init {
  public:
   explicit Init(int signals) : signals_(signals) {}
-  void add(std::string name, std::vector<std::string> argv, std::string log) { services_.push_back({std::move(name), std::move(argv), std::move(log), {}, {}, {}}); }
+  void add(std::string name, std::vector<std::string> argv, std::string log) {
+    services_.push_back({std::move(name), std::move(argv), std::move(log), {}, {}, {}});
+  }
   /// Until SIGTERM or SIGINT.
   void keep();
   void shutDown();
@@ -71,7 +73,8 @@ void Init::startDue() {
   for (auto& service : services_) {
     if (service.process || service.next > now) continue;
     const os::Fd log(::open(service.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-    auto process = os::spawn({.argv = service.argv, .stdout_fd = log ? log.get() : 1, .stderr_fd = log ? log.get() : 2, .new_session = true});
+    auto process =
+        os::spawn({.argv = service.argv, .stdout_fd = log ? log.get() : 1, .stderr_fd = log ? log.get() : 2, .new_session = true});
     if (process) service.process = std::move(*process);
     else log::error("service not started", {{"service", service.name}, {"why", process.error().text()}});
     service.started = now;

@@ -29,9 +29,11 @@ namespace fs = std::filesystem;
 constexpr int kLockFd = 3;
 
 Result<void> bindMount(const std::string& from, const std::string& to, bool read_only) {
-  if (::mount(from.c_str(), to.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return failErrno("machine.mount", fmt::format("cannot bind {} to {}", from, to), errno);
+  if (::mount(from.c_str(), to.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
+    return failErrno("machine.mount", fmt::format("cannot bind {} to {}", from, to), errno);
   constexpr unsigned long kReadOnly = MS_REMOUNT | MS_BIND | MS_RDONLY;
-  if (read_only && ::mount(nullptr, to.c_str(), nullptr, kReadOnly, nullptr) != 0) return failErrno("machine.mount", "cannot make read-only " + to, errno);
+  if (read_only && ::mount(nullptr, to.c_str(), nullptr, kReadOnly, nullptr) != 0)
+    return failErrno("machine.mount", "cannot make read-only " + to, errno);
   return {};
 }
 
@@ -58,8 +60,10 @@ Result<void> makeDevices(const std::string& dev) {
     const char* name;
     const char* target;
   };
-  for (const auto& link : {Link{"fd", "/proc/self/fd"}, Link{"stdin", "/proc/self/fd/0"}, Link{"stdout", "/proc/self/fd/1"}, Link{"stderr", "/proc/self/fd/2"}})
-    if (::symlink(link.target, (dev + "/" + link.name).c_str()) != 0) return failErrno("machine.mount", fmt::format("cannot link {}/{}", dev, link.name), errno);
+  for (const auto& link : {Link{"fd", "/proc/self/fd"}, Link{"stdin", "/proc/self/fd/0"}, Link{"stdout", "/proc/self/fd/1"},
+                           Link{"stderr", "/proc/self/fd/2"}})
+    if (::symlink(link.target, (dev + "/" + link.name).c_str()) != 0)
+      return failErrno("machine.mount", fmt::format("cannot link {}/{}", dev, link.name), errno);
   const auto shm = dev + "/shm";
   if (::mkdir(shm.c_str(), 0777) != 0) return failErrno("machine.mount", "cannot create " + shm, errno);
   return mountNew("tmpfs", shm, MS_NOSUID | MS_NODEV, "mode=1777");
@@ -74,13 +78,16 @@ Result<os::Fd> detachProgram() {
 }
 
 Result<void> mountProgram(int tree, const std::string& to) {
-  if (::move_mount(tree, "", AT_FDCWD, to.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) return failErrno("machine.mount", "cannot mount this program at " + to, errno);
-  if (::mount(nullptr, to.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) return failErrno("machine.mount", "cannot make read-only " + to, errno);
+  if (::move_mount(tree, "", AT_FDCWD, to.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return failErrno("machine.mount", "cannot mount this program at " + to, errno);
+  if (::mount(nullptr, to.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0)
+    return failErrno("machine.mount", "cannot make read-only " + to, errno);
   return {};
 }
 
 Result<void> enterTree(const std::string& root, const std::string& hostname, int program) {
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failErrno("machine.mount", "cannot make mounts private", errno);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return failErrno("machine.mount", "cannot make mounts private", errno);
   if (::sethostname(hostname.c_str(), hostname.size()) != 0) return failErrno("machine.mount", "cannot set the host name", errno);
   SP_CHECK_OK(bindMount(root, root, false));
   SP_CHECK_OK(bindMount("/usr", root + "/usr", true));
@@ -89,7 +96,8 @@ Result<void> enterTree(const std::string& root, const std::string& hostname, int
   SP_CHECK_OK(mountNew("tmpfs", root + "/dev", MS_NOSUID, "mode=755,size=4m"));
   SP_CHECK_OK(mountNew("tmpfs", root + "/run", MS_NOSUID | MS_NODEV, "mode=755"));
   SP_CHECK_OK(makeDevices(root + "/dev"));
-  if (::chdir(root.c_str()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0) return failErrno("machine.mount", "cannot pivot to " + root, errno);
+  if (::chdir(root.c_str()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0)
+    return failErrno("machine.mount", "cannot pivot to " + root, errno);
   if (::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) return failErrno("machine.mount", "cannot leave the host's tree", errno);
   return {};
 }
@@ -103,8 +111,8 @@ Result<void> becomeInit() {
   ::dup2(console.get(), 2);
   ::fcntl(kLockFd, F_SETFD, 0);
   std::array<std::string, 2> arguments{"/opt/stillpoint", "machine-init"};
-  std::array<std::string, 4> environment{"PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-                                         "LANG=C.UTF-8", "TZ=UTC"};
+  std::array<std::string, 4> environment{"PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                         "HOME=/root", "LANG=C.UTF-8", "TZ=UTC"};
   std::array<char*, 3> argv{arguments[0].data(), arguments[1].data(), nullptr};
   std::array<char*, 5> envp{environment[0].data(), environment[1].data(), environment[2].data(), environment[3].data(), nullptr};
   ::execve(argv[0], argv.data(), envp.data());
@@ -141,7 +149,8 @@ Result<void> launch(const std::string& directory, const std::string& generation)
   const Machine machine(folder.parent_path(), folder.filename());
   SP_TRY(const auto spec, machine.spec());
   SP_TRY(const auto program, detachProgram());
-  if (::unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID) != 0) return failErrno("machine.namespaces", "cannot make namespaces", errno);
+  if (::unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID) != 0)
+    return failErrno("machine.namespaces", "cannot make namespaces", errno);
   SP_TRY(auto go, os::makePipe());
   SP_TRY(auto errors, os::makePipe());
   // A pid 1 never sees a signal that comes before it can take it, unless it is blocked: then it waits for machine-init.

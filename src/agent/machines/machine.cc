@@ -75,7 +75,9 @@ Result<void> Machine::create(const MachineSpec& spec, const std::vector<std::pai
     SP_CHECK_OK(os::makeDirectories(fs::path(full).parent_path()));
     SP_CHECK_OK(os::writeFile(full, content));
   }
-  SP_CHECK_OK(os::writeFile(aside + "/machine.json", json::toText(json::Object{{"image", spec.image}, {"hostname", spec.hostname}, {"dataBytes", spec.data_bytes}})));
+  SP_CHECK_OK(
+      os::writeFile(aside + "/machine.json",
+                    json::toText(json::Object{{"image", spec.image}, {"hostname", spec.hostname}, {"dataBytes", spec.data_bytes}})));
   // One syncfs instead of an fsync for each of its files.
   const os::Fd folder(::open(aside.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::syncfs(folder.get()) != 0) return failErrno("os.fsync", "cannot sync " + aside, errno);
@@ -180,7 +182,8 @@ std::vector<std::string> machineIds(const std::string& machines_dir) {
   std::vector<std::string> ids;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(machines_dir, ignored))
-    if (const auto name = entry.path().filename().string(); name.starts_with("i-") && Machine(machines_dir, name).exists()) ids.push_back(name);
+    if (const auto name = entry.path().filename().string(); name.starts_with("i-") && Machine(machines_dir, name).exists())
+      ids.push_back(name);
   std::ranges::sort(ids);
   return ids;
 }

@@ -71,7 +71,9 @@ class MachineTest : public ::testing::Test {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
       const auto pid = parseInt(entry.path().filename().string());
-      if (pid && os::processStartTime(static_cast<pid_t>(*pid)) != 0 && fs::read_symlink(entry.path() / "ns/pid", ignored).string() == space) out.push_back(static_cast<pid_t>(*pid));
+      if (pid && os::processStartTime(static_cast<pid_t>(*pid)) != 0 &&
+          fs::read_symlink(entry.path() / "ns/pid", ignored).string() == space)
+        out.push_back(static_cast<pid_t>(*pid));
     }
     return out;
   }
@@ -98,7 +100,9 @@ TEST_F(MachineTest, ABareMachineIsMadeRunsStopsAndIsRemoved) {
   // Its own host name, its own tree, no way to write to the host's programs.
   const auto enter = std::vector<std::string>{"nsenter", "-t", std::to_string(process->pid), "-m", "-u", "-p", "sh", "-c"};
   auto asking = enter;
-  asking.emplace_back("hostname; cat /etc/hostname; echo $$; touch /usr/x 2>&1 | grep -c Read-only; touch /opt/stillpoint/x /opt/x 2>/dev/null; ls /opt; test -c /dev/null && echo null");
+  asking.emplace_back(
+      "hostname; cat /etc/hostname; echo $$; touch /usr/x 2>&1 | grep -c Read-only; touch /opt/stillpoint/x /opt/x 2>/dev/null; ls /opt; "
+      "test -c /dev/null && echo null");
   const auto said = os::run({.argv = asking}, std::chrono::milliseconds(10'000));
   ASSERT_TRUE(said);
   EXPECT_TRUE(said->out.starts_with(std::string(kId) + "\n" + kId + "\n")) << said->out << said->err;
@@ -131,7 +135,9 @@ TEST_F(MachineTest, ItOutlivesTheAgentAndIsAdoptedByTheNext) {
   EXPECT_NE(os::processStartTime(pid), 0U) << "killing the agent must not touch the machine";
   agent_.start();
   const auto changed = [](const std::string& state) {
-    return [state](const json::Object& message) { return json::textOr(message, "type") == "power.changed" && json::textOr(message, "state") == state; };
+    return [state](const json::Object& message) {
+      return json::textOr(message, "type") == "power.changed" && json::textOr(message, "state") == state;
+    };
   };
   EXPECT_TRUE(agent_.await(changed("running"))) << "after each welcome the agent tells what it found";
   EXPECT_EQ(Machine(machines_, kId).process()->pid, pid);

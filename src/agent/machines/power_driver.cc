@@ -43,8 +43,8 @@ PowerDriver::PowerDriver(const Identity& identity, Outbox& outbox) : identity_(i
 }
 
 std::vector<std::string> PowerDriver::types() const {
-  return {std::string(agentwire::kPowerCreate), std::string(agentwire::kPowerStart), std::string(agentwire::kPowerStop), std::string(agentwire::kPowerReboot),
-          std::string(agentwire::kPowerDestroy)};
+  return {std::string(agentwire::kPowerCreate), std::string(agentwire::kPowerStart), std::string(agentwire::kPowerStop),
+          std::string(agentwire::kPowerReboot), std::string(agentwire::kPowerDestroy)};
 }
 
 std::mutex& PowerDriver::mutexOf(const std::string& id) {
@@ -55,7 +55,8 @@ std::mutex& PowerDriver::mutexOf(const std::string& id) {
 }
 
 json::Object PowerDriver::answer(const Machine& machine, const std::string& state, const std::string& error) const {
-  json::Object out{{"type", agentwire::kPowerResult}, {"instance", machine.id()}, {"state", state}, {"bootGeneration", machine.generation()}};
+  json::Object out{
+      {"type", agentwire::kPowerResult}, {"instance", machine.id()}, {"state", state}, {"bootGeneration", machine.generation()}};
   if (!error.empty()) out["error"] = error;
   return out;
 }
@@ -100,7 +101,8 @@ Result<std::string> PowerDriver::start(RequestContext& context, Machine& machine
   SP_CHECK_OK(writeEndpoint(machine));
   SP_TRY(const auto fresh, machine.start());
   if (fresh) log::info("machine started", {{"instance", machine.id()}, {"generation", machine.generation()}});
-  if (!machine.process()) return fail("machine.start", fmt::format("machine {} went down at once; see {}/var/log/console.log", machine.id(), machine.root()));
+  if (!machine.process())
+    return fail("machine.start", fmt::format("machine {} went down at once; see {}/var/log/console.log", machine.id(), machine.root()));
   watch(machine.id());
   return "running";
 }
@@ -113,10 +115,13 @@ Result<std::string> PowerDriver::stop(RequestContext& context, Machine& machine,
   os::signalPidfd(process->pidfd.get(), SIGTERM);
   failpoint::hit("agent.power.stopping");
   if (!awaitDown(*process, limit)) {
-    if (!force) return fail("machine.stop", fmt::format("machine {} did not shut down within {} ms; it still may, or stop it by force", machine.id(), limit.count()));
+    if (!force)
+      return fail("machine.stop",
+                  fmt::format("machine {} did not shut down within {} ms; it still may, or stop it by force", machine.id(), limit.count()));
     log::warn("machine killed", {{"instance", machine.id()}, {"after_ms", limit.count()}});
     os::signalPidfd(process->pidfd.get(), SIGKILL);
-    if (!awaitDown(*process, kKillPatience)) return fail("machine.stop", fmt::format("machine {} has processes that cannot be killed", machine.id()));
+    if (!awaitDown(*process, kKillPatience))
+      return fail("machine.stop", fmt::format("machine {} has processes that cannot be killed", machine.id()));
   }
   log::info("machine stopped", {{"instance", machine.id()}, {"generation", process->generation}});
   return "stopped";
@@ -137,7 +142,8 @@ Result<std::string> PowerDriver::destroy(RequestContext& context, Machine& machi
   if (const auto process = machine.process()) {
     // For good: its data goes too, so nothing is asked.
     os::signalPidfd(process->pidfd.get(), SIGKILL);
-    if (!awaitDown(*process, kKillPatience)) return fail("machine.stop", fmt::format("machine {} has processes that cannot be killed", machine.id()));
+    if (!awaitDown(*process, kKillPatience))
+      return fail("machine.stop", fmt::format("machine {} has processes that cannot be killed", machine.id()));
   }
   SP_CHECK_OK(machine.destroy());
   log::info("machine removed", {{"instance", machine.id()}});
@@ -154,7 +160,8 @@ Result<void> PowerDriver::writeEndpoint(const Machine& machine) const {
 void PowerDriver::tellAll() {
   for (const auto& id : machineIds(identity_.machinesDir())) {
     const Machine machine(identity_.machinesDir(), id);
-    if (auto written = writeEndpoint(machine); !written) log::warn("endpoint not written", {{"instance", id}, {"why", written.error().text()}});
+    if (auto written = writeEndpoint(machine); !written)
+      log::warn("endpoint not written", {{"instance", id}, {"why", written.error().text()}});
     // While a change is under way its answer tells.
     std::unique_lock lock(mutexOf(id), std::try_to_lock);
     if (lock) tell(machine, stateOf(machine));
@@ -162,7 +169,8 @@ void PowerDriver::tellAll() {
 }
 
 void PowerDriver::tell(const Machine& machine, const std::string& state) {
-  outbox_.send({{"type", agentwire::kPowerChanged}, {"instance", machine.id()}, {"state", state}, {"bootGeneration", machine.generation()}});
+  outbox_.send(
+      {{"type", agentwire::kPowerChanged}, {"instance", machine.id()}, {"state", state}, {"bootGeneration", machine.generation()}});
 }
 
 void PowerDriver::watch(const std::string& id) {

@@ -20,19 +20,27 @@ struct Folder {
   const char* path;
   unsigned mode;
 };
-constexpr std::array kFolders{Folder{"", 0755},     Folder{"dev", 0755},      Folder{"proc", 0555}, Folder{"sys", 0555},  Folder{"run", 0755},      Folder{"tmp", 01777},
-                              Folder{"usr", 0755},  Folder{"opt", 0755},      Folder{"etc", 0755},  Folder{"home", 0755}, Folder{"root", 0700},     Folder{"mnt", 0755},
-                              Folder{"srv", 0755},  Folder{"var", 0755},      Folder{"var/lib", 0755}, Folder{"var/log", 0755}, Folder{"var/cache", 0755}, Folder{"var/tmp", 01777}};
+constexpr std::array kFolders{Folder{"", 0755},          Folder{"dev", 0755},     Folder{"proc", 0555},    Folder{"sys", 0555},
+                              Folder{"run", 0755},       Folder{"tmp", 01777},    Folder{"usr", 0755},     Folder{"opt", 0755},
+                              Folder{"etc", 0755},       Folder{"home", 0755},    Folder{"root", 0700},    Folder{"mnt", 0755},
+                              Folder{"srv", 0755},       Folder{"var", 0755},     Folder{"var/lib", 0755}, Folder{"var/log", 0755},
+                              Folder{"var/cache", 0755}, Folder{"var/tmp", 01777}};
 
 struct Link {
   const char* path;
   const char* target;
 };
-constexpr std::array kLinks{Link{"bin", "usr/bin"}, Link{"sbin", "usr/sbin"}, Link{"lib", "usr/lib"}, Link{"lib64", "usr/lib64"}, Link{"var/run", "/run"},
-                            Link{"etc/os-release", "../usr/lib/os-release"}, Link{"etc/mtab", "../proc/self/mounts"}};
+constexpr std::array kLinks{Link{"bin", "usr/bin"},
+                            Link{"sbin", "usr/sbin"},
+                            Link{"lib", "usr/lib"},
+                            Link{"lib64", "usr/lib64"},
+                            Link{"var/run", "/run"},
+                            Link{"etc/os-release", "../usr/lib/os-release"},
+                            Link{"etc/mtab", "../proc/self/mounts"}};
 
 /// Copied from the host as they are: what the dynamic linker and the alternatives' links need.
-constexpr std::array kCopied{"ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "resolv.conf", "services", "protocols", "debian_version"};
+constexpr std::array kCopied{"ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives",
+                             "resolv.conf", "services",   "protocols",    "debian_version"};
 
 Result<void> makeFolders(const std::string& root) {
   for (const auto& folder : kFolders) {
@@ -41,7 +49,8 @@ Result<void> makeFolders(const std::string& root) {
     if (::chmod(path.c_str(), folder.mode) != 0) return failErrno("machine.tree", "cannot change the mode of " + path, errno);
   }
   for (const auto& link : kLinks)
-    if (::symlink(link.target, (root + "/" + link.path).c_str()) != 0) return failErrno("machine.tree", fmt::format("cannot link {}/{}", root, link.path), errno);
+    if (::symlink(link.target, (root + "/" + link.path).c_str()) != 0)
+      return failErrno("machine.tree", fmt::format("cannot link {}/{}", root, link.path), errno);
   return {};
 }
 
@@ -91,7 +100,9 @@ Result<void> makeTree(const std::string& root, const MachineSpec& spec) {
   if (spec.image == "ami-demo") {
     postgres = ::getpwnam("postgres");
     if (!postgres || ::access((std::string(kPostgresBin) + "/postgres").c_str(), X_OK) != 0)
-      return fail("machine.image", fmt::format("ami-demo needs PostgreSQL 15 on this host ({} and the user postgres): apt-get install postgresql-15", kPostgresBin));
+      return fail(
+          "machine.image",
+          fmt::format("ami-demo needs PostgreSQL 15 on this host ({} and the user postgres): apt-get install postgresql-15", kPostgresBin));
   }
   SP_CHECK_OK(makeFolders(root));
   SP_CHECK_OK(copyEtc(root));

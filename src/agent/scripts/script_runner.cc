@@ -150,8 +150,10 @@ json::Object CommandRun::run() {
     const auto going = step(index, one);
     if (going.unknown) {
       uploadOutputs();
-      return answer("Failed", "unknown", fmt::format("the script of step {} was started, and the machine or its supervisor went down before it told how it ended; it is not run again",
-                                                     json::textOr(one, "name")));
+      return answer("Failed", "unknown",
+                    fmt::format("the script of step {} was started, and the machine or its supervisor went down before it told how it "
+                                "ended; it is not run again",
+                                json::textOr(one, "name")));
     }
     stopped = going.stop;
   }
@@ -190,7 +192,8 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
       }
       // An absolute path replaces the folder, as operator/ does.
       const auto target = fs::path(directory_) / "downloads" / path;
-      const auto done = download(context_, {json::textOr(file.get_object(), "source"), target, json::textOr(file.get_object(), "sha256")}, kDownloadPatience);
+      const auto done = download(context_, {json::textOr(file.get_object(), "source"), target, json::textOr(file.get_object(), "sha256")},
+                                 kDownloadPatience);
       if (!done) {
         problem = done.error().text();
         break;
@@ -262,7 +265,8 @@ Result<SuperviseSpec> CommandRun::makeSpec(const json::Object& step, const std::
   std::map<std::string, std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    if (const auto equals = text.find('='); equals != std::string_view::npos) environment.insert_or_assign(std::string(text.substr(0, equals)), text.substr(equals + 1));
+    if (const auto equals = text.find('='); equals != std::string_view::npos)
+      environment.insert_or_assign(std::string(text.substr(0, equals)), text.substr(equals + 1));
   }
   auto release = osRelease();
   environment["AWS_SSM_INSTANCE_ID"] = json::textOr(request_, "instance", context_.identity().agent());
@@ -296,13 +300,16 @@ CommandRun::Going CommandRun::harvest(StepResult result, SupervisedRun& supervis
   result.duration_ms = status->duration_ms;
   if (status->reason == "timeout") result.status = "TimedOut";
   else if (status->reason == "cancelled") result.status = "Cancelled";
-  else result.status = status->reason == "exited" && (status->exit_code == 0 || status->exit_code == kExitStopAsSuccess) ? "Success" : "Failed";
+  else
+    result.status =
+        status->reason == "exited" && (status->exit_code == 0 || status->exit_code == kExitStopAsSuccess) ? "Success" : "Failed";
   if (!status->message.empty()) {
     result.err += toUtf8(status->message);
     result.err_bytes += status->message.size();
   }
   add(result);
-  return {.stop = status->reason == "exited" && (status->exit_code == kExitStopAsSuccess || status->exit_code == kExitStopAsFailure), .unknown = false};
+  return {.stop = status->reason == "exited" && (status->exit_code == kExitStopAsSuccess || status->exit_code == kExitStopAsFailure),
+          .unknown = false};
 }
 
 void CommandRun::uploadOutputs() {

@@ -25,8 +25,15 @@ class ScriptTest : public ::testing::Test {
     return {{"name", name}, {"plugin", "aws:runShellScript"}, {"script", script}, {"workingDirectory", ""}, {"timeoutMs", timeout_ms}};
   }
   static json::Object command(const std::string& id, json::Array steps) {
-    return {{"type", "command.run"}, {"id", id}, {"commandId", "c-1"}, {"instance", "i-0123456789abcdef0"}, {"documentName", "AWS-RunShellScript"},
-            {"steps", std::move(steps)}, {"environment", json::Object{{"AWS_SSM_REGION_NAME", "us-east-1"}}}, {"upload", false}, {"startWithinMs", 60'000}};
+    return {{"type", "command.run"},
+            {"id", id},
+            {"commandId", "c-1"},
+            {"instance", "i-0123456789abcdef0"},
+            {"documentName", "AWS-RunShellScript"},
+            {"steps", std::move(steps)},
+            {"environment", json::Object{{"AWS_SSM_REGION_NAME", "us-east-1"}}},
+            {"upload", false},
+            {"startWithinMs", 60'000}};
   }
   static json::Object frozen(json::Object message, const std::string& freeze, const std::string& phase, int attempt) {
     message["freeze"] = json::Object{{"id", freeze}, {"phase", phase}, {"attempt", attempt}};
@@ -37,7 +44,9 @@ class ScriptTest : public ::testing::Test {
     std::ifstream in(file(name));
     return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
   }
-  static const json::Object& stepOf(const json::Object& result, std::size_t index) { return result.at("steps").as_array().at(index).as_object(); }
+  static const json::Object& stepOf(const json::Object& result, std::size_t index) {
+    return result.at("steps").as_array().at(index).as_object();
+  }
 
   TempFolder folder_;
   LineAgent agent_{folder_.path() + "/state"};
@@ -45,7 +54,9 @@ class ScriptTest : public ::testing::Test {
 
 TEST_F(ScriptTest, AScriptRunsAsRunCommandDoesIt) {
   agent_.start();
-  agent_.send(command("cmd/c-1/i-0", {step("echo out; echo err >&2; pwd; echo $PATH; echo $AWS_SSM_INSTANCE_ID $SSM_COMMAND_ID $AWS_SSM_REGION_NAME; exit 7")}));
+  agent_.send(
+      command("cmd/c-1/i-0",
+              {step("echo out; echo err >&2; pwd; echo $PATH; echo $AWS_SSM_INSTANCE_ID $SSM_COMMAND_ID $AWS_SSM_REGION_NAME; exit 7")}));
   ASSERT_TRUE(agent_.await("accepted", "cmd/c-1/i-0"));
   const auto result = agent_.await("command.result", "cmd/c-1/i-0");
   ASSERT_TRUE(result);
@@ -75,7 +86,8 @@ TEST_F(ScriptTest, AnInterpreterLineChoosesTheInterpreter) {
 TEST_F(ScriptTest, StepsGoOnAfterAFailedOneAndAFailedDownloadIsAStep) {
   agent_.start();
   json::Object lost{{"name", "downloadContent"}, {"plugin", "aws:downloadContent"}, {"files", json::Array()}, {"error", "no such bucket"}};
-  agent_.send(command("r", {lost, step("exit 3", 60'000, "a"), step("echo last", 60'000, "b"), step("exit 168", 60'000, "c"), step("echo never", 60'000, "d")}));
+  agent_.send(command("r", {lost, step("exit 3", 60'000, "a"), step("echo last", 60'000, "b"), step("exit 168", 60'000, "c"),
+                            step("echo never", 60'000, "d")}));
   const auto result = agent_.await("command.result", "r");
   ASSERT_TRUE(result);
   EXPECT_EQ(json::textOr(*result, "status"), "Failed");
@@ -145,7 +157,8 @@ TEST_F(ScriptTest, DuplicatesAreAnsweredAndNotRun) {
 
 TEST_F(ScriptTest, TheScriptOutlivesTheAgentAndIsFollowedByTheNext) {
   agent_.start();
-  agent_.send(command("r", {step(fmt::format("echo x >> {}; touch {}; while [ ! -e {} ]; do sleep 0.01; done; echo done", file("runs"), file("began"), file("go")))}));
+  agent_.send(command("r", {step(fmt::format("echo x >> {}; touch {}; while [ ! -e {} ]; do sleep 0.01; done; echo done", file("runs"),
+                                             file("began"), file("go")))}));
   ASSERT_TRUE(until([&] { return fs::exists(file("began")); }));
   agent_.kill();
   agent_.start();
@@ -159,7 +172,8 @@ TEST_F(ScriptTest, TheScriptOutlivesTheAgentAndIsFollowedByTheNext) {
 
 TEST_F(ScriptTest, AnOutcomeWrittenWhileNoAgentLivedIsFound) {
   agent_.start();
-  agent_.send(command("r", {step(fmt::format("echo x >> {0}; touch {1}; while [ ! -e {2} ]; do sleep 0.01; done; touch {3}; exit 5", file("runs"), file("began"), file("go"), file("end")))}));
+  agent_.send(command("r", {step(fmt::format("echo x >> {0}; touch {1}; while [ ! -e {2} ]; do sleep 0.01; done; touch {3}; exit 5",
+                                             file("runs"), file("began"), file("go"), file("end")))}));
   ASSERT_TRUE(until([&] { return fs::exists(file("began")); }));
   agent_.kill();
   std::ofstream(file("go")) << "x";
@@ -173,7 +187,8 @@ TEST_F(ScriptTest, AnOutcomeWrittenWhileNoAgentLivedIsFound) {
 
 TEST_F(ScriptTest, WithoutSupervisorAndStatusTheFateIsUnknownAndNothingRunsAgain) {
   agent_.start();
-  agent_.send(command("r", {step(fmt::format("echo x >> {}; touch {}; sleep 1000", file("runs"), file("began"))), step("touch " + file("second"))}));
+  agent_.send(command(
+      "r", {step(fmt::format("echo x >> {}; touch {}; sleep 1000", file("runs"), file("began"))), step("touch " + file("second"))}));
   ASSERT_TRUE(until([&] { return fs::exists(file("began")); }));
   agent_.kill();
   // As a power cut would: agent, supervisor and script are gone.
@@ -200,9 +215,10 @@ TEST_F(ScriptTest, KilledAtEachPointAScriptRunsAtMostOnce) {
     const char* status;
     std::size_t runs;
   };
-  for (const auto& one : {Case{"agent.journal.before_fsync", "Success", 1}, Case{"agent.request.accepted", "Success", 1}, Case{"agent.script.starting", "Failed", 0},
-                          Case{"agent.script.started", "Success", 1}, Case{"agent.script.ended", "Success", 1}, Case{"agent.result.journaled", "Success", 1},
-                          Case{"agent.result.sent", "Success", 1}}) {
+  for (const auto& one :
+       {Case{"agent.journal.before_fsync", "Success", 1}, Case{"agent.request.accepted", "Success", 1},
+        Case{"agent.script.starting", "Failed", 0}, Case{"agent.script.started", "Success", 1}, Case{"agent.script.ended", "Success", 1},
+        Case{"agent.result.journaled", "Success", 1}, Case{"agent.result.sent", "Success", 1}}) {
     SCOPED_TRACE(one.point);
     const auto id = std::string("r-") + one.point;
     const auto message = command(id, {step("echo x >> " + file(id))});
@@ -248,7 +264,8 @@ TEST_F(ScriptTest, AThawEndsAFreezeThatStillRunsAndWaitsForItsEnd) {
   agent_.send(frozen(command("t", {step("echo awake")}), "f", "thaw", 1));
   std::vector<std::string> order;
   ASSERT_TRUE(agent_.await([&](const json::Object& message) {
-    if (json::textOr(message, "type") == "command.result") order.push_back(json::textOr(message, "id") + " " + json::textOr(message, "status"));
+    if (json::textOr(message, "type") == "command.result")
+      order.push_back(json::textOr(message, "id") + " " + json::textOr(message, "status"));
     return order.size() == 2;
   }));
   EXPECT_EQ(order, (std::vector<std::string>{"p Cancelled", "t Success"}));
@@ -262,7 +279,9 @@ TEST_F(ScriptTest, OutputsAreCutAndAreUtf8) {
   const auto& one = stepOf(*result, 0);
   EXPECT_EQ(json::intOr(one, "stdoutBytes", 0), 100'003);
   const auto out = json::textOr(one, "stdout");
-  EXPECT_TRUE(out.starts_with("a\xEF\xBF\xBD""bxxx"));
+  EXPECT_TRUE(
+      out.starts_with("a\xEF\xBF\xBD"
+                      "bxxx"));
   EXPECT_LE(out.size(), kInlineOutput + 2);
 }
 
@@ -270,7 +289,10 @@ TEST(StepResult, Utf8IsMadeWhole) {
   EXPECT_EQ(toUtf8("aü€"), "aü€");
   EXPECT_EQ(toUtf8("a\xE2\x82"), "a") << "a character cut at the end is left out";
   EXPECT_EQ(toUtf8("\xC0\x80z"), "\xEF\xBF\xBD\xEF\xBF\xBDz");
-  EXPECT_EQ(toUtf8("\xE2" "a"), "\xEF\xBF\xBD" "a");
+  EXPECT_EQ(toUtf8("\xE2"
+                   "a"),
+            "\xEF\xBF\xBD"
+            "a");
 }
 
 TEST(StepResult, TheWorstStepNamesTheCommand) {

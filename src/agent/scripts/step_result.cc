@@ -20,9 +20,15 @@ std::size_t announcedLength(unsigned char first) {
 }  // namespace
 
 json::Object StepResult::encode() const {
-  return {{"name", name},           {"plugin", plugin},         {"status", status},
-          {"exitCode", exit_code},  {"stdout", out},            {"stderr", err},
-          {"stdoutBytes", out_bytes}, {"stderrBytes", err_bytes}, {"sinceStartMs", since_start_ms},
+  return {{"name", name},
+          {"plugin", plugin},
+          {"status", status},
+          {"exitCode", exit_code},
+          {"stdout", out},
+          {"stderr", err},
+          {"stdoutBytes", out_bytes},
+          {"stderrBytes", err_bytes},
+          {"sinceStartMs", since_start_ms},
           {"durationMs", duration_ms}};
 }
 
@@ -31,7 +37,9 @@ std::string toUtf8(std::string_view bytes) {
   std::string out;
   while (!bytes.empty()) {
     const auto length = announcedLength(static_cast<unsigned char>(bytes[0]));
-    if (length > bytes.size() && std::ranges::all_of(bytes.substr(1), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; })) break;
+    if (length > bytes.size() &&
+        std::ranges::all_of(bytes.substr(1), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }))
+      break;
     if (length != 0 && length <= bytes.size() && isUtf8(bytes.substr(0, length))) {
       out += bytes.substr(0, length);
       bytes.remove_prefix(length);

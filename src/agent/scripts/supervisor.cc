@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,7 +81,11 @@ Result<void> SupervisedRun::prepare(const SuperviseSpec& spec) {
   lock_ = os::Fd(::open((directory_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_) return failErrno("os.open", "cannot open " + directory_ + "/lock", errno);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) return failErrno("os.lock", "cannot lock " + directory_ + "/lock", errno);
-  const json::Object object{{"argv", toArray(spec.argv)}, {"environment", toArray(spec.environment)}, {"cwd", spec.cwd}, {"timeoutMs", spec.timeout_ms}, {"reserve", spec.reserve}};
+  const json::Object object{{"argv", toArray(spec.argv)},
+                            {"environment", toArray(spec.environment)},
+                            {"cwd", spec.cwd},
+                            {"timeoutMs", spec.timeout_ms},
+                            {"reserve", spec.reserve}};
   // Not durable: after a power cut nobody runs by it any more.
   return os::writeFile(directory_ + "/spec.json", json::toText(object));
 }
@@ -100,8 +104,8 @@ std::optional<ScriptStatus> SupervisedRun::status() const {
   const auto value = json::parse(*text);
   if (!value || !value->is_object()) return std::nullopt;
   const auto& object = value->get_object();
-  return ScriptStatus{json::textOr(object, "reason"), static_cast<int>(json::intOr(object, "exitCode", -1)), json::intOr(object, "durationMs", 0),
-                      json::textOr(object, "message")};
+  return ScriptStatus{json::textOr(object, "reason"), static_cast<int>(json::intOr(object, "exitCode", -1)),
+                      json::intOr(object, "durationMs", 0), json::textOr(object, "message")};
 }
 
 bool SupervisedRun::alive() const {
@@ -175,7 +179,12 @@ int superviseMain(const std::string& directory) {
   auto spec = readSpec(directory + "/spec.json");
   if (!spec) {
     status.message = spec.error().text();
-  } else if (auto script = os::spawn({.argv = spec->argv, .environment = spec->environment, .cwd = spec->cwd, .stdout_fd = out.get(), .stderr_fd = err.get(), .new_session = true});
+  } else if (auto script = os::spawn({.argv = spec->argv,
+                                      .environment = spec->environment,
+                                      .cwd = spec->cwd,
+                                      .stdout_fd = out.get(),
+                                      .stderr_fd = err.get(),
+                                      .new_session = true});
              !script) {
     status.message = script.error().text();
   } else {

@@ -83,7 +83,8 @@ class ExpressionReader {
   Result<Expression> literal() {
     const auto end = std::min(rest_.find_first_of(",) "), rest_.size());
     auto value = json::parse(rest_.substr(0, end), 1);
-    if (!value || value->is_string()) return bad(fmt::format("'{}' is no path, text in single quotes, number, boolean, null or call", rest_.substr(0, end)));
+    if (!value || value->is_string())
+      return bad(fmt::format("'{}' is no path, text in single quotes, number, boolean, null or call", rest_.substr(0, end)));
     Expression found;
     found.literal_ = std::move(*value);
     rest_.remove_prefix(end);
@@ -152,7 +153,9 @@ bool needsExecutionInput(const Path& path) {
   const auto isName = [&steps](std::size_t i, std::string_view name) {
     return steps[i].kind == PathStep::Kind::names && !steps[i].deep && steps[i].names.size() == 1 && steps[i].names[0] == name;
   };
-  const auto isPlain = [&steps](std::size_t i) { return steps[i].kind == PathStep::Kind::names && !steps[i].deep && steps[i].names.size() == 1; };
+  const auto isPlain = [&steps](std::size_t i) {
+    return steps[i].kind == PathStep::Kind::names && !steps[i].deep && steps[i].names.size() == 1;
+  };
   if (steps.empty() || !isPlain(0)) return true;
   if (!isName(0, "Execution")) return false;
   return steps.size() < 2 || !isPlain(1) || isName(1, "Input");
@@ -162,8 +165,8 @@ Eval<json::Value> readForField(const Path& path, const Scope& scope, std::string
   const auto& root = path.context() ? scope.context.context(needsExecutionInput(path)) : scope.input;
   auto value = path.read(root);
   if (value) return std::move(*value);
-  return runtimeError(
-      fmt::format("The JSONPath '{}' specified for the field '{}' could not be found in the input '{}'", path.text(), field, json::toText(root)));
+  return runtimeError(fmt::format("The JSONPath '{}' specified for the field '{}' could not be found in the input '{}'", path.text(), field,
+                                  json::toText(root)));
 }
 
 Eval<json::Value> Expression::evaluate(const Scope& scope, std::string_view field) const {

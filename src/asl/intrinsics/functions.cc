@@ -20,9 +20,7 @@ constexpr std::size_t kMaxText = 10000;
 json::Value fromText(std::string_view text) { return json::Value(json::String(text.data(), text.size())); }
 
 /// Text and numbers as they are, everything else as JSON.
-std::string plainText(const json::Value& value) {
-  return value.is_string() ? json::toStd(value.get_string()) : json::toText(value);
-}
+std::string plainText(const json::Value& value) { return value.is_string() ? json::toStd(value.get_string()) : json::toText(value); }
 
 std::optional<std::int64_t> wholeNumber(const json::Value& value) {
   if (value.is_int64()) return value.get_int64();
@@ -32,7 +30,8 @@ std::optional<std::int64_t> wholeNumber(const json::Value& value) {
 }
 
 std::unexpected<EvalError> badArgument(std::string_view function, std::string_view wanted, const json::Value& got) {
-  return intrinsicFailure(fmt::format("Invalid arguments in States.{}: {} is expected, not {}", function, wanted, json::toText(got).substr(0, 200)));
+  return intrinsicFailure(
+      fmt::format("Invalid arguments in States.{}: {} is expected, not {}", function, wanted, json::toText(got).substr(0, 200)));
 }
 
 Outcome format(Arguments& arguments, Dice&) {
@@ -100,7 +99,8 @@ Outcome arrayRange(Arguments& arguments, Dice&) {
   if (step == 0) return badArgument("ArrayRange", "a step other than 0", arguments[2]);
   json::Array all;
   for (auto n = first; step > 0 ? n <= last : n >= last; n += step) {
-    if (static_cast<std::int64_t>(all.size()) == kMaxRange) return intrinsicFailure("Invalid arguments in States.ArrayRange: more than 1000 elements");
+    if (static_cast<std::int64_t>(all.size()) == kMaxRange)
+      return intrinsicFailure("Invalid arguments in States.ArrayRange: more than 1000 elements");
     all.emplace_back(n);
   }
   return json::Value(std::move(all));
@@ -160,7 +160,8 @@ Outcome hash(Arguments& arguments, Dice&) {
 Outcome jsonMerge(Arguments& arguments, Dice&) {
   if (!arguments[0].is_object()) return badArgument("JsonMerge", "an object", arguments[0]);
   if (!arguments[1].is_object()) return badArgument("JsonMerge", "an object", arguments[1]);
-  if (!arguments[2].is_bool() || arguments[2].get_bool()) return badArgument("JsonMerge", "false (only shallow merging exists)", arguments[2]);
+  if (!arguments[2].is_bool() || arguments[2].get_bool())
+    return badArgument("JsonMerge", "false (only shallow merging exists)", arguments[2]);
   auto merged = std::move(arguments[0].get_object());
   for (auto& member : arguments[1].get_object()) merged[member.key()] = std::move(member.value());
   return json::Value(std::move(merged));

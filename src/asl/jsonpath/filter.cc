@@ -27,8 +27,12 @@ class FilterReader {
     return fail("asl.path", fmt::format("a filter of the JSONPath is not valid: {} at '{}'", why, rest_.substr(0, 40)));
   }
 
-  Result<Node> disjunction() { return list("||", FilterNode::Kind::any, [this] { return conjunction(); }); }
-  Result<Node> conjunction() { return list("&&", FilterNode::Kind::all, [this] { return unary(); }); }
+  Result<Node> disjunction() {
+    return list("||", FilterNode::Kind::any, [this] { return conjunction(); });
+  }
+  Result<Node> conjunction() {
+    return list("&&", FilterNode::Kind::all, [this] { return unary(); });
+  }
 
   template <class Part>
   Result<Node> list(std::string_view separator, FilterNode::Kind kind, Part part) {
@@ -67,9 +71,14 @@ class FilterReader {
   Result<Node> comparison() {
     auto node = std::make_shared<FilterNode>();
     SP_TRY(node->left, operand());
-    constexpr std::array<std::pair<std::string_view, FilterNode::Compare>, 8> kOperators = {{
-        {"==", FilterNode::Compare::eq}, {"!=", FilterNode::Compare::ne}, {"<=", FilterNode::Compare::le}, {">=", FilterNode::Compare::ge},
-        {"<", FilterNode::Compare::lt}, {">", FilterNode::Compare::gt}, {"nin ", FilterNode::Compare::nin}, {"in ", FilterNode::Compare::in}}};
+    constexpr std::array<std::pair<std::string_view, FilterNode::Compare>, 8> kOperators = {{{"==", FilterNode::Compare::eq},
+                                                                                             {"!=", FilterNode::Compare::ne},
+                                                                                             {"<=", FilterNode::Compare::le},
+                                                                                             {">=", FilterNode::Compare::ge},
+                                                                                             {"<", FilterNode::Compare::lt},
+                                                                                             {">", FilterNode::Compare::gt},
+                                                                                             {"nin ", FilterNode::Compare::nin},
+                                                                                             {"in ", FilterNode::Compare::in}}};
     for (const auto& [text, compare] : kOperators) {
       if (!take(text)) continue;
       node->kind = FilterNode::Kind::compare;
@@ -194,7 +203,9 @@ bool compareValues(FilterNode::Compare compare, const json::Value& a, const json
 
 }  // namespace
 
-Result<std::shared_ptr<const FilterNode>> parseFilter(std::string_view text, std::size_t depth) { return FilterReader(text, depth).whole(); }
+Result<std::shared_ptr<const FilterNode>> parseFilter(std::string_view text, std::size_t depth) {
+  return FilterReader(text, depth).whole();
+}
 
 bool matches(const FilterNode& node, const json::Value& element, const json::Value& root) {
   const auto holds = [&](const auto& part) { return matches(*part, element, root); };

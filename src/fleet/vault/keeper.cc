@@ -68,7 +68,9 @@ class Keeper final : public runtime::VaultKeeper {
   void removeVault(const std::string& vault, Done done) override {
     post([this, vault, done = std::move(done)] { done(removeNow(vault)); });
   }
-  std::string pathOf(std::string_view vault, std::string_view name) const override { return fmt::format("{}/{}/{}", directory_, vault, name); }
+  std::string pathOf(std::string_view vault, std::string_view name) const override {
+    return fmt::format("{}/{}/{}", directory_, vault, name);
+  }
 
  private:
   void post(std::function<void()> task) {
@@ -99,7 +101,8 @@ class Keeper final : public runtime::VaultKeeper {
     spec.argv = {"restic", "-r", path, "--password-file", fmt::format("/proc/self/fd/{}", kPasswordFd), "--no-cache"};
     const auto verb = arguments.front();
     for (auto& argument : arguments) spec.argv.push_back(std::move(argument));
-    spec.environment = {{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TZ=UTC", "LC_ALL=C.UTF-8", "HOME=/nonexistent"}};
+    spec.environment = {
+        {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TZ=UTC", "LC_ALL=C.UTF-8", "HOME=/nonexistent"}};
     spec.pass = {{password.get(), kPasswordFd}};
     if (lock >= 0) spec.pass.emplace_back(lock, kLockFd);
     spec.new_group = true;
@@ -108,7 +111,9 @@ class Keeper final : public runtime::VaultKeeper {
     spec.stderr_fd = words.get();
     SP_TRY(const auto process, os::spawn(spec));
     SP_TRY(const auto status, follow(process, limit));
-    if (!status) return fail("vault.restic", fmt::format("restic {} on {} was ended after {} s or at the server's stop", verb, path, limit.count() / 1000));
+    if (!status)
+      return fail("vault.restic",
+                  fmt::format("restic {} on {} was ended after {} s or at the server's stop", verb, path, limit.count() / 1000));
     if (status->ok()) return {};
     std::string text(4096, '\0');
     const auto got = ::pread(words.get(), text.data(), text.size(), 0);
@@ -144,7 +149,8 @@ class Keeper final : public runtime::VaultKeeper {
     SystemRandom random;
     const auto making = fmt::format("{}/{}-{}", folder, repository.name, random.hex(16));
     auto made = restic(making, repository.key, {"init"}, kCreateLimit);
-    if (made && ::rename(making.c_str(), path.c_str()) != 0) made = failErrno("vault.create", "cannot rename " + making + " to " + path, errno);
+    if (made && ::rename(making.c_str(), path.c_str()) != 0)
+      made = failErrno("vault.create", "cannot rename " + making + " to " + path, errno);
     if (!made) {
       std::filesystem::remove_all(making, error);
       return made;
@@ -210,7 +216,8 @@ void removeLeftovers(const std::string& directory) {
   for (const auto& vault : std::filesystem::directory_iterator(directory, error)) {
     std::error_code ignored;
     if (vault.path().filename().string().starts_with(".removed-")) std::filesystem::remove_all(vault.path(), ignored);
-    for (const auto* folder : {"/.stillpoint/incoming", "/.stillpoint/made"}) std::filesystem::remove_all(vault.path().string() + folder, ignored);
+    for (const auto* folder : {"/.stillpoint/incoming", "/.stillpoint/made"})
+      std::filesystem::remove_all(vault.path().string() + folder, ignored);
   }
 }
 

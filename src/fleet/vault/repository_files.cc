@@ -18,10 +18,10 @@ namespace sp::fleet {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, FileKind>, 5> kFolders{{{"keys", FileKind::keys},
-                                                                           {"locks", FileKind::locks},
-                                                                           {"snapshots", FileKind::snapshots},
-                                                                           {"index", FileKind::index},
-                                                                           {"data", FileKind::data}}};
+                                                                         {"locks", FileKind::locks},
+                                                                         {"snapshots", FileKind::snapshots},
+                                                                         {"index", FileKind::index},
+                                                                         {"data", FileKind::data}}};
 
 std::string_view folderOf(FileKind kind) {
   for (const auto& [name, value] : kFolders)

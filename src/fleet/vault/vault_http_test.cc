@@ -236,8 +236,8 @@ class VaultHttpTest : public testing::Test {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port_->port());
     if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "no connection";
-    const auto request = fmt::format("{} /vault/V/i-1/{} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {}\r\nContent-Length: {}\r\n\r\n{}", method, path,
-                                     toBase64(user + ":right"), body.size(), body);
+    const auto request = fmt::format("{} /vault/V/i-1/{} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {}\r\nContent-Length: {}\r\n\r\n{}",
+                                     method, path, toBase64(user + ":right"), body.size(), body);
     if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) return "not sent";
     char answer[4096];
     const auto got = ::recv(fd.get(), answer, sizeof answer, 0);

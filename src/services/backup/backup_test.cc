@@ -33,7 +33,8 @@ class Agents final : public runtime::AgentPort {
     return {};
   }
   std::size_t count(std::string_view type) const {
-    return static_cast<std::size_t>(std::ranges::count_if(sent, [&](const auto& entry) { return json::textOr(entry.second, "type") == type; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(sent, [&](const auto& entry) { return json::textOr(entry.second, "type") == type; }));
   }
   std::vector<std::pair<std::string, json::Object>> sent;
   std::vector<std::string> withdrawn;
@@ -60,7 +61,9 @@ class Keeper final : public runtime::VaultKeeper {
     removed.push_back(vault);
     done({});
   }
-  std::string pathOf(std::string_view vault, std::string_view name) const override { return fmt::format("/data/vaults/{}/{}", vault, name); }
+  std::string pathOf(std::string_view vault, std::string_view name) const override {
+    return fmt::format("/data/vaults/{}/{}", vault, name);
+  }
   void answer(Result<void> result = {}) {
     auto all = std::move(waiting);
     waiting.clear();
@@ -174,7 +177,12 @@ class BackupTest : public testing::Test {
     server_->run([&](store::Txn& txn) { server_->backup.jobs().snapshotStored(txn, id, snapshot_id); });
   }
   void result(const std::string& id, const std::string& state) {
-    server_->report({{"type", "backup.result"}, {"id", "job/" + id}, {"state", state}, {"message", "said"}, {"bytesProcessed", 7}, {"filesProcessed", 2}});
+    server_->report({{"type", "backup.result"},
+                     {"id", "job/" + id},
+                     {"state", state},
+                     {"message", "said"},
+                     {"bytesProcessed", 7},
+                     {"filesProcessed", 2}});
   }
 
   std::string dir_;
@@ -237,7 +245,8 @@ TEST_F(BackupTest, UnreadFilesMakeItPartialAndAreNamed) {
   const auto id = start();
   madeRepository();
   snapshot(id, std::string(64, 'b'));
-  server_->report({{"type", "backup.result"}, {"id", "job/" + id}, {"state", "PARTIAL"}, {"failedFiles", json::Array{"/srv/bad"}}, {"failedCount", 3}});
+  server_->report(
+      {{"type", "backup.result"}, {"id", "job/" + id}, {"state", "PARTIAL"}, {"failedFiles", json::Array{"/srv/bad"}}, {"failedCount", 3}});
   const auto job = server_->job(id);
   EXPECT_EQ(job.state, JobState::partial);
   EXPECT_EQ(job.message, "3 of the machine's files could not be read: /srv/bad and 2 more");

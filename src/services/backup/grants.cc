@@ -22,7 +22,8 @@ void Grants::close(std::string_view job) {
 
 bool Grants::used(std::string_view vault, std::string_view repository) const {
   const std::lock_guard lock(mutex_);
-  return std::ranges::any_of(open_, [&](const auto& entry) { return entry.second.grant.vault == vault && entry.second.grant.repository == repository; });
+  return std::ranges::any_of(
+      open_, [&](const auto& entry) { return entry.second.grant.vault == vault && entry.second.grant.repository == repository; });
 }
 
 Grants::Moved Grants::movedBy(std::string_view job) const {
@@ -35,7 +36,8 @@ std::optional<runtime::VaultGrant> Grants::admit(std::string_view agent, std::st
   const auto hash = sha256Hex(secret);
   const std::lock_guard lock(mutex_);
   const auto found = open_.find(user);
-  if (found == open_.end() || found->second.grant.agent != agent || !equalConstantTime(found->second.secret_hash, hash)) return std::nullopt;
+  if (found == open_.end() || found->second.grant.agent != agent || !equalConstantTime(found->second.secret_hash, hash))
+    return std::nullopt;
   return found->second.grant;
 }
 

@@ -30,7 +30,9 @@ class Grants final : public runtime::VaultAccess {
   Moved movedBy(std::string_view job) const;
 
   /// What a stored snapshot does to its job; before the core starts.
-  void onSnapshot(std::function<void(store::Txn&, const std::string& job, const std::string& snapshot)> handler) { on_snapshot_ = std::move(handler); }
+  void onSnapshot(std::function<void(store::Txn&, const std::string& job, const std::string& snapshot)> handler) {
+    on_snapshot_ = std::move(handler);
+  }
 
   std::optional<runtime::VaultGrant> admit(std::string_view agent, std::string_view user, std::string_view secret) override;
   Result<void> snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) override;

@@ -56,10 +56,13 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
   grants_.onSnapshot([this](store::Txn& txn, const std::string& id, const std::string& snapshot) { snapshotStored(txn, id, snapshot); });
   vaults_.onChanged([this](store::Txn& txn, const Repository& repository) { wake(txn, repository.name); });
   instances_.onSettled([this](store::Txn& txn, const Instance& instance, const std::string&) { settledPower(txn, instance.id); });
-  context_.reports.on("progress", [this](store::Txn& txn, const std::string&, const json::Object& message) { handleProgress(txn, message); });
-  context_.reports.on("backup.result", [this](store::Txn& txn, const std::string&, const json::Object& message) { handleResult(txn, message); });
+  context_.reports.on("progress",
+                      [this](store::Txn& txn, const std::string&, const json::Object& message) { handleProgress(txn, message); });
+  context_.reports.on("backup.result",
+                      [this](store::Txn& txn, const std::string&, const json::Object& message) { handleResult(txn, message); });
   context_.reports.on("refused", [this](store::Txn& txn, const std::string&, const json::Object& message) {
-    if (auto job = openJob(txn, message)) end(txn, *job, JobState::failed, "The agent cannot take backups: " + json::textOr(message, "message"));
+    if (auto job = openJob(txn, message))
+      end(txn, *job, JobState::failed, "The agent cannot take backups: " + json::textOr(message, "message"));
   });
   context_.core.onTimer("backup.start", [this](store::Txn& txn, const store::Timer& timer) {
     auto job = find(txn, timer.id);
@@ -87,7 +90,8 @@ void Jobs::begin(store::Txn& txn, Job& job) {
     if (other.id != job.id && !other.agent.empty()) return;
   const auto repository = vaults_.repository(txn, job.vault, job.instance);
   if (!repository) return end(txn, job, JobState::failed, fmt::format("The machine's repository in vault {} is gone.", job.vault));
-  if (repository->state == "broken") return end(txn, job, JobState::failed, "The machine's repository could not be made: " + repository->error);
+  if (repository->state == "broken")
+    return end(txn, job, JobState::failed, "The machine's repository could not be made: " + repository->error);
   if (repository->state != "ready") return;
   const auto instance = instances_.find(txn, job.instance);
   if (!instance || instance->isGone()) return end(txn, job, JobState::failed, fmt::format("Instance {} was terminated.", job.instance));
@@ -198,9 +202,11 @@ void Jobs::settle(store::Txn& txn, Job& job, const json::Object& message) {
   const auto said = parseJobState(json::textOr(message, "state"));
   const auto text = json::textOr(message, "message");
   if (!said || (*said != JobState::completed && *said != JobState::partial)) {
-    return end(txn, job, said && *said == JobState::aborted ? JobState::aborted : JobState::failed, text.empty() ? "The agent's backup failed." : text);
+    return end(txn, job, said && *said == JobState::aborted ? JobState::aborted : JobState::failed,
+               text.empty() ? "The agent's backup failed." : text);
   }
-  if (job.snapshot.empty()) return end(txn, job, JobState::failed, "The agent said that it had finished, but no snapshot reached the vault.");
+  if (job.snapshot.empty())
+    return end(txn, job, JobState::failed, "The agent said that it had finished, but no snapshot reached the vault.");
   if (const auto change = powerChange(txn, job); !change.empty()) return end(txn, job, JobState::failed, change);
   if (*said == JobState::completed) return end(txn, job, JobState::completed, "");
   end(txn, job, JobState::partial,

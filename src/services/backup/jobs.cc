@@ -68,7 +68,8 @@ std::expected<std::vector<std::string>, aws::ApiError> parsePaths(const std::str
   std::vector<std::string> given;
   if (text.starts_with("[")) {
     const auto parsed = json::parse(text);
-    if (!parsed || !parsed->is_array()) return std::unexpected(invalid("BackupOptions Paths must be an absolute path or a JSON list of them: " + text));
+    if (!parsed || !parsed->is_array())
+      return std::unexpected(invalid("BackupOptions Paths must be an absolute path or a JSON list of them: " + text));
     for (const auto& value : parsed->get_array()) given.push_back(value.is_string() ? json::toStd(value.get_string()) : std::string());
   } else {
     given.push_back(text);
@@ -76,7 +77,8 @@ std::expected<std::vector<std::string>, aws::ApiError> parsePaths(const std::str
   std::vector<std::string> out;
   for (const auto& path : given) {
     const auto clean = cleanPath(path);
-    if (!clean) return std::unexpected(invalid(fmt::format("BackupOptions Paths: '{}' is not an absolute path without '.' and '..'", path)));
+    if (!clean)
+      return std::unexpected(invalid(fmt::format("BackupOptions Paths: '{}' is not an absolute path without '.' and '..'", path)));
     if (isBelow(*clean, kAgentState)) {
       return std::unexpected(invalid(fmt::format("BackupOptions Paths: '{}' is the agent's own state, which is never backed up", path)));
     }
@@ -101,7 +103,8 @@ std::optional<aws::ApiError> checkWindows(const StartSpec& spec, Job& job) {
   if (start < kStartWindowLeast || start > kWindowMost) {
     return invalid(fmt::format("StartWindowMinutes must be between {} and {}: {}", kStartWindowLeast, kWindowMost, start));
   }
-  if (complete < 1 || complete > kWindowMost) return invalid(fmt::format("CompleteWindowMinutes must be between 1 and {}: {}", kWindowMost, complete));
+  if (complete < 1 || complete > kWindowMost)
+    return invalid(fmt::format("CompleteWindowMinutes must be between 1 and {}: {}", kWindowMost, complete));
   if (spec.complete_window_minutes && complete < start) {
     return invalid(fmt::format("CompleteWindowMinutes ({}) must not be less than StartWindowMinutes ({})", complete, start));
   }
@@ -144,7 +147,8 @@ std::optional<aws::ApiError> Jobs::check(store::Txn& txn, const StartSpec& spec,
   if (auto refused = checkRoleArn(spec.role_arn, context_.realm)) return refused;
   const auto instance = instanceOfArn(spec.resource_arn, context_.realm);
   if (!instance) {
-    return invalid(fmt::format("Invalid ResourceArn: '{}'. Give an instance: {}", spec.resource_arn, context_.realm.arn("ec2", "instance/i-…")));
+    return invalid(
+        fmt::format("Invalid ResourceArn: '{}'. Give an instance: {}", spec.resource_arn, context_.realm.arn("ec2", "instance/i-…")));
   }
   if (!vaults_.find(txn, spec.vault)) return noVault(spec.vault);
   const auto found = instances_.find(txn, *instance);
@@ -165,7 +169,8 @@ std::expected<Job, aws::ApiError> Jobs::start(store::Txn& txn, const StartSpec& 
     if (!earlier.empty()) {
       auto same = decodeRecord<Job>(kJobKind, earlier.front().key, earlier.front().body);
       if (same && same->arguments_hash == job.arguments_hash) return *same;
-      return std::unexpected(apiError("InvalidRequestException", "IdempotencyToken was used for another backup job with other parameters."));
+      return std::unexpected(
+          apiError("InvalidRequestException", "IdempotencyToken was used for another backup job with other parameters."));
     }
   }
   job.created = txn.now();
@@ -239,7 +244,8 @@ std::expected<void, aws::ApiError> Jobs::stop(store::Txn& txn, std::string_view 
   auto job = find(txn, id);
   if (!job) return std::unexpected(apiError("ResourceNotFoundException", fmt::format("Backup job {} does not exist.", id)));
   if (isFinal(job->state)) {
-    return std::unexpected(apiError("InvalidRequestException", fmt::format("Backup job {} is in state {} and cannot be stopped.", id, name(job->state))));
+    return std::unexpected(
+        apiError("InvalidRequestException", fmt::format("Backup job {} is in state {} and cannot be stopped.", id, name(job->state))));
   }
   if (job->state == JobState::aborting) return {};
   doom(txn, *job, JobState::aborted, "Backup job was stopped by user.");

@@ -47,20 +47,20 @@ Result<T> finished(json::Reader& reader, T value) {
 }
 
 constexpr std::array<std::pair<JobState, std::string_view>, 9> kJobStates{{{JobState::created, "CREATED"},
-                                                                             {JobState::pending, "PENDING"},
-                                                                             {JobState::running, "RUNNING"},
-                                                                             {JobState::aborting, "ABORTING"},
-                                                                             {JobState::aborted, "ABORTED"},
-                                                                             {JobState::completed, "COMPLETED"},
-                                                                             {JobState::partial, "PARTIAL"},
-                                                                             {JobState::failed, "FAILED"},
-                                                                             {JobState::expired, "EXPIRED"}}};
+                                                                           {JobState::pending, "PENDING"},
+                                                                           {JobState::running, "RUNNING"},
+                                                                           {JobState::aborting, "ABORTING"},
+                                                                           {JobState::aborted, "ABORTED"},
+                                                                           {JobState::completed, "COMPLETED"},
+                                                                           {JobState::partial, "PARTIAL"},
+                                                                           {JobState::failed, "FAILED"},
+                                                                           {JobState::expired, "EXPIRED"}}};
 
 constexpr std::array<std::pair<RestoreStatus, std::string_view>, 5> kRestoreStatuses{{{RestoreStatus::pending, "PENDING"},
-                                                                                       {RestoreStatus::running, "RUNNING"},
-                                                                                       {RestoreStatus::completed, "COMPLETED"},
-                                                                                       {RestoreStatus::aborted, "ABORTED"},
-                                                                                       {RestoreStatus::failed, "FAILED"}}};
+                                                                                      {RestoreStatus::running, "RUNNING"},
+                                                                                      {RestoreStatus::completed, "COMPLETED"},
+                                                                                      {RestoreStatus::aborted, "ABORTED"},
+                                                                                      {RestoreStatus::failed, "FAILED"}}};
 
 }  // namespace
 

@@ -21,7 +21,9 @@ std::optional<std::string> RecoveryPoints::idOf(std::string_view arn) const {
   return std::string(arn.substr(prefix.size()));
 }
 
-std::optional<RecoveryPoint> RecoveryPoints::find(store::Txn& txn, std::string_view id) const { return findById<RecoveryPoint>(txn, kPointKind, id); }
+std::optional<RecoveryPoint> RecoveryPoints::find(store::Txn& txn, std::string_view id) const {
+  return findById<RecoveryPoint>(txn, kPointKind, id);
+}
 
 void RecoveryPoints::add(store::Txn& txn, const RecoveryPoint& point) {
   save(txn, point);

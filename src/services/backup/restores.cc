@@ -48,11 +48,13 @@ std::expected<std::vector<std::string>, aws::ApiError> parseIncludes(const std::
     out.push_back(text);
   } else {
     const auto parsed = json::parse(text);
-    if (!parsed || !parsed->is_array()) return std::unexpected(invalid("Metadata includePaths must be an absolute path or a JSON list of them: " + text));
+    if (!parsed || !parsed->is_array())
+      return std::unexpected(invalid("Metadata includePaths must be an absolute path or a JSON list of them: " + text));
     for (const auto& value : parsed->get_array()) out.push_back(value.is_string() ? json::toStd(value.get_string()) : std::string());
   }
   for (const auto& path : out)
-    if (!isCleanPath(path)) return std::unexpected(invalid(fmt::format("Metadata includePaths: '{}' is not an absolute path without '.' and '..'", path)));
+    if (!isCleanPath(path))
+      return std::unexpected(invalid(fmt::format("Metadata includePaths: '{}' is not an absolute path without '.' and '..'", path)));
   return out;
 }
 
@@ -73,7 +75,8 @@ std::optional<aws::ApiError> readMetadata(const TextMap& metadata, RestoreJob& j
       return invalid(fmt::format("Metadata: '{}' is not known; there are targetInstanceId, targetPath, includePaths and inPlace", key));
     }
   }
-  if (job.target.empty()) return invalid("Metadata targetInstanceId is required: an instance id, or 'host' for a folder of the server's own host");
+  if (job.target.empty())
+    return invalid("Metadata targetInstanceId is required: an instance id, or 'host' for a folder of the server's own host");
   if (job.target_path.empty() && job.in_place && job.target != kHost) job.target_path = "/";
   if (!isCleanPath(job.target_path)) {
     return invalid(fmt::format("Metadata targetPath must be an absolute path without '.' and '..': '{}'", job.target_path));
@@ -81,7 +84,8 @@ std::optional<aws::ApiError> readMetadata(const TextMap& metadata, RestoreJob& j
   if (job.target_path == kAgentState || job.target_path.starts_with(std::string(kAgentState) + "/")) {
     return invalid("Metadata targetPath lies in the agent's own state: " + job.target_path);
   }
-  if (job.target_path == "/" && !job.in_place) return invalid("Metadata targetPath '/' is not empty: restoring over a machine needs inPlace 'true'");
+  if (job.target_path == "/" && !job.in_place)
+    return invalid("Metadata targetPath '/' is not empty: restoring over a machine needs inPlace 'true'");
   if (job.target == kHost && job.in_place) return invalid("Metadata inPlace is for machines; on the host give an empty folder");
   return std::nullopt;
 }
@@ -95,10 +99,13 @@ Restores::Restores(Context& context, ec2::Instances& instances, Vaults& vaults, 
   });
   vaults_.onChanged([this](store::Txn& txn, const Repository&) { wake(txn); });
   instances_.onSettled([this](store::Txn& txn, const Instance& instance, const std::string&) { settledPower(txn, instance.id); });
-  context_.reports.on("progress", [this](store::Txn& txn, const std::string&, const json::Object& message) { handleProgress(txn, message); });
-  context_.reports.on("restore.result", [this](store::Txn& txn, const std::string&, const json::Object& message) { handleResult(txn, message); });
+  context_.reports.on("progress",
+                      [this](store::Txn& txn, const std::string&, const json::Object& message) { handleProgress(txn, message); });
+  context_.reports.on("restore.result",
+                      [this](store::Txn& txn, const std::string&, const json::Object& message) { handleResult(txn, message); });
   context_.reports.on("refused", [this](store::Txn& txn, const std::string&, const json::Object& message) {
-    if (auto job = openJob(txn, message)) end(txn, *job, RestoreStatus::failed, "The agent cannot restore: " + json::textOr(message, "message"));
+    if (auto job = openJob(txn, message))
+      end(txn, *job, RestoreStatus::failed, "The agent cannot restore: " + json::textOr(message, "message"));
   });
   context_.core.onTimer("restore.watch", [this](store::Txn& txn, const store::Timer& timer) { watch(txn, timer.id); });
 }
@@ -108,7 +115,8 @@ std::optional<aws::ApiError> Restores::check(store::Txn& txn, const RestoreSpec&
     if (auto refused = checkRoleArn(spec.role_arn, context_.realm)) return refused;
   }
   const auto point = points_.find(txn, spec.recovery_point);
-  if (!point || point->status == "DELETING") return apiError("ResourceNotFoundException", fmt::format("Recovery point {} does not exist.", points_.arn(spec.recovery_point)));
+  if (!point || point->status == "DELETING")
+    return apiError("ResourceNotFoundException", fmt::format("Recovery point {} does not exist.", points_.arn(spec.recovery_point)));
   job.recovery_point = point->id;
   job.vault = point->vault;
   job.source = point->instance;
@@ -180,7 +188,8 @@ void Restores::begin(store::Txn& txn, RestoreJob& job) {
   if (job.status != RestoreStatus::pending || !job.agent.empty()) return;
   const auto repository = vaults_.repository(txn, job.vault, job.source);
   const auto point = points_.find(txn, job.recovery_point);
-  if (!repository || !point || point->status == "DELETING") return end(txn, job, RestoreStatus::failed, "The recovery point was deleted before the restore began.");
+  if (!repository || !point || point->status == "DELETING")
+    return end(txn, job, RestoreStatus::failed, "The recovery point was deleted before the restore began.");
   if (repository->state != "ready") return;
   if (job.target == kHost) {
     job.agent = kHost;
@@ -295,7 +304,8 @@ void Restores::settledPower(store::Txn& txn, const std::string& id) {
     if (job.target != id) continue;
     const bool live = !job.agent.empty() && !job.outside;
     if (gone) end(txn, job, RestoreStatus::failed, fmt::format("Instance {} was terminated.", id));
-    else if (live && instance->state == InstanceState::stopped) end(txn, job, RestoreStatus::failed, fmt::format("Instance {} went down during the restore.", id));
+    else if (live && instance->state == InstanceState::stopped)
+      end(txn, job, RestoreStatus::failed, fmt::format("Instance {} went down during the restore.", id));
     else begin(txn, job);
   }
 }
@@ -311,7 +321,8 @@ void Restores::watch(store::Txn& txn, const std::string& id) {
   }
   if (txn.now() - live.moved > kStall + kStallGrace) {
     if (context_.agents.connected(job->agent)) {
-      context_.agents.request(txn, job->agent, {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(*job)}});
+      context_.agents.request(txn, job->agent,
+                              {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(*job)}});
     }
     return end(txn, *job, RestoreStatus::failed, fmt::format("No byte moved for {} seconds.", kStall.count()));
   }

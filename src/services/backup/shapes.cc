@@ -28,7 +28,9 @@ aws::ApiError apiError(std::string code, std::string message) {
   return out;
 }
 
-aws::ApiError noVault(std::string_view name) { return apiError("ResourceNotFoundException", fmt::format("Backup vault {} does not exist.", name)); }
+aws::ApiError noVault(std::string_view name) {
+  return apiError("ResourceNotFoundException", fmt::format("Backup vault {} does not exist.", name));
+}
 
 std::optional<aws::ApiError> checkVaultName(std::string_view name) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
@@ -38,8 +40,8 @@ std::optional<aws::ApiError> checkVaultName(std::string_view name) {
 
 std::optional<aws::ApiError> checkRoleArn(std::string_view text, const Realm& realm) {
   const auto arn = Arn::parse(text);
-  if (arn && arn->service == "iam" && arn->region.empty() && isDigits(arn->account) && arn->account.size() == 12 && arn->account == realm.account &&
-      arn->resource.starts_with("role/") && arn->resource.size() > 5) {
+  if (arn && arn->service == "iam" && arn->region.empty() && isDigits(arn->account) && arn->account.size() == 12 &&
+      arn->account == realm.account && arn->resource.starts_with("role/") && arn->resource.size() > 5) {
     return std::nullopt;
   }
   return invalid(fmt::format("IAM Role ARN cannot be assumed by AWS Backup: '{}'. Give arn:aws:iam::{}:role/NAME.", text, realm.account));
@@ -47,7 +49,8 @@ std::optional<aws::ApiError> checkRoleArn(std::string_view text, const Realm& re
 
 std::optional<std::string> instanceOfArn(std::string_view text, const Realm& realm) {
   const auto arn = Arn::parse(text);
-  if (!arn || arn->service != "ec2" || arn->account != realm.account || arn->region != realm.region || !arn->resource.starts_with("instance/i-")) {
+  if (!arn || arn->service != "ec2" || arn->account != realm.account || arn->region != realm.region ||
+      !arn->resource.starts_with("instance/i-")) {
     return std::nullopt;
   }
   const auto id = arn->resource.substr(9);
@@ -70,7 +73,8 @@ std::expected<TextMap, aws::ApiError> textMap(const json::Object& input, std::st
   if (value == nullptr || value->is_null()) return out;
   if (!value->is_object()) return std::unexpected(invalid(fmt::format("{} must be a map of strings.", member)));
   for (const auto& entry : value->get_object()) {
-    if (!entry.value().is_string()) return std::unexpected(invalid(fmt::format("{}.{} must be a string.", member, std::string_view(entry.key()))));
+    if (!entry.value().is_string())
+      return std::unexpected(invalid(fmt::format("{}.{} must be a string.", member, std::string_view(entry.key()))));
     out[std::string(entry.key())] = json::toStd(entry.value().get_string());
   }
   return out;
@@ -151,7 +155,8 @@ json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& 
     for (const auto& [key, value] : job.options) options[key] = value;
     out["BackupOptions"] = options;
   }
-  if (job.cold_after_days > 0 || job.delete_after_days > 0) out["RecoveryPointLifecycle"] = lifecycle(job.cold_after_days, job.delete_after_days);
+  if (job.cold_after_days > 0 || job.delete_after_days > 0)
+    out["RecoveryPointLifecycle"] = lifecycle(job.cold_after_days, job.delete_after_days);
   if (job.state == JobState::completed) out["MessageCategory"] = "SUCCESS";
   else if (job.state == JobState::aborted) out["MessageCategory"] = "ABORTED";
   else if (isFinal(job.state)) out["MessageCategory"] = "FAILURE";
@@ -178,7 +183,8 @@ json::Object pointShape(const RecoveryPoint& point, const Realm& realm, const Re
   if (point.cold_after_days > 0 || point.delete_after_days > 0) {
     out["Lifecycle"] = lifecycle(point.cold_after_days, point.delete_after_days);
     json::Object calculated;
-    if (point.cold_after_days > 0) calculated["MoveToColdStorageAt"] = toEpochSeconds(point.created + std::chrono::days(point.cold_after_days));
+    if (point.cold_after_days > 0)
+      calculated["MoveToColdStorageAt"] = toEpochSeconds(point.created + std::chrono::days(point.cold_after_days));
     if (point.delete_after_days > 0) calculated["DeleteAt"] = toEpochSeconds(point.created + std::chrono::days(point.delete_after_days));
     out["CalculatedLifecycle"] = calculated;
   }
@@ -197,7 +203,8 @@ json::Object restoreShape(const RestoreJob& job, const Realm& realm, const Recov
   if (!job.role_arn.empty()) out["IamRoleArn"] = job.role_arn;
   if (!job.message.empty()) out["StatusMessage"] = job.message;
   if (job.ended) out["CompletionDate"] = toEpochSeconds(*job.ended);
-  if (job.status == RestoreStatus::completed && job.target != "host") out["CreatedResourceArn"] = realm.arn("ec2", "instance/" + job.target);
+  if (job.status == RestoreStatus::completed && job.target != "host")
+    out["CreatedResourceArn"] = realm.arn("ec2", "instance/" + job.target);
   return out;
 }
 

@@ -41,13 +41,15 @@ void Vaults::create(store::Txn& txn, const Vault& vault) const {
   save(txn, vault);
   if (!first) return;
   txn.afterCommit([] {
-    log::warn("backups are encrypted with keys that only this server holds: keep a copy elsewhere (stillpoint vault key export); "
-              "without it no recovery point can be read once the data directory is lost");
+    log::warn(
+        "backups are encrypted with keys that only this server holds: keep a copy elsewhere (stillpoint vault key export); "
+        "without it no recovery point can be read once the data directory is lost");
   });
 }
 
 void Vaults::erase(store::Txn& txn, const std::string& name) {
-  for (const auto& repository : repositories(txn, name)) txn.records().erase(kRepositoryKind, repositoryKey(repository.vault, repository.name));
+  for (const auto& repository : repositories(txn, name))
+    txn.records().erase(kRepositoryKind, repositoryKey(repository.vault, repository.name));
   for (const auto& record : txn.records().scan(kForgetKind, name + "/", "", kAll)) txn.records().erase(kForgetKind, record.key);
   txn.records().erase(kVaultKind, name);
   txn.afterCommit([this, name] {
@@ -97,12 +99,13 @@ Repository Vaults::ensure(store::Txn& txn, const std::string& vault, const std::
 void Vaults::beginCreate(store::Txn& txn, const Repository& repository) {
   txn.afterCommit([this, repository] {
     // The core outlives this object, and drops what comes after its stop.
-    keeper_.create({repository.vault, repository.name, repository.key}, [this, &core = context_.core, repository](const Result<void>& result) {
-      core.post([this, repository, result](store::Txn& later) {
-        created(later, repository.vault, repository.name, result);
-        return true;
-      });
-    });
+    keeper_.create({repository.vault, repository.name, repository.key},
+                   [this, &core = context_.core, repository](const Result<void>& result) {
+                     core.post([this, repository, result](store::Txn& later) {
+                       created(later, repository.vault, repository.name, result);
+                       return true;
+                     });
+                   });
   });
 }
 
@@ -139,12 +142,13 @@ void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::stri
   saveRepository(txn, *found);
   txn.afterCommit([this, repository = *found, snapshots] {
     auto& core = context_.core;
-    keeper_.forget({repository.vault, repository.name, repository.key}, snapshots, [this, &core, repository, snapshots](const Result<void>& result) {
-      core.post([this, repository, snapshots, result](store::Txn& later) {
-        maintained(later, repository.vault, repository.name, snapshots, result);
-        return true;
-      });
-    });
+    keeper_.forget({repository.vault, repository.name, repository.key}, snapshots,
+                   [this, &core, repository, snapshots](const Result<void>& result) {
+                     core.post([this, repository, snapshots, result](store::Txn& later) {
+                       maintained(later, repository.vault, repository.name, snapshots, result);
+                       return true;
+                     });
+                   });
   });
 }
 
@@ -186,7 +190,8 @@ void Vaults::recover(store::Txn& txn) {
     }
     if (repository.state == "creating") beginCreate(txn, repository);
     if (!txn.records().scan(kForgetKind, repositoryKey(repository.vault, repository.name) + "/", "", 1).empty()) {
-      txn.timers().set({std::string(kMaintainTimer), repositoryKey(repository.vault, repository.name), txn.now() + std::chrono::seconds(5), ""});
+      txn.timers().set(
+          {std::string(kMaintainTimer), repositoryKey(repository.vault, repository.name), txn.now() + std::chrono::seconds(5), ""});
     }
   }
 }

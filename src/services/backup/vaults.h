@@ -39,7 +39,8 @@ class Vaults {
   std::string pathOf(const Repository& repository) const { return keeper_.pathOf(repository.vault, repository.name); }
 
   /// Forgets a snapshot and frees its space as soon as nobody uses the repository. `point` is told to onForgotten.
-  void forget(store::Txn& txn, const std::string& vault, const std::string& instance, const std::string& snapshot, const std::string& point);
+  void forget(store::Txn& txn, const std::string& vault, const std::string& instance, const std::string& snapshot,
+              const std::string& point);
   /// Begins what is to be forgotten there, if nobody uses it now.
   void maintain(store::Txn& txn, const std::string& vault, const std::string& instance);
 

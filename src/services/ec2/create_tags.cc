@@ -6,7 +6,8 @@
 namespace sp::services::ec2 {
 
 aws::Operation createTags(Instances& instances) {
-  return {"CreateTags", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"CreateTags",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(auto tagged, taggedInstances(call, instances));
             SP_TRY(const auto tags, readTags(call.input));
             if (tags.empty()) return missing("Tag");
@@ -17,7 +18,9 @@ aws::Operation createTags(Instances& instances) {
             if (flag(call.input, "DryRun")) return dryRun();
             for (auto& instance : tagged) instances.setTags(*call.txn, instance.id, std::move(instance.tags));
             return json::Object{{"return", true}};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

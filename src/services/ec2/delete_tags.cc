@@ -6,7 +6,8 @@
 namespace sp::services::ec2 {
 
 aws::Operation deleteTags(Instances& instances) {
-  return {"DeleteTags", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"DeleteTags",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(auto tagged, taggedInstances(call, instances));
             if (flag(call.input, "DryRun")) return dryRun();
             const auto* list = json::find(call.input, "Tag");
@@ -26,7 +27,9 @@ aws::Operation deleteTags(Instances& instances) {
               instances.setTags(*call.txn, instance.id, std::move(instance.tags));
             }
             return json::Object{{"return", true}};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

@@ -12,7 +12,8 @@ namespace sp::services::ec2 {
 
 std::optional<aws::ApiError> checkImage(std::string_view id) {
   if (std::ranges::find(kImages, id, &Image::id) != kImages.end()) return std::nullopt;
-  if (!id.starts_with("ami-")) return aws::ApiError{"InvalidAMIID.Malformed", fmt::format("Invalid id: \"{}\" (expecting \"ami-...\")", id), 400, true, {}};
+  if (!id.starts_with("ami-"))
+    return aws::ApiError{"InvalidAMIID.Malformed", fmt::format("Invalid id: \"{}\" (expecting \"ami-...\")", id), 400, true, {}};
   return aws::ApiError{"InvalidAMIID.NotFound", fmt::format("The image id '[{}]' does not exist", id), 400, true, {}};
 }
 
@@ -41,15 +42,16 @@ std::optional<std::vector<std::string>> imageFilter(const Image& image, const Re
 }  // namespace
 
 aws::Operation describeImages() {
-  return {"DescribeImages", [](const aws::Call& call) -> aws::Outcome {
+  return {"DescribeImages",
+          [](const aws::Call& call) -> aws::Outcome {
             const auto ids = texts(call.input, "ImageId");
             for (const auto& id : ids)
               if (auto unknown = checkImage(id)) return std::unexpected(std::move(*unknown));
             SP_TRY(const auto filters, readFilters(call.input));
             const auto owners = texts(call.input, "Owner");
             const bool owned = owners.empty() || std::ranges::any_of(owners, [&](const std::string& owner) {
-              return owner == "self" || owner == call.realm.account;
-            });
+                                 return owner == "self" || owner == call.realm.account;
+                               });
             if (flag(call.input, "DryRun")) return dryRun();
             json::Array set;
             for (const auto& image : kImages) {
@@ -73,7 +75,9 @@ aws::Operation describeImages() {
                                          {"tagSet", json::Array{}}});
             }
             return json::Object{{"imagesSet", std::move(set)}};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

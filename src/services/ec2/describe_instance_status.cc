@@ -24,7 +24,8 @@ json::Object healthMember(const Health& health) {
   return {{"status", health.status}, {"details", std::move(details)}};
 }
 
-std::optional<std::vector<std::string>> statusFilter(const Context& context, const Instance& instance, const Realm& realm, std::string_view name) {
+std::optional<std::vector<std::string>> statusFilter(const Context& context, const Instance& instance, const Realm& realm,
+                                                     std::string_view name) {
   const auto health = healthOf(context, instance);
   const bool running = instance.state == InstanceState::running;
   if (name == "instance-status.status") return std::vector{std::string(health.status)};
@@ -32,18 +33,21 @@ std::optional<std::vector<std::string>> statusFilter(const Context& context, con
   if (name == "system-status.status") return std::vector<std::string>{running ? "ok" : "not-applicable"};
   if (name == "system-status.reachability") return std::vector<std::string>{running ? "passed" : ""};
   if (name.starts_with("event.")) return std::vector<std::string>{};
-  if (name == "availability-zone" || name == "instance-state-name" || name == "instance-state-code") return instanceFilter(instance, realm, name);
+  if (name == "availability-zone" || name == "instance-state-name" || name == "instance-state-code")
+    return instanceFilter(instance, realm, name);
   return std::nullopt;
 }
 
 }  // namespace
 
 aws::Operation describeInstanceStatus(Context& context, Instances& instances) {
-  return {"DescribeInstanceStatus", [&context, &instances](const aws::Call& call) -> aws::Outcome {
+  return {"DescribeInstanceStatus",
+          [&context, &instances](const aws::Call& call) -> aws::Outcome {
             const auto ids = texts(call.input, "InstanceId");
             SP_TRY(const auto filters, readFilters(call.input));
             SP_TRY(const auto page, readPage(call, "DescribeInstanceStatus", 5, !ids.empty()));
-            auto candidates = ids.empty() ? Checked<std::vector<Instance>>(instances.all(*call.txn)) : findInstances(*call.txn, instances, ids);
+            auto candidates =
+                ids.empty() ? Checked<std::vector<Instance>>(instances.all(*call.txn)) : findInstances(*call.txn, instances, ids);
             if (!candidates) return std::unexpected(std::move(candidates.error()));
             SP_TRY([[maybe_unused]] const bool known,
                    passes(filters, [&](std::string_view name) { return statusFilter(context, Instance{}, call.realm, name); }));
@@ -53,7 +57,8 @@ aws::Operation describeInstanceStatus(Context& context, Instances& instances) {
             json::Array set;
             for (const auto& instance : *candidates) {
               if (instance.id <= page.after || (!everyone && instance.state != InstanceState::running)) continue;
-              SP_TRY(const bool wanted, passes(filters, [&](std::string_view name) { return statusFilter(context, instance, call.realm, name); }));
+              SP_TRY(const bool wanted,
+                     passes(filters, [&](std::string_view name) { return statusFilter(context, instance, call.realm, name); }));
               if (!wanted) continue;
               if (page.limit > 0 && set.size() == page.limit) {
                 setNext(output, page, json::textOr(set.back().get_object(), "instanceId"));
@@ -68,7 +73,9 @@ aws::Operation describeInstanceStatus(Context& context, Instances& instances) {
             }
             output["instanceStatusSet"] = std::move(set);
             return output;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

@@ -6,11 +6,13 @@
 namespace sp::services::ec2 {
 
 aws::Operation describeInstances(Instances& instances) {
-  return {"DescribeInstances", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"DescribeInstances",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             const auto ids = texts(call.input, "InstanceId");
             SP_TRY(const auto filters, readFilters(call.input));
             SP_TRY(const auto page, readPage(call, "DescribeInstances", 5, !ids.empty()));
-            auto candidates = ids.empty() ? Checked<std::vector<Instance>>(instances.all(*call.txn)) : findInstances(*call.txn, instances, ids);
+            auto candidates =
+                ids.empty() ? Checked<std::vector<Instance>>(instances.all(*call.txn)) : findInstances(*call.txn, instances, ids);
             if (!candidates) return std::unexpected(std::move(candidates.error()));
             // A filter that does not exist is an error also when there is no machine to try it on.
             SP_TRY([[maybe_unused]] const bool known,
@@ -23,7 +25,8 @@ aws::Operation describeInstances(Instances& instances) {
               SP_TRY(const bool wanted, passes(filters, [&](std::string_view name) { return instanceFilter(instance, call.realm, name); }));
               if (!wanted) continue;
               if (page.limit > 0 && reservations.size() == page.limit) {
-                setNext(output, page, json::textOr(reservations.back().get_object().at("instancesSet").get_array()[0].get_object(), "instanceId"));
+                setNext(output, page,
+                        json::textOr(reservations.back().get_object().at("instancesSet").get_array()[0].get_object(), "instanceId"));
                 break;
               }
               reservations.push_back(json::Object{{"reservationId", instance.reservation_id},
@@ -33,7 +36,9 @@ aws::Operation describeInstances(Instances& instances) {
             }
             output["reservationSet"] = std::move(reservations);
             return output;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

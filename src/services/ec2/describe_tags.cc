@@ -7,7 +7,8 @@ namespace sp::services::ec2 {
 
 namespace {
 
-std::optional<std::vector<std::string>> filterOf(const std::string& id, const std::string& key, const std::string& value, std::string_view name) {
+std::optional<std::vector<std::string>> filterOf(const std::string& id, const std::string& key, const std::string& value,
+                                                 std::string_view name) {
   if (name == "key") return std::vector{key};
   if (name == "value") return std::vector{value};
   if (name == "resource-id") return std::vector{id};
@@ -19,7 +20,8 @@ std::optional<std::vector<std::string>> filterOf(const std::string& id, const st
 }  // namespace
 
 aws::Operation describeTags(Instances& instances) {
-  return {"DescribeTags", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"DescribeTags",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto filters, readFilters(call.input));
             SP_TRY(const auto page, readPage(call, "DescribeTags", 5, false));
             SP_TRY([[maybe_unused]] const bool known, passes(filters, [](std::string_view name) { return filterOf("", "", "", name); }));
@@ -44,7 +46,9 @@ aws::Operation describeTags(Instances& instances) {
             }
             output["tagSet"] = std::move(set);
             return output;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

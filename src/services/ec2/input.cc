@@ -33,11 +33,30 @@ std::size_t characters(std::string_view text) {
 }
 
 // Filters that EC2 knows and whose attribute no machine here has: they match nothing, rather than being errors.
-constexpr std::array<std::string_view, 24> kAbsentAttributes = {
-    "block-device-mapping.device-name", "block-device-mapping.status", "block-device-mapping.volume-id", "capacity-reservation-id",
-    "dns-name", "group-id", "group-name", "host-id", "iam-instance-profile.arn", "instance-lifecycle", "instance.group-id",
-    "instance.group-name", "ip-address", "ipv6-address", "kernel-id", "key-name", "network-interface.subnet-id", "network-interface.vpc-id",
-    "outpost-arn", "placement-group-name", "platform", "spot-instance-request-id", "subnet-id", "vpc-id"};
+constexpr std::array<std::string_view, 24> kAbsentAttributes = {"block-device-mapping.device-name",
+                                                                "block-device-mapping.status",
+                                                                "block-device-mapping.volume-id",
+                                                                "capacity-reservation-id",
+                                                                "dns-name",
+                                                                "group-id",
+                                                                "group-name",
+                                                                "host-id",
+                                                                "iam-instance-profile.arn",
+                                                                "instance-lifecycle",
+                                                                "instance.group-id",
+                                                                "instance.group-name",
+                                                                "ip-address",
+                                                                "ipv6-address",
+                                                                "kernel-id",
+                                                                "key-name",
+                                                                "network-interface.subnet-id",
+                                                                "network-interface.vpc-id",
+                                                                "outpost-arn",
+                                                                "placement-group-name",
+                                                                "platform",
+                                                                "spot-instance-request-id",
+                                                                "subnet-id",
+                                                                "vpc-id"};
 
 }  // namespace
 
@@ -167,7 +186,8 @@ Checked<Page> readPage(const aws::Call& call, std::string_view operation, std::i
   Page page;
   // Bound to what selects, not to the size of the pages: that may change from page to page.
   const auto* filters = json::find(call.input, "Filter");
-  page.bound_to = fmt::format("ec2.{}.{}.{}", operation, filters == nullptr ? "" : json::toText(*filters), flag(call.input, "IncludeAllInstances"));
+  page.bound_to =
+      fmt::format("ec2.{}.{}.{}", operation, filters == nullptr ? "" : json::toText(*filters), flag(call.input, "IncludeAllInstances"));
   const auto most = json::textOr(call.input, "MaxResults");
   const auto token = json::textOr(call.input, "NextToken");
   if (by_id && !most.empty())
@@ -180,8 +200,9 @@ Checked<Page> readPage(const aws::Call& call, std::string_view operation, std::i
       return aws::refuse("InvalidParameterValue",
                          fmt::format("Value ( {} ) for parameter maxResults is invalid. Expecting a value greater than {}.", most, least));
     if (*limit > kMostResults)
-      return aws::refuse("InvalidParameterValue",
-                         fmt::format("Value ( {} ) for parameter maxResults is invalid. Expecting a value less than {}.", most, kMostResults));
+      return aws::refuse(
+          "InvalidParameterValue",
+          fmt::format("Value ( {} ) for parameter maxResults is invalid. Expecting a value less than {}.", most, kMostResults));
     page.limit = static_cast<std::size_t>(*limit);
   }
   if (!token.empty()) {
@@ -245,7 +266,8 @@ Checked<std::vector<Instance>> taggedInstances(const aws::Call& call, const Inst
   const auto ids = texts(call.input, "ResourceId");
   if (ids.empty()) return missing("ResourceIdSet");
   if (ids.size() > kTaggedAtOnce)
-    return aws::refuse("InvalidParameterValue", fmt::format("{} resources are given; at most {} can be tagged at once.", ids.size(), kTaggedAtOnce));
+    return aws::refuse("InvalidParameterValue",
+                       fmt::format("{} resources are given; at most {} can be tagged at once.", ids.size(), kTaggedAtOnce));
   for (const auto& id : ids)
     if (!id.starts_with("i-")) return aws::refuse("InvalidID", fmt::format("The ID '{}' is not valid", id));
   return findInstances(*call.txn, instances, ids);
@@ -274,7 +296,10 @@ Checked<std::map<std::string, std::string>> readTags(const json::Object& holder)
 std::optional<aws::ApiError> tooManyTags(const std::map<std::string, std::string>& tags) {
   if (tags.size() <= kTagsPerResource) return std::nullopt;
   return aws::ApiError{"TagLimitExceeded",
-                       fmt::format("The maximum number of tags ({}) for the resource would be exceeded: {}", kTagsPerResource, tags.size()), 400, true, {}};
+                       fmt::format("The maximum number of tags ({}) for the resource would be exceeded: {}", kTagsPerResource, tags.size()),
+                       400,
+                       true,
+                       {}};
 }
 
 }  // namespace sp::services::ec2

@@ -103,7 +103,8 @@ void Instances::tell(store::Txn& txn, const Instance& instance, const std::strin
   for (const auto& listener : settled_) listener(txn, instance, error);
 }
 
-void Instances::tellPersonPower(store::Txn& txn, const Instance& instance, const std::string& action, const aws::Principal& principal) const {
+void Instances::tellPersonPower(store::Txn& txn, const Instance& instance, const std::string& action,
+                                const aws::Principal& principal) const {
   for (const auto& listener : person_power_) listener(txn, instance, action, principal);
 }
 
@@ -131,8 +132,9 @@ std::optional<aws::ApiError> Instances::refusal(store::Txn& txn, const Instance&
     if (instance.isGone() || instance.state == InstanceState::stopping)
       return refuse(fmt::format("The instance '{}' is not in a state from which it can be started.", instance.id));
     if (instance.state == InstanceState::stopped && !instance.reading_job.empty())
-      return refuse(fmt::format("The instance '{}' cannot be started while backup job '{}' reads its files. Wait for the job's end, or stop it.",
-                                instance.id, instance.reading_job));
+      return refuse(
+          fmt::format("The instance '{}' cannot be started while backup job '{}' reads its files. Wait for the job's end, or stop it.",
+                      instance.id, instance.reading_job));
     return std::nullopt;
   }
   const bool terminates = operation == "TerminateInstances";
@@ -150,8 +152,8 @@ std::optional<aws::ApiError> Instances::refusal(store::Txn& txn, const Instance&
   if (holder && *holder != by && !force) {
     const auto colon = holder->find(':');
     const auto who = holder->starts_with("run:") ? "run" : "backup job";
-    return refuse(fmt::format("The instance '{}' is held by {} '{}' and cannot be {} meanwhile. Wait for its end, or stop it{}.", instance.id, who,
-                              holder->substr(colon + 1), verb, operation == "StopInstances" ? ", or use Force" : ""));
+    return refuse(fmt::format("The instance '{}' is held by {} '{}' and cannot be {} meanwhile. Wait for its end, or stop it{}.",
+                              instance.id, who, holder->substr(colon + 1), verb, operation == "StopInstances" ? ", or use Force" : ""));
   }
   return std::nullopt;
 }
@@ -207,9 +209,10 @@ Instances::Outcome Instances::terminate(store::Txn& txn, std::string_view id, bo
 std::expected<std::vector<Instance>, aws::ApiError> Instances::launch(store::Txn& txn, const LaunchSpec& spec) {
   const auto here = std::ranges::count_if(all(txn), [](const Instance& each) { return !each.isGone(); });
   if (static_cast<std::size_t>(here) + static_cast<std::size_t>(spec.count) > kInstanceLimit)
-    return aws::refuse("InstanceLimitExceeded", fmt::format("You have requested more instances ({}) than your current instance limit of {} allows: "
-                                                            "there are {}. Terminate some first.",
-                                                            spec.count, kInstanceLimit, here));
+    return aws::refuse("InstanceLimitExceeded",
+                       fmt::format("You have requested more instances ({}) than your current instance limit of {} allows: "
+                                   "there are {}. Terminate some first.",
+                                   spec.count, kInstanceLimit, here));
   std::vector<Instance> made;
   for (std::int64_t index = 0; index < spec.count; ++index) {
     Instance instance;

@@ -21,7 +21,8 @@ Checked<std::int64_t> readCount(const json::Object& input, std::string_view key)
   if (text.empty()) return missing(key);
   const auto count = parseInt(text);
   if (!count || *count < 1 || *count > kCountMax)
-    return aws::refuse("InvalidParameterValue", fmt::format("Value ({}) for parameter {} is invalid. Expecting a number from 1 to {}.", text, key, kCountMax));
+    return aws::refuse("InvalidParameterValue",
+                       fmt::format("Value ({}) for parameter {} is invalid. Expecting a number from 1 to {}.", text, key, kCountMax));
   return *count;
 }
 
@@ -38,7 +39,8 @@ Checked<std::map<std::string, std::string>> readSpecifications(const json::Objec
     SP_TRY(auto given, readTags(each.get_object()));
     if (kind != "instance") continue;
     for (auto& [key, value] : given)
-      if (!tags.emplace(key, value).second) return aws::refuse("InvalidParameterValue", fmt::format("Duplicate tag key '{}' specified.", key));
+      if (!tags.emplace(key, value).second)
+        return aws::refuse("InvalidParameterValue", fmt::format("Duplicate tag key '{}' specified.", key));
   }
   if (auto refused = tooManyTags(tags)) return std::unexpected(std::move(*refused));
   return tags;
@@ -59,7 +61,8 @@ Checked<LaunchSpec> readLaunch(const json::Object& input) {
   spec.instance_type = json::textOr(input, "InstanceType", kDefaultType);
   spec.client_token = json::textOr(input, "ClientToken");
   if (spec.client_token.size() > kTokenMax)
-    return aws::refuse("InvalidParameterValue", fmt::format("The client token has {} characters; at most {} are allowed.", spec.client_token.size(), kTokenMax));
+    return aws::refuse("InvalidParameterValue",
+                       fmt::format("The client token has {} characters; at most {} are allowed.", spec.client_token.size(), kTokenMax));
   SP_TRY(spec.tags, readSpecifications(input));
   // MinCount does not matter: all of MaxCount are always made, or none.
   std::string asked = fmt::format("{}\n{}\n{}", spec.image_id, spec.count, spec.instance_type);
@@ -72,13 +75,17 @@ Checked<LaunchSpec> readLaunch(const json::Object& input) {
 json::Object answer(const std::vector<Instance>& made, const Realm& realm) {
   json::Array set;
   for (const auto& instance : made) set.push_back(describe(instance, realm));
-  return {{"reservationId", made.front().reservation_id}, {"ownerId", realm.account}, {"groupSet", json::Array{}}, {"instancesSet", std::move(set)}};
+  return {{"reservationId", made.front().reservation_id},
+          {"ownerId", realm.account},
+          {"groupSet", json::Array{}},
+          {"instancesSet", std::move(set)}};
 }
 
 }  // namespace
 
 aws::Operation runInstances(Instances& instances) {
-  return {"RunInstances", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"RunInstances",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto spec, readLaunch(call.input));
             if (flag(call.input, "DryRun")) return dryRun();
             if (!spec.client_token.empty()) {
@@ -90,7 +97,9 @@ aws::Operation runInstances(Instances& instances) {
             }
             SP_TRY(const auto made, instances.launch(*call.txn, spec));
             return answer(made, call.realm);
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

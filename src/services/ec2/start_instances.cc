@@ -6,10 +6,12 @@
 namespace sp::services::ec2 {
 
 aws::Operation startInstances(Instances& instances) {
-  return {"StartInstances", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"StartInstances",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto named, namedInstances(call, instances));
             for (const auto& each : named)
-              if (auto refused = instances.refusal(*call.txn, each, "StartInstances", false, "api")) return std::unexpected(std::move(*refused));
+              if (auto refused = instances.refusal(*call.txn, each, "StartInstances", false, "api"))
+                return std::unexpected(std::move(*refused));
             if (flag(call.input, "DryRun")) return dryRun();
             json::Array changes;
             for (const auto& before : named) {
@@ -18,7 +20,9 @@ aws::Operation startInstances(Instances& instances) {
               changes.push_back(stateChange(before, after));
             }
             return json::Object{{"instancesSet", std::move(changes)}};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

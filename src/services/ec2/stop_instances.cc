@@ -8,14 +8,17 @@
 namespace sp::services::ec2 {
 
 aws::Operation stopInstances(Instances& instances) {
-  return {"StopInstances", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"StopInstances",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto named, namedInstances(call, instances));
             const bool force = flag(call.input, "Force");
             if (flag(call.input, "Hibernate"))
-              return aws::refuse("UnsupportedHibernationConfiguration",
-                                 fmt::format("The instance '{}' is not enabled for hibernation: machines of this driver cannot be.", named.front().id));
+              return aws::refuse(
+                  "UnsupportedHibernationConfiguration",
+                  fmt::format("The instance '{}' is not enabled for hibernation: machines of this driver cannot be.", named.front().id));
             for (const auto& each : named)
-              if (auto refused = instances.refusal(*call.txn, each, "StopInstances", force, "api")) return std::unexpected(std::move(*refused));
+              if (auto refused = instances.refusal(*call.txn, each, "StopInstances", force, "api"))
+                return std::unexpected(std::move(*refused));
             if (flag(call.input, "DryRun")) return dryRun();
             json::Array changes;
             for (const auto& before : named) {
@@ -24,7 +27,9 @@ aws::Operation stopInstances(Instances& instances) {
               changes.push_back(stateChange(before, after));
             }
             return json::Object{{"instancesSet", std::move(changes)}};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

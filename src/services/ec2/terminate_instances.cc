@@ -6,11 +6,13 @@
 namespace sp::services::ec2 {
 
 aws::Operation terminateInstances(Instances& instances) {
-  return {"TerminateInstances", [&instances](const aws::Call& call) -> aws::Outcome {
+  return {"TerminateInstances",
+          [&instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto named, namedInstances(call, instances));
             const bool force = flag(call.input, "Force");
             for (const auto& each : named)
-              if (auto refused = instances.refusal(*call.txn, each, "TerminateInstances", force, "api")) return std::unexpected(std::move(*refused));
+              if (auto refused = instances.refusal(*call.txn, each, "TerminateInstances", force, "api"))
+                return std::unexpected(std::move(*refused));
             if (flag(call.input, "DryRun")) return dryRun();
             json::Array changes;
             for (const auto& before : named) {
@@ -19,7 +21,9 @@ aws::Operation terminateInstances(Instances& instances) {
               changes.push_back(stateChange(before, after));
             }
             return json::Object{{"instancesSet", std::move(changes)}};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ec2

@@ -74,9 +74,12 @@ aws::ApiError noSuchKey(std::string_view key) {
 }
 
 aws::ApiError noSuchUpload(std::string_view upload_id) {
-  aws::ApiError error{"NoSuchUpload",
-                      "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
-                      404, true, {}};
+  aws::ApiError error{
+      "NoSuchUpload",
+      "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+      404,
+      true,
+      {}};
   error.extra["UploadId"] = upload_id;
   return error;
 }
@@ -89,7 +92,10 @@ aws::ApiError notImplemented(std::string_view header) {
 
 aws::ApiError malformedXml(std::string_view why) {
   return {"MalformedXML",
-          fmt::format("The XML you provided was not well-formed or did not validate against our published schema ({})", why), 400, true, {}};
+          fmt::format("The XML you provided was not well-formed or did not validate against our published schema ({})", why),
+          400,
+          true,
+          {}};
 }
 
 aws::ApiError invalidArgument(std::string message, std::string_view name, std::string_view value) {
@@ -110,15 +116,20 @@ aws::ApiError internalFailure(const Error& error) {
             fmt::format("The disk that holds the data directory is full ({}). Nothing stored before is harmed; free some space and repeat "
                         "the request.",
                         error.message),
-            507, false, {}};
+            507,
+            false,
+            {}};
   if (error.code == "core.stopped") return {"ServiceUnavailable", "The server is shutting down. Please try again.", 503, false, {}};
   log::error("an S3 request failed inside", {{"error", error.text()}});
   return {"InternalError", "We encountered an internal error. Please try again.", 500, false, {}};
 }
 
 std::expected<void, aws::ApiError> refuseUnservedHeaders(const Headers& headers) {
-  constexpr std::array<std::string_view, 6> kPrefixes = {"x-amz-server-side-encryption", "x-amz-copy-source-server-side-encryption",
-                                                         "x-amz-object-lock-", "x-amz-grant-", "x-amz-website-redirect-location",
+  constexpr std::array<std::string_view, 6> kPrefixes = {"x-amz-server-side-encryption",
+                                                         "x-amz-copy-source-server-side-encryption",
+                                                         "x-amz-object-lock-",
+                                                         "x-amz-grant-",
+                                                         "x-amz-website-redirect-location",
                                                          "x-amz-write-offset-bytes"};
   for (const auto& [name, value] : headers) {
     const auto lower = toLower(name);
@@ -184,7 +195,8 @@ std::expected<std::size_t, aws::ApiError> numberIn(const Call& call, std::string
   if (!text || text->empty()) return otherwise;
   const auto number = parseInt(*text);
   if (!number || *number < static_cast<std::int64_t>(least) || *number > INT32_MAX)
-    return refuseWith(invalidArgument(fmt::format("Argument {} must be an integer between {} and {}", name, least, INT32_MAX), name, *text));
+    return refuseWith(
+        invalidArgument(fmt::format("Argument {} must be an integer between {} and {}", name, least, INT32_MAX), name, *text));
   return std::min(most, static_cast<std::size_t>(*number));
 }
 

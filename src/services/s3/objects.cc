@@ -110,8 +110,7 @@ Result<std::vector<ObjectInfo>> Service::list(store::Txn& txn, std::string_view 
   std::string from(after);
   if (!from.empty()) from += '\0';
   std::vector<ObjectInfo> found;
-  for (const auto& record : txn.objects().scan(bucket, prefix, from, limit))
-    found.push_back(infoOf(record.key, decodeObject(record.body)));
+  for (const auto& record : txn.objects().scan(bucket, prefix, from, limit)) found.push_back(infoOf(record.key, decodeObject(record.body)));
   return found;
 }
 

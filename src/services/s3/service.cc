@@ -31,8 +31,8 @@ class JobRun final : public Run {
     if (check_hash_) sha256_.update(bytes);
     if (!operation_.takes_body) return std::nullopt;
     if (call_->body.size() + bytes.size() > kXmlBodyMax)
-      return Service::finished(call_->request,
-                               aws::refuse("MaxMessageLengthExceeded", fmt::format("Your request was too big: at most {} bytes of XML", kXmlBodyMax)));
+      return Service::finished(call_->request, aws::refuse("MaxMessageLengthExceeded",
+                                                           fmt::format("Your request was too big: at most {} bytes of XML", kXmlBodyMax)));
     call_->body += bytes;
     return std::nullopt;
   }

@@ -9,7 +9,8 @@
 namespace sp::services::ssm {
 
 aws::Operation cancelCommand(Commands& commands) {
-  return {"CancelCommand", [&commands](const aws::Call& call) -> aws::Outcome {
+  return {"CancelCommand",
+          [&commands](const aws::Call& call) -> aws::Outcome {
             json::Reader reader(call.input);
             const auto id = reader.textIf("CommandId").value_or("");
             auto instances = reader.textsIf("InstanceIds");
@@ -19,7 +20,9 @@ aws::Operation cancelCommand(Commands& commands) {
               return aws::refuse("DuplicateInstanceId", fmt::format("The instance ID '{}' is given more than once.", *twice));
             if (auto done = commands.cancel(*call.txn, id, instances); !done) return std::unexpected(std::move(done.error()));
             return json::Object{};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ssm

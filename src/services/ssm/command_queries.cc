@@ -23,7 +23,9 @@ std::string commandOf(const std::string& order_key) { return order_key.substr(or
 
 }  // namespace
 
-void Commands::save(store::Txn& txn, const Command& command) const { txn.records().put(kCommandKind, command.id, json::toText(command.encode())); }
+void Commands::save(store::Txn& txn, const Command& command) const {
+  txn.records().put(kCommandKind, command.id, json::toText(command.encode()));
+}
 
 void Commands::save(store::Txn& txn, const Invocation& invocation) const {
   txn.records().put(kInvocationKind, invocation.key(), json::toText(invocation.encode()));

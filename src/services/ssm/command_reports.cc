@@ -71,7 +71,8 @@ void conclude(Invocation& invocation, std::string_view details, Instant now) {
 }
 
 /// The command and invocation a message is about, if that agent may speak for it.
-std::optional<std::pair<Command, Invocation>> Commands::reported(store::Txn& txn, const std::string& agent, const json::Object& message) const {
+std::optional<std::pair<Command, Invocation>> Commands::reported(store::Txn& txn, const std::string& agent,
+                                                                 const json::Object& message) const {
   const auto id = json::textOr(message, "id");
   if (!id.starts_with(kPrefix)) return std::nullopt;
   const auto key = std::string_view(id).substr(kPrefix.size());
@@ -172,7 +173,8 @@ bool Commands::cancelOne(store::Txn& txn, Command& command, Invocation& invocati
   return true;
 }
 
-std::expected<void, aws::ApiError> Commands::cancel(store::Txn& txn, std::string_view command_id, const std::vector<std::string>& instance_ids) {
+std::expected<void, aws::ApiError> Commands::cancel(store::Txn& txn, std::string_view command_id,
+                                                    const std::vector<std::string>& instance_ids) {
   auto command = find(txn, command_id);
   if (!command) return aws::refuse("InvalidCommandId", fmt::format("The command ID '{}' does not exist.", command_id));
   std::vector<Invocation> meant;

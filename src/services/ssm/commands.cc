@@ -24,7 +24,8 @@ bool matches(const Instance& instance, const Target& target) {
 }
 
 std::string freezeText(const json::Object& freeze) {
-  return fmt::format("freeze {} {} attempt {}", json::textOr(freeze, "id"), json::textOr(freeze, "phase"), json::intOr(freeze, "attempt", 1));
+  return fmt::format("freeze {} {} attempt {}", json::textOr(freeze, "id"), json::textOr(freeze, "phase"),
+                     json::intOr(freeze, "attempt", 1));
 }
 
 std::unexpected<aws::ApiError> invalidInstances(const std::vector<std::string>& ids, std::string_view account) {
@@ -51,11 +52,14 @@ std::expected<std::vector<std::string>, aws::ApiError> resolve(store::Txn& txn, 
   return found;
 }
 
-std::string fileName(std::string_view key) { return std::string(key.substr(key.rfind('/') == std::string_view::npos ? 0 : key.rfind('/') + 1)); }
+std::string fileName(std::string_view key) {
+  return std::string(key.substr(key.rfind('/') == std::string_view::npos ? 0 : key.rfind('/') + 1));
+}
 
 }  // namespace
 
-Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& objects) : context_(context), instances_(instances), objects_(objects) {
+Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& objects)
+    : context_(context), instances_(instances), objects_(objects) {
   const auto bind = [this](void (Commands::*handle)(store::Txn&, const std::string&, const json::Object&)) {
     return [this, handle](store::Txn& txn, const std::string& agent, const json::Object& message) { (this->*handle)(txn, agent, message); };
   };
@@ -81,7 +85,9 @@ std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const Send
       if (auto earlier = find(txn, record.key); earlier && txn.now() - earlier->requested < kRepeatWithin) return *earlier;
   SP_TRY(const auto input, readSendInput(spec.input));
   if (!input.output_bucket.empty() && !objects_.bucketExists(txn, input.output_bucket))
-    return aws::refuse("InvalidOutputFolder", fmt::format("The S3 bucket '{}' does not exist: make it first, or leave OutputS3BucketName out.", input.output_bucket));
+    return aws::refuse(
+        "InvalidOutputFolder",
+        fmt::format("The S3 bucket '{}' does not exist: make it first, or leave OutputS3BucketName out.", input.output_bucket));
   SP_TRY(const auto targets, resolve(txn, instances_, input, context_.realm.account));
   auto command = create(txn, spec, input, targets);
   std::vector<Invocation> none;
@@ -98,7 +104,8 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   command.comment = input.comment;
   if (spec.freeze) {
     command.freeze = *spec.freeze;
-    command.comment = command.comment.empty() ? freezeText(*spec.freeze) : fmt::format("{} ({})", command.comment, freezeText(*spec.freeze));
+    command.comment =
+        command.comment.empty() ? freezeText(*spec.freeze) : fmt::format("{} ({})", command.comment, freezeText(*spec.freeze));
   }
   command.parameters = input.parameters;
   command.instance_ids = input.instance_ids;
@@ -182,7 +189,8 @@ json::Object Commands::downloadStep(store::Txn& txn, const Command& command, con
   std::string error;
   const auto add = [&](const std::string& name, const std::string& key) {
     const auto path = step.working_directory.empty() ? name : fmt::format("{}/{}", step.working_directory, name);
-    files.push_back(json::Object{{"path", path}, {"source", fmt::format("/commands/{}/source/{}", command.id, percentEncode(key, true))}, {"sha256", ""}});
+    files.push_back(json::Object{
+        {"path", path}, {"source", fmt::format("/commands/{}/source/{}", command.id, percentEncode(key, true))}, {"sha256", ""}});
   };
   const auto& source = *step.source;
   if (!objects_.bucketExists(txn, source.bucket)) {
@@ -195,8 +203,10 @@ json::Object Commands::downloadStep(store::Txn& txn, const Command& command, con
     if (below)
       for (const auto& object : *below)
         if (!object.key.ends_with('/')) add(object.key.substr(prefix.size()), object.key);
-    if (files.empty()) error = fmt::format("cannot download s3://{}/{}: there is no such object, and none below it", source.bucket, source.key);
-    if (files.size() > kFilesMax) error = fmt::format("cannot download s3://{}/{}: there are more than {} objects below it", source.bucket, source.key, kFilesMax);
+    if (files.empty())
+      error = fmt::format("cannot download s3://{}/{}: there is no such object, and none below it", source.bucket, source.key);
+    if (files.size() > kFilesMax)
+      error = fmt::format("cannot download s3://{}/{}: there are more than {} objects below it", source.bucket, source.key, kFilesMax);
   }
   if (!error.empty()) files.clear();
   json::Object message{{"name", step.name}, {"plugin", step.plugin}, {"files", std::move(files)}};

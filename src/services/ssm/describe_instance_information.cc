@@ -18,8 +18,8 @@ struct Filter {
   std::vector<std::string> values;
 };
 
-constexpr std::array<std::string_view, 8> kKeys = {"InstanceIds", "AgentVersion", "PingStatus",   "PlatformTypes",
-                                                   "ActivationIds", "IamRole",    "ResourceType", "AssociationStatus"};
+constexpr std::array<std::string_view, 8> kKeys = {"InstanceIds",   "AgentVersion", "PingStatus",   "PlatformTypes",
+                                                   "ActivationIds", "IamRole",      "ResourceType", "AssociationStatus"};
 constexpr std::array<std::string_view, 3> kPingStatuses = {"Online", "ConnectionLost", "Inactive"};
 constexpr std::array<std::string_view, 3> kPlatforms = {"Windows", "Linux", "MacOS"};
 
@@ -34,13 +34,15 @@ std::expected<std::vector<Filter>, aws::ApiError> readInformationFilters(const a
   read("InstanceInformationFilterList", "key", "valueSet");
   for (const auto& filter : filters) {
     const bool known = filter.key == "tag-key" || filter.key.starts_with("tag:") || std::ranges::find(kKeys, filter.key) != kKeys.end();
-    if (!known) return aws::refuse("InvalidFilterKey", fmt::format("'{}' is no key of a filter of DescribeInstanceInformation.", filter.key));
+    if (!known)
+      return aws::refuse("InvalidFilterKey", fmt::format("'{}' is no key of a filter of DescribeInstanceInformation.", filter.key));
     if (filter.values.empty())
       return aws::refuse("InvalidInstanceInformationFilterValue", fmt::format("The filter {} has no values.", filter.key));
     for (const auto& value : filter.values) {
       const bool wrong = (filter.key == "PingStatus" && std::ranges::find(kPingStatuses, value) == kPingStatuses.end()) ||
                          (filter.key == "PlatformTypes" && std::ranges::find(kPlatforms, value) == kPlatforms.end());
-      if (wrong) return aws::refuse("InvalidInstanceInformationFilterValue", fmt::format("'{}' is no value of the filter {}.", value, filter.key));
+      if (wrong)
+        return aws::refuse("InvalidInstanceInformationFilterValue", fmt::format("'{}' is no value of the filter {}.", value, filter.key));
       if (filter.key == "InstanceIds")
         if (auto unknown = unknownInstance(*call.txn, instances, value)) return std::unexpected(std::move(*unknown));
     }
@@ -90,7 +92,8 @@ json::Object viewOf(const Context& context, const Instance& instance, const Agen
 }  // namespace
 
 aws::Operation describeInstanceInformation(Context& context, ec2::Instances& instances) {
-  return {"DescribeInstanceInformation", [&context, &instances](const aws::Call& call) -> aws::Outcome {
+  return {"DescribeInstanceInformation",
+          [&context, &instances](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto filters, readInformationFilters(call, instances));
             SP_TRY(const auto page, readPage(call.input, "DescribeInstanceInformation", kLeastResults, kPage));
             json::Array list;
@@ -110,7 +113,9 @@ aws::Operation describeInstanceInformation(Context& context, ec2::Instances& ins
             }
             output["InstanceInformationList"] = std::move(list);
             return output;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ssm

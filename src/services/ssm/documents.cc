@@ -37,11 +37,13 @@ std::expected<Values, aws::ApiError> readValues(std::span<const Parameter> decla
   for (const auto& [key, value] : given) {
     const std::string_view name(key.data(), key.size());
     const auto parameter = std::ranges::find(declared, name, &Parameter::name);
-    if (parameter == declared.end()) return invalid(fmt::format("Parameter \"{}\" is not defined in the document content of {}.", name, document));
+    if (parameter == declared.end())
+      return invalid(fmt::format("Parameter \"{}\" is not defined in the document content of {}.", name, document));
     std::vector<std::string> texts;
     if (!value.is_array()) return invalid(fmt::format("Parameter \"{}\" must be a list of strings, not {}.", name, json::kindName(value)));
     for (const auto& each : value.get_array()) {
-      if (!each.is_string()) return invalid(fmt::format("Parameter \"{}\" must be a list of strings; it holds {}.", name, json::kindName(each)));
+      if (!each.is_string())
+        return invalid(fmt::format("Parameter \"{}\" must be a list of strings; it holds {}.", name, json::kindName(each)));
       texts.push_back(json::toStd(each.get_string()));
     }
     values.emplace(std::string(name), std::move(texts));
@@ -85,10 +87,12 @@ std::expected<S3Source, aws::ApiError> readSourceInfo(const Values& values) {
   const auto type = first(values, "sourceType");
   if (type != "S3" && type != "GitHub")
     return invalid(fmt::format("Parameter \"sourceType\" with value \"{}\" is not one of the allowed values: [GitHub, S3].", type));
-  if (type == "GitHub") return invalid("Parameter \"sourceType\" with value \"GitHub\" is not served here: put the script into a bucket and use S3.");
+  if (type == "GitHub")
+    return invalid("Parameter \"sourceType\" with value \"GitHub\" is not served here: put the script into a bucket and use S3.");
   const auto text = first(values, "sourceInfo");
   const auto info = json::parse(text);
-  if (!info || !info->is_object()) return invalid(fmt::format("Parameter \"sourceInfo\" must be a JSON object like {{\"path\":\"https://…\"}}; got {}.", text));
+  if (!info || !info->is_object())
+    return invalid(fmt::format("Parameter \"sourceInfo\" must be a JSON object like {{\"path\":\"https://…\"}}; got {}.", text));
   const auto path = json::textOr(info->get_object(), "path");
   if (path.empty()) return invalid("Parameter \"sourceInfo\" must have a member \"path\": the S3 URL of the script.");
   const auto source = parseS3Url(path);
@@ -112,7 +116,8 @@ std::expected<Rendered, aws::ApiError> renderRemote(const json::Object& paramete
   DocumentStep run;
   run.name = "runShellScript";
   run.plugin = "aws:runShellScript";
-  run.script = substitute("directory=$(pwd)\nexport PATH=$PATH:$directory\n {{ commandLine }} \n", {{"commandLine", first(values, "commandLine")}});
+  run.script =
+      substitute("directory=$(pwd)\nexport PATH=$PATH:$directory\n {{ commandLine }} \n", {{"commandLine", first(values, "commandLine")}});
   run.working_directory = download.working_directory;
   rendered.steps = {std::move(download), std::move(windows), std::move(run)};
   return rendered;
@@ -142,7 +147,8 @@ std::string substitute(std::string_view text, const std::map<std::string, std::s
 std::optional<std::string> documentName(std::string_view name_or_arn) {
   auto name = name_or_arn;
   if (name.starts_with("arn:"))
-    if (const auto at = name.find(":document/"); at != std::string_view::npos) name = name.substr(at + std::string_view(":document/").size());
+    if (const auto at = name.find(":document/"); at != std::string_view::npos)
+      name = name.substr(at + std::string_view(":document/").size());
   if (name == kRunShellScript || name == kRunRemoteScript) return std::string(name);
   return std::nullopt;
 }
@@ -151,7 +157,8 @@ std::expected<Rendered, aws::ApiError> render(std::string_view document, std::st
   const auto name = documentName(document);
   if (!name) return aws::refuse("InvalidDocument", fmt::format("Document with name {} does not exist.", document));
   if (!version.empty() && version != "$DEFAULT" && version != "$LATEST" && version != "1")
-    return aws::refuse("InvalidDocumentVersion", fmt::format("Document version {} of {} does not exist; there is version 1.", version, *name));
+    return aws::refuse("InvalidDocumentVersion",
+                       fmt::format("Document version {} of {} does not exist; there is version 1.", version, *name));
   return *name == kRunShellScript ? renderShell(parameters) : renderRemote(parameters);
 }
 
@@ -182,7 +189,8 @@ Result<S3Source> parseS3Url(std::string_view url) {
   }
   // s3.REGION.amazonaws.com/BUCKET/KEY and this server's own endpoint.
   const auto bucket_end = path.find('/');
-  if (bucket_end == std::string_view::npos || bucket_end == 0 || bucket_end + 1 == path.size()) return bad("it must name a bucket and a key");
+  if (bucket_end == std::string_view::npos || bucket_end == 0 || bucket_end + 1 == path.size())
+    return bad("it must name a bucket and a key");
   return S3Source{decodeKey(path.substr(0, bucket_end)), decodeKey(path.substr(bucket_end + 1))};
 }
 

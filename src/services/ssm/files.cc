@@ -80,7 +80,8 @@ class BucketSink final : public runtime::CommandFiles::Sink {
 
 }  // namespace
 
-Result<std::unique_ptr<runtime::CommandFiles::Source>> BucketFiles::source(std::string_view command, std::string_view agent, std::string_view key) {
+Result<std::unique_ptr<runtime::CommandFiles::Source>> BucketFiles::source(std::string_view command, std::string_view agent,
+                                                                           std::string_view key) {
   using Reader = std::shared_ptr<s3::ObjectReader>;
   const auto question = [&](store::Txn& txn) -> Result<Reader> {
     SP_TRY(const auto open, openInvocation(txn, commands_, std::string(command), std::string(agent)));
@@ -101,8 +102,8 @@ Result<std::unique_ptr<runtime::CommandFiles::Source>> BucketFiles::source(std::
   return std::make_unique<BucketSource>(std::move(reader));
 }
 
-Result<std::unique_ptr<runtime::CommandFiles::Sink>> BucketFiles::output(std::string_view command, std::string_view agent, std::string_view step,
-                                                                         std::string_view stream) {
+Result<std::unique_ptr<runtime::CommandFiles::Sink>> BucketFiles::output(std::string_view command, std::string_view agent,
+                                                                         std::string_view step, std::string_view stream) {
   struct Place {
     std::string bucket;
     std::string key;

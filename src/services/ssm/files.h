@@ -13,7 +13,8 @@ class BucketFiles final : public runtime::CommandFiles {
   BucketFiles(Context& context, Commands& commands, s3::Objects& objects) : context_(context), commands_(commands), objects_(objects) {}
 
   Result<std::unique_ptr<Source>> source(std::string_view command, std::string_view agent, std::string_view key) override;
-  Result<std::unique_ptr<Sink>> output(std::string_view command, std::string_view agent, std::string_view step, std::string_view stream) override;
+  Result<std::unique_ptr<Sink>> output(std::string_view command, std::string_view agent, std::string_view step,
+                                       std::string_view stream) override;
 
  private:
   Context& context_;

@@ -22,7 +22,8 @@ struct Walk {
 
   /// False when the page is full.
   bool add(const Command& command, const Invocation& invocation, const std::string& position) {
-    if (!filters.passes(invocation.requested, commands.shownStatus(invocation), commands.shownDetails(invocation), invocation.document_name))
+    if (!filters.passes(invocation.requested, commands.shownStatus(invocation), commands.shownDetails(invocation),
+                        invocation.document_name))
       return true;
     if (list.size() == page.limit) {
       more = true;
@@ -77,21 +78,25 @@ struct Walk {
 }  // namespace
 
 aws::Operation listCommandInvocations(Context& /*context*/, Commands& commands, ec2::Instances& instances) {
-  return {"ListCommandInvocations", [&commands, &instances](const aws::Call& call) -> aws::Outcome {
+  return {"ListCommandInvocations",
+          [&commands, &instances](const aws::Call& call) -> aws::Outcome {
             const auto id = json::textOr(call.input, "CommandId");
             const auto instance = json::textOr(call.input, "InstanceId");
             if (!instance.empty())
               if (auto unknown = unknownInstance(*call.txn, instances, instance)) return std::unexpected(std::move(*unknown));
             SP_TRY(auto filters, readFilters(call.input, false));
             SP_TRY(auto page, readPage(call.input, "ListCommandInvocations", 1, kUnasked));
-            Walk walk{commands, instances, call, std::move(filters), std::move(page), json::boolOr(call.input, "Details", false), {}, {}, false};
+            Walk walk{commands, instances, call, std::move(filters), std::move(page), json::boolOr(call.input, "Details", false),
+                      {},       {},        false};
             if (!id.empty()) walk.ofCommand(id, instance);
             else if (!instance.empty()) walk.ofInstance(instance);
             else walk.ofAll();
             json::Object output{{"CommandInvocations", std::move(walk.list)}};
             if (walk.more) output["NextToken"] = aws::makePageToken(walk.page.bound_to, walk.last);
             return output;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ssm

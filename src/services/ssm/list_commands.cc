@@ -8,8 +8,8 @@ namespace {
 constexpr std::size_t kPage = 50;
 
 /// The newest commands that pass, from the page's position on.
-std::vector<Command> collect(store::Txn& txn, const Commands& commands, const std::string& instance, const CommandFilters& filters, ListPage& page,
-                             std::string& next) {
+std::vector<Command> collect(store::Txn& txn, const Commands& commands, const std::string& instance, const CommandFilters& filters,
+                             ListPage& page, std::string& next) {
   std::vector<Command> found;
   while (found.size() <= page.limit) {
     auto position = page.position;
@@ -19,7 +19,8 @@ std::vector<Command> collect(store::Txn& txn, const Commands& commands, const st
       for (const auto& each : commands.newestOn(txn, instance, position, 1))
         if (auto command = commands.find(txn, each.command_id)) batch.push_back(std::move(*command));
     if (position == page.position) break;
-    if (!batch.empty() && filters.passes(batch.front().requested, batch.front().status, batch.front().details, batch.front().document_name)) {
+    if (!batch.empty() &&
+        filters.passes(batch.front().requested, batch.front().status, batch.front().details, batch.front().document_name)) {
       if (found.size() == page.limit) {
         next = page.position;
         break;
@@ -34,7 +35,8 @@ std::vector<Command> collect(store::Txn& txn, const Commands& commands, const st
 }  // namespace
 
 aws::Operation listCommands(Commands& commands, ec2::Instances& instances) {
-  return {"ListCommands", [&commands, &instances](const aws::Call& call) -> aws::Outcome {
+  return {"ListCommands",
+          [&commands, &instances](const aws::Call& call) -> aws::Outcome {
             const auto id = json::textOr(call.input, "CommandId");
             const auto instance = json::textOr(call.input, "InstanceId");
             if (!instance.empty())
@@ -54,7 +56,9 @@ aws::Operation listCommands(Commands& commands, ec2::Instances& instances) {
             json::Object output{{"Commands", std::move(list)}};
             if (!next.empty()) output["NextToken"] = aws::makePageToken(page.bound_to, next);
             return output;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ssm

@@ -44,7 +44,8 @@ std::string pluginOutput(const StepRecord& step) {
     error_space = step.error.size();
     out_space = space - error_space;
   }
-  return fitted(step.output, out_cut, out_space, kOutputMark) + std::string(kErrorTitle) + fitted(step.error, error_cut, error_space, kErrorMark);
+  return fitted(step.output, out_cut, out_space, kOutputMark) + std::string(kErrorTitle) +
+         fitted(step.error, error_cut, error_space, kErrorMark);
 }
 
 std::string withoutColons(std::string_view text) {
@@ -55,10 +56,12 @@ std::string withoutColons(std::string_view text) {
 }
 
 std::string pluginKeyPrefix(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step) {
-  return fmt::format("{}{}{}/{}/{}", prefix, prefix.empty() || prefix.ends_with('/') ? "" : "/", command, instance, withoutColons(step.plugin));
+  return fmt::format("{}{}{}/{}/{}", prefix, prefix.empty() || prefix.ends_with('/') ? "" : "/", command, instance,
+                     withoutColons(step.plugin));
 }
 
-std::string outputKey(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step, std::string_view stream) {
+std::string outputKey(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step,
+                      std::string_view stream) {
   // Documents of the old schema name no steps: their place stands for the name.
   const auto name = step.name == step.plugin ? "0." + withoutColons(step.plugin) : withoutColons(step.name);
   return fmt::format("{}/{}/{}", pluginKeyPrefix(prefix, command, instance, step), name, stream);

@@ -25,6 +25,7 @@ std::string withoutColons(std::string_view text);
 /// PREFIX/COMMAND/INSTANCE/PLUGIN: what a plugin's OutputS3KeyPrefix shows.
 std::string pluginKeyPrefix(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step);
 /// …/STEP/stdout
-std::string outputKey(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step, std::string_view stream);
+std::string outputKey(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step,
+                      std::string_view stream);
 
 }  // namespace sp::services::ssm

@@ -20,7 +20,8 @@ std::optional<Amount> parseAmount(std::string_view text) {
   Amount amount;
   amount.percent = text.ends_with('%');
   if (amount.percent) text.remove_suffix(1);
-  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos || (text.size() > 1 && text.front() == '0')) return std::nullopt;
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos || (text.size() > 1 && text.front() == '0'))
+    return std::nullopt;
   const auto number = parseInt(text);
   if (!number || (amount.percent && *number > kPercentMax)) return std::nullopt;
   amount.number = *number;

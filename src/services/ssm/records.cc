@@ -59,9 +59,9 @@ bool isTerminal(std::string_view status) { return status != "Pending" && status 
 json::Object Invocation::encode() const {
   json::Array encoded_steps;
   for (const auto& step : steps) encoded_steps.push_back(encodeStep(step));
-  return {{"command", command_id}, {"instance", instance_id},        {"document", document_name}, {"comment", comment},
-          {"status", status},      {"details", details},             {"requested", toMicros(requested)}, {"ended", optionalMicros(ended)},
-          {"dispatched", dispatched}, {"accepted", accepted},        {"steps", std::move(encoded_steps)}, {"freeze", freeze},
+  return {{"command", command_id},    {"instance", instance_id}, {"document", document_name},         {"comment", comment},
+          {"status", status},         {"details", details},      {"requested", toMicros(requested)},  {"ended", optionalMicros(ended)},
+          {"dispatched", dispatched}, {"accepted", accepted},    {"steps", std::move(encoded_steps)}, {"freeze", freeze},
           {"message", message}};
 }
 

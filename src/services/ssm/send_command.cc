@@ -6,16 +6,20 @@
 namespace sp::services::ssm {
 
 aws::Operation sendCommand(Commands& commands) {
-  return {"SendCommand", [&commands](const aws::Call& call) -> aws::Outcome {
+  return {"SendCommand",
+          [&commands](const aws::Call& call) -> aws::Outcome {
             SendSpec spec;
             spec.input = call.input;
             spec.by = call.principal.arn;
             // There is no idempotency token in this API: a retry is told by the SDK's id of the call.
             if (!call.invocation_id.empty())
-              spec.dedup_key = sha256Hex(std::string(call.principal.access_key) + "\n" + std::string(call.invocation_id) + "\n" + json::toText(call.input));
+              spec.dedup_key = sha256Hex(std::string(call.principal.access_key) + "\n" + std::string(call.invocation_id) + "\n" +
+                                         json::toText(call.input));
             SP_TRY(const auto command, commands.send(*call.txn, spec));
             return json::Object{{"Command", freshCommandView(command)}};
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::ssm

@@ -36,7 +36,8 @@ Problem readTargets(const json::Object& input, SendInput& into) {
     return validation(into.instance_ids.empty() ? "The request must name its machines: give InstanceIds or Targets."
                                                 : "InstanceIds and Targets cannot both be given; use one of them.");
   if (into.instance_ids.size() > kInstancesMax)
-    return constraint(fmt::format("[{}]", join(into.instance_ids, ", ")), "instanceIds", fmt::format("have length less than or equal to {}", kInstancesMax));
+    return constraint(fmt::format("[{}]", join(into.instance_ids, ", ")), "instanceIds",
+                      fmt::format("have length less than or equal to {}", kInstancesMax));
   if (into.raw_targets.size() > kTargetsMax)
     return constraint(json::toText(into.raw_targets), "targets", fmt::format("have length less than or equal to {}", kTargetsMax));
   auto sorted = into.instance_ids;
@@ -80,11 +81,14 @@ Problem readLimits(const json::Object& input, SendInput& into) {
   if (into.comment.size() > kCommentMax)
     return constraint(into.comment, "comment", fmt::format("have length less than or equal to {}", kCommentMax));
   if (into.timeout_seconds < kTimeoutLeast)
-    return constraint(std::to_string(into.timeout_seconds), "timeoutSeconds", fmt::format("have value greater than or equal to {}", kTimeoutLeast));
+    return constraint(std::to_string(into.timeout_seconds), "timeoutSeconds",
+                      fmt::format("have value greater than or equal to {}", kTimeoutLeast));
   if (into.timeout_seconds > kTimeoutMost)
-    return constraint(std::to_string(into.timeout_seconds), "timeoutSeconds", fmt::format("have value less than or equal to {}", kTimeoutMost));
+    return constraint(std::to_string(into.timeout_seconds), "timeoutSeconds",
+                      fmt::format("have value less than or equal to {}", kTimeoutMost));
   if (!concurrencyLimit(into.max_concurrency, 1))
-    return constraint(into.max_concurrency, "maxConcurrency", "satisfy regular expression pattern: ^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$");
+    return constraint(into.max_concurrency, "maxConcurrency",
+                      "satisfy regular expression pattern: ^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$");
   if (!errorLimit(into.max_errors, 1))
     return constraint(into.max_errors, "maxErrors", "satisfy regular expression pattern: ^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$");
   if (!into.output_bucket.empty() && (into.output_bucket.size() < kBucketLeast || into.output_bucket.size() > kBucketMost))
@@ -104,7 +108,8 @@ Problem readLimits(const json::Object& input, SendInput& into) {
 }  // namespace
 
 std::unexpected<aws::ApiError> constraint(std::string_view value, std::string_view path, std::string_view must) {
-  return validation(fmt::format("1 validation error detected: Value '{}' at '{}' failed to satisfy constraint: Member must {}", value, path, must));
+  return validation(
+      fmt::format("1 validation error detected: Value '{}' at '{}' failed to satisfy constraint: Member must {}", value, path, must));
 }
 
 std::expected<SendInput, aws::ApiError> readSendInput(const json::Object& input) {
@@ -114,15 +119,15 @@ std::expected<SendInput, aws::ApiError> readSendInput(const json::Object& input)
   read.version = reader.textIf("DocumentVersion").value_or("");
   const auto* parameters = reader.objectIf("Parameters");
   if (const auto right = reader.finish(); !right) return aws::refuse("SerializationException", right.error().message);
-  if (read.document.empty())
-    return constraint("null", "documentName", "not be null");
+  if (read.document.empty()) return constraint("null", "documentName", "not be null");
   if (parameters != nullptr) read.parameters = *parameters;
   if (auto right = readTargets(input, read); !right) return std::unexpected(std::move(right.error()));
   if (auto right = readLimits(input, read); !right) return std::unexpected(std::move(right.error()));
   if (const auto bytes = json::toText(read.parameters).size(); bytes > kDocumentBytesMax)
-    return aws::refuse("MaxDocumentSizeExceeded", fmt::format("The document with its parameters has {} bytes; at most {} are allowed. Put the script into a "
-                                                              "bucket and send it with AWS-RunRemoteScript.",
-                                                              bytes, kDocumentBytesMax));
+    return aws::refuse("MaxDocumentSizeExceeded",
+                       fmt::format("The document with its parameters has {} bytes; at most {} are allowed. Put the script into a "
+                                   "bucket and send it with AWS-RunRemoteScript.",
+                                   bytes, kDocumentBytesMax));
   SP_TRY(read.rendered, render(read.document, read.version, read.parameters));
   return read;
 }

@@ -11,8 +11,12 @@ aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& 
   table.signing_name = "ssm";
   table.protocol = aws::Protocol::json11;
   table.target_or_namespace = "AmazonSSM";
-  table.operations = {cancelCommand(commands), describeInstanceInformation(context, instances), getCommandInvocation(context, commands),
-                      listCommandInvocations(context, commands, instances), listCommands(commands, instances), sendCommand(commands)};
+  table.operations = {cancelCommand(commands),
+                      describeInstanceInformation(context, instances),
+                      getCommandInvocation(context, commands),
+                      listCommandInvocations(context, commands, instances),
+                      listCommands(commands, instances),
+                      sendCommand(commands)};
   return table;
 }
 

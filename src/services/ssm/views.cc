@@ -91,14 +91,15 @@ json::Object freshCommandView(const Command& command) {
   return view;
 }
 
-std::string outputUrl(const Command& command, const Invocation& invocation, const StepRecord& step, std::string_view stream, const Realm& realm) {
+std::string outputUrl(const Command& command, const Invocation& invocation, const StepRecord& step, std::string_view stream,
+                      const Realm& realm) {
   if (command.output_bucket.empty()) return "";
   return fmt::format("https://s3.{}.amazonaws.com/{}/{}", realm.region, command.output_bucket,
                      percentEncode(outputKey(command.output_prefix, command.id, invocation.instance_id, step, stream), true));
 }
 
-json::Object invocationView(const Commands& commands, const Command& command, const Invocation& invocation, std::string_view host, bool details,
-                            const Realm& realm) {
+json::Object invocationView(const Commands& commands, const Command& command, const Invocation& invocation, std::string_view host,
+                            bool details, const Realm& realm) {
   const auto status = commands.shownStatus(invocation);
   const auto status_details = commands.shownDetails(invocation);
   json::Array plugins;
@@ -123,7 +124,8 @@ json::Object invocationView(const Commands& commands, const Command& command, co
           {"CloudWatchOutputConfig", cloudwatchView(command.cloudwatch)}};
 }
 
-bool CommandFilters::passes(Instant requested, std::string_view status_now, std::string_view details_now, std::string_view document_name) const {
+bool CommandFilters::passes(Instant requested, std::string_view status_now, std::string_view details_now,
+                            std::string_view document_name) const {
   if (after && requested <= *after) return false;
   if (before && requested >= *before) return false;
   if (!status.empty() && status != status_now && status != details_now) return false;
@@ -141,7 +143,9 @@ std::expected<CommandFilters, aws::ApiError> readFilters(const json::Object& inp
     if (value.empty()) return constraint(value, "filters.1.member.value", "have length greater than or equal to 1");
     if (key == "InvokedAfter" || key == "InvokedBefore") {
       const auto time = parseIso8601(value);
-      if (!time) return aws::refuse("ValidationException", fmt::format("The filter {} needs a time like 2026-11-01T00:00:00Z, not '{}'.", key, value));
+      if (!time)
+        return aws::refuse("ValidationException",
+                           fmt::format("The filter {} needs a time like 2026-11-01T00:00:00Z, not '{}'.", key, value));
       (key == "InvokedAfter" ? filters.after : filters.before) = *time;
     } else if (key == "Status") {
       filters.status = value;
@@ -152,14 +156,16 @@ std::expected<CommandFilters, aws::ApiError> readFilters(const json::Object& inp
         return aws::refuse("ValidationException", fmt::format("The filter ExecutionStage is Executing or Complete, not '{}'.", value));
       filters.stage = value;
     } else {
-      return aws::refuse("InvalidFilterKey", fmt::format("'{}' is no key of a filter here: use InvokedAfter, InvokedBefore, Status{} or DocumentName.", key,
-                                                         stage_allowed ? ", ExecutionStage" : ""));
+      return aws::refuse("InvalidFilterKey",
+                         fmt::format("'{}' is no key of a filter here: use InvokedAfter, InvokedBefore, Status{} or DocumentName.", key,
+                                     stage_allowed ? ", ExecutionStage" : ""));
     }
   }
   return filters;
 }
 
-std::expected<ListPage, aws::ApiError> readPage(const json::Object& input, std::string_view operation, std::int64_t least, std::size_t otherwise) {
+std::expected<ListPage, aws::ApiError> readPage(const json::Object& input, std::string_view operation, std::int64_t least,
+                                                std::size_t otherwise) {
   ListPage page;
   page.limit = otherwise;
   if (const auto* most = json::find(input, "MaxResults"); most != nullptr && !most->is_null()) {
@@ -177,14 +183,16 @@ std::expected<ListPage, aws::ApiError> readPage(const json::Object& input, std::
   const auto token = json::textOr(input, "NextToken");
   if (token.empty()) return page;
   const auto position = aws::readPageToken(page.bound_to, token);
-  if (!position) return aws::refuse("InvalidNextToken", "The specified token isn't valid: it was not made by this call with these arguments.");
+  if (!position)
+    return aws::refuse("InvalidNextToken", "The specified token isn't valid: it was not made by this call with these arguments.");
   page.position = *position;
   return page;
 }
 
 std::optional<aws::ApiError> unknownInstance(store::Txn& txn, const ec2::Instances& instances, std::string_view id) {
   if (instances.find(txn, id)) return std::nullopt;
-  return aws::ApiError{"InvalidInstanceId", fmt::format("Instance Id '{}' is not valid: there is no such managed node.", id), 400, true, {}};
+  return aws::ApiError{
+      "InvalidInstanceId", fmt::format("Instance Id '{}' is not valid: there is no such managed node.", id), 400, true, {}};
 }
 
 }  // namespace sp::services::ssm

@@ -15,10 +15,11 @@ json::Object commandView(const Command& command);
 /// What SendCommand answers: nothing has happened yet, whatever has.
 json::Object freshCommandView(const Command& command);
 /// `details`: with CommandPlugins.
-json::Object invocationView(const Commands& commands, const Command& command, const Invocation& invocation, std::string_view host, bool details,
-                            const Realm& realm);
+json::Object invocationView(const Commands& commands, const Command& command, const Invocation& invocation, std::string_view host,
+                            bool details, const Realm& realm);
 /// Where a stream of a step lies in S3, as a URL; empty if the command stores no output.
-std::string outputUrl(const Command& command, const Invocation& invocation, const StepRecord& step, std::string_view stream, const Realm& realm);
+std::string outputUrl(const Command& command, const Invocation& invocation, const StepRecord& step, std::string_view stream,
+                      const Realm& realm);
 json::Object notificationView(const json::Object& given);
 json::Object cloudwatchView(const json::Object& given);
 
@@ -42,7 +43,8 @@ struct ListPage {
   std::string bound_to;
 };
 /// MaxResults (`least`..50, else `otherwise`) and NextToken, bound to all other arguments. ValidationException, InvalidNextToken.
-std::expected<ListPage, aws::ApiError> readPage(const json::Object& input, std::string_view operation, std::int64_t least, std::size_t otherwise);
+std::expected<ListPage, aws::ApiError> readPage(const json::Object& input, std::string_view operation, std::int64_t least,
+                                                std::size_t otherwise);
 
 /// InvalidInstanceId unless that machine exists.
 std::optional<aws::ApiError> unknownInstance(store::Txn& txn, const ec2::Instances& instances, std::string_view id);

@@ -20,7 +20,8 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
   SP_CHECK_OK(input.finish());
   SP_CHECK_OK(checkName(name));
   SP_CHECK_OK(checkRole(role));
-  if (type != "STANDARD") return aws::refuse("StateMachineTypeNotSupported", "State machines of type EXPRESS are not available on this server: use STANDARD");
+  if (type != "STANDARD")
+    return aws::refuse("StateMachineTypeNotSupported", "State machines of type EXPRESS are not available on this server: use STANDARD");
   SP_TRY(auto tags, tagsOf(tag_list, {}));
 
   auto& txn = *call.txn;
@@ -35,8 +36,8 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
   made.tracing = tracing != nullptr ? *tracing : defaultTracing();
   made.tags = std::move(tags);
   if (const auto existing = service.find(txn, name)) {
-    const bool same = !existing->builtin && existing->definition == made.definition && existing->role_arn == role && existing->logging == made.logging &&
-                      existing->tracing == made.tracing;
+    const bool same = !existing->builtin && existing->definition == made.definition && existing->role_arn == role &&
+                      existing->logging == made.logging && existing->tracing == made.tracing;
     if (!same) return aws::refuse("StateMachineAlreadyExists", fmt::format("State Machine Already Exists: '{}'", existing->arn));
     made.created = existing->created;
   } else {

@@ -18,7 +18,11 @@ aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
   SP_TRY(const auto row, service.execution(*call.txn, arn));
   const auto description = descriptionOf(row);
   const json::Object included{{"included", true}};
-  json::Object out{{"executionArn", row.arn}, {"stateMachineArn", row.machine_arn}, {"name", row.name}, {"status", row.status}, {"startDate", toEpochSeconds(row.started)}};
+  json::Object out{{"executionArn", row.arn},
+                   {"stateMachineArn", row.machine_arn},
+                   {"name", row.name},
+                   {"status", row.status},
+                   {"startDate", toEpochSeconds(row.started)}};
   if (row.stopped) out["stopDate"] = toEpochSeconds(*row.stopped);
   out["input"] = json::textOr(description, "input");
   out["inputDetails"] = included;
@@ -27,8 +31,10 @@ aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
   if (json::find(description, "output") != nullptr) out["outputDetails"] = included;
   out["redriveCount"] = 0;
   out["redriveStatus"] = "NOT_REDRIVABLE";
-  if (row.status == "RUNNING" || row.status == "SUCCEEDED") out["redriveStatusReason"] = fmt::format("Execution is {} and cannot be redriven", row.status);
-  else if (json::boolOr(description, "builtin", false)) out["redriveStatusReason"] = "Executions of built-in state machines cannot be redriven: start a new one";
+  if (row.status == "RUNNING" || row.status == "SUCCEEDED")
+    out["redriveStatusReason"] = fmt::format("Execution is {} and cannot be redriven", row.status);
+  else if (json::boolOr(description, "builtin", false))
+    out["redriveStatusReason"] = "Executions of built-in state machines cannot be redriven: start a new one";
   else out["redriveStatusReason"] = "RedriveExecution is not available on this server: start a new execution";
   return out;
 }

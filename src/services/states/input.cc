@@ -14,7 +14,8 @@ const json::Value* Input::take(std::string_view key) {
 
 void Input::constraint(std::string_view key, std::string_view value, std::string_view rule) {
   if (!error_)
-    error_ = aws::ApiError::validation(fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}", value, key, rule));
+    error_ = aws::ApiError::validation(
+        fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}", value, key, rule));
 }
 
 void Input::wrongType(std::string_view key, std::string_view wanted) {
@@ -39,7 +40,8 @@ std::optional<std::string> Input::textIf(std::string_view key, std::size_t longe
     return std::nullopt;
   }
   if (value->get_string().size() > longest) {
-    constraint(key, fmt::format("'{}…'", json::toView(value->get_string()).substr(0, 32)), fmt::format("have length less than or equal to {}", longest));
+    constraint(key, fmt::format("'{}…'", json::toView(value->get_string()).substr(0, 32)),
+               fmt::format("have length less than or equal to {}", longest));
     return std::nullopt;
   }
   return json::toStd(value->get_string());
@@ -73,7 +75,8 @@ std::size_t Input::pageSize() {
   }
   const auto given = value->get_int64();
   if (given < 0) constraint("maxResults", fmt::format("'{}'", given), "have value greater than or equal to 0");
-  if (given > kMostResults) constraint("maxResults", fmt::format("'{}'", given), fmt::format("have value less than or equal to {}", kMostResults));
+  if (given > kMostResults)
+    constraint("maxResults", fmt::format("'{}'", given), fmt::format("have value less than or equal to {}", kMostResults));
   return given == 0 || error_ ? kUsualResults : static_cast<std::size_t>(given);
 }
 

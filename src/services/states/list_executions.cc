@@ -12,7 +12,8 @@ aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
   Input input(call.input);
   input.refuseMembers({"mapRunArn"}, "distributed Map runs are not available on this server");
   const auto arn = input.text("stateMachineArn", kArnLength);
-  const auto status = input.choiceIf("statusFilter", {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"}).value_or("");
+  const auto status =
+      input.choiceIf("statusFilter", {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"}).value_or("");
   const auto redriven = input.choiceIf("redriveFilter", {"REDRIVEN", "NOT_REDRIVEN"}).value_or("");
   const auto size = input.pageSize();
   const auto token = input.textIf("nextToken", kTokenLength);
@@ -26,12 +27,17 @@ aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
     after = {fromMicros(parseInt(position.substr(0, blank)).value_or(0)), position.substr(blank + 1)};
   }
   // Nothing was ever redriven.
-  auto rows = redriven == "REDRIVEN" ? std::vector<store::ExecutionRow>() : call.txn->executions().list(machine.arn, status, after, size + 1);
+  auto rows =
+      redriven == "REDRIVEN" ? std::vector<store::ExecutionRow>() : call.txn->executions().list(machine.arn, status, after, size + 1);
   const bool more = rows.size() > size;
   if (more) rows.pop_back();
   json::Array executions;
   for (const auto& row : rows) {
-    json::Object one{{"executionArn", row.arn}, {"stateMachineArn", row.machine_arn}, {"name", row.name}, {"status", row.status}, {"startDate", toEpochSeconds(row.started)}};
+    json::Object one{{"executionArn", row.arn},
+                     {"stateMachineArn", row.machine_arn},
+                     {"name", row.name},
+                     {"status", row.status},
+                     {"startDate", toEpochSeconds(row.started)}};
     if (row.stopped) one["stopDate"] = toEpochSeconds(*row.stopped);
     one["redriveCount"] = 0;
     executions.push_back(std::move(one));

@@ -19,7 +19,8 @@ aws::Outcome listStateMachines(const Service&, const aws::Call& call) {
     const auto parsed = json::parse(record.body);
     if (!parsed || !parsed->is_object()) continue;
     const auto machine = Machine::decode(parsed->get_object());
-    machines.push_back(json::Object{{"stateMachineArn", machine.arn}, {"name", machine.name}, {"type", "STANDARD"}, {"creationDate", toEpochSeconds(machine.created)}});
+    machines.push_back(json::Object{
+        {"stateMachineArn", machine.arn}, {"name", machine.name}, {"type", "STANDARD"}, {"creationDate", toEpochSeconds(machine.created)}});
   }
   json::Object out{{"stateMachines", std::move(machines)}};
   if (more) out["nextToken"] = aws::makePageToken(kBound, records.back().key);

@@ -20,8 +20,18 @@ json::Object objectOr(const json::Object& record, std::string_view key) {
 }  // namespace
 
 json::Object Machine::encode() const {
-  return {{"name", name}, {"arn", arn}, {"definition", definition}, {"roleArn", role_arn}, {"description", description}, {"created", toMicros(created)},
-          {"updated", toMicros(updated)}, {"revision", revision}, {"logging", logging}, {"tracing", tracing}, {"tags", tags}, {"builtin", builtin}};
+  return {{"name", name},
+          {"arn", arn},
+          {"definition", definition},
+          {"roleArn", role_arn},
+          {"description", description},
+          {"created", toMicros(created)},
+          {"updated", toMicros(updated)},
+          {"revision", revision},
+          {"logging", logging},
+          {"tracing", tracing},
+          {"tags", tags},
+          {"builtin", builtin}};
 }
 
 Machine Machine::decode(const json::Object& record) {
@@ -80,9 +90,11 @@ Answer<std::string> Service::keepDefinition(store::Txn& txn, const std::string& 
 Answer<std::string> nameInArn(std::string_view arn, std::string_view type) {
   if (!arn.starts_with("arn:")) return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid ARN prefix: {}'", arn.substr(0, 256)));
   const auto parts = split(arn, ':');
-  if (parts.size() < 7 || parts[6].empty()) return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid ARN: {}'", arn.substr(0, 256)));
+  if (parts.size() < 7 || parts[6].empty())
+    return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid ARN: {}'", arn.substr(0, 256)));
   if (parts[2] != "states") return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid service in ARN: {}'", parts[2]));
-  if (parts[5] != type) return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Resource type not valid in this context: {}'", parts[5]));
+  if (parts[5] != type)
+    return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Resource type not valid in this context: {}'", parts[5]));
   return std::string(arn.substr(static_cast<std::size_t>(parts[6].data() - arn.data())));
 }
 
@@ -97,9 +109,10 @@ Answer<void> checkName(std::string_view name) {
     if (c < 0x20 || c == 0x7F || high_control || kRefused.find(name[i]) != std::string_view::npos) good = false;
   }
   if (characters == 0 || characters > 80)
-    return std::unexpected(aws::ApiError::validation(fmt::format("1 validation error detected: Value '{}' at 'name' failed to satisfy constraint: Member must have length {} than or "
-                                                                 "equal to {}",
-                                                                 name.substr(0, 256), characters == 0 ? "greater" : "less", characters == 0 ? 1 : 80)));
+    return std::unexpected(aws::ApiError::validation(
+        fmt::format("1 validation error detected: Value '{}' at 'name' failed to satisfy constraint: Member must have length {} than or "
+                    "equal to {}",
+                    name.substr(0, 256), characters == 0 ? "greater" : "less", characters == 0 ? 1 : 80)));
   if (!good) return aws::refuse("InvalidName", fmt::format("Invalid Name: '{}'", name));
   return {};
 }
@@ -123,7 +136,8 @@ Answer<json::Object> tagsOf(const json::Array* list, const json::Object& existin
       return std::unexpected(aws::ApiError::validation("A tag needs a key of 1 to 128 characters and a value of at most 256"));
     tags[key] = value;
   }
-  if (tags.size() > kMaxTags) return aws::refuse("TooManyTags", fmt::format("A resource can have at most {} tags, not {}", kMaxTags, tags.size()));
+  if (tags.size() > kMaxTags)
+    return aws::refuse("TooManyTags", fmt::format("A resource can have at most {} tags, not {}", kMaxTags, tags.size()));
   return tags;
 }
 

@@ -11,7 +11,8 @@ aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtim
   table.protocol = aws::Protocol::json10;
   table.target_or_namespace = "AWSStepFunctions";
   const auto add = [&](std::string name, Function function) {
-    table.operations.push_back({std::move(name), [service, function](const aws::Call& call) { return function(service, call); }, {}, false});
+    table.operations.push_back(
+        {std::move(name), [service, function](const aws::Call& call) { return function(service, call); }, {}, false});
   };
   add("CreateStateMachine", states::createStateMachine);
   add("DeleteStateMachine", states::deleteStateMachine);

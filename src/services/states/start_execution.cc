@@ -29,10 +29,12 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
   if (name) SP_CHECK_OK(checkName(*name));
   SP_TRY(const auto machine, service.machine(txn, arn));
   if (given.size() > kMaxInput && !machine.builtin)
-    return aws::refuse("InvalidExecutionInput",
-                       fmt::format("Invalid State Machine Execution Input: 'the input has {} bytes, at most {} are taken'", given.size(), kMaxInput));
+    return aws::refuse(
+        "InvalidExecutionInput",
+        fmt::format("Invalid State Machine Execution Input: 'the input has {} bytes, at most {} are taken'", given.size(), kMaxInput));
   const auto parsed = json::parse(given);
-  if (!parsed) return aws::refuse("InvalidExecutionInput", fmt::format("Invalid State Machine Execution Input: '{}'", parsed.error().message));
+  if (!parsed)
+    return aws::refuse("InvalidExecutionInput", fmt::format("Invalid State Machine Execution Input: '{}'", parsed.error().message));
 
   runtime::StartSpec spec;
   spec.name = name ? *name : nameFor(service, call, arn);

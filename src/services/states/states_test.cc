@@ -96,9 +96,11 @@ TEST_F(StatesTest, CreatingTwiceIsOneMachineUnlessItDiffers) {
   EXPECT_EQ(json::textOr(first, "definition"), kWait);
   EXPECT_EQ(refusal("CreateStateMachine", {{"name", "m"}, {"definition", kPass}, {"roleArn", kRole}}),
             "StateMachineAlreadyExists: State Machine Already Exists: 'arn:aws:states:us-east-1:000000000000:stateMachine:m'");
-  EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x y"}, {"definition", kPass}, {"roleArn", kRole}}), HasSubstr("InvalidName: Invalid Name: 'x y'"));
+  EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x y"}, {"definition", kPass}, {"roleArn", kRole}}),
+              HasSubstr("InvalidName: Invalid Name: 'x y'"));
   EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x"}, {"definition", "{}"}, {"roleArn", kRole}}),
-              HasSubstr("InvalidDefinition: Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /'"));
+              HasSubstr("InvalidDefinition: Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: "
+                        "[States, StartAt] at /'"));
   EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x"}, {"definition", kPass}, {"roleArn", "nobody"}}), HasSubstr("InvalidArn"));
   EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x"}, {"definition", kPass}}), HasSubstr("Value null at 'roleArn'"));
 }
@@ -126,11 +128,15 @@ TEST_F(StatesTest, ARetriedCallStartsOneExecution) {
 
 TEST_F(StatesTest, InputsAreChecked) {
   const auto machine = create("m");
-  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", "{"}}), HasSubstr("InvalidExecutionInput: Invalid State Machine Execution Input: '"));
-  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", "\"" + std::string(262'143, 'x') + "\""}}), HasSubstr("at most 262144"));
-  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine + "x"}}), HasSubstr("StateMachineDoesNotExist: State Machine Does Not Exist: '"));
+  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", "{"}}),
+              HasSubstr("InvalidExecutionInput: Invalid State Machine Execution Input: '"));
+  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", "\"" + std::string(262'143, 'x') + "\""}}),
+              HasSubstr("at most 262144"));
+  EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine + "x"}}),
+              HasSubstr("StateMachineDoesNotExist: State Machine Does Not Exist: '"));
   EXPECT_EQ(refusal("StartExecution", {{"stateMachineArn", "m"}}), "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'");
-  EXPECT_EQ(refusal("DescribeExecution", {{"executionArn", machine}}), "InvalidArn: Invalid Arn: 'Resource type not valid in this context: stateMachine'");
+  EXPECT_EQ(refusal("DescribeExecution", {{"executionArn", machine}}),
+            "InvalidArn: Invalid Arn: 'Resource type not valid in this context: stateMachine'");
 }
 
 TEST_F(StatesTest, ExecutionsAndHistoryArePaged) {
@@ -140,9 +146,12 @@ TEST_F(StatesTest, ExecutionsAndHistoryArePaged) {
   EXPECT_EQ(json::textOr(json::find(page, "executions")->get_array()[0].get_object(), "name"), "e4");
   page = call("ListExecutions", {{"stateMachineArn", machine}, {"maxResults", 2}, {"nextToken", *json::find(page, "nextToken")}});
   EXPECT_EQ(json::textOr(json::find(page, "executions")->get_array()[0].get_object(), "name"), "e2");
-  EXPECT_EQ(json::find(call("ListExecutions", {{"stateMachineArn", machine}, {"statusFilter", "FAILED"}}), "executions")->get_array().size(), 0U);
-  EXPECT_THAT(refusal("ListExecutions", {{"stateMachineArn", machine}, {"nextToken", "eHg="}}), HasSubstr("InvalidToken: Invalid Token: 'Invalid token'"));
-  EXPECT_THAT(refusal("ListExecutions", {{"stateMachineArn", machine}, {"maxResults", 1001}}), HasSubstr("ValidationException: 1 validation error detected: Value '1001'"));
+  EXPECT_EQ(
+      json::find(call("ListExecutions", {{"stateMachineArn", machine}, {"statusFilter", "FAILED"}}), "executions")->get_array().size(), 0U);
+  EXPECT_THAT(refusal("ListExecutions", {{"stateMachineArn", machine}, {"nextToken", "eHg="}}),
+              HasSubstr("InvalidToken: Invalid Token: 'Invalid token'"));
+  EXPECT_THAT(refusal("ListExecutions", {{"stateMachineArn", machine}, {"maxResults", 1001}}),
+              HasSubstr("ValidationException: 1 validation error detected: Value '1001'"));
 
   const std::string execution = "arn:aws:states:us-east-1:000000000000:execution:p:e1";
   std::string ids;
@@ -187,7 +196,8 @@ TEST_F(StatesTest, RunningExecutionsKeepTheirDefinition) {
 }
 
 TEST_F(StatesTest, BuiltInMachinesAreReadOnlyAndWithoutLimits) {
-  std::string loop = R"({"StartAt":"A","States":{"A":{"Type":"Map","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}}})";
+  std::string loop =
+      R"({"StartAt":"A","States":{"A":{"Type":"Map","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}}})";
   core_->post([&](store::Txn& txn) {
     EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, "Built", loop));
     EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, "Built", loop));
@@ -195,7 +205,8 @@ TEST_F(StatesTest, BuiltInMachinesAreReadOnlyAndWithoutLimits) {
     return true;
   });
   const std::string machine = "arn:aws:states:us-east-1:000000000000:stateMachine:Built";
-  EXPECT_THAT(refusal("UpdateStateMachine", {{"stateMachineArn", machine}, {"definition", kPass}}), HasSubstr("is built in and cannot be changed"));
+  EXPECT_THAT(refusal("UpdateStateMachine", {{"stateMachineArn", machine}, {"definition", kPass}}),
+              HasSubstr("is built in and cannot be changed"));
   EXPECT_THAT(refusal("DeleteStateMachine", {{"stateMachineArn", machine}}), HasSubstr("is built in and cannot be deleted"));
   std::string items = "[0";
   for (int i = 1; i < 9000; ++i) items += ",\"" + std::string(40, 'x') + "\"";
@@ -216,7 +227,8 @@ TEST_F(StatesTest, StopIsHarmlessTwice) {
 
 TEST_F(StatesTest, TagsComeAndGo) {
   const auto machine = create("m");
-  call("TagResource", {{"resourceArn", machine}, {"tags", json::Array{json::Object{{"key", "k"}, {"value", "v"}}, json::Object{{"key", "l"}, {"value", "w"}}}}});
+  call("TagResource", {{"resourceArn", machine},
+                       {"tags", json::Array{json::Object{{"key", "k"}, {"value", "v"}}, json::Object{{"key", "l"}, {"value", "w"}}}}});
   call("UntagResource", {{"resourceArn", machine}, {"tagKeys", json::Array{"k"}}});
   EXPECT_EQ(json::toText(call("ListTagsForResource", {{"resourceArn", machine}})), R"({"tags":[{"key":"l","value":"w"}]})");
   EXPECT_THAT(refusal("TagResource", {{"resourceArn", machine + "x"}, {"tags", json::Array()}}), HasSubstr("ResourceNotFound"));

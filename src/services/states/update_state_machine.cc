@@ -23,11 +23,10 @@ aws::Outcome updateStateMachine(const Service& service, const aws::Call& call) {
     return std::unexpected(aws::ApiError::validation(
         fmt::format("The state machine {} is built in and cannot be changed: create one of your own from its definition", machine.name)));
   if (!definition && !role && logging == nullptr && tracing == nullptr)
-    return aws::refuse("MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified");
+    return aws::refuse("MissingRequiredParameter",
+                       "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified");
   if (role) SP_CHECK_OK(checkRole(*role));
-  if (definition) {
-    SP_TRY(machine.definition, service.keepDefinition(txn, *definition));
-  }
+  if (definition) { SP_TRY(machine.definition, service.keepDefinition(txn, *definition)); }
   if (role) machine.role_arn = *role;
   if (logging != nullptr) machine.logging = *logging;
   if (tracing != nullptr) machine.tracing = *tracing;

@@ -57,7 +57,8 @@ class OwnScripts final : public Scripts {
     const auto folder = source->key.empty() || source->key.ends_with('/') ? source->key : source->key + "/";
     const auto below = objects_.list(txn, source->bucket, folder, "", 1);
     if (!objects_.get(txn, source->bucket, source->key) && (!below || below->empty()))
-      return aws::refuse("NoSuchKey", fmt::format("SourceS3Path is \"{}\": bucket {} has no object {}", script.source, source->bucket, source->key));
+      return aws::refuse("NoSuchKey",
+                         fmt::format("SourceS3Path is \"{}\": bucket {} has no object {}", script.source, source->bucket, source->key));
     if (!script.output_bucket.empty() && !objects_.bucketExists(txn, script.output_bucket))
       return aws::refuse("NoSuchBucket", fmt::format("OutputS3BucketName is \"{}\": there is no such bucket", script.output_bucket));
     return {};
@@ -209,7 +210,8 @@ ScriptEnd endOf(const ssm::Invocation& invocation) {
     if (step.status == "Success" || step.status == "Pending") continue;
     const auto said = step.error.empty() ? step.output : step.error;
     const auto text = said.size() > 300 ? said.substr(said.size() - 300) : said;
-    end.message += fmt::format("{}{}: exit code {}{}{}", end.message.empty() ? "" : "; ", step.name, step.exit_code, text.empty() ? "" : ": ", text);
+    end.message +=
+        fmt::format("{}{}: exit code {}{}{}", end.message.empty() ? "" : "; ", step.name, step.exit_code, text.empty() ? "" : ": ", text);
     break;
   }
   while (!end.message.empty() && (end.message.back() == '\n' || end.message.back() == ' ')) end.message.pop_back();

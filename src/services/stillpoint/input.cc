@@ -94,9 +94,7 @@ class Members {
     return refused(at(key), *value, "must be " + list);
   }
 
-  std::unexpected<Error> missing(std::string_view key) const {
-    return fail(std::string(kInvalid), fmt::format("{} is missing", at(key)));
-  }
+  std::unexpected<Error> missing(std::string_view key) const { return fail(std::string(kInvalid), fmt::format("{} is missing", at(key))); }
 
   Result<void> finish() const {
     for (const auto& member : object_)
@@ -132,12 +130,8 @@ Result<void> parseScripts(Members& in, RunInput& run) {
   SP_TRY(const auto* pre, scripts.object("PreBackupScriptDetails", false));
   SP_TRY(const auto* post, scripts.object("PostBackupScriptDetails", false));
   SP_CHECK_OK(scripts.finish());
-  if (pre != nullptr) {
-    SP_TRY(run.pre, parseScript(*pre, scripts.at("PreBackupScriptDetails")));
-  }
-  if (post != nullptr) {
-    SP_TRY(run.post, parseScript(*post, scripts.at("PostBackupScriptDetails")));
-  }
+  if (pre != nullptr) { SP_TRY(run.pre, parseScript(*pre, scripts.at("PreBackupScriptDetails"))); }
+  if (post != nullptr) { SP_TRY(run.post, parseScript(*post, scripts.at("PostBackupScriptDetails"))); }
   return {};
 }
 
@@ -151,7 +145,8 @@ Result<void> parseTargets(Members& in, RunInput& run) {
     return refused("TargetEC2Instances", *ids, "give either TargetEC2Instances or TargetEC2TagKey and TargetEC2TagValue, not both");
   if (ids == nullptr) {
     if (!has_key && !has_value)
-      return fail(std::string(kInvalid), "TargetEC2Instances is missing, and so are TargetEC2TagKey and TargetEC2TagValue: give one kind of target");
+      return fail(std::string(kInvalid),
+                  "TargetEC2Instances is missing, and so are TargetEC2TagKey and TargetEC2TagValue: give one kind of target");
     if (!has_key) return in.missing("TargetEC2TagKey");
     if (!has_value) return in.missing("TargetEC2TagValue");
     run.by_tag = true;
@@ -177,7 +172,8 @@ Result<void> parseBackup(Members& in, RunInput& run) {
   SP_CHECK_OK(backup.finish());
   const auto arn = Arn::parse(run.role);
   if (!arn || arn->service != "iam")
-    return refused("BackupDetails.IamRoleArn", json::Value(run.role), "must be the ARN of a role, such as \"arn:aws:iam::000000000000:role/backup\"");
+    return refused("BackupDetails.IamRoleArn", json::Value(run.role),
+                   "must be the ARN of a role, such as \"arn:aws:iam::000000000000:role/backup\"");
   return {};
 }
 

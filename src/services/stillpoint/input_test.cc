@@ -76,7 +76,8 @@ TEST(Input, EveryPropertyIsCheckedAndNamed) {
     EXPECT_EQ(parsed.has_value(), row.says.empty()) << what << (parsed ? "" : ": " + parsed.error().message);
     if (parsed) continue;
     EXPECT_EQ(parsed.error().code, "Stillpoint.InvalidInput") << what;
-    for (const auto& part : row.says) EXPECT_NE(parsed.error().message.find(part), std::string::npos) << what << ": " << parsed.error().message;
+    for (const auto& part : row.says)
+      EXPECT_NE(parsed.error().message.find(part), std::string::npos) << what << ": " << parsed.error().message;
   }
 }
 
@@ -88,7 +89,8 @@ TEST(Input, ATagNeedsKeyAndValue) {
 }
 
 TEST(Input, WhatIsNoObjectIsRefused) {
-  for (const char* text : {"[]", "null", "\"x\"", "1"}) EXPECT_EQ(parseInput(*json::parse(text)).error().code, "Stillpoint.InvalidInput") << text;
+  for (const char* text : {"[]", "null", "\"x\"", "1"})
+    EXPECT_EQ(parseInput(*json::parse(text)).error().code, "Stillpoint.InvalidInput") << text;
 }
 
 TEST(Input, TheEightPathsAreNumberedAsTheTableDoes) {

@@ -57,19 +57,24 @@ void Lanes::preflight(store::Txn& txn, Lane lane) {
     txn.timers().set({std::string(kPreflightTimer), laneKey(lane.execution, lane.instance), txn.now() + kPreflightPause, ""});
     return;
   }
-  if (machine == Machine::gone) return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the machine is terminated; nothing was touched");
-  if (!settled) return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the machine neither runs nor is it stopped; nothing was touched");
+  if (machine == Machine::gone)
+    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the machine is terminated; nothing was touched");
+  if (!settled)
+    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight",
+                    "the machine neither runs nor is it stopped; nothing was touched");
   if (!online)
-    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the agent of the machine is not connected; nothing was touched");
+    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight",
+                    "the agent of the machine is not connected; nothing was touched");
   if (!repository)
     return failStep(txn, std::move(lane), "", "Stillpoint.BackupFailed", "preflight",
-                    fmt::format("the machine's repository in vault {} could not be made ready within {} s; nothing was touched", run->input->vault,
-                                std::chrono::seconds(kRepositoryPatience).count()));
+                    fmt::format("the machine's repository in vault {} could not be made ready within {} s; nothing was touched",
+                                run->input->vault, std::chrono::seconds(kRepositoryPatience).count()));
   lane.reserved = true;
   lane.reserved_at = txn.now();
   lane.found_stopped = machine == Machine::stopped;
   if (lane.found_stopped && (run->input->pre || run->input->post || run->input->stop_start))
-    lane.warnings.emplace_back("the machine was found stopped: its scripts, stop and start were skipped, it was read offline and left stopped");
+    lane.warnings.emplace_back(
+        "the machine was found stopped: its scripts, stop and start were skipped, it was read offline and left stopped");
   if (run->input->pre && !run->input->post && !lane.found_stopped)
     lane.notes.emplace_back("there is no post-script: what the pre-script froze, it must wake itself");
   auto output = planOf(*run->input, lane);
@@ -89,13 +94,14 @@ void Lanes::preScript(store::Txn& txn, const runtime::TaskRequest& request, cons
   order_freeze["id"] = freeze.id;
   order_freeze["phase"] = "freeze";
   order_freeze["attempt"] = freeze.attempt;
-  const ScriptOrder order{lane.instance, *run.input->pre, holderOf(lane.execution), "Stillpoint pre-script",
-                          std::move(order_freeze), {{"ATTEMPT", "1"}}};
+  const ScriptOrder order{lane.instance,           *run.input->pre,         holderOf(lane.execution),
+                          "Stillpoint pre-script", std::move(order_freeze), {{"ATTEMPT", "1"}}};
   const auto sent = ports_.scripts.send(txn, order);
   if (!sent) {
     ledger_.withdraw(txn, lane, DebtKind::thaw);
     lane.pre = "Failed";
-    return failStep(txn, std::move(lane), request.token, "Stillpoint.PreScriptFailed", "pre", "it could not be sent: " + sent.error().message);
+    return failStep(txn, std::move(lane), request.token, "Stillpoint.PreScriptFailed", "pre",
+                    "it could not be sent: " + sent.error().message);
   }
   failpoint::hit("flow.freeze_intent");
   lane.freeze = freeze;
@@ -144,7 +150,8 @@ void Lanes::stop(store::Txn& txn, const runtime::TaskRequest& request, const Run
     saveLane(txn, lane);
     // It runs still: nothing is owed to a machine that was never stopped.
     if (ports_.power.state(txn, instance) == Machine::running) ledger_.withdraw(txn, lane, DebtKind::start);
-    if (auto now = loadLane(txn, execution, instance)) failStep(txn, std::move(*now), request.token, "Stillpoint.StopFailed", "stop", stopped.error().message);
+    if (auto now = loadLane(txn, execution, instance))
+      failStep(txn, std::move(*now), request.token, "Stillpoint.StopFailed", "stop", stopped.error().message);
     return;
   }
   wait(txn, lane, request.token, "stop");
@@ -159,7 +166,8 @@ void Lanes::runBackupJob(store::Txn& txn, const runtime::TaskRequest& request, c
   failpoint::hit("flow.job_intent");
   if (!job) {
     lane.backup = "FAILED";
-    return failStep(txn, std::move(lane), request.token, "Stillpoint.BackupFailed", "backup", "the job was refused: " + job.error().message);
+    return failStep(txn, std::move(lane), request.token, "Stillpoint.BackupFailed", "backup",
+                    "the job was refused: " + job.error().message);
   }
   lane.job = *job;
   lane.job_open = true;
@@ -253,7 +261,8 @@ void Lanes::postScript(store::Txn& txn, const runtime::TaskRequest& request, con
     if (!now) return;
     if (!sent) {
       now->post = "Failed";
-      return failStep(txn, std::move(*now), request.token, "Stillpoint.PostScriptFailed", "post", "it could not be sent: " + sent.error().message);
+      return failStep(txn, std::move(*now), request.token, "Stillpoint.PostScriptFailed", "post",
+                      "it could not be sent: " + sent.error().message);
     }
     wait(txn, *now, request.token, "post");
     return;
@@ -268,7 +277,8 @@ void Lanes::postEnded(store::Txn& txn, Lane lane, const ScriptEnd& end) {
   output["CommandId"] = end.command;
   if (end.status == "Success") return succeed(txn, std::move(lane), "", std::move(output));
   failStep(txn, std::move(lane), "", "Stillpoint.PostScriptFailed", "post",
-           fmt::format("command {} ended as {}{}{}; the application may still be frozen", end.command, end.details, end.message.empty() ? "" : ": ", end.message));
+           fmt::format("command {} ended as {}{}{}; the application may still be frozen", end.command, end.details,
+                       end.message.empty() ? "" : ": ", end.message));
 }
 
 // A change of the machine's power: first the ledger's (a machine that runs is a start that is paid), then the step that
@@ -316,7 +326,8 @@ void Lanes::releaseMachine(store::Txn& txn, const runtime::TaskRequest& request,
     failpoint::hit("flow.lane_over");
     ledger_.laneOver(txn, execution, instance);
   }
-  if (auto now = loadLane(txn, execution, instance)) succeed(txn, std::move(*now), request.token, {{"Failed", static_cast<bool>(now->failure)}});
+  if (auto now = loadLane(txn, execution, instance))
+    succeed(txn, std::move(*now), request.token, {{"Failed", static_cast<bool>(now->failure)}});
 }
 
 }  // namespace sp::services::stillpoint

@@ -13,21 +13,24 @@ constexpr std::string_view kResourcePrefix = "arn:aws:states:::stillpoint:";
 
 }  // namespace
 
-Lanes::Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& ports, Ledger& ledger, Finaliser& finaliser, std::string built_in_machine)
+Lanes::Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& ports, Ledger& ledger, Finaliser& finaliser,
+             std::string built_in_machine)
     : core_(core), locks_(locks), ports_(ports), ledger_(ledger), finaliser_(finaliser), built_in_machine_(std::move(built_in_machine)) {
   core.onTimer(std::string(kPreflightTimer), [this](store::Txn& txn, const store::Timer& timer) {
     const auto separator = timer.id.rfind('#');
     auto lane = loadLane(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
     if (lane && !lane->over && lane->waits == "reserve") preflight(txn, std::move(*lane));
   });
-  locks.onGranted("run", [this](store::Txn& txn, const std::string& instance, const std::string& holder) { granted(txn, instance, holder); });
+  locks.onGranted("run",
+                  [this](store::Txn& txn, const std::string& instance, const std::string& holder) { granted(txn, instance, holder); });
   ledger.onChanged([this](store::Txn& txn, const std::string& execution) { finaliser_.refresh(txn, execution); });
 }
 
 void Lanes::attach(runtime::Executions& executions) {
   executions_ = &executions;
   finaliser_.attach(executions);
-  executions.onEnd([this](store::Txn& txn, const store::ExecutionRow& row) { executionEnded(txn, row.arn, row.machine_arn, row.started, row.status); });
+  executions.onEnd(
+      [this](store::Txn& txn, const store::ExecutionRow& row) { executionEnded(txn, row.arn, row.machine_arn, row.started, row.status); });
 }
 
 Lanes::Step Lanes::stepOf(std::string_view name) {
@@ -57,12 +60,15 @@ void Lanes::start(store::Txn& txn, const runtime::TaskRequest& request) {
   const auto run = loadRun(txn, request.execution_arn);
   auto lane = loadLane(txn, request.execution_arn, instance);
   if (step == nullptr || !run || !run->input || !lane) {
-    executions_->taskFailed(txn, request.token, "Stillpoint.InvalidInput",
-                            fmt::format("{}: InstanceId \"{}\" is none of this execution's targets; stillpoint:validateInput resolves them first", name, instance));
+    executions_->taskFailed(
+        txn, request.token, "Stillpoint.InvalidInput",
+        fmt::format("{}: InstanceId \"{}\" is none of this execution's targets; stillpoint:validateInput resolves them first", name,
+                    instance));
     return;
   }
   if (lane->over && step != &Lanes::releaseMachine) {
-    executions_->taskFailed(txn, request.token, "Stillpoint.InvalidInput", fmt::format("{}: the lane of {} was released before", name, instance));
+    executions_->taskFailed(txn, request.token, "Stillpoint.InvalidInput",
+                            fmt::format("{}: the lane of {} was released before", name, instance));
     return;
   }
   lane->step = request.state_name;
@@ -106,11 +112,13 @@ void Lanes::succeed(store::Txn& txn, Lane lane, std::string_view token, json::Ob
   executions_->taskSucceeded(txn, token.empty() ? std::string_view(waiting) : token, std::move(output));
 }
 
-void Lanes::failStep(store::Txn& txn, Lane lane, std::string_view token, const std::string& error, const std::string& phase, const std::string& message) {
+void Lanes::failStep(store::Txn& txn, Lane lane, std::string_view token, const std::string& error, const std::string& phase,
+                     const std::string& message) {
   const auto waiting = takeToken(txn, lane);
   noteFailure(txn, lane, error, phase, message);
   saveLane(txn, lane);
-  executions_->taskFailed(txn, token.empty() ? std::string_view(waiting) : token, error, fmt::format("{}: {}: {}", lane.instance, phase, message));
+  executions_->taskFailed(txn, token.empty() ? std::string_view(waiting) : token, error,
+                          fmt::format("{}: {}: {}", lane.instance, phase, message));
 }
 
 // The first failure is the lane's; later ones (the start that failed after the backup did) stand beside it.
@@ -157,7 +165,8 @@ void Lanes::personActed(store::Txn& txn, const std::string& instance, const std:
   ledger_.personActed(txn, instance, action, who);
 }
 
-void Lanes::executionEnded(store::Txn& txn, const std::string& execution, const std::string& machine, Instant started, const std::string& status) {
+void Lanes::executionEnded(store::Txn& txn, const std::string& execution, const std::string& machine, Instant started,
+                           const std::string& status) {
   auto run = loadRun(txn, execution);
   if (!run) {
     if (machine != built_in_machine_) return;

@@ -23,7 +23,8 @@ class Lanes {
  public:
   /// Registers its timer, the lock's and the ledger's listeners: before the core starts. All given outlive it.
   /// `built_in_machine`: ARN of PrePostBackup, whose every execution gets a row.
-  Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& ports, Ledger& ledger, Finaliser& finaliser, std::string built_in_machine);
+  Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& ports, Ledger& ledger, Finaliser& finaliser,
+        std::string built_in_machine);
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
   /// Where outcomes go; once, before the core starts. Registers for the end of executions.
@@ -43,7 +44,8 @@ class Lanes {
   /// `error` says why a power change failed, if it did.
   void powerSettled(store::Txn& txn, const std::string& instance, const std::string& error);
   void personActed(store::Txn& txn, const std::string& instance, const std::string& action, const std::string& who);
-  void executionEnded(store::Txn& txn, const std::string& execution, const std::string& machine, Instant started, const std::string& status);
+  void executionEnded(store::Txn& txn, const std::string& execution, const std::string& machine, Instant started,
+                      const std::string& status);
 
  private:
   using Step = void (Lanes::*)(store::Txn&, const runtime::TaskRequest&, const Run&, Lane);
@@ -72,7 +74,8 @@ class Lanes {
 
   void wait(store::Txn& txn, Lane& lane, const std::string& token, std::string_view what);
   void succeed(store::Txn& txn, Lane lane, std::string_view token, json::Object output);
-  void failStep(store::Txn& txn, Lane lane, std::string_view token, const std::string& error, const std::string& phase, const std::string& message);
+  void failStep(store::Txn& txn, Lane lane, std::string_view token, const std::string& error, const std::string& phase,
+                const std::string& message);
   void noteFailure(store::Txn& txn, Lane& lane, const std::string& error, const std::string& phase, const std::string& message);
   std::string takeToken(store::Txn& txn, Lane& lane);
 

@@ -81,7 +81,8 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     }
   }
   Answer<void> check(store::Txn&, const Script& script) override {
-    if (script.source == missing_script) return aws::refuse("NoSuchKey", fmt::format("SourceS3Path is \"{}\": no such object", script.source));
+    if (script.source == missing_script)
+      return aws::refuse("NoSuchKey", fmt::format("SourceS3Path is \"{}\": no such object", script.source));
     return {};
   }
 
@@ -90,7 +91,8 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     auto& machine = machines[instance];
     if (refuse_start) return aws::refuse("IncorrectInstanceState", "it is being read");
     if (machine.state == quiesce::Machine::running || machine.state == quiesce::Machine::pending) return {};
-    if (machine.state != quiesce::Machine::stopped) return aws::refuse("IncorrectInstanceState", "not in a state from which it can be started");
+    if (machine.state != quiesce::Machine::stopped)
+      return aws::refuse("IncorrectInstanceState", "not in a state from which it can be started");
     machine.state = quiesce::Machine::pending;
     power.insert(instance);
     return {};
@@ -100,7 +102,8 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     const auto debt = loadDebt(txn, executionOf(by), instance, quiesce::DebtKind::start);
     EXPECT_TRUE(debt && debt->state == quiesce::DebtState::open) << "a stop without its debt";
     if (refuse_stop) return aws::refuse("IncorrectInstanceState", "stop refused");
-    if (machine.state != quiesce::Machine::running) return aws::refuse("IncorrectInstanceState", "not in a state from which it can be stopped");
+    if (machine.state != quiesce::Machine::running)
+      return aws::refuse("IncorrectInstanceState", "not in a state from which it can be stopped");
     machine.state = quiesce::Machine::stopping;
     power.insert(instance);
     return {};
@@ -202,7 +205,8 @@ class Driver final : public runtime::Executions {
     lanes->start(txn, request);
   }
 
-  void settle(store::Txn& txn, std::string_view token, bool good, const json::Value& output, const std::string& error, const std::string& cause) {
+  void settle(store::Txn& txn, std::string_view token, bool good, const json::Value& output, const std::string& error,
+              const std::string& cause) {
     const auto found = waiting.find(token);
     if (found == waiting.end()) return;
     const auto task = found->second;
@@ -379,9 +383,11 @@ inline std::string inputFor(int path, const std::string& targets = R"("TargetEC2
   const bool post = path % 2 == 1;
   std::string scripts;
   if (pre) scripts += R"("PreBackupScriptDetails": {"SourceS3Path": "s3://b/pre", "CommandToRun": "pre"})";
-  if (post) scripts += std::string(pre ? "," : "") + R"("PostBackupScriptDetails": {"SourceS3Path": "s3://b/post", "CommandToRun": "post"})";
+  if (post)
+    scripts += std::string(pre ? "," : "") + R"("PostBackupScriptDetails": {"SourceS3Path": "s3://b/post", "CommandToRun": "post"})";
   return fmt::format(R"({{{}, "StartStopEC2Required": {}, "RemoteRunCommandDetails": {{{}}},
-    "BackupDetails": {{"BackupVaultName": "vault", "IamRoleArn": "arn:aws:iam::000000000000:role/b"}}}})", targets, stop, scripts);
+    "BackupDetails": {{"BackupVaultName": "vault", "IamRoleArn": "arn:aws:iam::000000000000:role/b"}}}})",
+                     targets, stop, scripts);
 }
 
 }  // namespace sp::services::stillpoint

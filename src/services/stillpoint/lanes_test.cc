@@ -229,9 +229,7 @@ TEST_F(Lanes1, AnAbortInEveryPhaseLeavesAMachineThatRunsAndIsAwake) {
     if (phase > 4) settlePower("i-a");
     if (phase == 6) endCommand(0, "Failed");
     else run([&](store::Txn& txn) { driver_.abort(txn, execution); });
-    if (phase < 6) {
-      EXPECT_EQ(fleet_.rows[execution]["Status"], "ABORTED") << phase;
-    }
+    if (phase < 6) { EXPECT_EQ(fleet_.rows[execution]["Status"], "ABORTED") << phase; }
     advance(std::chrono::seconds(3));
     finishAll();
     advance(std::chrono::minutes(6));

@@ -76,7 +76,8 @@ void Ledger::withdraw(store::Txn& txn, const Lane& lane, DebtKind kind) {
 Answer<std::string> Ledger::sendPayment(store::Txn& txn, Debt debt) {
   const auto run = loadRun(txn, debt.execution);
   auto lane = loadLane(txn, debt.execution, debt.instance);
-  if (!run || !run->input || !run->input->post || !lane) return aws::refuse("InternalFailure", "the run of this debt has no post-script", 500);
+  if (!run || !run->input || !run->input->post || !lane)
+    return aws::refuse("InternalFailure", "the run of this debt has no post-script", 500);
   const int attempt = debt.attempts + 1;
   ScriptOrder order{debt.instance, *run->input->post, holderOf(debt.execution), "Stillpoint post-script", std::nullopt, {}};
   if (debt.kind == DebtKind::thaw) {
@@ -130,9 +131,7 @@ bool Ledger::act(store::Txn& txn, const Lane& lane, Debt debt, bool start_owed) 
     case Move::wait: return false;
     case Move::confirm: settle(txn, std::move(debt), DebtState::paid, "the machine runs"); return true;
     case Move::giveUp: settle(txn, std::move(debt), DebtState::voided, "the machine is gone"); return true;
-    case Move::takeLock:
-      locks_.acquire(txn, lane.instance, holderOf(lane.execution));
-      return holds(txn, lane.execution, lane.instance);
+    case Move::takeLock: locks_.acquire(txn, lane.instance, holderOf(lane.execution)); return holds(txn, lane.execution, lane.instance);
     case Move::startMachine: startMachine(txn, std::move(debt)); return true;
     case Move::sendScript:
       if (const auto sent = sendPayment(txn, debt); !sent) {

@@ -98,9 +98,18 @@ class LedgerTest : public LanesTest {
 
   void somethingHappens() {
     switch (pick(16)) {
-      case 0: if (executions_.size() < 5) startRun(); break;
-      case 1: case 2: case 3: case 4: if (!fleet_.commands.empty()) endSomeCommand(false); break;
-      case 5: case 6: case 7:
+      case 0:
+        if (executions_.size() < 5) startRun();
+        break;
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+        if (!fleet_.commands.empty()) endSomeCommand(false);
+        break;
+      case 5:
+      case 6:
+      case 7:
         if (!fleet_.power.empty()) {
           const auto instance = *std::next(fleet_.power.begin(), static_cast<std::ptrdiff_t>(pick(fleet_.power.size())));
           const bool bad = pick(4) == 0;
@@ -110,7 +119,9 @@ class LedgerTest : public LanesTest {
           settlePower(instance, bad ? "no capacity" : "");
         }
         break;
-      case 8: case 9: case 10: endSomeJob(false); break;
+      case 8:
+      case 9:
+      case 10: endSomeJob(false); break;
       case 11:
         if (!executions_.empty()) {
           const auto& execution = executions_[pick(executions_.size())];
@@ -197,7 +208,8 @@ TEST_F(LedgerTest, NothingIsLeftStoppedOrFrozenWhateverHappens) {
     run([](store::Txn& txn) {
       for (const char* kind : {"run", "lane", "debt", "lane_of", "machine_lock"})
         for (const auto& record : txn.records().scan(kind, "", "", 10'000)) txn.records().erase(kind, record.key);
-      for (const auto& timer : txn.timers().due(fromMicros(std::numeric_limits<std::int64_t>::max() / 2), 10'000)) txn.timers().drop(timer.kind, timer.id);
+      for (const auto& timer : txn.timers().due(fromMicros(std::numeric_limits<std::int64_t>::max() / 2), 10'000))
+        txn.timers().drop(timer.kind, timer.id);
     });
     boot();
     startRun();

@@ -45,7 +45,8 @@ Failure decodeFailure(const json::Object& from) {
   const auto* value = json::find(from, "failure");
   if (value == nullptr || !value->is_object()) return {};
   const auto& object = value->get_object();
-  return {static_cast<int>(json::intOr(object, "order", 0)), json::textOr(object, "error"), json::textOr(object, "phase"), json::textOr(object, "message")};
+  return {static_cast<int>(json::intOr(object, "order", 0)), json::textOr(object, "error"), json::textOr(object, "phase"),
+          json::textOr(object, "message")};
 }
 
 std::optional<json::Object> parseObject(const std::optional<std::string>& body) {
@@ -176,7 +177,8 @@ std::optional<Run> loadRun(store::Txn& txn, std::string_view execution) {
   run.machine = json::textOr(*from, "machine");
   run.started = fromMicros(json::intOr(*from, "started", 0));
   run.ended = timeIf(*from, "ended");
-  if (const auto* input = json::find(*from, "input"); input != nullptr && input->is_object()) run.input = decodeRunInput(input->get_object());
+  if (const auto* input = json::find(*from, "input"); input != nullptr && input->is_object())
+    run.input = decodeRunInput(input->get_object());
   run.failure = decodeFailure(*from);
   run.failures = static_cast<int>(json::intOr(*from, "failures", 0));
   run.row_written = json::boolOr(*from, "rowWritten", false);

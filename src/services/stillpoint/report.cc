@@ -141,7 +141,8 @@ Report makeReport(const Run& run, const std::vector<LaneReport>& lanes) {
     report.succeeded = false;
     if (run.ended_as != "FAILED" || report.status == "SUCCEEDED" || report.status == "WARNING") report.status = run.ended_as;
     if (report.message.empty() || run.ended_as != "FAILED")
-      report.message = fmt::format("the execution ended as {} before its last step{}", run.ended_as, report.message.empty() ? "" : "; " + report.message);
+      report.message = fmt::format("the execution ended as {} before its last step{}", run.ended_as,
+                                   report.message.empty() ? "" : "; " + report.message);
   }
   return report;
 }

@@ -34,9 +34,10 @@ TEST(Report, TheRowBeginsWithTheSeedsSevenKeys) {
   lane.lane.start = "running";
   lane.lane.post = "Success";
   const auto row = makeRow(aRun(), {lane});
-  EXPECT_EQ(row.at("Workflow_Overall_Status"),
-            R"([{"InstanceId":"i-00000000000000000","PreBackupScriptStatus":"Success","StopEc2InstanceStatus":"stopped","BackupJobStatus":"COMPLETED",)"
-            R"("PostBackupScriptStatus":"Success","StartEc2InstanceStatus":"running","FailureMessage":""}])");
+  EXPECT_EQ(
+      row.at("Workflow_Overall_Status"),
+      R"([{"InstanceId":"i-00000000000000000","PreBackupScriptStatus":"Success","StopEc2InstanceStatus":"stopped","BackupJobStatus":"COMPLETED",)"
+      R"("PostBackupScriptStatus":"Success","StartEc2InstanceStatus":"running","FailureMessage":""}])");
   EXPECT_EQ(row.at("StartTime"), "2023-11-14T22:13:20.000Z");
   EXPECT_EQ(row.at("EndTime"), "2023-11-14T22:14:50.000Z");
   EXPECT_EQ(row.at("Status"), "SUCCEEDED");

@@ -29,7 +29,8 @@ Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& o
   auto& lanes = parts_->lanes;
   const auto& realm = context.realm;
   commands.onInvocationEnded([&lanes](store::Txn& txn, const ssm::Invocation& invocation) { lanes.commandEnded(txn, endOf(invocation)); });
-  instances.onSettled([&lanes](store::Txn& txn, const Instance& instance, const std::string& error) { lanes.powerSettled(txn, instance.id, error); });
+  instances.onSettled(
+      [&lanes](store::Txn& txn, const Instance& instance, const std::string& error) { lanes.powerSettled(txn, instance.id, error); });
   instances.onPersonPower([&lanes](store::Txn& txn, const Instance& instance, const std::string& action, const aws::Principal& principal) {
     lanes.personActed(txn, instance.id, action, principal.arn);
   });

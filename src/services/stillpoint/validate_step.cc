@@ -7,7 +7,9 @@ namespace {
 
 constexpr std::string_view kNoTarget = "Stillpoint.NoTarget";
 
-std::string detailsName(bool pre) { return pre ? "RemoteRunCommandDetails.PreBackupScriptDetails" : "RemoteRunCommandDetails.PostBackupScriptDetails"; }
+std::string detailsName(bool pre) {
+  return pre ? "RemoteRunCommandDetails.PreBackupScriptDetails" : "RemoteRunCommandDetails.PostBackupScriptDetails";
+}
 
 Lane newLane(const Run& run, const std::string& instance, int index) {
   Lane lane;
@@ -58,8 +60,11 @@ void Lanes::validateInput(store::Txn& txn, const runtime::TaskRequest& request) 
 
 Result<void> Lanes::checkReferences(store::Txn& txn, const RunInput& input) {
   if (!ports_.backups.vaultExists(txn, input.vault))
-    return fail("Stillpoint.VaultNotFound",
-                fmt::format("BackupDetails.BackupVaultName is \"{}\": there is no such vault (aws backup create-backup-vault --backup-vault-name {})", input.vault, input.vault));
+    return fail(
+        "Stillpoint.VaultNotFound",
+        fmt::format(
+            "BackupDetails.BackupVaultName is \"{}\": there is no such vault (aws backup create-backup-vault --backup-vault-name {})",
+            input.vault, input.vault));
   for (const bool pre : {true, false}) {
     const auto& script = pre ? input.pre : input.post;
     if (!script) continue;
@@ -81,8 +86,8 @@ Result<void> Lanes::resolveTargets(store::Txn& txn, Run& run, std::vector<Lane>&
       else ++good;
     }
     if (good == 0)
-      return fail(std::string(kNoTarget), fmt::format("TargetEC2TagKey \"{}\" with TargetEC2TagValue \"{}\" matches no machine{}", input.tag_key,
-                                                      input.tag_value, lanes.empty() ? "" : " that is not terminated"));
+      return fail(std::string(kNoTarget), fmt::format("TargetEC2TagKey \"{}\" with TargetEC2TagValue \"{}\" matches no machine{}",
+                                                      input.tag_key, input.tag_value, lanes.empty() ? "" : " that is not terminated"));
     return {};
   }
   for (const auto& id : input.instances) {
@@ -92,7 +97,8 @@ Result<void> Lanes::resolveTargets(store::Txn& txn, Run& run, std::vector<Lane>&
       ++good;
       continue;
     }
-    const auto why = target ? fmt::format("TargetEC2Instances: {} is terminated", id) : fmt::format("TargetEC2Instances: {} does not exist", id);
+    const auto why =
+        target ? fmt::format("TargetEC2Instances: {} is terminated", id) : fmt::format("TargetEC2Instances: {} does not exist", id);
     if (first_bad.empty()) first_bad = why;
     lane.failure = {++run.failures, std::string(kNoTarget), "preflight", why};
     closeLane(lane, txn.now());

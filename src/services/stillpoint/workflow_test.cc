@@ -100,8 +100,7 @@ TEST_F(Workflow, AllEightPathsRunAsTheSeedsStatesSay) {
   for (int path = 1; path <= 8; ++path) {
     const auto arn = fmt::format("{}-{}", kExecution, path);
     startExecution(arn, inputFor(path));
-    while (oneEvent()) {
-    }
+    while (oneEvent()) {}
     EXPECT_EQ(row(arn).status, "SUCCEEDED") << path << ": " << row(arn).description;
     std::vector<std::string> expected = {"ValidateInput", "ReserveMachine"};
     const bool stops = path <= 4;
@@ -120,8 +119,7 @@ TEST_F(Workflow, AllEightPathsRunAsTheSeedsStatesSay) {
 TEST_F(Workflow, AFailureEndsTheExecutionWithErrorAndCause) {
   startExecution(kExecution, inputFor(1, R"("TargetEC2Instances": ["i-a", "i-b"])"));
   endCommand(0, "Failed");
-  while (oneEvent()) {
-  }
+  while (oneEvent()) {}
   const auto ended = row(kExecution);
   EXPECT_EQ(ended.status, "FAILED");
   const auto description = json::parse(ended.description)->as_object();
@@ -160,8 +158,7 @@ TEST_F(Workflow, StopExecutionInEveryPhaseUndoes) {
     EXPECT_EQ(row(arn).status, "ABORTED");
     EXPECT_EQ(fleet_.rows.at(arn).at("Status"), "ABORTED");
     for (int i = 0; i < 3; ++i) {
-      while (oneEvent()) {
-      }
+      while (oneEvent()) {}
       advance(std::chrono::minutes(6));
     }
     EXPECT_EQ(fleet_.machines["i-a"].state, quiesce::Machine::running) << events;

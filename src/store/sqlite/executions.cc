@@ -52,16 +52,16 @@ std::optional<std::int64_t> SqliteExecutions::rowOf(std::string_view arn) {
 bool SqliteExecutions::insert(const ExecutionRow& row) {
   std::int64_t id = 0;
   {
-    Query q(c_.prepare("INSERT INTO executions (arn, machine, name, status, started, stopped, description) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
-                       "ON CONFLICT DO NOTHING RETURNING id"));
+    Query q(
+        c_.prepare("INSERT INTO executions (arn, machine, name, status, started, stopped, description) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+                   "ON CONFLICT DO NOTHING RETURNING id"));
     q.bind(row.arn).bind(row.machine_arn).bind(row.name).bind(row.status).bind(toMicros(row.started));
     if (row.stopped) q.bind(toMicros(*row.stopped));
     else q.bindNull();
     q.blob(row.description);
     if (!q.step()) return false;
     id = q.number(0);
-    while (q.step()) {
-    }
+    while (q.step()) {}
   }
   if (row.state.empty()) return true;
   Query q(c_.prepare("INSERT INTO execution_state VALUES (?1, ?2)"));
@@ -71,8 +71,9 @@ bool SqliteExecutions::insert(const ExecutionRow& row) {
 }
 
 std::optional<ExecutionRow> SqliteExecutions::get(std::string_view arn) {
-  Query q(c_.prepare("SELECT arn, machine, name, status, started, stopped, description, s.state FROM executions e "
-                     "LEFT JOIN execution_state s ON s.execution = e.id WHERE arn = ?1"));
+  Query q(
+      c_.prepare("SELECT arn, machine, name, status, started, stopped, description, s.state FROM executions e "
+                 "LEFT JOIN execution_state s ON s.execution = e.id WHERE arn = ?1"));
   q.bind(arn);
   if (!q.step()) return std::nullopt;
   auto row = readRow(q);
@@ -116,8 +117,9 @@ void SqliteExecutions::updateState(std::string_view arn, std::string_view state)
 
 std::vector<ExecutionRow> SqliteExecutions::list(std::string_view machine_arn, std::string_view status, std::optional<Position> after,
                                                  std::size_t limit) {
-  Query q(c_.prepare("SELECT arn, machine, name, status, started, stopped, description FROM executions WHERE machine = ?1 "
-                     "AND (?2 = '' OR status = ?2) AND (?3 IS NULL OR (started, arn) < (?3, ?4)) ORDER BY started DESC, arn DESC LIMIT ?5"));
+  Query q(
+      c_.prepare("SELECT arn, machine, name, status, started, stopped, description FROM executions WHERE machine = ?1 "
+                 "AND (?2 = '' OR status = ?2) AND (?3 IS NULL OR (started, arn) < (?3, ?4)) ORDER BY started DESC, arn DESC LIMIT ?5"));
   q.bind(machine_arn).bind(status);
   if (after) q.bind(toMicros(after->started)).bind(after->arn);
   else q.bindNull().bindNull();

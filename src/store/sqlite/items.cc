@@ -19,8 +19,7 @@ bool SqliteItems::erase(std::string_view table, std::string_view partition, std:
   Query q(c_.prepare("DELETE FROM items WHERE tbl = ?1 AND pk = ?2 AND sk = ?3 RETURNING 1"));
   q.bind(table).blob(partition).blob(sort);
   const bool existed = q.step();
-  while (existed && q.step()) {
-  }
+  while (existed && q.step()) {}
   return existed;
 }
 

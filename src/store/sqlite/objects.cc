@@ -19,8 +19,7 @@ bool SqliteObjects::erase(std::string_view bucket, std::string_view key) {
   Query q(c_.prepare("DELETE FROM objects WHERE bucket = ?1 AND key = ?2 RETURNING 1"));
   q.bind(bucket).blob(key);
   const bool existed = q.step();
-  while (existed && q.step()) {
-  }
+  while (existed && q.step()) {}
   return existed;
 }
 

@@ -24,16 +24,16 @@ bool SqliteRecords::erase(std::string_view kind, std::string_view key) {
   Query q(c_.prepare("DELETE FROM records WHERE kind = ?1 AND key = ?2 RETURNING 1"));
   q.bind(kind).blob(key);
   const bool existed = q.step();
-  while (existed && q.step()) {
-  }
+  while (existed && q.step()) {}
   return existed;
 }
 
 std::vector<Record> SqliteRecords::scan(std::string_view kind, std::string_view prefix, std::string_view after, std::size_t limit) {
   const auto end = prefixEnd(prefix);
   // A key equal to the prefix belongs to the scan; one equal to `after` does not.
-  Query q(c_.prepare("SELECT key, body FROM records WHERE kind = ?1 AND key >= ?2 AND (?3 IS NULL OR key > ?3) AND (?4 IS NULL OR key < ?4) "
-                     "ORDER BY key LIMIT ?5"));
+  Query q(
+      c_.prepare("SELECT key, body FROM records WHERE kind = ?1 AND key >= ?2 AND (?3 IS NULL OR key > ?3) AND (?4 IS NULL OR key < ?4) "
+                 "ORDER BY key LIMIT ?5"));
   q.bind(kind).blob(std::max(prefix, after));
   if (after.empty()) q.bindNull();
   else q.blob(after);
@@ -48,7 +48,8 @@ std::vector<Record> SqliteRecords::scan(std::string_view kind, std::string_view 
 std::vector<Record> SqliteRecords::scanBack(std::string_view kind, std::string_view prefix, std::string_view before, std::size_t limit) {
   auto end = prefixEnd(prefix);
   if (!before.empty() && (!end || before < *end)) end = before;
-  Query q(c_.prepare("SELECT key, body FROM records WHERE kind = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) ORDER BY key DESC LIMIT ?4"));
+  Query q(
+      c_.prepare("SELECT key, body FROM records WHERE kind = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) ORDER BY key DESC LIMIT ?4"));
   q.bind(kind).blob(prefix);
   if (end) q.blob(*end);
   else q.bindNull();
@@ -72,8 +73,9 @@ void SqliteRecords::index(std::string_view kind, std::string_view key, std::stri
 
 std::vector<Record> SqliteRecords::findBy(std::string_view kind, std::string_view index, std::string_view value, std::string_view after,
                                           std::size_t limit) {
-  Query q(c_.prepare("SELECT r.key, r.body FROM record_index i JOIN records r ON r.kind = i.kind AND r.key = i.key "
-                     "WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 AND i.key > ?4 ORDER BY i.key LIMIT ?5"));
+  Query q(
+      c_.prepare("SELECT r.key, r.body FROM record_index i JOIN records r ON r.kind = i.kind AND r.key = i.key "
+                 "WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 AND i.key > ?4 ORDER BY i.key LIMIT ?5"));
   q.bind(kind).bind(index).blob(value).blob(after).bind(static_cast<std::int64_t>(limit));
   std::vector<Record> found;
   while (q.step()) found.push_back({q.text(0), q.text(1)});

@@ -89,9 +89,7 @@ class SqliteTxn final : public Txn {
     bool keep = false;
     try {
       keep = part();
-    } catch (const Fault&) {
-      throw;
-    } catch (const std::exception& e) {
+    } catch (const Fault&) { throw; } catch (const std::exception& e) {
       log::error("INVARIANT broken: a job threw", {{"what", e.what()}});
     }
     if (!keep) {
@@ -160,7 +158,8 @@ Result<void> migrate(Connection& connection) {
   }();
   const auto known = static_cast<std::int64_t>(kSchemaSteps.size());
   if (version > known)
-    return fail("store.newer", fmt::format("the store has schema {}, this version of stillpoint knows up to {}: use the newer version", version, known));
+    return fail("store.newer",
+                fmt::format("the store has schema {}, this version of stillpoint knows up to {}: use the newer version", version, known));
   for (auto step = version; step < known; ++step) {
     connection.execute("BEGIN IMMEDIATE");
     connection.execute(kSchemaSteps.at(static_cast<std::size_t>(step)));
@@ -191,13 +190,11 @@ Result<std::unique_ptr<Store>> openSqlite(const std::string& file) {
     if (sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK)
       return fail("store.io", fmt::format("cannot open {}", file));
     sqlite3_busy_timeout(db, 10000);
-    for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0", "PRAGMA foreign_keys=OFF",
-                               "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-8192"})
+    for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
+                               "PRAGMA foreign_keys=OFF", "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-8192"})
       sqlite3_exec(db, pragma, nullptr, nullptr, nullptr);
     return std::make_unique<SqliteStore>(db, file);
-  } catch (const Fault& fault) {
-    return fail(fault.full() ? "store.full" : "store.io", fmt::format("open {}: {}", file, fault.what()));
-  }
+  } catch (const Fault& fault) { return fail(fault.full() ? "store.full" : "store.io", fmt::format("open {}: {}", file, fault.what())); }
 }
 
 }  // namespace sp::store

@@ -56,8 +56,7 @@ bool Query::step() {
 }
 
 void Query::run() {
-  while (step()) {
-  }
+  while (step()) {}
 }
 
 std::string Query::text(int column) const {

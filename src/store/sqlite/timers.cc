@@ -3,8 +3,9 @@
 namespace sp::store {
 
 void SqliteTimers::set(const Timer& timer) {
-  Query q(c_.prepare("INSERT INTO timers (kind, id, due, payload) VALUES (?1, ?2, ?3, ?4) "
-                     "ON CONFLICT (kind, id) DO UPDATE SET due = excluded.due, payload = excluded.payload"));
+  Query q(
+      c_.prepare("INSERT INTO timers (kind, id, due, payload) VALUES (?1, ?2, ?3, ?4) "
+                 "ON CONFLICT (kind, id) DO UPDATE SET due = excluded.due, payload = excluded.payload"));
   q.bind(timer.kind).bind(timer.id).bind(toMicros(timer.due)).blob(timer.payload);
   q.run();
 }

@@ -11,8 +11,9 @@ aws::Outcome createBackupVault(Service& service, const aws::Call& call) {
   if (!tags) return std::unexpected(tags.error());
   const auto request = json::textOr(call.input, "CreatorRequestId");
   const auto answer = [&](const Vault& vault) {
-    return json::Object{
-        {"BackupVaultName", vault.name}, {"BackupVaultArn", vaultArn(call.realm, vault.name)}, {"CreationDate", toEpochSeconds(vault.created)}};
+    return json::Object{{"BackupVaultName", vault.name},
+                        {"BackupVaultArn", vaultArn(call.realm, vault.name)},
+                        {"CreationDate", toEpochSeconds(vault.created)}};
   };
   if (const auto there = service.vaults.find(*call.txn, *name)) {
     if (!request.empty() && request == there->creator_request_id) return answer(*there);

@@ -41,9 +41,9 @@ std::expected<Filter, aws::ApiError> readFilter(const json::Object& input) {
   out.category = json::textOr(input, "ByMessageCategory");
   if (!out.resource.empty() && !Arn::parse(out.resource)) return std::unexpected(badValue("ByResourceArn", out.resource, "an ARN"));
   const std::array<std::pair<std::string_view, std::optional<Instant>*>, 4> times{{{"ByCreatedBefore", &out.created_before},
-                                                                                    {"ByCreatedAfter", &out.created_after},
-                                                                                    {"ByCompleteBefore", &out.complete_before},
-                                                                                    {"ByCompleteAfter", &out.complete_after}}};
+                                                                                   {"ByCreatedAfter", &out.created_after},
+                                                                                   {"ByCompleteBefore", &out.complete_before},
+                                                                                   {"ByCompleteAfter", &out.complete_after}}};
   for (const auto& [member, into] : times) {
     const auto time = timeFilter(input, member);
     if (!time) return std::unexpected(time.error());

@@ -15,9 +15,9 @@ aws::Outcome listRestoreJobs(Service& service, const aws::Call& call) {
   const auto account = json::textOr(call.input, "ByAccountId");
   std::optional<Instant> created_before, created_after, complete_before, complete_after;
   const std::array<std::pair<std::string_view, std::optional<Instant>*>, 4> times{{{"ByCreatedBefore", &created_before},
-                                                                                    {"ByCreatedAfter", &created_after},
-                                                                                    {"ByCompleteBefore", &complete_before},
-                                                                                    {"ByCompleteAfter", &complete_after}}};
+                                                                                   {"ByCreatedAfter", &created_after},
+                                                                                   {"ByCompleteBefore", &complete_before},
+                                                                                   {"ByCompleteAfter", &complete_after}}};
   for (const auto& [member, into] : times) {
     const auto time = timeFilter(call.input, member);
     if (!time) return std::unexpected(time.error());
@@ -31,7 +31,8 @@ aws::Outcome listRestoreJobs(Service& service, const aws::Call& call) {
     if (complete_before && (!job.ended || shown(*job.ended) >= shown(*complete_before))) return false;
     return !complete_after || (job.ended && shown(*job.ended) > shown(*complete_after));
   });
-  return pageOf("RestoreJobs", std::move(entries), *page, [&](const RestoreJob& job) { return restoreShape(job, call.realm, service.points); });
+  return pageOf("RestoreJobs", std::move(entries), *page,
+                [&](const RestoreJob& job) { return restoreShape(job, call.realm, service.points); });
 }
 
 }  // namespace sp::services::backup

@@ -67,7 +67,11 @@ class InstancesTest : public testing::Test {
   /// The answer to the last request.
   void settle(std::string_view state, std::string_view error = "") { settle(host_.sent.back(), state, error); }
   void settle(const json::Object& request, std::string_view state, std::string_view error = "") {
-    json::Object message{{"type", "power.result"}, {"id", json::textOr(request, "id")}, {"instance", json::textOr(request, "instance")}, {"state", state}, {"bootGeneration", ++generation_}};
+    json::Object message{{"type", "power.result"},
+                         {"id", json::textOr(request, "id")},
+                         {"instance", json::textOr(request, "instance")},
+                         {"state", state},
+                         {"bootGeneration", ++generation_}};
     if (!error.empty()) message["error"] = error;
     in([&](store::Txn& txn) { return reports_.tell(txn, "host", "power.result", message); });
   }

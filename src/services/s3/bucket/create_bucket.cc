@@ -98,8 +98,8 @@ Answer createBucket(Rows& rows, const Call& call) {
   SP_CHECK_OK(checkLocation(constraint, region));
   if (rows.bucket(call.bucket)) {
     if (region != kFirstRegion) {
-      aws::ApiError error{"BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.",
-                          409, true, {}};
+      aws::ApiError error{
+          "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.", 409, true, {}};
       error.extra["BucketName"] = call.bucket;
       return std::unexpected(std::move(error));
     }

@@ -25,8 +25,7 @@ struct Asked {
 std::expected<void, aws::ApiError> checkIntegrity(const Call& call) {
   SP_TRY(const auto md5, promisedMd5(call.request.headers));
   SP_TRY(const auto asked, askedChecksum(call.request.headers));
-  if (!md5 && !asked)
-    return aws::refuse("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  if (!md5 && !asked) return aws::refuse("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
   if (md5) {
     const auto computed = sp::md5(call.body);
     if (computed != *md5) return std::unexpected(badMd5(*md5, computed));

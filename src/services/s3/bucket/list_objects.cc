@@ -25,7 +25,8 @@ std::expected<ListAsk, aws::ApiError> readAsk(const Call& call) {
 }
 
 ListPage pageOf(Rows& rows, const Call& call, const ListAsk& ask) {
-  return listPage(ask, [&](std::string_view from, std::size_t limit) { return rows.txn().objects().scan(call.bucket, ask.prefix, from, limit); });
+  return listPage(
+      ask, [&](std::string_view from, std::size_t limit) { return rows.txn().objects().scan(call.bucket, ask.prefix, from, limit); });
 }
 
 void writeHead(XmlWriter& xml, const Call& call, const ListAsk& ask) {

@@ -77,9 +77,7 @@ class Blobs::SegmentReader final : public ObjectReader {
     }
     if (at_ == segments_.size() || limit == 0) return std::string();
     const auto& segment = segments_[at_];
-    if (!open_) {
-      SP_TRY(open_, files_.openBlob(segment.blob));
-    }
+    if (!open_) { SP_TRY(open_, files_.openBlob(segment.blob)); }
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(limit, segment.size - done_));
     SP_TRY(auto bytes, open_->read(segment.offset + done_, wanted));
     if (bytes.size() != wanted) return fail("blob.io", "blob " + segment.blob + " is shorter than its row says");

@@ -91,8 +91,8 @@ aws::ApiError badMd5(std::string_view promised_raw, std::string_view computed_ra
 }
 
 aws::ApiError badPayloadHash(std::string_view promised_hex, std::string_view computed_hex) {
-  aws::ApiError error{"XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", 400, true,
-                      {}};
+  aws::ApiError error{
+      "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", 400, true, {}};
   error.extra["ClientComputedContentSHA256"] = promised_hex;
   error.extra["S3ComputedContentSHA256"] = computed_hex;
   return error;

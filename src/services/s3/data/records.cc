@@ -83,8 +83,8 @@ Part decodePart(const json::Object& o) {
   part.crc64nvme = json::textOr(o, "crc64nvme");
   for (const auto& row : o.at("segments").as_array()) {
     const auto& values = row.as_array();
-    part.segments.push_back({json::toStd(values.at(0).as_string()), values.at(1).to_number<std::uint64_t>(),
-                             values.at(2).to_number<std::uint64_t>()});
+    part.segments.push_back(
+        {json::toStd(values.at(0).as_string()), values.at(1).to_number<std::uint64_t>(), values.at(2).to_number<std::uint64_t>()});
   }
   return part;
 }

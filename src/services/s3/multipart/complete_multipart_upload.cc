@@ -23,10 +23,13 @@ struct Listed {
 };
 
 aws::ApiError invalidPart(const Call& call, const Listed& listed) {
-  aws::ApiError error{"InvalidPart",
-                      "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity "
-                      "tag may not match the part's entity tag.",
-                      400, true, {}};
+  aws::ApiError error{
+      "InvalidPart",
+      "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity "
+      "tag may not match the part's entity tag.",
+      400,
+      true,
+      {}};
   error.extra["UploadId"] = call.query.get("uploadId").value_or("");
   error.extra["PartNumber"] = std::to_string(listed.number);
   error.extra["ETag"] = listed.etag;
@@ -106,14 +109,16 @@ std::expected<std::vector<Part>, aws::ApiError> choose(const Call& call, const U
 // What the client says of the whole: its size, its checksum.
 std::expected<void, aws::ApiError> checkWhole(const Call& call, const Object& object) {
   if (const auto size = call.header("x-amz-mp-object-size"); size && *size != std::to_string(object.size))
-    return aws::refuse("InvalidRequest", fmt::format("The provided 'x-amz-mp-object-size' header value {} does not match what was computed: {}",
-                                                     *size, object.size));
+    return aws::refuse(
+        "InvalidRequest",
+        fmt::format("The provided 'x-amz-mp-object-size' header value {} does not match what was computed: {}", *size, object.size));
   for (const auto kind : kChecksumKinds) {
     const auto given = call.header(fmt::format("x-amz-checksum-{}", wordOf(kind)));
     if (!given) continue;
     if (kind != object.checksum.kind)
-      return aws::refuse("InvalidRequest", fmt::format("Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-                                                       wordOf(object.checksum.kind), wordOf(kind)));
+      return aws::refuse("InvalidRequest",
+                         fmt::format("Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                                     wordOf(object.checksum.kind), wordOf(kind)));
     if (*given != object.checksum.value) return std::unexpected(checksumMismatch(kind));
   }
   return {};

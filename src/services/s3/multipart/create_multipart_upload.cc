@@ -18,7 +18,8 @@ std::expected<void, aws::ApiError> chooseChecksum(const Call& call, Upload& uplo
   if (type && *type != "COMPOSITE" && *type != "FULL_OBJECT")
     return aws::refuse("InvalidRequest", "Value for x-amz-checksum-type header is invalid.");
   if (!upload.asked) {
-    if (type) return aws::refuse("InvalidRequest", "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.");
+    if (type)
+      return aws::refuse("InvalidRequest", "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.");
     return {};
   }
   upload.composite = type ? *type == "COMPOSITE" : *upload.asked != ChecksumKind::crc64nvme;

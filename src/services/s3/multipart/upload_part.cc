@@ -15,8 +15,9 @@ Answer writePart(Rows& rows, const Call& call, const Received& received, const s
   const bool fits = !upload.asked || (received.asked && received.checksum.kind == *upload.asked) ||
                     (!upload.composite && *upload.asked == ChecksumKind::crc64nvme && !received.asked);
   if (!fits)
-    return aws::refuse("InvalidRequest", fmt::format("Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-                                                     wordOf(*upload.asked), received.asked ? wordOf(received.checksum.kind) : "null"));
+    return aws::refuse("InvalidRequest",
+                       fmt::format("Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                                   wordOf(*upload.asked), received.asked ? wordOf(received.checksum.kind) : "null"));
   Part part;
   part.number = number;
   part.size = received.size;

@@ -42,14 +42,16 @@ std::expected<void, aws::ApiError> chooseRange(const Call& call, Plan& plan) {
     const bool whole = bytes != nullptr && *header == fmt::format("bytes={}-{}", bytes->first, bytes->last);
     if (!whole)
       return std::unexpected(invalidArgument(
-          fmt::format("The x-amz-copy-source-range value must be of the form bytes=first-last inside the source of {} bytes", plan.object.size),
+          fmt::format("The x-amz-copy-source-range value must be of the form bytes=first-last inside the source of {} bytes",
+                      plan.object.size),
           "x-amz-copy-source-range", *header));
     plan.offset = bytes->first;
     plan.size = bytes->last - bytes->first + 1;
   }
   if (plan.size > kLargestPart)
-    return aws::refuse("InvalidRequest",
-                       fmt::format("The specified copy source is larger than the maximum allowable size for a copy source: {}", kLargestPart));
+    return aws::refuse(
+        "InvalidRequest",
+        fmt::format("The specified copy source is larger than the maximum allowable size for a copy source: {}", kLargestPart));
   return {};
 }
 
@@ -60,8 +62,8 @@ Answer writePart(Rows& rows, const Plan& plan, const Digests& digests) {
   part.etag = digests.md5_hex;
   part.modified = rows.txn().now();
   part.crc64nvme = digests.crc64nvme;
-  part.checksum = plan.upload.asked ? Checksum{*plan.upload.asked, digests.asked, false}
-                                    : Checksum{ChecksumKind::crc64nvme, digests.crc64nvme, false};
+  part.checksum =
+      plan.upload.asked ? Checksum{*plan.upload.asked, digests.asked, false} : Checksum{ChecksumKind::crc64nvme, digests.crc64nvme, false};
   if (plan.size > 0) part.segments = rows.segmentsOf(plan.object, plan.offset, plan.size);
   rows.putPart(plan.upload.id, part);
   XmlWriter xml("CopyPartResult");

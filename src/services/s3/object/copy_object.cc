@@ -42,8 +42,8 @@ Answer writeCopy(Rows& rows, const Call& call, const Plan& plan, const Object& s
   if (plan.replace) object.description = plan.description;
   if (digests != nullptr) {
     object.etag = digests->md5_hex;
-    object.checksum = plan.algorithm ? Checksum{*plan.algorithm, digests->asked, false}
-                                     : Checksum{ChecksumKind::crc64nvme, digests->crc64nvme, false};
+    object.checksum =
+        plan.algorithm ? Checksum{*plan.algorithm, digests->asked, false} : Checksum{ChecksumKind::crc64nvme, digests->crc64nvme, false};
   }
   rows.putObject(call.bucket, call.key, object, parts);
   XmlWriter xml("CopyObjectResult");
@@ -133,8 +133,9 @@ std::expected<std::shared_ptr<Plan>, aws::ApiError> makePlan(const std::shared_p
   SP_TRY(plan->algorithm, askedAlgorithm(*call));
   const bool onto_itself = plan->source.bucket == call->bucket && plan->source.key == call->key;
   if (onto_itself && !plan->replace && !tags && !plan->algorithm)
-    return aws::refuse("InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the "
-                                         "object's metadata, storage class, website redirect location or encryption attributes.");
+    return aws::refuse("InvalidRequest",
+                       "This copy request is illegal because it is trying to copy an object to itself without changing the "
+                       "object's metadata, storage class, website redirect location or encryption attributes.");
   return plan;
 }
 

@@ -24,8 +24,8 @@ std::expected<CopySource, aws::ApiError> copySource(const Call& call) {
   if (text.starts_with('/')) text.remove_prefix(1);
   const auto slash = text.find('/');
   if (slash == std::string_view::npos || slash == 0 || slash + 1 == text.size() || !isUtf8(text))
-    return std::unexpected(invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "x-amz-copy-source",
-                                           header));
+    return std::unexpected(
+        invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "x-amz-copy-source", header));
   return CopySource{std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
 }
 
@@ -58,13 +58,17 @@ std::expected<std::optional<ChecksumKind>, aws::ApiError> askedAlgorithm(const C
   if (!header) return std::nullopt;
   const auto kind = checksumKind(*header);
   if (!kind)
-    return aws::refuse("InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-                                         "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+    return aws::refuse("InvalidRequest",
+                       "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+                       "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
   return kind;
 }
 
 aws::ApiError sourceKeepsChanging() {
-  return {"OperationAborted", "A conflicting conditional operation is currently in progress against this resource. Please try again.", 409, true,
+  return {"OperationAborted",
+          "A conflicting conditional operation is currently in progress against this resource. Please try again.",
+          409,
+          true,
           {}};
 }
 

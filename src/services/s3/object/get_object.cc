@@ -6,7 +6,8 @@ namespace sp::services::s3 {
 
 Answer getObject(Rows& rows, const Call& call) {
   SP_TRY(auto found, findObject(rows, call));
-  if (!found.bodiless && found.size > 0) found.response.source = rows.blobs().reader(rows.segmentsOf(found.object, found.offset, found.size));
+  if (!found.bodiless && found.size > 0)
+    found.response.source = rows.blobs().reader(rows.segmentsOf(found.object, found.offset, found.size));
   return std::move(found.response);
 }
 

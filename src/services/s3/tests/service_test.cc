@@ -190,13 +190,15 @@ TEST_F(S3Test, DamagedBodiesLeaveNothing) {
   EXPECT_EQ(call("PUT", "/bucket/k", "x", {{"Content-MD5", "bad"}}).code(), "InvalidDigest");
   EXPECT_EQ(call("PUT", "/bucket/k", "x", {{"x-amz-checksum-sha256", toBase64(sha256("y"))}}).code(), "BadDigest");
   EXPECT_EQ(call("PUT", "/bucket/k", "x", {{"x-amz-trailer", "x-amz-checksum-crc32"}}).code(), "MalformedTrailerError");
-  EXPECT_EQ(call("PUT", "/bucket/k", "x", {{"x-amz-trailer", "x-amz-checksum-crc32"}}, {{"x-amz-checksum-crc32", "AAAAAA=="}}).code(), "BadDigest");
+  EXPECT_EQ(call("PUT", "/bucket/k", "x", {{"x-amz-trailer", "x-amz-checksum-crc32"}}, {{"x-amz-checksum-crc32", "AAAAAA=="}}).code(),
+            "BadDigest");
   payload_sha256_ = sha256Hex("other");
   EXPECT_EQ(call("PUT", "/bucket/k", "x").code(), "XAmzContentSHA256Mismatch");
   payload_sha256_.clear();
   EXPECT_EQ(call("GET", "/bucket/k").code(), "NoSuchKey");
   expectBlobs(0);
-  const auto good = call("PUT", "/bucket/k", "x", {{"x-amz-trailer", "x-amz-checksum-crc32"}}, {{"x-amz-checksum-crc32", toBase64(bigEndian32(crc32("x")))}});
+  const auto good = call("PUT", "/bucket/k", "x", {{"x-amz-trailer", "x-amz-checksum-crc32"}},
+                         {{"x-amz-checksum-crc32", toBase64(bigEndian32(crc32("x")))}});
   EXPECT_EQ(good.header("x-amz-checksum-crc32"), toBase64(bigEndian32(crc32("x"))));
 }
 
@@ -224,7 +226,10 @@ TEST_F(S3Test, CopiesShareBlobsUntilTheLastIsGone) {
   call("PUT", "/bucket");
   call("PUT", "/bucket/a", "bytes", {{"x-amz-meta-m", "1"}});
   EXPECT_EQ(call("PUT", "/bucket/b", "", {{"x-amz-copy-source", "/bucket/a"}}).status, 200);
-  EXPECT_EQ(call("PUT", "/bucket/c", "", {{"x-amz-copy-source", "bucket/a"}, {"x-amz-metadata-directive", "REPLACE"}, {"x-amz-checksum-algorithm", "SHA256"}}).status, 200);
+  EXPECT_EQ(call("PUT", "/bucket/c", "",
+                 {{"x-amz-copy-source", "bucket/a"}, {"x-amz-metadata-directive", "REPLACE"}, {"x-amz-checksum-algorithm", "SHA256"}})
+                .status,
+            200);
   EXPECT_EQ(call("PUT", "/bucket/a", "", {{"x-amz-copy-source", "bucket/a"}}).code(), "InvalidRequest");
   EXPECT_EQ(call("PUT", "/bucket/a", "", {{"x-amz-copy-source", "bucket/a"}, {"x-amz-metadata-directive", "REPLACE"}}).status, 200);
   expectBlobs(1);
@@ -258,7 +263,8 @@ TEST_F(S3Test, AReaderOutlivesItsObject) {
 
 std::string completeBody(const std::vector<std::pair<int, std::string>>& parts) {
   XmlWriter xml("CompleteMultipartUpload");
-  for (const auto& [number, etag] : parts) xml.open("Part").number("PartNumber", static_cast<std::uint64_t>(number)).text("ETag", etag).close();
+  for (const auto& [number, etag] : parts)
+    xml.open("Part").number("PartNumber", static_cast<std::uint64_t>(number)).text("ETag", etag).close();
   return xml.finish();
 }
 
@@ -343,11 +349,13 @@ TEST_F(S3Test, PartsCanBeCopied) {
   call("PUT", "/bucket/source", "0123456789");
   const auto id = call("POST", "/bucket/k?uploads").xml().child("UploadId")->text;
   const auto at = "/bucket/k?uploadId=" + id;
-  const auto part = call("PUT", at + "&partNumber=1", "", {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", "bytes=2-4"}});
+  const auto part =
+      call("PUT", at + "&partNumber=1", "", {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", "bytes=2-4"}});
   ASSERT_EQ(part.status, 200) << part.body;
   EXPECT_EQ(part.xml().child("ETag")->text, "\"" + toHex(md5("234")) + "\"");
-  EXPECT_EQ(call("PUT", at + "&partNumber=2", "", {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", "bytes=2-10"}}).code(),
-            "InvalidArgument");
+  EXPECT_EQ(
+      call("PUT", at + "&partNumber=2", "", {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", "bytes=2-10"}}).code(),
+      "InvalidArgument");
   EXPECT_EQ(call("POST", at, completeBody({{1, part.xml().child("ETag")->text}})).status, 200);
   call("DELETE", "/bucket/source");
   EXPECT_EQ(call("GET", "/bucket/k").body, "234");
@@ -380,7 +388,8 @@ TEST_F(S3Test, WhatIsNotServedSaysSo) {
   EXPECT_EQ(call("POST", "/bucket").code(), "NotImplemented");
   EXPECT_EQ(call("PUT", "/").code(), "MethodNotAllowed");
   EXPECT_EQ(call("PATCH", "/bucket/k").code(), "MethodNotAllowed");
-  for (const auto& [name, value] : Headers{{"x-amz-server-side-encryption", "AES256"}, {"x-amz-acl", "public-read"}, {"x-amz-tagging", "a=b"}})
+  for (const auto& [name, value] :
+       Headers{{"x-amz-server-side-encryption", "AES256"}, {"x-amz-acl", "public-read"}, {"x-amz-tagging", "a=b"}})
     EXPECT_EQ(call("PUT", "/bucket/k", "y", {{name, value}}).status, 501) << name;
   EXPECT_EQ(call("PUT", "/bucket/k", "y", {{"x-amz-storage-class", "GLACIER"}}).code(), "InvalidStorageClass");
   EXPECT_EQ(call("GET", "/bucket/k").body, "x");
@@ -394,7 +403,9 @@ TEST_F(S3Test, WhatIsNotServedSaysSo) {
 
 TEST_F(S3Test, LocationsMustFitTheRegion) {
   const auto create = [&](const std::string& constraint) {
-    return call("PUT", "/bucket", "<CreateBucketConfiguration><LocationConstraint>" + constraint + "</LocationConstraint></CreateBucketConfiguration>").code();
+    return call("PUT", "/bucket",
+                "<CreateBucketConfiguration><LocationConstraint>" + constraint + "</LocationConstraint></CreateBucketConfiguration>")
+        .code();
   };
   EXPECT_EQ(create("eu-west-1"), "IllegalLocationConstraintException");
   EXPECT_EQ(create("mars"), "InvalidLocationConstraint");
@@ -426,7 +437,8 @@ TEST_F(S3Test, OtherServicesPutListAndRead) {
   call("PUT", "/bucket");
   const auto put = [&](const std::string& bucket, const std::string& key, const std::string& content) {
     std::promise<Result<ObjectInfo>> promise;
-    here_->s3->objects().putBytes(bucket, key, content, "text/plain", [&promise](Result<ObjectInfo> stored) { promise.set_value(std::move(stored)); });
+    here_->s3->objects().putBytes(bucket, key, content, "text/plain",
+                                  [&promise](Result<ObjectInfo> stored) { promise.set_value(std::move(stored)); });
     return promise.get_future().get();
   };
   EXPECT_EQ(put("none", "k", "x").error().code, "s3.NoSuchBucket");
@@ -436,17 +448,19 @@ TEST_F(S3Test, OtherServicesPutListAndRead) {
   EXPECT_EQ(call("GET", "/bucket/out/stdout").body, "hello");
   std::promise<void> done;
   std::shared_ptr<ObjectReader> reader;
-  here_->core.post([&](store::Txn& txn) {
-    auto& objects = here_->s3->objects();
-    EXPECT_TRUE(objects.bucketExists(txn, "bucket"));
-    EXPECT_EQ(objects.list(txn, "bucket", "out/", "", 10)->size(), 2U);
-    EXPECT_EQ(objects.list(txn, "bucket", "out/", "out/empty", 10)->front().key, "out/stdout");
-    EXPECT_EQ(objects.list(txn, "none", "", "", 10).error().code, "s3.NoSuchBucket");
-    EXPECT_EQ(objects.get(txn, "bucket", "none").error().code, "s3.NoSuchKey");
-    reader = *objects.open(txn, "bucket", "out/stdout");
-    EXPECT_TRUE(objects.erase(txn, "bucket", "out/stdout"));
-    return true;
-  }, [&](const Error*) { done.set_value(); });
+  here_->core.post(
+      [&](store::Txn& txn) {
+        auto& objects = here_->s3->objects();
+        EXPECT_TRUE(objects.bucketExists(txn, "bucket"));
+        EXPECT_EQ(objects.list(txn, "bucket", "out/", "", 10)->size(), 2U);
+        EXPECT_EQ(objects.list(txn, "bucket", "out/", "out/empty", 10)->front().key, "out/stdout");
+        EXPECT_EQ(objects.list(txn, "none", "", "", 10).error().code, "s3.NoSuchBucket");
+        EXPECT_EQ(objects.get(txn, "bucket", "none").error().code, "s3.NoSuchKey");
+        reader = *objects.open(txn, "bucket", "out/stdout");
+        EXPECT_TRUE(objects.erase(txn, "bucket", "out/stdout"));
+        return true;
+      },
+      [&](const Error*) { done.set_value(); });
   done.get_future().get();
   EXPECT_EQ(reader->read(100), "hello");
   reader = nullptr;

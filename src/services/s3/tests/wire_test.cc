@@ -32,9 +32,10 @@ TEST(S3Xml, RefusesWhatIsNotAPlainSmallDocument) {
   std::string many = "<a>";
   for (int i = 0; i < 60'001; ++i) many += "<b/>";
   many += "</a>";
-  for (const std::string& text : {std::string(), std::string("<a>"), std::string("<a></b>"), std::string("<a/><b/>"), std::string("<a>&x;</a>"),
-                                  std::string("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>"), std::string("<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>"),
-                                  std::string("<a>text<b/></a>"), std::string("<a><b/>text</a>"), std::string("<a>\xff</a>"), deep, many}) {
+  for (const std::string& text :
+       {std::string(), std::string("<a>"), std::string("<a></b>"), std::string("<a/><b/>"), std::string("<a>&x;</a>"),
+        std::string("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>"), std::string("<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>"),
+        std::string("<a>text<b/></a>"), std::string("<a><b/>text</a>"), std::string("<a>\xff</a>"), deep, many}) {
     const auto parsed = parseXml(text);
     ASSERT_FALSE(parsed) << text.substr(0, 80);
     EXPECT_EQ(parsed.error().code, "xml.syntax");
@@ -122,7 +123,8 @@ TEST(S3Conditions, Rfc9110sOrder) {
       {{{"If-Modified-Since", "yesterday"}}, Verdict::go},
   };
   for (const auto& c : cases)
-    EXPECT_EQ(judge(Conditions::of(c.headers), "e", modified).verdict, c.verdict) << (c.headers.empty() ? "" : c.headers[0].first + c.headers[0].second);
+    EXPECT_EQ(judge(Conditions::of(c.headers), "e", modified).verdict, c.verdict)
+        << (c.headers.empty() ? "" : c.headers[0].first + c.headers[0].second);
   EXPECT_EQ(judge(Conditions::of({{"x-amz-copy-source-if-match", "x"}}, "x-amz-copy-source-"), "e", modified).verdict, Verdict::failed);
 }
 
@@ -153,7 +155,8 @@ std::vector<std::string> naive(const std::set<std::string>& keys, const ListAsk&
     if (!key.starts_with(ask.prefix)) continue;
     auto item = key;
     if (!ask.delimiter.empty())
-      if (const auto at = key.find(ask.delimiter, ask.prefix.size()); at != std::string::npos) item = key.substr(0, at + ask.delimiter.size());
+      if (const auto at = key.find(ask.delimiter, ask.prefix.size()); at != std::string::npos)
+        item = key.substr(0, at + ask.delimiter.size());
     if (item > ask.after) items.insert(item);
   }
   return {items.begin(), items.end()};
@@ -180,7 +183,8 @@ TEST(S3Listing, PagesAgreeWithANaiveModel) {
     std::size_t read = 0;
     const ListSource source = [&](std::string_view from, std::size_t limit) {
       std::vector<store::Record> records;
-      for (auto at = keys.lower_bound(std::string(std::max<std::string_view>(from, ask.prefix))); at != keys.end() && records.size() < limit; ++at)
+      for (auto at = keys.lower_bound(std::string(std::max<std::string_view>(from, ask.prefix)));
+           at != keys.end() && records.size() < limit; ++at)
         if (at->starts_with(ask.prefix)) records.push_back({*at, ""});
         else break;
       read += records.size();
@@ -201,7 +205,8 @@ TEST(S3Listing, PagesAgreeWithANaiveModel) {
       if (!page.truncated) break;
       turn.after = page.last;
     }
-    ASSERT_EQ(all, expected) << "round " << round << " prefix '" << ask.prefix << "' delimiter '" << ask.delimiter << "' after '" << ask.after << "'";
+    ASSERT_EQ(all, expected) << "round " << round << " prefix '" << ask.prefix << "' delimiter '" << ask.delimiter << "' after '"
+                             << ask.after << "'";
   }
 }
 

@@ -18,8 +18,10 @@ struct Row {
 };
 
 constexpr std::array kRows = {
-    Row{ChecksumKind::crc32, "crc32", "CRC32", 4},   Row{ChecksumKind::crc32c, "crc32c", "CRC32C", 4},
-    Row{ChecksumKind::crc64nvme, "crc64nvme", "CRC64NVME", 8}, Row{ChecksumKind::sha1, "sha1", "SHA1", 20},
+    Row{ChecksumKind::crc32, "crc32", "CRC32", 4},
+    Row{ChecksumKind::crc32c, "crc32c", "CRC32C", 4},
+    Row{ChecksumKind::crc64nvme, "crc64nvme", "CRC64NVME", 8},
+    Row{ChecksumKind::sha1, "sha1", "SHA1", 20},
     Row{ChecksumKind::sha256, "sha256", "SHA256", 32},
 };
 
@@ -113,8 +115,8 @@ std::expected<std::optional<AskedChecksum>, aws::ApiError> askedChecksum(const H
   std::optional<AskedChecksum> asked;
   const auto add = [&asked](ChecksumKind kind, std::optional<std::string> expected) -> std::optional<aws::ApiError> {
     if (asked)
-      return aws::ApiError{"InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.", 400, true,
-                           {}};
+      return aws::ApiError{
+          "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.", 400, true, {}};
     asked = AskedChecksum{kind, std::move(expected)};
     return std::nullopt;
   };
@@ -138,13 +140,15 @@ std::expected<std::optional<AskedChecksum>, aws::ApiError> askedChecksum(const H
   const auto announced = findHeader(headers, "x-amz-sdk-checksum-algorithm");
   if (!announced) return asked;
   const auto kind = checksumKind(*announced);
-  if (!kind) return aws::refuse("InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-                                                  "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+  if (!kind)
+    return aws::refuse("InvalidRequest",
+                       "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+                       "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
   if (!asked)
-    return aws::refuse("InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
-                                         "headers were found.");
-  if (asked->kind != *kind)
-    return aws::refuse("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.");
+    return aws::refuse("InvalidRequest",
+                       "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
+                       "headers were found.");
+  if (asked->kind != *kind) return aws::refuse("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.");
   return asked;
 }
 

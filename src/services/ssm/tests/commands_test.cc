@@ -48,7 +48,9 @@ class FakeObjects final : public s3::Objects {
     info.key = key;
     return info;
   }
-  Result<std::shared_ptr<s3::ObjectReader>> open(store::Txn&, std::string_view, std::string_view) override { return fail("test", "unused"); }
+  Result<std::shared_ptr<s3::ObjectReader>> open(store::Txn&, std::string_view, std::string_view) override {
+    return fail("test", "unused");
+  }
   Result<std::vector<s3::ObjectInfo>> list(store::Txn&, std::string_view, std::string_view prefix, std::string_view, std::size_t) override {
     std::vector<s3::ObjectInfo> found;
     for (const auto& key : keys)
@@ -62,8 +64,7 @@ class FakeObjects final : public s3::Objects {
 
 class CommandsTest : public testing::Test {
  protected:
-  CommandsTest()
-      : directory_(std::filesystem::temp_directory_path() / ("sp-commands-" + SystemRandom().hex(12))) {
+  CommandsTest() : directory_(std::filesystem::temp_directory_path() / ("sp-commands-" + SystemRandom().hex(12))) {
     std::filesystem::create_directories(directory_);
     store_ = *store::openSqlite((directory_ / "store.db").string());
     blobs_ = *store::BlobStore::open((directory_ / "blobs").string(), random_);
@@ -99,7 +100,11 @@ class CommandsTest : public testing::Test {
     std::vector<std::string> ids;
     for (const auto& each : in([&](store::Txn& txn) { return *instances_->launch(txn, spec); })) ids.push_back(each.id);
     for (const auto& [agent, message] : std::exchange(agents_.sent, {}))
-      report("power.result", "host", {{"id", json::textOr(message, "id")}, {"instance", json::textOr(message, "instance")}, {"state", "running"}, {"bootGeneration", 1}});
+      report("power.result", "host",
+             {{"id", json::textOr(message, "id")},
+              {"instance", json::textOr(message, "instance")},
+              {"state", "running"},
+              {"bootGeneration", 1}});
     return ids;
   }
   void report(std::string_view type, std::string_view agent, json::Object message) {
@@ -112,12 +117,21 @@ class CommandsTest : public testing::Test {
     return in([&](store::Txn& txn) { return commands_->send(txn, {input, "test", dedup, freeze}); });
   }
   /// The agent's answer to the command's request on that machine.
-  void answer(const Command& command, const std::string& instance, std::string_view status, std::int64_t exit_code = 0, json::Object more = {}) {
+  void answer(const Command& command, const std::string& instance, std::string_view status, std::int64_t exit_code = 0,
+              json::Object more = {}) {
     more["id"] = "cmd/" + command.id + "/" + instance;
     more["status"] = status;
     more["fate"] = "known";
-    more["steps"] = json::Array{json::Object{{"name", "aws:runShellScript"}, {"plugin", "aws:runShellScript"}, {"status", status}, {"exitCode", exit_code},
-                                             {"stdout", "out"}, {"stderr", ""}, {"stdoutBytes", 3}, {"stderrBytes", 0}, {"sinceStartMs", 0}, {"durationMs", 91}}};
+    more["steps"] = json::Array{json::Object{{"name", "aws:runShellScript"},
+                                             {"plugin", "aws:runShellScript"},
+                                             {"status", status},
+                                             {"exitCode", exit_code},
+                                             {"stdout", "out"},
+                                             {"stderr", ""},
+                                             {"stdoutBytes", 3},
+                                             {"stderrBytes", 0},
+                                             {"sinceStartMs", 0},
+                                             {"durationMs", 91}}};
     report("command.result", instance, more);
   }
   Invocation invocation(const Command& command, const std::string& instance) {
@@ -131,9 +145,7 @@ class CommandsTest : public testing::Test {
     for (const auto& each : texts) list.emplace_back(each);
     return list;
   }
-  static json::Array tagTarget(std::string_view value) {
-    return {json::Object{{"Key", "tag:role"}, {"Values", json::Array{value}}}};
-  }
+  static json::Array tagTarget(std::string_view value) { return {json::Object{{"Key", "tag:role"}, {"Values", json::Array{value}}}}; }
 
   SeededRandom random_{3};
   ManualClock clock_{fromMicros(1'800'000'000'000'000)};
@@ -283,7 +295,8 @@ TEST_F(CommandsTest, AMachineThatIsTerminatedIsUndeliverable) {
   in([&](store::Txn& txn) { return instances_->terminate(txn, id, false, "api").has_value(); });
   const auto destroy = agents_.of("power.destroy");
   ASSERT_EQ(destroy.size(), 1U);
-  report("power.result", "host", {{"id", json::textOr(destroy[0], "id")}, {"instance", id}, {"state", "terminated"}, {"bootGeneration", 1}});
+  report("power.result", "host",
+         {{"id", json::textOr(destroy[0], "id")}, {"instance", id}, {"state", "terminated"}, {"bootGeneration", 1}});
   EXPECT_EQ(invocation(command, id).details, "Undeliverable");
   EXPECT_EQ(invocation(command, id).status, "Failed");
   EXPECT_EQ(invocation(command, id).steps[0].exit_code, -1);

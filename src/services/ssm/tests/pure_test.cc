@@ -124,7 +124,9 @@ TEST(Outputs, KeysAreAsOnAws) {
 }
 
 TEST(Documents, ShellScriptJoinsItsCommands) {
-  const auto rendered = render("AWS-RunShellScript", "", {{"commands", json::Array{"a", "b"}}, {"workingDirectory", json::Array{"/tmp"}}, {"executionTimeout", json::Array{"60"}}});
+  const auto rendered =
+      render("AWS-RunShellScript", "",
+             {{"commands", json::Array{"a", "b"}}, {"workingDirectory", json::Array{"/tmp"}}, {"executionTimeout", json::Array{"60"}}});
   ASSERT_TRUE(rendered);
   ASSERT_EQ(rendered->steps.size(), 1U);
   EXPECT_EQ(rendered->steps[0].script, "a\nb");
@@ -155,9 +157,11 @@ TEST(Documents, WrongParametersAreNamed) {
   EXPECT_TRUE(code("Nope", {}).starts_with("InvalidDocument: "));
   EXPECT_TRUE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}}, "7").starts_with("InvalidDocumentVersion: "));
   EXPECT_NE(code("AWS-RunShellScript", {}).find("\"commands\""), std::string::npos);
-  EXPECT_NE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}, {"x", json::Array{"1"}}}).find("\"x\" is not defined"), std::string::npos);
+  EXPECT_NE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}, {"x", json::Array{"1"}}}).find("\"x\" is not defined"),
+            std::string::npos);
   EXPECT_NE(code("AWS-RunShellScript", {{"commands", "a"}}).find("list of strings"), std::string::npos);
-  EXPECT_NE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}, {"executionTimeout", json::Array{"172801"}}}).find("172801"), std::string::npos);
+  EXPECT_NE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}, {"executionTimeout", json::Array{"172801"}}}).find("172801"),
+            std::string::npos);
   const json::Object remote{{"sourceType", json::Array{"FTP"}}, {"sourceInfo", json::Array{"{}"}}, {"commandLine", json::Array{"x"}}};
   EXPECT_NE(code("AWS-RunRemoteScript", remote).find("FTP"), std::string::npos);
 }
@@ -205,7 +209,8 @@ TEST(SendInput, SaysWhatIsWrong) {
   EXPECT_EQ(code({{"MaxConcurrency", "0"}}), "ValidationException");
   EXPECT_EQ(code({{"MaxErrors", "1.5"}}), "ValidationException");
   EXPECT_EQ(code({{"ServiceRoleArn", "arn:aws:iam::000000000000:user/x"}}), "InvalidRole");
-  EXPECT_EQ(code({{"NotificationConfig", json::Object{{"NotificationArn", "arn:aws:sns:us-east-1:000000000000:t"}}}}), "InvalidNotificationConfig");
+  EXPECT_EQ(code({{"NotificationConfig", json::Object{{"NotificationArn", "arn:aws:sns:us-east-1:000000000000:t"}}}}),
+            "InvalidNotificationConfig");
   EXPECT_EQ(code({{"Parameters", json::Object{{"commands", json::Array{std::string(70'000, 'x')}}}}}), "MaxDocumentSizeExceeded");
 }
 

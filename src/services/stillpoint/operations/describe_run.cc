@@ -28,16 +28,17 @@ json::Object backupShape(store::Txn& txn, const Ports& ports, const Lane& lane, 
 void showProgress(json::Object& entry, const Lane& lane) {
   if (lane.over) return;
   const std::pair<std::string_view, std::pair<std::string_view, std::string_view>> under_way[] = {
-      {"pre", {"PreBackupScriptStatus", "InProgress"}}, {"stop", {"StopEc2InstanceStatus", "stopping"}}, {"cut", {"BackupJobStatus", "RUNNING"}},
-      {"job", {"BackupJobStatus", "RUNNING"}},          {"start", {"StartEc2InstanceStatus", "pending"}}, {"post", {"PostBackupScriptStatus", "InProgress"}}};
+      {"pre", {"PreBackupScriptStatus", "InProgress"}}, {"stop", {"StopEc2InstanceStatus", "stopping"}},
+      {"cut", {"BackupJobStatus", "RUNNING"}},          {"job", {"BackupJobStatus", "RUNNING"}},
+      {"start", {"StartEc2InstanceStatus", "pending"}}, {"post", {"PostBackupScriptStatus", "InProgress"}}};
   for (const auto& [step, shown] : under_way)
     if (lane.waits == step) entry[shown.first] = shown.second;
   // Not "skipped" or "owed" while its turn may still come.
   const std::pair<std::string_view, const std::string*> words[] = {{"PreBackupScriptStatus", &lane.pre},
-                                                                    {"StopEc2InstanceStatus", &lane.stop},
-                                                                    {"BackupJobStatus", &lane.backup},
-                                                                    {"PostBackupScriptStatus", &lane.post},
-                                                                    {"StartEc2InstanceStatus", &lane.start}};
+                                                                   {"StopEc2InstanceStatus", &lane.stop},
+                                                                   {"BackupJobStatus", &lane.backup},
+                                                                   {"PostBackupScriptStatus", &lane.post},
+                                                                   {"StartEc2InstanceStatus", &lane.start}};
   for (const auto& [key, word] : words) {
     const auto shown = json::textOr(entry, key);
     if (word->empty() && (shown == "skipped" || shown == "owed")) entry[key] = "";
@@ -55,8 +56,10 @@ json::Object laneShape(store::Txn& txn, const Ports& ports, const Run& run, cons
   }
   if (!lane.job.empty()) entry["Backup"] = backupShape(txn, ports, lane, now);
   const std::pair<std::string_view, const std::optional<Instant>*> times[] = {
-      {"ReservedTime", &lane.reserved_at}, {"PreScriptTime", &lane.pre_at},   {"StoppedTime", &lane.stopped_at}, {"BackupTime", &lane.job_at},
-      {"BackupEndTime", &lane.job_ended_at}, {"StartedTime", &lane.started_at}, {"ThawedTime", &lane.thawed_at},   {"EndTime", &lane.over_at}};
+      {"ReservedTime", &lane.reserved_at},   {"PreScriptTime", &lane.pre_at},
+      {"StoppedTime", &lane.stopped_at},     {"BackupTime", &lane.job_at},
+      {"BackupEndTime", &lane.job_ended_at}, {"StartedTime", &lane.started_at},
+      {"ThawedTime", &lane.thawed_at},       {"EndTime", &lane.over_at}};
   for (const auto& [name, at] : times)
     if (*at) entry[name] = toIso8601Millis(**at);
   return entry;
@@ -82,7 +85,8 @@ json::Object inputShape(const RunInput& input) {
 }  // namespace
 
 aws::Operation describeRun(const Ports& ports) {
-  return {"DescribeRun", [ports](const aws::Call& call) -> aws::Outcome {
+  return {"DescribeRun",
+          [ports](const aws::Call& call) -> aws::Outcome {
             const auto execution = json::textOr(call.input, "ExecutionArn");
             if (execution.empty()) return std::unexpected(aws::ApiError::validation("ExecutionArn is missing"));
             const auto row = call.txn->executions().get(execution);
@@ -111,7 +115,9 @@ aws::Operation describeRun(const Ports& ports) {
             }
             out["Lanes"] = std::move(lanes);
             return out;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::stillpoint

@@ -4,7 +4,8 @@
 namespace sp::services::stillpoint {
 
 aws::Operation exportVaultKeys(backup::Backup& backup) {
-  return {"ExportVaultKeys", [&backup](const aws::Call& call) -> aws::Outcome {
+  return {"ExportVaultKeys",
+          [&backup](const aws::Call& call) -> aws::Outcome {
             const auto exported = backup::exportVaultKeys(*call.txn, backup, json::textOr(call.input, "BackupVaultName"));
             if (!exported) return std::unexpected(exported.error());
             json::Array keys;
@@ -19,7 +20,9 @@ aws::Operation exportVaultKeys(backup::Backup& backup) {
             json::Object out;
             out["Keys"] = std::move(keys);
             return out;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::stillpoint

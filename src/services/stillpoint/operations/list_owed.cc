@@ -24,13 +24,16 @@ json::Object debtShape(const quiesce::Debt& debt) {
 }
 
 aws::Operation listOwed() {
-  return {"ListOwed", [](const aws::Call& call) -> aws::Outcome {
+  return {"ListOwed",
+          [](const aws::Call& call) -> aws::Outcome {
             json::Array debts;
             for (const auto& debt : owed(*call.txn, json::textOr(call.input, "InstanceId"))) debts.emplace_back(debtShape(debt));
             json::Object out;
             out["Debts"] = std::move(debts);
             return out;
-          }, {}, false};
+          },
+          {},
+          false};
 }
 
 }  // namespace sp::services::stillpoint
