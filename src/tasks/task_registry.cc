@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kWait = "task_wait";
 constexpr std::array<std::string_view, 4> kSyncActions = {"ssm:sendCommand", "ec2:stopInstances", "ec2:startInstances",
                                                           "backup:startBackupJob"};
-constexpr std::array<std::string_view, 3> kDynamoActions = {"putItem", "getItem", "deleteItem"};
+constexpr std::array<std::string_view, 4> kDynamoActions = {"putItem", "getItem", "deleteItem", "updateItem"};
 
 bool isOneOf(const auto& list, std::string_view text) { return std::ranges::find(list, text) != list.end(); }
 std::string nameOf(const Resource& resource) { return resource.service + ":" + resource.action; }

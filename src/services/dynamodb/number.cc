@@ -1,5 +1,7 @@
 #include "services/dynamodb/number.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace sp::dynamodb {
@@ -22,6 +24,28 @@ std::unexpected<aws::ApiError> notANumber(std::string_view text) {
 }
 
 char toChar(unsigned value) { return static_cast<char>(static_cast<unsigned char>(value)); }
+
+std::unexpected<aws::ApiError> overflow() {
+  return aws::refuse("ValidationException", "Number overflow. Attempting to store a number with magnitude larger than supported range");
+}
+std::unexpected<aws::ApiError> underflow() {
+  return aws::refuse("ValidationException", "Number underflow. Attempting to store a number with magnitude smaller than supported range");
+}
+
+// a ± b of digit texts of one length, a ≥ b if they are subtracted.
+std::string addDigits(std::string_view a, std::string_view b, bool subtract) {
+  std::string out(a.size() + 1, '0');
+  int carry = 0;
+  for (std::size_t i = a.size(); i > 0; --i) {
+    const int right = (b[i - 1] - '0') + carry;
+    int digit = (a[i - 1] - '0') + (subtract ? -right : right);
+    carry = digit < 0 || digit > 9 ? 1 : 0;
+    if (carry != 0) digit += subtract ? 10 : -10;
+    out[i] = static_cast<char>('0' + digit);
+  }
+  out[0] = static_cast<char>('0' + carry);
+  return out;
+}
 
 // Reads [+-]digits after the 'e'; false if it is not one. Huge exponents saturate: they are out of range anyway.
 bool readExponent(std::string_view text, int& exponent) {
@@ -70,14 +94,50 @@ std::expected<Decimal, aws::ApiError> Decimal::parse(std::string_view text) {
   number.digits.erase(number.digits.find_last_not_of('0') + 1);
   number.digits.erase(0, first);
   const auto exponent = static_cast<std::int64_t>(whole.size()) - static_cast<std::int64_t>(first) + written;
-  if (exponent > kExponentMax)
-    return aws::refuse("ValidationException", "Number overflow. Attempting to store a number with magnitude larger than supported range");
-  if (exponent < kExponentMin)
-    return aws::refuse("ValidationException", "Number underflow. Attempting to store a number with magnitude smaller than supported range");
+  if (exponent > kExponentMax) return overflow();
+  if (exponent < kExponentMin) return underflow();
   if (number.digits.size() > kDigitsMax)
     return aws::refuse("ValidationException", "Attempting to store more than 38 significant digits in a Number");
   number.exponent = static_cast<int>(exponent);
   return number;
+}
+
+std::expected<Decimal, aws::ApiError> Decimal::plus(const Decimal& other) const {
+  if (digits.empty()) return other;
+  if (other.digits.empty()) return *this;
+  // Both as whole numbers of the same unit, the last digit of either.
+  const int top = std::max(exponent, other.exponent);
+  const auto last = [](const Decimal& number) { return number.exponent - static_cast<int>(number.digits.size()); };
+  const int unit = std::min(last(*this), last(other));
+  const auto spread = [&](const Decimal& number) {
+    std::string text(static_cast<std::size_t>(top - number.exponent), '0');
+    text += number.digits;
+    text.append(static_cast<std::size_t>(last(number) - unit), '0');
+    return text;
+  };
+  auto a = spread(*this);
+  auto b = spread(other);
+  const bool subtract = negative != other.negative;
+  const bool swapped = subtract && a < b;
+  if (swapped) std::swap(a, b);
+  auto text = addDigits(a, b, subtract);
+  const auto first = text.find_first_not_of('0');
+  if (first == std::string::npos) return Decimal{};
+  Decimal sum;
+  sum.negative = swapped ? other.negative : negative;
+  sum.exponent = top + 1 - static_cast<int>(first);
+  text.erase(text.find_last_not_of('0') + 1);
+  sum.digits = text.substr(first);
+  // AWS tells too many digits in the words of an overflow, too.
+  if (sum.digits.size() > kDigitsMax || sum.exponent > kExponentMax) return overflow();
+  if (sum.exponent < kExponentMin) return underflow();
+  return sum;
+}
+
+std::expected<Decimal, aws::ApiError> Decimal::minus(const Decimal& other) const {
+  auto negated = other;
+  negated.negative = !other.negative && !other.digits.empty();
+  return plus(negated);
 }
 
 std::string Decimal::text() const {

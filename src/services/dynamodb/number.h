@@ -19,6 +19,10 @@ struct Decimal {
   /// Reads "-12.50", "1e3", ".5", "+7". Errors: ValidationException in AWS's words (not a number, more than 38 digits, out of range).
   static std::expected<Decimal, aws::ApiError> parse(std::string_view text);
 
+  /// The exact sum. Errors: ValidationException in AWS's words if it has more than 38 digits or is out of range.
+  std::expected<Decimal, aws::ApiError> plus(const Decimal& other) const;
+  std::expected<Decimal, aws::ApiError> minus(const Decimal& other) const;
+
   /// The one text of this number, without exponent: what DynamoDB answers ("1000", "-0.05", "0").
   std::string text() const;
   /// Bytes whose order (memcmp, a shorter prefix first) is the numbers' order.

@@ -96,5 +96,23 @@ TEST(Number, TheEndsOfTheRangeKeepTheOrder) {
   }
 }
 
+// Sums of what fits in 64 bits against machine arithmetic, at many scales.
+TEST(Number, SumsAreExact) {
+  SeededRandom random(99);
+  const auto anyWhole = [&] {
+    const auto bits = 1 + random.below(60);
+    const auto value = static_cast<std::int64_t>(random.below(std::uint64_t{1} << bits));
+    return random.below(2) == 0 ? value : -value;
+  };
+  for (int i = 0; i < 100000; ++i) {
+    const auto a = anyWhole();
+    const auto b = anyWhole();
+    const auto scale = "e" + std::to_string(static_cast<std::int64_t>(random.below(200)) - 100);
+    const auto of = [&](std::int64_t value) { return *Decimal::parse(std::to_string(value) + scale); };
+    ASSERT_EQ(of(a).plus(of(b))->text(), of(a + b).text()) << a << " + " << b << scale;
+    ASSERT_EQ(of(a).minus(of(b))->text(), of(a - b).text()) << a << " - " << b << scale;
+  }
+}
+
 }  // namespace
 }  // namespace sp::dynamodb

@@ -129,8 +129,11 @@ const json::Array* Request::array(std::string_view key) {
 }
 
 void Request::refuseLegacy(std::string_view key, std::string_view instead) {
-  if (has(key) && !legacy_)
-    legacy_ = aws::ApiError::validation(fmt::format("{} is a legacy parameter, which this server does not take: use {}", key, instead));
+  if (has(key)) refuse(fmt::format("{} is a legacy parameter, which this server does not take: use {}", key, instead));
+}
+
+void Request::refuse(std::string message) {
+  if (!refused_) refused_ = aws::ApiError::validation(std::move(message));
 }
 
 std::expected<void, aws::ApiError> Request::finish() const {
@@ -138,7 +141,7 @@ std::expected<void, aws::ApiError> Request::finish() const {
   if (!broken_.empty())
     return std::unexpected(aws::ApiError::validation(
         fmt::format("{} validation error{} detected: {}", broken_.size(), broken_.size() == 1 ? "" : "s", fmt::join(broken_, "; "))));
-  if (legacy_) return std::unexpected(*legacy_);
+  if (refused_) return std::unexpected(*refused_);
   return {};
 }
 
@@ -157,6 +160,10 @@ std::expected<Expressions, aws::ApiError> Expressions::read(const Request& reque
       if (name == "ProjectionExpression") {
         SP_TRY(out.projection, parser.projection());
         return out.placeholders.resolve(*out.projection);
+      }
+      if (name == "UpdateExpression") {
+        SP_TRY(out.update, parser.update());
+        return out.placeholders.resolve(*out.update);
       }
       SP_TRY(auto parsed, parser.condition());
       SP_CHECK_OK(out.placeholders.resolve(*parsed));

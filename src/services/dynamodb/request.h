@@ -38,6 +38,8 @@ class Request {
 
   /// A parameter from before expressions: refused, naming what to use instead.
   void refuseLegacy(std::string_view key, std::string_view instead);
+  /// Refused after all constraints, with a ValidationException of its own.
+  void refuse(std::string message);
   void constraint(std::string_view value, std::string_view key, std::string_view rule);
 
   std::expected<void, aws::ApiError> finish() const;
@@ -49,7 +51,7 @@ class Request {
 
   const json::Object& input_;
   std::optional<aws::ApiError> first_error_;
-  std::optional<aws::ApiError> legacy_;
+  std::optional<aws::ApiError> refused_;
   std::vector<std::string> broken_;
 };
 
@@ -60,8 +62,10 @@ struct Expressions {
   std::unique_ptr<Condition> filter;
   std::unique_ptr<Condition> key_condition;
   std::optional<std::vector<Path>> projection;
+  std::optional<Update> update;
 
-  /// `possible`: those of ConditionExpression, KeyConditionExpression, FilterExpression, ProjectionExpression that the operation has.
+  /// `possible`: those of UpdateExpression, ConditionExpression, KeyConditionExpression, FilterExpression, ProjectionExpression
+  /// that the operation has.
   static std::expected<Expressions, aws::ApiError> read(const Request& request, std::initializer_list<std::string_view> possible);
 };
 

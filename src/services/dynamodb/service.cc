@@ -47,8 +47,14 @@ std::optional<json::Object> storedItem(store::Txn& txn, std::string_view table, 
 }
 
 WriteWishes WriteWishes::read(Request& request) {
+  auto wishes = readForUpdate(request);
+  if (wishes.values.ends_with("_NEW") || wishes.values == "UPDATED_OLD") request.refuse("ReturnValues can only be ALL_OLD or NONE");
+  return wishes;
+}
+
+WriteWishes WriteWishes::readForUpdate(Request& request) {
   WriteWishes wishes;
-  wishes.return_old = request.choice("ReturnValues", {"NONE", "ALL_OLD"}) == "ALL_OLD";
+  wishes.values = request.choice("ReturnValues", {"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"});
   wishes.return_old_on_failure = request.choice("ReturnValuesOnConditionCheckFailure", {"NONE", "ALL_OLD"}) == "ALL_OLD";
   request.choice("ReturnItemCollectionMetrics", {"SIZE", "NONE"});
   wishes.capacity = capacityWish(request);
@@ -69,7 +75,7 @@ json::Object writeOutput(const WriteWishes& wishes, std::string_view table, std:
   json::Object out;
   if (wishes.capacity != CapacityWish::none)
     addCapacity(out, wishes.capacity, table, writeUnits(std::max(new_size, old ? sizeOfItem(*old) : 0)));
-  if (wishes.return_old && old) out["Attributes"] = std::move(*old);
+  if (wishes.values == "ALL_OLD" && old) out["Attributes"] = std::move(*old);
   return out;
 }
 
@@ -96,6 +102,7 @@ aws::ServiceTable makeDynamoDb(Context& context) {
   add("ListTables", dynamodb::listTables);
   add("DeleteTable", dynamodb::deleteTable);
   add("PutItem", dynamodb::putItem);
+  add("UpdateItem", dynamodb::updateItem);
   add("GetItem", dynamodb::getItem);
   add("DeleteItem", dynamodb::deleteItem);
   add("Query", dynamodb::query);

@@ -56,22 +56,29 @@ std::optional<json::Object> storedItem(store::Txn& txn, std::string_view table, 
 /// An item's stored text as an object; an unreadable one is an invariant broken and reads as empty.
 json::Object decodeItem(std::string_view body);
 
-/// What PutItem and DeleteItem have in common besides the change itself.
+/// What PutItem, UpdateItem and DeleteItem have in common besides the change itself.
 struct WriteWishes {
-  bool return_old = false;
+  /// ReturnValues; "" if not given.
+  std::string values;
   bool return_old_on_failure = false;
   CapacityWish capacity = CapacityWish::none;
 
+  /// For PutItem and DeleteItem, which return the old item or nothing.
   static WriteWishes read(Request& request);
+  static WriteWishes readForUpdate(Request& request);
   /// Whether the item that was there must be read.
   bool needOld(const Expressions& expressions) const {
-    return return_old || capacity != CapacityWish::none || expressions.condition != nullptr;
+    return values == "ALL_OLD" || capacity != CapacityWish::none || expressions.condition != nullptr;
   }
 };
 /// ConditionalCheckFailedException unless the old item (absent: empty) meets the condition.
 std::expected<void, aws::ApiError> checkCondition(const Expressions& expressions, const WriteWishes& wishes,
                                                   const std::optional<json::Object>& old);
-/// The output of a write: Attributes, ConsumedCapacity, ItemCollectionMetrics never.
+/// UpdateItem's item: checked, key attributes untouched, not too large. nullopt: nothing was there and the update only
+/// removes, so nothing is made. `key` must have passed the check.
+std::expected<std::optional<json::Object>, aws::ApiError> updatedItem(const Table& table, const Expressions& expressions,
+                                                                      const json::Object& key, const std::optional<json::Object>& old);
+/// The output of PutItem and DeleteItem: Attributes, ConsumedCapacity, ItemCollectionMetrics never.
 json::Object writeOutput(const WriteWishes& wishes, std::string_view table, std::optional<json::Object> old, std::size_t new_size);
 
 aws::Outcome createTable(Service& service, const aws::Call& call);
@@ -79,6 +86,7 @@ aws::Outcome describeTable(Service& service, const aws::Call& call);
 aws::Outcome listTables(Service& service, const aws::Call& call);
 aws::Outcome deleteTable(Service& service, const aws::Call& call);
 aws::Outcome putItem(Service& service, const aws::Call& call);
+aws::Outcome updateItem(Service& service, const aws::Call& call);
 aws::Outcome getItem(Service& service, const aws::Call& call);
 aws::Outcome deleteItem(Service& service, const aws::Call& call);
 aws::Outcome query(Service& service, const aws::Call& call);

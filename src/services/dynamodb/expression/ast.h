@@ -52,4 +52,20 @@ struct Condition {
   std::vector<std::unique_ptr<Condition>> children;
 };
 
+/// One thing an update does.
+struct UpdateAction {
+  enum class Kind { set, remove, add, erase };
+  Kind kind = Kind::set;
+  Path path;
+  /// set: the value, or the two sides of `arithmetic`. add, erase: the one value. remove: none.
+  std::vector<Operand> operands;
+  /// '+', '-' or 0.
+  char arithmetic = '\0';
+};
+
+/// An update: its actions in the order written.
+struct Update {
+  std::vector<UpdateAction> actions;
+};
+
 }  // namespace sp::dynamodb

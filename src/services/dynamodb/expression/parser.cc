@@ -11,6 +11,14 @@ namespace {
 
 constexpr int kDepthMax = 150;
 constexpr std::array<std::string_view, 5> kKeywords = {"AND", "OR", "NOT", "BETWEEN", "IN"};
+struct Clause {
+  std::string_view word;
+  UpdateAction::Kind kind;
+};
+constexpr std::array<Clause, 4> kClauses = {{{"SET", UpdateAction::Kind::set},
+                                             {"REMOVE", UpdateAction::Kind::remove},
+                                             {"ADD", UpdateAction::Kind::add},
+                                             {"DELETE", UpdateAction::Kind::erase}}};
 constexpr std::array<std::string_view, 6> kComparators = {"=", "<>", "<", "<=", ">", ">="};
 
 std::unexpected<aws::ApiError> invalid(std::string message) { return std::unexpected(aws::ApiError::validation(std::move(message))); }
@@ -92,6 +100,56 @@ Parser::Parsed<std::vector<Path>> Parser::projection() {
   } while (takeSymbol(","));
   SP_CHECK_OK(expectEnd());
   return paths;
+}
+
+Parser::Parsed<Update> Parser::update() {
+  Update out;
+  std::array<bool, kClauses.size()> seen{};
+  do {
+    const auto found = std::ranges::find_if(kClauses, [&](const auto& one) { return now().isWord(one.word); });
+    if (found == kClauses.end()) return unexpectedToken();
+    auto& twice = seen.at(static_cast<std::size_t>(found - kClauses.begin()));
+    if (twice) return invalid(fmt::format("The \"{}\" section can only be used once in an update expression;", found->word));
+    twice = true;
+    ++at_;
+    SP_CHECK_OK(clause(found->kind, out));
+  } while (now().kind != TokenKind::end);
+  return out;
+}
+
+Parser::Parsed<void> Parser::clause(UpdateAction::Kind kind, Update& into) {
+  do {
+    UpdateAction action;
+    action.kind = kind;
+    SP_TRY(action.path, path());
+    if (kind == UpdateAction::Kind::set) {
+      SP_CHECK_OK(expect("="));
+      SP_CHECK_OK(setValue(action));
+    } else if (kind != UpdateAction::Kind::remove) {
+      if (now().kind != TokenKind::value_holder) return unexpectedToken();
+      SP_TRY(auto value, operand(0));
+      action.operands.push_back(std::move(value));
+    }
+    into.actions.push_back(std::move(action));
+  } while (takeSymbol(","));
+  return {};
+}
+
+// "operand", "operand + operand", "operand - operand", perhaps in parentheses.
+Parser::Parsed<void> Parser::setValue(UpdateAction& action) {
+  const bool enclosed = takeSymbol("(");
+  if (enclosed && now().is("(")) return invalid("The expression has redundant parentheses;");
+  SP_TRY(auto first, operand(0));
+  action.operands.push_back(std::move(first));
+  for (const char sign : {'+', '-'}) {
+    if (!takeSymbol(std::string_view(&sign, 1))) continue;
+    SP_CHECK_OK(countOperator());
+    action.arithmetic = sign;
+    SP_TRY(auto second, operand(0));
+    action.operands.push_back(std::move(second));
+    break;
+  }
+  return enclosed ? expect(")") : Parsed<void>{};
 }
 
 Parser::Parsed<Parser::Node> Parser::disjunction(int depth) {

@@ -30,6 +30,8 @@ class Parser {
   Parsed<std::unique_ptr<Condition>> condition();
   /// Projection expressions: paths with commas between.
   Parsed<std::vector<Path>> projection();
+  /// Update expressions: SET, REMOVE, ADD and DELETE clauses, each at most once.
+  Parsed<Update> update();
 
  private:
   Parser(std::string_view text, std::vector<Token> tokens) : text_(text), tokens_(std::move(tokens)) {}
@@ -46,6 +48,8 @@ class Parser {
   Parsed<Operand> operand(int depth);
   Parsed<Operand> call(int depth);
   Parsed<Path> path();
+  Parsed<void> clause(UpdateAction::Kind kind, Update& into);
+  Parsed<void> setValue(UpdateAction& action);
   Parsed<void> expect(std::string_view symbol);
   Parsed<void> expectEnd();
   Parsed<void> countOperator();

@@ -14,19 +14,25 @@ namespace {
 
 std::unexpected<aws::ApiError> invalid(std::string message) { return std::unexpected(aws::ApiError::validation(std::move(message))); }
 
+// Where a function may stand: as a condition, as a side of a comparison, as the value of an update.
+enum class Use { condition, comparison, update };
+
 // What a function takes: how many arguments, and whether the first must be a path.
 struct Signature {
   std::string_view name;
   std::size_t arguments;
   bool path_first;
-  bool is_condition;
+  Use use;
 };
-constexpr std::array<Signature, 6> kFunctions = {{{"attribute_exists", 1, true, true},
-                                                  {"attribute_not_exists", 1, true, true},
-                                                  {"attribute_type", 2, true, true},
-                                                  {"begins_with", 2, false, true},
-                                                  {"contains", 2, false, true},
-                                                  {"size", 1, true, false}}};
+constexpr std::array<Signature, 8> kFunctions = {{{"attribute_exists", 1, true, Use::condition},
+                                                  {"attribute_not_exists", 1, true, Use::condition},
+                                                  {"attribute_type", 2, true, Use::condition},
+                                                  {"begins_with", 2, false, Use::condition},
+                                                  {"contains", 2, false, Use::condition},
+                                                  {"size", 1, true, Use::comparison},
+                                                  {"if_not_exists", 2, true, Use::update},
+                                                  {"list_append", 2, false, Use::update}}};
+constexpr std::size_t kPathMax = 32;
 constexpr std::array<std::string_view, 10> kTypeNames = {"B", "NULL", "SS", "BOOL", "L", "BS", "N", "NS", "S", "M"};
 
 bool isOrdered(std::string_view type) { return type == "S" || type == "N" || type == "B"; }
@@ -35,6 +41,40 @@ bool isPlaceholder(std::string_view key, char first) {
   return key.size() > 1 && key.front() == first && std::ranges::all_of(key.substr(1), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
          });
+}
+
+// Types as AWS names them for ADD and DELETE.
+std::string_view longName(std::string_view type) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kNames = {{{"S", "STRING"},
+                                                                                     {"N", "NUMBER"},
+                                                                                     {"B", "BINARY"},
+                                                                                     {"SS", "STRING_SET"},
+                                                                                     {"NS", "NUMBER_SET"},
+                                                                                     {"BS", "BINARY_SET"},
+                                                                                     {"BOOL", "BOOLEAN"},
+                                                                                     {"NULL", "NULL"},
+                                                                                     {"L", "LIST"},
+                                                                                     {"M", "MAP"}}};
+  const auto* found = std::ranges::find(kNames, type, &std::pair<std::string_view, std::string_view>::first);
+  return found == kNames.end() ? type : found->second;
+}
+
+// Two paths of which one holds the other, or that take one value as a map and as a list.
+std::expected<void, aws::ApiError> distinctPaths(const std::vector<const Path*>& paths) {
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    for (std::size_t j = i + 1; j < paths.size(); ++j) {
+      const auto& a = paths[i]->steps;
+      const auto& b = paths[j]->steps;
+      const auto [x, y] = std::ranges::mismatch(a, b);
+      const bool contained = x == a.end() || y == b.end();
+      const bool conflict = !contained && x->index() != y->index();
+      if (!contained && !conflict) continue;
+      return invalid(
+          fmt::format("Two document paths {} with each other; must remove or rewrite one of these paths; path one: {}, path two: {}",
+                      conflict ? "conflict" : "overlap", paths[i]->text(), paths[j]->text()));
+    }
+  }
+  return {};
 }
 
 std::string describeValue(const json::Value& value) {
@@ -48,7 +88,7 @@ std::string describeValue(const json::Value& value) {
 // Walks one expression. AWS tells the gravest kind of error first, wherever it stands; hence the ranks.
 class Resolver {
  public:
-  enum Rank { kReserved, kFunction, kName, kValue, kMisuse, kCount, kPathWanted, kDistinct, kType, kNone };
+  enum Rank { kReserved, kFunction, kName, kDepth, kValue, kMisuse, kCount, kPathWanted, kDistinct, kType, kNone };
 
   explicit Resolver(Placeholders& placeholders) : p_(placeholders) {}
 
@@ -57,7 +97,12 @@ class Resolver {
     return {};
   }
 
+  /// Whether a name is wrong or unknown: AWS looks no further then.
+  bool namesAreWrong() const { return rank_ <= kDepth; }
+
   void path(Path& path) {
+    if (path.steps.size() > kPathMax)
+      found(kDepth, fmt::format("The document path has too many nesting elements; nesting levels: {}", path.steps.size()));
     for (auto& step : path.steps) {
       auto* name = std::get_if<std::string>(&step);
       if (name == nullptr) continue;
@@ -78,15 +123,31 @@ class Resolver {
   void condition(Condition& node) {
     for (auto& child : node.children) condition(*child);
     if (node.op == "call") {
-      call(node.operands.front(), true);
+      call(node.operands.front(), Use::condition);
       return;
     }
-    for (auto& one : node.operands) operand(one);
+    for (auto& one : node.operands) operand(one, Use::comparison);
     if (node.operands.empty()) return;
     const bool ordered = node.op != "=" && node.op != "<>" && node.op != "IN";
     if (ordered) types(node.op, node.operands, isOrdered);
     distinct(node.op, node.operands);
     if (node.op == "BETWEEN") bounds(node.operands[1], node.operands[2]);
+  }
+
+  void update(UpdateAction& action) {
+    path(action.path);
+    for (auto& one : action.operands) operand(one, Use::update);
+    if (action.arithmetic != '\0')
+      types(std::string_view(&action.arithmetic, 1), action.operands, [](std::string_view type) { return type == "N"; });
+    const bool add = action.kind == UpdateAction::Kind::add;
+    if ((!add && action.kind != UpdateAction::Kind::erase) || action.operands.front().value == nullptr) return;
+    const auto type = typed(*action.operands.front().value).type;
+    const bool is_set = type == "SS" || type == "NS" || type == "BS";
+    if (is_set || (add && type == "N")) return;
+    const auto* word = add ? "ADD" : "DELETE";
+    found(kType,
+          fmt::format("Incorrect operand type for operator or function; operator: {}, operand type: {}, typeSet: ALLOWED_FOR_{}_OPERAND",
+                      word, longName(type), word));
   }
 
  private:
@@ -96,9 +157,9 @@ class Resolver {
     message_ = std::move(message);
   }
 
-  void operand(Operand& one) {
+  void operand(Operand& one, Use use) {
     if (auto* where = std::get_if<Path>(&one.what)) return path(*where);
-    if (one.function() != nullptr) return call(one, false);
+    if (one.function() != nullptr) return call(one, use);
     const auto& name = *one.placeholder();
     const auto known = p_.values_.find(name);
     if (known == p_.values_.end())
@@ -107,12 +168,18 @@ class Resolver {
     one.value = &known->second;
   }
 
-  void call(Operand& one, bool as_condition) {
+  void call(Operand& one, Use use) {
     auto& function = *std::get<std::unique_ptr<Function>>(one.what);
-    for (auto& argument : function.arguments) operand(argument);
+    for (auto& argument : function.arguments) operand(argument, use == Use::update ? Use::update : Use::comparison);
     const auto* known = std::ranges::find(kFunctions, function.name, &Signature::name);
-    if (known == kFunctions.end()) return found(kFunction, fmt::format("Invalid function name; function: {}", function.name));
-    if (known->is_condition != as_condition)
+    if (known == kFunctions.end() || (known->use == Use::update && use != Use::update))
+      return found(kFunction, fmt::format("Invalid function name; function: {}", function.name));
+    if (use == Use::update && known->use != Use::update)
+      return found(kMisuse, fmt::format("The function is not allowed in an update expression; function: {}", function.name));
+    const auto is_append = [](const Operand& argument) {
+      return argument.function() != nullptr && argument.function()->name == "list_append";
+    };
+    if (known->use != use || (function.name == "list_append" && std::ranges::any_of(function.arguments, is_append)))
       return found(kMisuse, fmt::format("The function is not allowed to be used this way in an expression; function: {}", function.name));
     if (function.arguments.size() != known->arguments)
       return found(kCount,
@@ -120,7 +187,8 @@ class Resolver {
                                function.name, function.arguments.size()));
     if (known->path_first && function.arguments.front().path() == nullptr)
       return found(kPathWanted, fmt::format("Operator or function requires a document path; operator or function: {}", function.name));
-    distinct(function.name, function.arguments);
+    if (use != Use::update) distinct(function.name, function.arguments);
+    if (function.name == "list_append") types(function.name, function.arguments, [](std::string_view type) { return type == "L"; });
     if (function.name == "begins_with")
       types(function.name, function.arguments, [](std::string_view type) { return type == "S" || type == "B"; });
     if (function.name == "attribute_type") typeArgument(function.arguments[1]);
@@ -232,20 +300,20 @@ std::expected<void, aws::ApiError> Placeholders::resolve(std::vector<Path>& proj
   Resolver resolver(*this);
   for (auto& path : projection) resolver.path(path);
   SP_CHECK_OK(resolver.outcome());
-  for (std::size_t i = 0; i < projection.size(); ++i) {
-    for (std::size_t j = i + 1; j < projection.size(); ++j) {
-      const auto& a = projection[i].steps;
-      const auto& b = projection[j].steps;
-      const auto [x, y] = std::ranges::mismatch(a, b);
-      const bool contained = x == a.end() || y == b.end();
-      const bool conflict = !contained && x->index() != y->index();
-      if (!contained && !conflict) continue;
-      return invalid(
-          fmt::format("Two document paths {} with each other; must remove or rewrite one of these paths; path one: {}, path two: {}",
-                      conflict ? "conflict" : "overlap", projection[i].text(), projection[j].text()));
-    }
+  std::vector<const Path*> paths;
+  for (const auto& path : projection) paths.push_back(&path);
+  return distinctPaths(paths);
+}
+
+std::expected<void, aws::ApiError> Placeholders::resolve(Update& update) {
+  Resolver resolver(*this);
+  std::vector<const Path*> paths;
+  for (auto& action : update.actions) {
+    resolver.update(action);
+    paths.push_back(&action.path);
   }
-  return {};
+  if (!resolver.namesAreWrong()) SP_CHECK_OK(distinctPaths(paths));
+  return resolver.outcome();
 }
 
 std::expected<void, aws::ApiError> Placeholders::allUsed() const {

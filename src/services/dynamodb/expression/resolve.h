@@ -22,6 +22,8 @@ class Placeholders {
   std::expected<void, aws::ApiError> resolve(Condition& condition);
   /// Also refuses paths that overlap or conflict.
   std::expected<void, aws::ApiError> resolve(std::vector<Path>& projection);
+  /// Also refuses actions whose paths overlap or conflict.
+  std::expected<void, aws::ApiError> resolve(Update& update);
 
   /// After all expressions: every name and value given was used.
   std::expected<void, aws::ApiError> allUsed() const;
