@@ -32,6 +32,12 @@ struct Principal {
   std::string account;
 };
 
+/// How a handler says that there is nothing to answer yet (a long poll): it fills this in, changes nothing and is called
+/// again when the topic rings (runtime/waiters.h) or the time is over.
+struct LongPoll {
+  std::string topic;
+};
+
 /// What a handler knows of its call besides the input.
 struct Call {
   const json::Object& input;
@@ -43,6 +49,8 @@ struct Call {
   /// amz-sdk-invocation-id: the same for all retries of one call; empty if the client sends none.
   std::string_view invocation_id;
   Instant now;
+  /// Null: whoever calls cannot wait, or has waited long enough.
+  LongPoll* poll = nullptr;
 };
 
 using OperationHandler = std::function<Outcome(const Call&)>;
@@ -65,6 +73,8 @@ struct Operation {
   RestRoute route;
   /// Needs no store: runs on the network thread (GetCallerIdentity).
   bool detached = false;
+  /// How long the operation may keep its caller waiting; zero: it never does.
+  Duration patience{0};
 };
 
 /// A service: its signing name, protocol and operations. S3 is not one (services/s3: its bodies are streams).

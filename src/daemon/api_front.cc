@@ -1,5 +1,7 @@
 #include "daemon/api_front.h"
 
+#include <atomic>
+
 #include <fmt/format.h>
 
 #include "aws/errors.h"
@@ -83,6 +85,7 @@ class ApiExchange final : public net::Exchange {
     return std::nullopt;
   }
   void finish(std::function<void(net::Response)> reply) override;
+  void peerGone() override;
 
  private:
   aws::RequestView view() const { return {head_.method, head_.target, views_}; }
@@ -93,7 +96,9 @@ class ApiExchange final : public net::Exchange {
   void refuse(const aws::AuthProblem& problem) { refusal_ = aws::authError(problem, destination_.protocol); }
   net::Response answerRefusal();
   net::Response answer(const aws::Outcome& outcome);
-  aws::Outcome call(store::Txn* txn, Instant now);
+  aws::Outcome call(store::Txn* txn, Instant now, aws::LongPoll* poll = nullptr);
+  void attempt();
+  bool work(store::Txn& txn);
   void log(int status, std::string_view code) const;
 
   ApiFront& front_;
@@ -111,6 +116,18 @@ class ApiExchange final : public net::Exchange {
   std::string body_;
   aws::Decoded decoded_;
   aws::Outcome outcome_ = json::Object{};
+  std::function<void(net::Response)> reply_;
+  /// When a long poll is answered at the latest.
+  std::optional<Instant> until_;
+  /// What it waits in; 0: it does not wait.
+  runtime::Waiters::Id waiting_ = 0;
+  std::string topic_;
+  /// Tells the core's jobs that outlive this exchange that nobody reads its answer any more.
+  struct Peer {
+    std::atomic<bool> gone{false};
+    std::atomic<runtime::Waiters::Id> waiting{0};
+  };
+  std::shared_ptr<Peer> peer_ = std::make_shared<Peer>();
 };
 
 bool ApiExchange::judge() {
@@ -178,10 +195,10 @@ bool ApiExchange::understand() {
   return true;
 }
 
-aws::Outcome ApiExchange::call(store::Txn* txn, Instant now) {
+aws::Outcome ApiExchange::call(store::Txn* txn, Instant now, aws::LongPoll* poll) {
   const auto request = view();
   const aws::Call call{
-      decoded_.input, txn, auth_.principal, front_.realm_, request_id_, request.header("amz-sdk-invocation-id").value_or(""), now};
+      decoded_.input, txn, auth_.principal, front_.realm_, request_id_, request.header("amz-sdk-invocation-id").value_or(""), now, poll};
   try {
     return decoded_.operation->handler(call);
   } catch (const store::Fault&) { throw; } catch (const std::exception& e) {
@@ -195,15 +212,55 @@ aws::Outcome ApiExchange::call(store::Txn* txn, Instant now) {
 void ApiExchange::finish(std::function<void(net::Response)> reply) {
   if (!verifyBody() || !understand()) return reply(answerRefusal());
   if (decoded_.operation->detached) return reply(answer(call(nullptr, front_.clock_.now())));
-  front_.core_.post(
-      [this](store::Txn& txn) {
-        outcome_ = call(&txn, txn.now());
-        return outcome_.has_value();
-      },
-      [this, reply = std::move(reply)](const Error* error) {
-        if (error != nullptr) outcome_ = std::unexpected(notDurable(*error));
-        reply(answer(outcome_));
-      });
+  reply_ = std::move(reply);
+  attempt();
+}
+
+// Until there is something to answer.
+void ApiExchange::attempt() {
+  front_.core_.post([this](store::Txn& txn) { return work(txn); },
+                    [this](const Error* error) {
+                      if (error == nullptr && waiting_ != 0) return;
+                      if (error != nullptr) {
+                        if (waiting_ != 0 && !front_.core_.waiters().remove(waiting_)) return;
+                        outcome_ = std::unexpected(notDurable(*error));
+                      }
+                      // The reply ends this exchange.
+                      const auto reply = std::move(reply_);
+                      reply(answer(outcome_));
+                    });
+}
+
+bool ApiExchange::work(store::Txn& txn) {
+  waiting_ = 0;
+  const auto patience = decoded_.operation->patience;
+  if (patience == Duration(0)) {
+    outcome_ = call(&txn, txn.now());
+    return outcome_.has_value();
+  }
+  auto& waiters = front_.core_.waiters();
+  if (peer_->gone) {
+    // What woke it is for the next one.
+    if (!topic_.empty()) waiters.ring(topic_);
+    outcome_ = json::Object{};
+    return true;
+  }
+  if (!until_) until_ = txn.now() + patience;
+  aws::LongPoll poll;
+  outcome_ = call(&txn, txn.now(), txn.now() < *until_ && !waiters.closed() ? &poll : nullptr);
+  if (!outcome_ || poll.topic.empty()) return outcome_.has_value();
+  topic_ = poll.topic;
+  waiting_ = waiters.add(std::move(poll.topic), *until_, [this] { attempt(); });
+  peer_->waiting = waiting_;
+  return true;
+}
+
+void ApiExchange::peerGone() {
+  peer_->gone = true;
+  front_.core_.post([&core = front_.core_, peer = peer_](store::Txn&) {
+    core.waiters().wake(peer->waiting);
+    return true;
+  });
 }
 
 net::Response ApiExchange::answer(const aws::Outcome& outcome) {

@@ -58,8 +58,9 @@ class Wired final : public Installation {
         backup_(context_, instances_, *keeper_),
         vault_http_(data_dir + "/vaults", backup_.access()),
         executions_(*base_->core),
+        activities_(context_),
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_),
-        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs()),
+        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     executions_.setTasks(tasks_);
     tasks_.attach(executions_);
@@ -93,6 +94,8 @@ class Wired final : public Installation {
     return base_->fleet->start();
   }
 
+  void endWaiting() override { base_->core->endWaiting(); }
+
   void stop() override {
     base_->fleet->stop();
     base_->core->stop();
@@ -107,7 +110,7 @@ class Wired final : public Installation {
     tables.push_back(services::ssm::makeSsm(context_, commands_, instances_));
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
-    tables.push_back(services::makeStates(context_, executions_, tasks_));
+    tables.push_back(services::makeStates(context_, executions_, tasks_, activities_));
     tables.push_back(stillpoint_.makeStillpoint());
     return tables;
   }
@@ -122,7 +125,7 @@ class Wired final : public Installation {
   Result<void> recover(store::Txn& txn) {
     dynamodb::ensureTable(txn, random_, services::stillpoint::kJobLogTable, "SM_Execution_ID");
     backup_.recover(txn);
-    return services::registerBuiltin(txn, context_, executions_, tasks_, services::stillpoint::kPrePostBackup,
+    return services::registerBuiltin(txn, context_, executions_, tasks_, activities_, services::stillpoint::kPrePostBackup,
                                      std::string(services::stillpoint::prePostBackupDefinition()));
   }
 
@@ -139,6 +142,7 @@ class Wired final : public Installation {
   services::backup::Backup backup_;
   fleet::VaultHttp vault_http_;
   runtime::ExecutionRuntime executions_;
+  services::states::Activities activities_;
   services::stillpoint::Stillpoint stillpoint_;
   tasks::TaskRegistry tasks_;
   ApiFront front_;

@@ -23,6 +23,8 @@ class Installation {
   /// Takes up what was under way, then accepts agents.
   virtual Result<void> start() = 0;
   /// After the API port has closed. Machines and the host's agent live on.
+  /// Answers the long polls: before the server waits for the answers under way.
+  virtual void endWaiting() = 0;
   virtual void stop() = 0;
 };
 

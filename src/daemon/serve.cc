@@ -82,6 +82,7 @@ Result<void> run(Config config) {
   log::info("stopping", {{"signal", taken == SIGTERM ? "SIGTERM" : "SIGINT"}});
   sd_notify(0, "STOPPING=1");
   dir.withdraw();
+  installation->endWaiting();
   (*server)->stop(kGraceSeconds);
   installation->stop();
   log::info("stopped");

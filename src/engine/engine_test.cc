@@ -17,6 +17,10 @@ constexpr Instant kStart{Duration(1'700'000'000'123'000)};
 class Execution {
  public:
   explicit Execution(std::string_view definition, std::string input = "{}", Limits limits = {}) : limits_(limits) {
+    start(definition, std::move(input));
+  }
+  Execution() = default;
+  void start(std::string_view definition, std::string input = "{}") {
     auto made = asl::compile(definition);
     if (!made) ADD_FAILURE() << asl::describe(made.error());
     else definition_ = *made;
@@ -33,7 +37,7 @@ class Execution {
 
   bool take(const Event& event) {
     const auto before = encode(state_);
-    const Inputs inputs{now_, ++seed_};
+    const Inputs inputs{now_, ++seed_, activity_exists_};
     auto again = *decode(before);
     EXPECT_EQ(again, state_);
     auto result = step(*definition_, state_, event, inputs, limits_);
@@ -92,6 +96,7 @@ class Execution {
   }
 
   std::shared_ptr<const asl::Definition> definition_;
+  std::function<bool(std::string_view)> activity_exists_;
   Limits limits_;
   State state_;
   Instant now_ = kStart;
@@ -196,10 +201,60 @@ const auto* const kTask =
   "ResultSelector":{"r.$":"$.v"},"ResultPath":"$.out","Retry":[{"ErrorEquals":["E.Retry"],"IntervalSeconds":2,"MaxAttempts":2}],
   "Catch":[{"ErrorEquals":["States.TaskFailed"],"ResultPath":"$.err","Next":"C"}],"End":true},"C":{"Type":"Pass","End":true})";
 
+// What "$$.Task.Token" is in the first task of an execution.
+const auto kToken = taskToken("arn:aws:states:us-east-1:000000000000:execution:m:e", 1);
+
+TEST(Engine, TokensAreOpaqueAndChecked) {
+  EXPECT_EQ(readTaskToken(kToken), "arn:aws:states:us-east-1:000000000000:execution:m:e#1");
+  auto wrong = kToken;
+  wrong[10] = wrong[10] == 'A' ? 'B' : 'A';
+  for (const auto& bad : {wrong, std::string(), std::string("x"), kToken.substr(4), std::string("arn:aws:states:::x#1")})
+    EXPECT_FALSE(readTaskToken(bad)) << bad;
+}
+
+TEST(Engine, AnActivitysTimeCountsFromItsWorker) {
+  Execution e(machine(R"("A":{"Type":"Task","Resource":"arn:aws:states:us-east-1:000000000000:activity:a","TimeoutSeconds":60,
+                "HeartbeatSeconds":5,"End":true})"),
+              R"({"x": 1})");
+  const auto token = e.task();
+  EXPECT_TRUE(e.timers_.empty());
+  e.now_ += std::chrono::hours(1);
+  EXPECT_TRUE(e.take(TaskStarted{token, "w"}));
+  ASSERT_EQ(e.timers_.size(), 2U);
+  EXPECT_EQ(
+      json::toText(e.event(3)),
+      R"j({"timestamp":1700000000.123,"type":"ActivityScheduled","id":3,"previousEventId":2,"activityScheduledEventDetails":{"resource":"arn:aws:states:us-east-1:000000000000:activity:a","input":"{\"x\": 1}","inputDetails":{"truncated":false},"timeoutInSeconds":60,"heartbeatInSeconds":5}})j");
+  EXPECT_EQ(json::toText(*json::find(e.event(4), "activityStartedEventDetails")), R"({"workerName":"w"})");
+  e.fire();
+  EXPECT_EQ(e.result(), "FAILED States.Timeout: ");
+  EXPECT_EQ(e.types(),
+            "1<0 ExecutionStarted, 2<0 TaskStateEntered, 3<2 ActivityScheduled, 4<3 ActivityStarted, 5<4 ActivityTimedOut, 6<5 "
+            "ExecutionFailed");
+  EXPECT_FALSE(e.take(TaskStarted{token, "w"}));
+}
+
+TEST(Engine, AMissingActivityEndsTheExecution) {
+  Execution e;
+  e.activity_exists_ = [](std::string_view arn) { return !arn.ends_with(":gone"); };
+  e.start(machine(R"("A":{"Type":"Task","Resource":"arn:aws:states:us-east-1:000000000000:activity:gone",
+                    "Catch":[{"ErrorEquals":["States.ALL"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true})"));
+  EXPECT_EQ(e.result(),
+            "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). The activity "
+            "arn:aws:states:us-east-1:000000000000:activity:gone does not exist.");
+  EXPECT_EQ(e.types(), "1<0 ExecutionStarted, 2<0 TaskStateEntered, 3<2 ExecutionFailed");
+}
+
+TEST(Engine, AMissedHeartbeatIsCaughtByItsOwnName) {
+  Execution e(machine(R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","HeartbeatSeconds":5,"TimeoutSeconds":60,"Catch":[
+                {"ErrorEquals":["States.HeartbeatTimeout"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true})"));
+  e.fire();
+  EXPECT_EQ(e.result(), R"({"Error":"States.Timeout","Cause":""})");
+}
+
 TEST(Engine, ATaskThatSucceeds) {
   Execution e(machine(kTask), R"({"x":1})");
   ASSERT_EQ(e.tasks_.size(), 1U);
-  EXPECT_EQ(e.tasks_.begin()->second.parameters.text(), R"({"a":1,"t":"arn:aws:states:us-east-1:000000000000:execution:m:e#1"})");
+  EXPECT_EQ(e.tasks_.begin()->second.parameters.text(), R"({"a":1,"t":")" + kToken + R"("})");
   EXPECT_EQ(e.timers_.begin()->second, kStart + std::chrono::seconds(60));
   EXPECT_FALSE(e.take(TaskSucceeded{99, Payload::fromText("1")}));
   const auto token = e.task();
@@ -210,9 +265,9 @@ TEST(Engine, ATaskThatSucceeds) {
   EXPECT_EQ(e.types(),
             "1<0 ExecutionStarted, 2<0 TaskStateEntered, 3<2 TaskScheduled, 4<3 TaskStarted, 5<4 TaskSucceeded, 6<5 TaskStateExited, 7<6 "
             "ExecutionSucceeded");
-  EXPECT_EQ(
-      json::toText(*json::find(e.event(3), "taskScheduledEventDetails")),
-      R"j({"resourceType":"aws-sdk:dynamodb","resource":"putItem","region":"us-east-1","parameters":"{\"a\":1,\"t\":\"arn:aws:states:us-east-1:000000000000:execution:m:e#1\"}","timeoutInSeconds":60})j");
+  EXPECT_EQ(json::toText(*json::find(e.event(3), "taskScheduledEventDetails")),
+            R"j({"resourceType":"aws-sdk:dynamodb","resource":"putItem","region":"us-east-1","parameters":"{\"a\":1,\"t\":\")j" + kToken +
+                R"j(\"}","timeoutInSeconds":60})j");
   EXPECT_EQ(
       json::toText(*json::find(e.event(5), "taskSucceededEventDetails")),
       R"({"resourceType":"aws-sdk:dynamodb","resource":"putItem","output":"{\"v\":[1],\"w\":2}","outputDetails":{"truncated":false}})");

@@ -3,7 +3,9 @@
 // the same bytes. Pure transitions run on to the next wait within one step.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -15,6 +17,12 @@ namespace sp::engine {
 
 // Events. Each names what it answers; one that answers nothing waited for changes nothing.
 struct Start {};
+/// A worker has taken an activity's task.
+struct TaskStarted {
+  std::int64_t token = 0;
+  /// May be empty.
+  std::string worker;
+};
 struct TaskSubmitted {
   std::int64_t token = 0;
   Payload output;
@@ -38,7 +46,7 @@ struct Abort {
   std::string error;
   std::string cause;
 };
-using Event = std::variant<Start, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort>;
+using Event = std::variant<Start, TaskStarted, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort>;
 
 // Effects, in the order in which they are to be done.
 struct StartTask {
@@ -72,6 +80,8 @@ struct Inputs {
   Instant now;
   /// For MathRandom, UUID and jitter.
   std::uint64_t seed = 0;
+  /// Whether the activity with this ARN is there; none: every one is.
+  std::function<bool(std::string_view)> activity_exists = {};
 };
 
 struct Limits {
@@ -101,6 +111,11 @@ State initialState(Identity identity, Payload input);
 
 /// "EXECUTION_ARN#7": the name of a task token or timer outside of its execution.
 std::string globalName(std::string_view execution_arn, std::int64_t number);
+/// The same as workers and callbacks are given it ("$$.Task.Token"): opaque text that cannot be mistyped.
+std::string taskToken(std::string_view execution_arn, std::int64_t number);
+/// The globalName() in it; nullopt if nothing here made that text.
+std::optional<std::string> readTaskToken(std::string_view token);
+
 /// The reverse; number 0 if it is not such a name.
 std::pair<std::string_view, std::int64_t> splitGlobalName(std::string_view name);
 

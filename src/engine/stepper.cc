@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/time_format.h"
 
 namespace sp::engine {
@@ -58,6 +59,20 @@ std::pair<std::string_view, std::int64_t> splitGlobalName(std::string_view name)
   return {name.substr(0, hash), number};
 }
 
+std::string taskToken(std::string_view execution_arn, std::int64_t number) {
+  auto name = globalName(execution_arn, number);
+  name.insert(0, bigEndian32(crc32c(name)));
+  return toBase64(name);
+}
+
+std::optional<std::string> readTaskToken(std::string_view token) {
+  auto bytes = fromBase64(token);
+  if (!bytes || bytes->size() <= 4) return std::nullopt;
+  auto name = bytes->substr(4);
+  if (bytes->substr(0, 4) != bigEndian32(crc32c(name)) || splitGlobalName(name).second <= 0) return std::nullopt;
+  return name;
+}
+
 State initialState(Identity identity, Payload input) {
   State state;
   state.identity = std::make_shared<const Identity>(std::move(identity));
@@ -92,7 +107,7 @@ const json::Value& FrameContext::context(bool with_input) {
     item = &at->item.value();
   }
   if (item != nullptr) all["Map"] = json::Object{{"Item", json::Object{{"Index", index}, {"Value", *item}}}};
-  if (token_ != 0) all["Task"] = json::Object{{"Token", globalName(identity.arn, token_)}};
+  if (token_ != 0) all["Task"] = json::Object{{"Token", taskToken(identity.arn, token_)}};
   value_ = std::move(all);
   made_ = true;
   with_input_ = with_input;
@@ -141,6 +156,19 @@ bool Stepper::on(const Start&) {
   auto& top = state_.frames[state_.next_frame];
   top.id = state_.next_frame++;
   enter(top, definition_.start, state_.input);
+  return true;
+}
+
+// An activity's time counts from here: nobody works on it before.
+bool Stepper::on(const TaskStarted& started) {
+  auto* frame = frameWaitingFor(started.token);
+  if (frame == nullptr || frame->phase != Phase::task) return false;
+  if (resourceName(def(*frame).resource).kind != ResourceName::Kind::activity) return false;
+  Details details;
+  event(*frame, "ActivityStarted", "activityStarted", details.textIf("workerName", started.worker));
+  if (full_) return true;
+  auto input = select(*frame, def(*frame).input_path, frame->input, "InputPath");
+  if (input) static_cast<void>(startTaskTimers(*frame, *input));
   return true;
 }
 
@@ -219,8 +247,9 @@ bool Stepper::on(const TimerFired& fired) {
   }
   for (auto& [id, frame] : state_.frames) {
     if (frame.timeout_timer == fired.timer || frame.heartbeat_timer == fired.timer) {
-      (frame.timeout_timer == fired.timer ? frame.timeout_timer : frame.heartbeat_timer) = 0;
-      timedOut(frame);
+      const bool heartbeat = frame.heartbeat_timer == fired.timer;
+      (heartbeat ? frame.heartbeat_timer : frame.timeout_timer) = 0;
+      timedOut(frame, heartbeat);
       return true;
     }
     if (frame.waiting != fired.timer || (frame.phase != Phase::wait && frame.phase != Phase::retry)) continue;

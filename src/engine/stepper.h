@@ -20,7 +20,18 @@ struct Failure {
   /// The engine found it while evaluating the state, rather than a task or Fail telling it: when it ends the execution,
   /// ExecutionFailed follows no event.
   bool evaluation = false;
+  /// A heartbeat that did not come: told as States.Timeout, and caught as States.HeartbeatTimeout too.
+  bool heartbeat = false;
 };
+
+/// What a Task's Resource means for history: kind of events, resourceType and resource.
+struct ResourceName {
+  enum class Kind { task, lambda, activity };
+  Kind kind = Kind::task;
+  std::string_view type;
+  std::string_view name;
+};
+ResourceName resourceName(std::string_view arn);
 
 class Stepper {
  public:
@@ -34,6 +45,7 @@ class Stepper {
   // stepper.cc: events, the way through states.
   bool accept(const Event& event);
   bool on(const Start& event);
+  bool on(const TaskStarted& event);
   bool on(const TaskSubmitted& event);
   bool on(const TaskSucceeded& event);
   bool on(const TaskFailed& event);
@@ -53,6 +65,9 @@ class Stepper {
   void execute(Frame& frame);
   asl::Eval<void> executePass(Frame& frame);
   asl::Eval<void> executeTask(Frame& frame);
+  void scheduled(Frame& frame, const ResourceName& resource, const Payload& parameters, std::optional<std::int64_t> timeout,
+                 std::optional<std::int64_t> heartbeat);
+  asl::Eval<void> startTaskTimers(Frame& frame, const Payload& input);
   asl::Eval<void> executeChoice(Frame& frame);
   asl::Eval<void> executeWait(Frame& frame);
   asl::Eval<void> executeFail(Frame& frame);
@@ -79,7 +94,7 @@ class Stepper {
   void abortFrame(Frame& frame);
   void release(Frame& frame);
   void remove(std::int64_t id);
-  void timedOut(Frame& frame);
+  void timedOut(Frame& frame, bool heartbeat);
 
   const Def& def(const Frame& frame) const { return definition_.states[static_cast<std::size_t>(frame.state)]; }
   Frame* frameWaitingFor(std::int64_t number);
@@ -123,14 +138,5 @@ class FrameContext final : public asl::ContextSource {
   bool with_input_ = false;
   json::Value value_;
 };
-
-/// What a Task's Resource means for history: kind of events, resourceType and resource.
-struct ResourceName {
-  enum class Kind { task, lambda, activity };
-  Kind kind = Kind::task;
-  std::string_view type;
-  std::string_view name;
-};
-ResourceName resourceName(std::string_view arn);
 
 }  // namespace sp::engine

@@ -12,15 +12,15 @@ constexpr double kMaxDelaySeconds = 31'622'400;
 constexpr std::size_t kMaxError = 256;
 constexpr std::size_t kMaxCause = 32'768;
 
-bool matches(const std::vector<std::string>& names, const std::string& error, asl::StateType type) {
+bool matches(const std::vector<std::string>& names, const Failure& failure, asl::StateType type) {
+  const auto& error = failure.error;
   // These end an execution unless somebody names them.
   const bool terminal = error == "States.Runtime" || error == "States.DataLimitExceeded";
   return std::ranges::any_of(names, [&](const std::string& name) {
     if (name == error) return true;
     if (name == "States.ALL") return !terminal;
-    if (name == "States.TaskFailed")
-      return type == asl::StateType::task && !terminal && error != "States.Timeout" && error != "States.HeartbeatTimeout";
-    if (name == "States.Timeout") return error == "States.HeartbeatTimeout";
+    if (name == "States.TaskFailed") return type == asl::StateType::task && !terminal && error != "States.Timeout";
+    if (name == "States.HeartbeatTimeout") return failure.heartbeat;
     if (name == "States.BranchFailed") return type == asl::StateType::parallel && !terminal;
     return false;
   });
@@ -59,7 +59,7 @@ bool Stepper::retry(Frame& frame, const Failure& failure) {
   const auto& retriers = def(frame).retriers;
   for (std::size_t i = 0; i < retriers.size(); ++i) {
     const auto& one = retriers[i];
-    if (!matches(one.errors, failure.error, def(frame).type)) continue;
+    if (!matches(one.errors, failure, def(frame).type)) continue;
     frame.attempts.resize(retriers.size());
     if (frame.attempts[i] >= one.max_attempts) return false;
     auto seconds = one.interval_seconds * std::pow(one.backoff_rate, static_cast<double>(frame.attempts[i]));
@@ -76,7 +76,7 @@ bool Stepper::retry(Frame& frame, const Failure& failure) {
 
 bool Stepper::handOver(Frame& frame, const Failure& failure) {
   for (const auto& one : def(frame).catchers) {
-    if (!matches(one.errors, failure.error, def(frame).type)) continue;
+    if (!matches(one.errors, failure, def(frame).type)) continue;
     const auto told = Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
     auto output = merge(one.result_path, frame.input, told);
     if (!output) {
@@ -176,7 +176,7 @@ void Stepper::release(Frame& frame) {
   }
 }
 
-void Stepper::timedOut(Frame& frame) {
+void Stepper::timedOut(Frame& frame, bool heartbeat) {
   release(frame);
   const auto resource = resourceName(def(frame).resource);
   Details details;
@@ -187,7 +187,7 @@ void Stepper::timedOut(Frame& frame) {
     case ResourceName::Kind::lambda: event(frame, "LambdaFunctionTimedOut", "lambdaFunctionTimedOut", details); break;
     case ResourceName::Kind::activity: event(frame, "ActivityTimedOut", "activityTimedOut", details); break;
   }
-  fail(frame, {"States.Timeout", ""});
+  fail(frame, {"States.Timeout", "", false, heartbeat});
 }
 
 }  // namespace sp::engine

@@ -67,6 +67,28 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
   if (!heartbeat) return std::unexpected(heartbeat.error());
 
   const auto resource = resourceName(d.resource);
+  const bool is_activity = resource.kind == ResourceName::Kind::activity;
+  if (is_activity && inputs_.activity_exists && !inputs_.activity_exists(d.resource)) {
+    fail(frame,
+         {"States.Runtime", fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). The activity "
+                                        "{} does not exist.",
+                                        d.name, frame.entered_event, d.resource)});
+    return {};
+  }
+  scheduled(frame, resource, parameters, d.timeout.given() ? std::optional(*timeout) : std::nullopt,
+            d.heartbeat.given() ? std::optional(*heartbeat) : std::nullopt);
+  if (full_) return {};
+  frame.phase = Phase::task;
+  frame.waiting = token;
+  // Of an activity they count once a worker has taken it.
+  if (!is_activity) SP_CHECK_OK(startTaskTimers(frame, *input));
+  effects_.emplace_back(StartTask{token, frame.state, std::move(parameters), frame.retry_count + 1});
+  return {};
+}
+
+// TaskScheduled and TaskStarted, or what they are called for this kind of resource.
+void Stepper::scheduled(Frame& frame, const ResourceName& resource, const Payload& parameters, std::optional<std::int64_t> timeout,
+                        std::optional<std::int64_t> heartbeat) {
   Details details;
   if (resource.kind == ResourceName::Kind::task) {
     // "arn:aws:states:REGION:…" of the execution.
@@ -80,8 +102,8 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
   } else {
     details.text("resource", resource.name).document("input", parameters);
   }
-  if (d.timeout.given()) details.number("timeoutInSeconds", *timeout);
-  if (d.heartbeat.given() && resource.kind != ResourceName::Kind::lambda) details.number("heartbeatInSeconds", *heartbeat);
+  if (timeout) details.number("timeoutInSeconds", *timeout);
+  if (heartbeat && resource.kind != ResourceName::Kind::lambda) details.number("heartbeatInSeconds", *heartbeat);
   switch (resource.kind) {
     case ResourceName::Kind::task: {
       event(frame, "TaskScheduled", "taskScheduled", details);
@@ -95,16 +117,21 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
       break;
     case ResourceName::Kind::activity: event(frame, "ActivityScheduled", "activityScheduled", details); break;
   }
-  if (full_) return {};
-  frame.phase = Phase::task;
-  frame.waiting = token;
-  if (d.timeout.given())
+}
+
+asl::Eval<void> Stepper::startTaskTimers(Frame& frame, const Payload& input) {
+  const auto& d = def(frame);
+  if (d.timeout.given()) {
+    const auto timeout = numberAt(frame, d.timeout, input, "TimeoutSecondsPath");
+    if (!timeout) return std::unexpected(timeout.error());
     frame.timeout_timer = setTimer(inputs_.now + std::chrono::seconds(std::clamp<std::int64_t>(*timeout, 0, kDefaultTaskTimeout)));
+  }
   if (d.heartbeat.given()) {
+    const auto heartbeat = numberAt(frame, d.heartbeat, input, "HeartbeatSecondsPath");
+    if (!heartbeat) return std::unexpected(heartbeat.error());
     frame.heartbeat_seconds = std::clamp<std::int64_t>(*heartbeat, 0, kDefaultTaskTimeout);
     frame.heartbeat_timer = setTimer(inputs_.now + std::chrono::seconds(frame.heartbeat_seconds));
   }
-  effects_.emplace_back(StartTask{token, frame.state, std::move(parameters), frame.retry_count + 1});
   return {};
 }
 

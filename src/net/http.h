@@ -65,6 +65,8 @@ class Exchange {
   virtual std::optional<Response> body(std::string_view bytes) = 0;
   /// The body is complete: exactly one call of `reply`, from any thread, now or later. The exchange lives until then.
   virtual void finish(std::function<void(Response)> reply) = 0;
+  /// Nobody will read the answer: the peer has gone. Network thread, between finish() and its reply, at most once.
+  virtual void peerGone() {}
 };
 
 class Handler {

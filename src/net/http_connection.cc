@@ -76,6 +76,7 @@ void HttpConnection::onRead(bool ok, std::size_t bytes) {
   if (phase_ == Phase::closed) return;
   if (!ok) {
     peer_done_ = true;
+    if (phase_ == Phase::working) exchange_->peerGone();
     if (phase_ == Phase::working || phase_ == Phase::answering || phase_ == Phase::continuing) return;
     return close();
   }
@@ -298,6 +299,8 @@ void HttpConnection::drain() {
 }
 
 void HttpConnection::tick(Time now) {
+  // An answer takes long: whether the peer is still there is only seen by reading.
+  if (phase_ == Phase::working && !reading_ && !peer_done_ && from_ == to_) readMore();
   if (now < deadline_ || phase_ == Phase::closed) return;
   const bool partial = phase_ == Phase::head && (from_ != to_ || parser_.midRequest());
   if (partial || phase_ == Phase::body || phase_ == Phase::dropping) return answerError(408, "The request did not arrive in time.");

@@ -29,6 +29,13 @@ void Core::follow(store::Job job) { following_.push_back(std::move(job)); }
 
 void Core::onTimer(std::string kind, TimerHandler handler) { timer_handlers_[std::move(kind)] = std::move(handler); }
 
+void Core::endWaiting() {
+  post([this](store::Txn&) {
+    waiters_.close();
+    return true;
+  });
+}
+
 void Core::start() {
   thread_ = std::thread([this] { loop(); });
 }
@@ -54,13 +61,16 @@ void Core::stop() {
 void Core::loop() {
   while (true) {
     fireTimers();
+    waiters_.expire(clock_.now());
     std::deque<Entry> batch;
     {
+      auto next = next_timer_;
+      if (const auto poll = waiters_.earliest()) next = next ? std::min(*next, *poll) : *poll;
       std::unique_lock lock(mutex_);
       const auto ready = [this] { return stopping_ || !queue_.empty(); };
-      if (next_timer_) {
+      if (next) {
         // The wall clock may jump: look again at least once a second.
-        const auto wait = std::clamp<Duration>(*next_timer_ - clock_.now(), Duration(0), std::chrono::seconds(1));
+        const auto wait = std::clamp<Duration>(*next - clock_.now(), Duration(0), std::chrono::seconds(1));
         wake_.wait_for(lock, wait, ready);
       } else {
         wake_.wait(lock, ready);
@@ -136,6 +146,7 @@ bool Core::fireTimers() {
 void Core::runPending() {
   while (true) {
     const bool fired = fireTimers();
+    waiters_.expire(clock_.now());
     std::deque<Entry> batch;
     {
       const std::lock_guard lock(mutex_);

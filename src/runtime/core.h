@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "runtime/waiters.h"
 #include "store/store.h"
 
 namespace sp::runtime {
@@ -37,6 +38,11 @@ class Core {
   /// Who gets the timers of `kind`. Before start().
   using TimerHandler = std::function<void(store::Txn&, const store::Timer&)>;
   void onTimer(std::string kind, TimerHandler handler);
+
+  /// Long polls. Core thread only.
+  Waiters& waiters() { return waiters_; }
+  /// Ends all long polls and admits no more: before the server waits for the answers under way. Any thread.
+  void endWaiting();
 
   /// Starts the thread. Jobs posted before wait for it.
   void start();
@@ -68,6 +74,7 @@ class Core {
   std::condition_variable wake_;
   std::deque<Entry> queue_;
   std::deque<store::Job> following_;
+  Waiters waiters_;
   bool stopping_ = false;
   bool stopped_ = false;
   bool timers_known_ = false;

@@ -83,7 +83,9 @@ engine::Inputs ExecutionRuntime::inputs(store::Txn& txn) {
     core_.random().fill(bytes);
     for (const auto byte : bytes) seed_ = (seed_ << 8U) | byte;
   }
-  return {txn.now(), asl::Dice(seed_ += 0x9e3779b97f4a7c15ULL).next()};
+  engine::Inputs made{txn.now(), asl::Dice(seed_ += 0x9e3779b97f4a7c15ULL).next(), {}};
+  if (tasks_ != nullptr) made.activity_exists = [this, &txn](std::string_view arn) { return tasks_->activityExists(txn, arn); };
+  return made;
 }
 
 bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
@@ -120,6 +122,11 @@ void ExecutionRuntime::taskSucceeded(store::Txn& txn, std::string_view token, js
   post(txn, std::string(arn), engine::TaskSucceeded{number, engine::Payload::fromValue(std::move(output))});
 }
 
+void ExecutionRuntime::taskSucceeded(store::Txn& txn, std::string_view token, engine::Payload output) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  post(txn, std::string(arn), engine::TaskSucceeded{number, std::move(output)});
+}
+
 void ExecutionRuntime::taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) {
   const auto [arn, number] = engine::splitGlobalName(token);
   post(txn, std::string(arn), engine::TaskFailed{number, std::move(error), std::move(cause)});
@@ -128,6 +135,26 @@ void ExecutionRuntime::taskFailed(store::Txn& txn, std::string_view token, std::
 void ExecutionRuntime::taskSubmitted(store::Txn& txn, std::string_view token, json::Value output) {
   const auto [arn, number] = engine::splitGlobalName(token);
   post(txn, std::string(arn), engine::TaskSubmitted{number, engine::Payload::fromValue(std::move(output))});
+}
+
+void ExecutionRuntime::taskStarted(store::Txn& txn, std::string_view token, std::string worker) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  post(txn, std::string(arn), engine::TaskStarted{number, std::move(worker)});
+}
+
+void ExecutionRuntime::taskHeartbeat(store::Txn& txn, std::string_view token) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  post(txn, std::string(arn), engine::TaskHeartbeat{number});
+}
+
+ExecutionRuntime::Waiting ExecutionRuntime::waitingFor(store::Txn& txn, std::string_view token) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  const auto cached = load(txn, std::string(arn));
+  if (cached == nullptr) return {txn.executions().get(arn) ? Waiting::Kind::settled : Waiting::Kind::unknown, ""};
+  for (const auto& [id, frame] : cached->state.frames)
+    if (frame.phase == engine::Phase::task && frame.waiting == number)
+      return {Waiting::Kind::open, cached->definition->states[static_cast<std::size_t>(frame.state)].resource};
+  return {number < cached->state.next_number ? Waiting::Kind::settled : Waiting::Kind::unknown, ""};
 }
 
 void ExecutionRuntime::post(store::Txn& txn, std::string arn, engine::Event event) {

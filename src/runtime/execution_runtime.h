@@ -54,8 +54,21 @@ class ExecutionRuntime final : public Executions {
   bool stop(store::Txn& txn, std::string_view arn, std::string error, std::string cause);
 
   void taskSucceeded(store::Txn& txn, std::string_view token, json::Value output) override;
+  /// Keeps the output's very text.
+  void taskSucceeded(store::Txn& txn, std::string_view token, engine::Payload output);
   void taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) override;
   void taskSubmitted(store::Txn& txn, std::string_view token, json::Value output) override;
+  /// A worker has taken the task of an activity; its timeout and heartbeat count from now.
+  void taskStarted(store::Txn& txn, std::string_view token, std::string worker);
+  /// Its time for a heartbeat begins anew.
+  void taskHeartbeat(store::Txn& txn, std::string_view token);
+  /// What is known of a token: the Resource of the Task state that waits for it, or why there is none.
+  struct Waiting {
+    enum class Kind { open, settled, unknown };
+    Kind kind = Kind::unknown;
+    std::string resource;
+  };
+  Waiting waitingFor(store::Txn& txn, std::string_view token);
   void onEnd(EndHandler handler) override { end_handlers_.push_back(std::move(handler)); }
 
  private:

@@ -34,6 +34,11 @@ class TaskPort {
   virtual ~TaskPort() = default;
   /// Whether such a resource exists; asked when a definition is created.
   virtual bool knows(std::string_view resource) const = 0;
+  /// Whether the activity with this ARN is there; asked when an execution comes to its task.
+  virtual bool activityExists(store::Txn& txn, std::string_view arn) const {
+    static_cast<void>(txn), static_cast<void>(arn);
+    return true;
+  }
   /// Called in the transaction of the step that entered the task, after its writes. The outcome comes through
   /// Executions::taskSucceeded or taskFailed: at once from within start(), or later by event.
   virtual void start(store::Txn& txn, const TaskRequest& request) = 0;

@@ -14,7 +14,12 @@ namespace {
 
 constexpr std::string_view kPrefix = "arn:aws:states:::";
 constexpr std::string_view kSdk = "aws-sdk:";
-constexpr std::string_view kSync = ".sync";
+struct Suffix {
+  std::string_view text;
+  Resource::Pattern pattern;
+};
+constexpr std::array kSuffixes = {Suffix{".sync", Resource::Pattern::sync}, Suffix{".sync:2", Resource::Pattern::sync2},
+                                  Suffix{".waitForTaskToken", Resource::Pattern::callback}};
 
 struct Renamed {
   std::string_view from;
@@ -210,9 +215,11 @@ std::optional<Resource> parseResource(std::string_view arn) {
     out.sdk = true;
     arn.remove_prefix(kSdk.size());
   }
-  if (arn.ends_with(kSync)) {
-    out.sync = true;
-    arn.remove_suffix(kSync.size());
+  for (const auto& suffix : kSuffixes) {
+    if (!arn.ends_with(suffix.text)) continue;
+    out.pattern = suffix.pattern;
+    arn.remove_suffix(suffix.text.size());
+    break;
   }
   const auto parts = split(arn, ':');
   if (parts.size() != 2 || parts[0].empty() || parts[1].empty()) return std::nullopt;
@@ -255,6 +262,13 @@ TaskError dynamoError(const aws::ApiError& error, std::string_view request_id) {
                       error.status, error.code, request_id)};
 }
 
+TaskError nestedError(const aws::ApiError& error, std::string_view request_id) {
+  const std::string suffix = error.code.ends_with("Exception") ? "" : "Exception";
+  return {fmt::format("StepFunctions.{}{}", error.code, suffix),
+          fmt::format("{} (Service: AWSStepFunctions; Status Code: {}; Error Code: {}; Request ID: {}; Proxy: null)", error.message,
+                      error.status, error.code, request_id)};
+}
+
 json::Object dynamoInput(const json::Object& parameters) {
   auto out = parameters;
   for (const std::string_view name : {"Item", "Key", "ExpressionAttributeValues"})
@@ -263,22 +277,18 @@ json::Object dynamoInput(const json::Object& parameters) {
   return out;
 }
 
-json::Object dynamoResult(const json::Object& output, std::string_view request_id) {
-  auto out = output;
-  json::Object headers;
-  headers["Content-Type"] = "application/x-amz-json-1.0";
-  headers["x-amzn-RequestId"] = request_id;
+json::Object withMetadata(json::Object output, std::string_view request_id, Instant now, std::size_t bytes) {
+  json::Object headers{{"connection", "keep-alive"},
+                       {"Content-Length", std::to_string(bytes)},
+                       {"Content-Type", "application/x-amz-json-1.0"},
+                       {"Date", toHttpDate(now)},
+                       {"x-amzn-RequestId", request_id}};
   json::Object all;
   for (const auto& header : headers) all[header.key()] = json::Array{header.value()};
-  json::Object http;
-  http["AllHttpHeaders"] = std::move(all);
-  http["HttpHeaders"] = std::move(headers);
-  http["HttpStatusCode"] = 200;
-  out["SdkHttpMetadata"] = std::move(http);
-  json::Object response;
-  response["RequestId"] = request_id;
-  out["SdkResponseMetadata"] = std::move(response);
-  return out;
+  output["SdkHttpMetadata"] =
+      json::Object{{"AllHttpHeaders", std::move(all)}, {"HttpHeaders", std::move(headers)}, {"HttpStatusCode", 200}};
+  output["SdkResponseMetadata"] = json::Object{{"RequestId", request_id}};
+  return output;
 }
 
 }  // namespace sp::tasks

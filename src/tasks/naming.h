@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "aws/api_error.h"
+#include "base/clock.h"
 #include "json/json.h"
 
 namespace sp::tasks {
@@ -18,7 +19,11 @@ struct Resource {
   std::string service;
   /// As written, without the suffix: "putItem".
   std::string action;
-  bool sync = false;
+  /// What the task waits for: the answer, the end of what was begun (".sync"; ".sync:2" gives outputs as JSON), or whoever
+  /// has its token (".waitForTaskToken").
+  enum class Pattern { response, sync, sync2, callback };
+  Pattern pattern = Pattern::response;
+  bool sync() const { return pattern == Pattern::sync; }
   /// The operation's name: "PutItem".
   std::string operation() const;
 };
@@ -43,7 +48,9 @@ TaskError sdkError(std::string_view signing_name, const aws::ApiError& error, st
 TaskError dynamoError(const aws::ApiError& error, std::string_view request_id);
 /// Bare strings of Item, Key and ExpressionAttributeValues as type S, as the optimised integration reads them.
 json::Object dynamoInput(const json::Object& parameters);
-/// The result with SdkHttpMetadata and SdkResponseMetadata.
-json::Object dynamoResult(const json::Object& output, std::string_view request_id);
+/// "StepFunctions.StateMachineDoesNotExistException": of the optimised states:startExecution.
+TaskError nestedError(const aws::ApiError& error, std::string_view request_id);
+/// The result of an optimised integration: with SdkHttpMetadata and SdkResponseMetadata of an answer of that many bytes.
+json::Object withMetadata(json::Object output, std::string_view request_id, Instant now, std::size_t bytes);
 
 }  // namespace sp::tasks

@@ -15,8 +15,11 @@ TEST(Naming, ResourcesAreTakenApart) {
   EXPECT_EQ(sdk->operation(), "StartExecution");
   const auto sync = parseResource("arn:aws:states:::ssm:sendCommand.sync");
   ASSERT_TRUE(sync);
-  EXPECT_TRUE(sync->sync && !sync->sdk);
+  EXPECT_TRUE(sync->sync() && !sync->sdk);
   EXPECT_EQ(sync->action, "sendCommand");
+  EXPECT_EQ(parseResource("arn:aws:states:::states:startExecution.sync:2")->pattern, Resource::Pattern::sync2);
+  const auto callback = parseResource("arn:aws:states:::lambda:invoke.waitForTaskToken");
+  EXPECT_TRUE(callback && callback->pattern == Resource::Pattern::callback && callback->action == "invoke");
   for (const char* bad :
        {"", "arn:aws:lambda:us-east-1:0:function:f", "arn:aws:states:::dynamodb", "arn:aws:states:::a:b:c", "arn:aws:states:::aws-sdk::x"})
     EXPECT_FALSE(parseResource(bad)) << bad;
@@ -66,7 +69,7 @@ TEST(Naming, ErrorsAreNamedAsTheSdkDoes) {
 TEST(Naming, BareStringsAreTypeS) {
   EXPECT_EQ(json::toText(dynamoInput(object(R"({"TableName":"t","Item":{"a":"x","b":{"N":"1"}},"Key":{"a":"y"}})"))),
             R"({"TableName":"t","Item":{"a":{"S":"x"},"b":{"N":"1"}},"Key":{"a":{"S":"y"}}})");
-  const auto result = dynamoResult({}, "r");
+  const auto result = withMetadata({}, "r", fromMicros(0), 2);
   EXPECT_EQ(result.at("SdkHttpMetadata").at("HttpStatusCode"), 200);
   EXPECT_EQ(result.at("SdkResponseMetadata").at("RequestId"), "r");
 }

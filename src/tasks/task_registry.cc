@@ -5,11 +5,14 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "services/states/machines.h"
+#include "tasks/nested_executions.h"
 
 namespace sp::tasks {
 namespace {
 
 constexpr std::string_view kWait = "task_wait";
+constexpr std::string_view kNested = "states:startExecution";
 constexpr std::array<std::string_view, 4> kSyncActions = {"ssm:sendCommand", "ec2:stopInstances", "ec2:startInstances",
                                                           "backup:startBackupJob"};
 constexpr std::array<std::string_view, 4> kDynamoActions = {"putItem", "getItem", "deleteItem", "updateItem"};
@@ -36,12 +39,17 @@ std::optional<json::Object> readWait(store::Txn& txn, const std::string& key) {
 }  // namespace
 
 TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
-                           services::ec2::Instances& instances, services::backup::Jobs& jobs)
-    : context_(context), lanes_(lanes), commands_(commands), instances_(instances), jobs_(jobs) {
+                           services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities)
+    : context_(context), lanes_(lanes), commands_(commands), instances_(instances), jobs_(jobs), activities_(activities) {
   commands.onCommandEnded([this](store::Txn& txn, const services::ssm::Command& command) { commandEnded(txn, command); });
   jobs.onEnded([this](store::Txn& txn, const services::backup::Job& job) { jobEnded(txn, job); });
   instances.onSettled(
       [this](store::Txn& txn, const Instance& instance, const std::string& error) { powerSettled(txn, instance.id, error); });
+}
+
+void TaskRegistry::attach(runtime::ExecutionRuntime& executions) {
+  executions_ = &executions;
+  executions.onEnd([this](store::Txn& txn, const store::ExecutionRow& row) { executionEnded(txn, row); });
 }
 
 void TaskRegistry::serve(std::vector<aws::ServiceTable> tables) {
@@ -57,15 +65,25 @@ const aws::Operation* TaskRegistry::find(std::string_view signing_name, std::str
 }
 
 bool TaskRegistry::knows(std::string_view text) const {
+  using Pattern = Resource::Pattern;
+  if (const auto name = services::states::nameInArn(text, "activity")) return text == activities_.arnOf(*name);
   const auto resource = parseResource(text);
   if (!resource) return false;
-  if (resource->sdk) return !resource->sync && find(signingName(resource->service), resource->operation()) != nullptr;
-  if (resource->service == "stillpoint") return services::stillpoint::Lanes::knows(resource->action + (resource->sync ? ".sync" : ""));
-  if (resource->sync) return isOneOf(kSyncActions, nameOf(*resource)) && find(resource->service, resource->operation()) != nullptr;
+  if (resource->sdk)
+    return (resource->pattern == Pattern::response || resource->pattern == Pattern::callback) &&
+           find(signingName(resource->service), resource->operation()) != nullptr;
+  if (nameOf(*resource) == kNested) return find("states", resource->operation()) != nullptr;
+  if (resource->pattern == Pattern::callback || resource->pattern == Pattern::sync2) return false;
+  if (resource->service == "stillpoint") return services::stillpoint::Lanes::knows(resource->action + (resource->sync() ? ".sync" : ""));
+  if (resource->sync()) return isOneOf(kSyncActions, nameOf(*resource)) && find(resource->service, resource->operation()) != nullptr;
   return resource->service == "dynamodb" && isOneOf(kDynamoActions, resource->action);
 }
 
+bool TaskRegistry::activityExists(store::Txn& txn, std::string_view arn) const { return activities_.find(txn, arn).has_value(); }
+
 void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
+  if (services::states::nameInArn(request.resource, "activity"))
+    return activities_.schedule(txn, request.resource, request.token, json::toText(request.parameters));
   const auto resource = parseResource(request.resource);
   if (!resource || !knows(request.resource)) {
     executions_->taskFailed(txn, request.token, "States.Runtime", "The resource " + request.resource + " is not served here.");
@@ -78,9 +96,14 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
         fmt::format("The Parameters '{}' could not be used to start the Task: they must be an object", json::toText(request.parameters)));
     return;
   }
-  if (resource->sync) return startSync(txn, request, *resource);
-  if (!resource->sdk) return callDynamo(txn, request, *resource);
-  callSdk(txn, request, *resource);
+  begin(txn, request, *resource);
+}
+
+void TaskRegistry::begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
+  if (resource.sdk) return callSdk(txn, request, resource);
+  if (nameOf(resource) == kNested) return startExecution(txn, request, resource);
+  if (resource.sync()) return startSync(txn, request, resource);
+  callDynamo(txn, request, resource);
 }
 
 // An operation as a client of the root would call it. What it wrote before it refused is undone; the step goes on.
@@ -101,7 +124,9 @@ void TaskRegistry::callSdk(store::Txn& txn, const runtime::TaskRequest& request,
   const auto request_id = context_.random.uuid();
   const auto outcome = call(txn, *operation, toInput(service, request.parameters.get_object()), request.token, request_id);
   if (outcome) {
-    executions_->taskSucceeded(txn, request.token, toResult(service, operation->name, *outcome));
+    auto result = toResult(service, operation->name, *outcome);
+    if (resource.pattern == Resource::Pattern::callback) executions_->taskSubmitted(txn, request.token, std::move(result));
+    else executions_->taskSucceeded(txn, request.token, json::Value(std::move(result)));
     return;
   }
   auto [error, cause] = sdkError(service, outcome.error(), request_id);
@@ -114,11 +139,42 @@ void TaskRegistry::callDynamo(store::Txn& txn, const runtime::TaskRequest& reque
   aws::Outcome outcome = aws::refuse("InternalServerError", "DynamoDB is not served", 500);
   if (operation != nullptr) outcome = call(txn, *operation, dynamoInput(request.parameters.get_object()), request.token, request_id);
   if (outcome) {
-    executions_->taskSucceeded(txn, request.token, dynamoResult(*outcome, request_id));
+    executions_->taskSucceeded(txn, request.token,
+                               json::Value(withMetadata(*outcome, request_id, txn.now(), json::toText(*outcome).size())));
     return;
   }
   auto [error, cause] = dynamoError(outcome.error(), request_id);
   executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));
+}
+
+// The child starts in the step's own commit. What it does before its first wait comes to its parent after the parent's
+// TaskSubmitted: outcomes queue behind what is being handled.
+void TaskRegistry::startExecution(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
+  using Pattern = Resource::Pattern;
+  const auto* operation = find("states", resource.operation());
+  const auto request_id = context_.random.uuid();
+  const auto outcome = call(txn, *operation, nestedInput(request.parameters.get_object()), request.token, request_id);
+  if (!outcome) {
+    auto [error, cause] = nestedError(outcome.error(), request_id);
+    executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));
+    return;
+  }
+  auto started = withMetadata(nestedStarted(*outcome), request_id, txn.now(), json::toText(*outcome).size());
+  if (resource.pattern == Pattern::response) return executions_->taskSucceeded(txn, request.token, json::Value(std::move(started)));
+  executions_->taskSubmitted(txn, request.token, std::move(started));
+  if (resource.pattern == Pattern::callback) return;
+  const auto child = json::textOr(*outcome, "executionArn");
+  NestedExecutions::await(txn, request.token, child, resource.pattern == Pattern::sync2);
+  // The same name and input as one that has ended: its end was told before anybody waited.
+  if (const auto row = txn.executions().get(child); row && row->status != "RUNNING") executionEnded(txn, *row);
+}
+
+void TaskRegistry::executionEnded(store::Txn& txn, const store::ExecutionRow& row) {
+  const auto parent = NestedExecutions::take(txn, row.arn);
+  if (!parent) return;
+  auto told = nestedEnded(row, parent->parsed);
+  if (row.status == "SUCCEEDED") executions_->taskSucceeded(txn, parent->token, json::Value(std::move(told)));
+  else executions_->taskFailed(txn, parent->token, "States.TaskFailed", json::toText(told));
 }
 
 void TaskRegistry::startSync(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
@@ -183,7 +239,7 @@ void TaskRegistry::commandEnded(store::Txn& txn, const services::ssm::Command& c
   good = good && !invocations.empty();
   output["CommandInvocations"] = std::move(invocations);
   const auto token = json::textOr(*wait, "token");
-  if (good) executions_->taskSucceeded(txn, token, std::move(output));
+  if (good) executions_->taskSucceeded(txn, token, json::Value(std::move(output)));
   else executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
 }
 
@@ -201,7 +257,7 @@ void TaskRegistry::jobEnded(store::Txn& txn, const services::backup::Job& job) {
   if (!job.message.empty()) output["StatusMessage"] = job.message;
   if (good) output["RecoveryPointArn"] = context_.realm.arn("backup", "recovery-point:" + job.recovery_point);
   const auto token = json::textOr(*wait, "token");
-  if (good) executions_->taskSucceeded(txn, token, std::move(output));
+  if (good) executions_->taskSucceeded(txn, token, json::Value(std::move(output)));
   else executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
 }
 
@@ -236,13 +292,15 @@ void TaskRegistry::checkPower(store::Txn& txn, const std::string& token, const s
   for (const auto& record : txn.records().findBy(kWait, "token", token, "", 1000)) txn.records().erase(kWait, record.key);
   json::Object output;
   output["Instances"] = std::move(states);
-  if (all) return executions_->taskSucceeded(txn, token, std::move(output));
+  if (all) return executions_->taskSucceeded(txn, token, json::Value(std::move(output)));
   output["Message"] = failure;
   executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
 }
 
 void TaskRegistry::cancel(store::Txn& txn, std::string_view token) {
   lanes_.cancel(txn, token);
+  activities_.withdraw(txn, token);
+  if (const auto child = NestedExecutions::withdraw(txn, token)) executions_->stop(txn, *child, "", "");
   for (const auto& record : txn.records().findBy(kWait, "token", token, "", 1000)) {
     txn.records().erase(kWait, record.key);
     if (record.key.starts_with("cmd/")) {

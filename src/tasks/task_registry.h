@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "aws/operation.h"
-#include "runtime/executions.h"
+#include "runtime/execution_runtime.h"
 #include "services/backup/jobs.h"
 #include "services/context.h"
 #include "services/ec2/instances.h"
 #include "services/ssm/commands.h"
+#include "services/states/activities/activities.h"
 #include "services/stillpoint/lanes.h"
 #include "tasks/naming.h"
 
@@ -24,16 +25,17 @@ class TaskRegistry final : public runtime::TaskPort {
  public:
   /// Registers with the services for the events that end `.sync` tasks: before the core starts. All given outlive it.
   TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
-               services::ec2::Instances& instances, services::backup::Jobs& jobs);
+               services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities);
   TaskRegistry(const TaskRegistry&) = delete;
   TaskRegistry& operator=(const TaskRegistry&) = delete;
 
   /// Operations that `aws-sdk:` may call. Once, before the first execution; tables are copied.
   void serve(std::vector<aws::ServiceTable> tables);
   /// Where outcomes go; once, before the core starts.
-  void attach(runtime::Executions& executions) { executions_ = &executions; }
+  void attach(runtime::ExecutionRuntime& executions);
 
   bool knows(std::string_view resource) const override;
+  bool activityExists(store::Txn& txn, std::string_view arn) const override;
   void start(store::Txn& txn, const runtime::TaskRequest& request) override;
   void cancel(store::Txn& txn, std::string_view token) override;
 
@@ -41,6 +43,9 @@ class TaskRegistry final : public runtime::TaskPort {
   const aws::Operation* find(std::string_view signing_name, std::string_view operation) const;
   aws::Outcome call(store::Txn& txn, const aws::Operation& operation, const json::Object& input, std::string_view token,
                     const std::string& request_id) const;
+  void begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+  void startExecution(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+  void executionEnded(store::Txn& txn, const store::ExecutionRow& row);
   void callSdk(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void callDynamo(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void startSync(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
@@ -55,7 +60,8 @@ class TaskRegistry final : public runtime::TaskPort {
   services::ssm::Commands& commands_;
   services::ec2::Instances& instances_;
   services::backup::Jobs& jobs_;
-  runtime::Executions* executions_ = nullptr;
+  services::states::Activities& activities_;
+  runtime::ExecutionRuntime* executions_ = nullptr;
   /// signing name → operation name → what does it.
   std::map<std::string, std::map<std::string, aws::Operation, std::less<>>, std::less<>> operations_;
 };

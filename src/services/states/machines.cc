@@ -81,6 +81,13 @@ Answer<store::ExecutionRow> Service::execution(store::Txn& txn, const std::strin
   return std::move(*row);
 }
 
+Answer<Activity> Service::activity(store::Txn& txn, const std::string& arn) const {
+  SP_CHECK_OK(nameInArn(arn, "activity"));
+  auto found = activities.find(txn, arn);
+  if (!found) return aws::refuse("ActivityDoesNotExist", fmt::format("Activity Does Not Exist: '{}'", arn));
+  return std::move(*found);
+}
+
 Answer<std::string> Service::keepDefinition(store::Txn& txn, const std::string& text) const {
   const auto compiled = asl::compile(text, [this](std::string_view resource) { return tasks.knows(resource); });
   if (!compiled) return aws::refuse("InvalidDefinition", asl::describe(compiled.error()));
@@ -146,8 +153,8 @@ Answer<json::Object> tagsOf(const json::Array* list, const json::Object& existin
 namespace sp::services {
 
 Result<void> registerBuiltin(store::Txn& txn, Context& context, runtime::ExecutionRuntime& runtime, const runtime::TaskPort& tasks,
-                             std::string_view name, const std::string& definition) {
-  const states::Service service{context, runtime, tasks};
+                             states::Activities& activities, std::string_view name, const std::string& definition) {
+  const states::Service service{context, runtime, tasks, activities};
   auto kept = service.keepDefinition(txn, definition);
   if (!kept) return fail("states.definition", fmt::format("{}: {}", name, kept.error().message));
   auto machine = service.find(txn, name);

@@ -11,6 +11,7 @@
 #include "model/arn.h"
 #include "runtime/execution_runtime.h"
 #include "services/context.h"
+#include "services/states/activities/activities.h"
 #include "store/store.h"
 
 namespace sp::services::states {
@@ -43,6 +44,7 @@ struct Service {
   Context& context;
   runtime::ExecutionRuntime& runtime;
   const runtime::TaskPort& tasks;
+  Activities& activities;
 
   std::string machineArn(std::string_view name) const;
   std::string executionArn(std::string_view machine, std::string_view name) const;
@@ -51,6 +53,8 @@ struct Service {
   void put(store::Txn& txn, const Machine& machine) const;
   /// By ARN; InvalidArn or StateMachineDoesNotExist.
   Answer<Machine> machine(store::Txn& txn, const std::string& arn) const;
+  /// By ARN; InvalidArn or ActivityDoesNotExist.
+  Answer<Activity> activity(store::Txn& txn, const std::string& arn) const;
   /// By ARN; InvalidArn or ExecutionDoesNotExist.
   Answer<store::ExecutionRow> execution(store::Txn& txn, const std::string& arn) const;
   /// The definition compiled and kept; InvalidDefinition.

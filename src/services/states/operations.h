@@ -16,6 +16,14 @@ aws::Outcome describeStateMachineForExecution(const Service& service, const aws:
 aws::Outcome listExecutions(const Service& service, const aws::Call& call);
 aws::Outcome stopExecution(const Service& service, const aws::Call& call);
 aws::Outcome getExecutionHistory(const Service& service, const aws::Call& call);
+aws::Outcome createActivity(const Service& service, const aws::Call& call);
+aws::Outcome describeActivity(const Service& service, const aws::Call& call);
+aws::Outcome deleteActivity(const Service& service, const aws::Call& call);
+aws::Outcome listActivities(const Service& service, const aws::Call& call);
+aws::Outcome getActivityTask(const Service& service, const aws::Call& call);
+aws::Outcome sendTaskSuccess(const Service& service, const aws::Call& call);
+aws::Outcome sendTaskFailure(const Service& service, const aws::Call& call);
+aws::Outcome sendTaskHeartbeat(const Service& service, const aws::Call& call);
 aws::Outcome tagResource(const Service& service, const aws::Call& call);
 aws::Outcome untagResource(const Service& service, const aws::Call& call);
 aws::Outcome listTagsForResource(const Service& service, const aws::Call& call);

@@ -3,17 +3,26 @@
 
 namespace sp::services {
 
-aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtime, const runtime::TaskPort& tasks) {
+aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtime, const runtime::TaskPort& tasks,
+                             states::Activities& activities) {
   using Function = aws::Outcome (*)(const states::Service&, const aws::Call&);
-  const states::Service service{context, runtime, tasks};
+  const states::Service service{context, runtime, tasks, activities};
   aws::ServiceTable table;
   table.signing_name = "states";
   table.protocol = aws::Protocol::json10;
   table.target_or_namespace = "AWSStepFunctions";
-  const auto add = [&](std::string name, Function function) {
+  const auto add = [&](std::string name, Function function, Duration patience = Duration(0)) {
     table.operations.push_back(
-        {std::move(name), [service, function](const aws::Call& call) { return function(service, call); }, {}, false});
+        {std::move(name), [service, function](const aws::Call& call) { return function(service, call); }, {}, false, patience});
   };
+  add("CreateActivity", states::createActivity);
+  add("DeleteActivity", states::deleteActivity);
+  add("DescribeActivity", states::describeActivity);
+  add("GetActivityTask", states::getActivityTask, std::chrono::seconds(60));
+  add("ListActivities", states::listActivities);
+  add("SendTaskFailure", states::sendTaskFailure);
+  add("SendTaskHeartbeat", states::sendTaskHeartbeat);
+  add("SendTaskSuccess", states::sendTaskSuccess);
   add("CreateStateMachine", states::createStateMachine);
   add("DeleteStateMachine", states::deleteStateMachine);
   add("DescribeExecution", states::describeExecution);

@@ -39,7 +39,8 @@ class StatesTest : public testing::Test {
     context_ = std::unique_ptr<Context>(new Context{*core_, realm_, clock_, random_, *blobs_, agents_, reports_, locks_});
     runtime_ = std::make_unique<runtime::ExecutionRuntime>(*core_);
     runtime_->setTasks(tasks_);
-    table_ = makeStates(*context_, *runtime_, tasks_);
+    activities_ = std::make_unique<Activities>(*context_);
+    table_ = makeStates(*context_, *runtime_, tasks_, *activities_);
   }
   ~StatesTest() override {
     core_.reset();
@@ -87,6 +88,7 @@ class StatesTest : public testing::Test {
   std::unique_ptr<runtime::Core> core_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<runtime::ExecutionRuntime> runtime_;
+  std::unique_ptr<Activities> activities_;
   aws::ServiceTable table_;
 };
 
@@ -199,9 +201,10 @@ TEST_F(StatesTest, BuiltInMachinesAreReadOnlyAndWithoutLimits) {
   std::string loop =
       R"({"StartAt":"A","States":{"A":{"Type":"Map","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}}})";
   core_->post([&](store::Txn& txn) {
-    EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, "Built", loop));
-    EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, "Built", loop));
-    EXPECT_THAT(registerBuiltin(txn, *context_, *runtime_, tasks_, "Bad", "{}").error().message, HasSubstr("SCHEMA_VALIDATION_FAILED"));
+    EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, *activities_, "Built", loop));
+    EXPECT_TRUE(registerBuiltin(txn, *context_, *runtime_, tasks_, *activities_, "Built", loop));
+    EXPECT_THAT(registerBuiltin(txn, *context_, *runtime_, tasks_, *activities_, "Bad", "{}").error().message,
+                HasSubstr("SCHEMA_VALIDATION_FAILED"));
     return true;
   });
   const std::string machine = "arn:aws:states:us-east-1:000000000000:stateMachine:Built";

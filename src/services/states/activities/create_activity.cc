@@ -1,0 +1,27 @@
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateActivity.html
+#include "services/states/input.h"
+#include "services/states/operations.h"
+
+namespace sp::services::states {
+
+// Idempotent by name: tags of a second call are not looked at.
+aws::Outcome createActivity(const Service& service, const aws::Call& call) {
+  Input input(call.input);
+  const auto name = input.text("name", 512);
+  const auto* tag_list = input.arrayIf("tags");
+  if (const auto* encryption = input.objectIf("encryptionConfiguration");
+      encryption != nullptr && json::textOr(*encryption, "type") != "AWS_OWNED_KEY")
+    input.refuseMembers({"encryptionConfiguration"}, "keys of one's own are not available on this server");
+  SP_CHECK_OK(input.finish());
+  SP_CHECK_OK(checkName(name));
+  SP_TRY(auto tags, tagsOf(tag_list, {}));
+  const auto arn = service.activities.arnOf(name);
+  auto activity = service.activities.find(*call.txn, arn);
+  if (!activity) {
+    activity = Activity{name, arn, call.now, std::move(tags)};
+    service.activities.put(*call.txn, *activity);
+  }
+  return json::Object{{"activityArn", arn}, {"creationDate", toEpochSeconds(activity->created)}};
+}
+
+}  // namespace sp::services::states

@@ -1,0 +1,132 @@
+"""Tasks that do their work in services of this server: nested executions, `aws-sdk:` calls, optimised integrations."""
+import json
+
+import pytest
+
+from tests.support.machines import PREFIX, create, details, ended, history, run, start, types
+from tests.support.until import until
+
+PASS = {"A": {"Type": "Pass", "Result": {"Arg1": "argument1"}, "End": True}}
+WAIT = {"A": {"Type": "Wait", "Seconds": 3600, "End": True}}
+FAIL = {"A": {"Type": "Fail", "Error": "SomeFailure", "Cause": "because"}}
+NOBODY = PREFIX + "stateMachine:nobody"
+
+
+@pytest.fixture
+def sfn(server):
+    return server.client("stepfunctions")
+
+
+def nested(suffix="", **more):
+    """A state that starts the execution its input names."""
+    return {"A": {"Type": "Task", "Resource": f"arn:aws:states:::states:startExecution{suffix}", "End": True,
+                  "Parameters": {"StateMachineArn.$": "$.StateMachineArn", "Input.$": "$.Input", "Name.$": "$.Name"}, **more}}
+
+
+def given(machine, name="child", value=None):
+    return {"StateMachineArn": machine, "Input": value, "Name": name}
+
+
+def child_of(machine, name="child"):
+    return machine.replace(":stateMachine:", ":execution:") + ":" + name
+
+
+def test_start_execution(sfn):
+    child = create(sfn, PASS)
+    shown, events = run(sfn, nested(), given(child))
+    assert shown["status"] == "SUCCEEDED"
+    assert types(events) == ["ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"]
+    result = json.loads(shown["output"])
+    assert set(result) == {"ExecutionArn", "StartDate", "SdkHttpMetadata", "SdkResponseMetadata"}
+    assert result["ExecutionArn"] == child_of(child) and isinstance(result["StartDate"], int)
+    request = result["SdkResponseMetadata"]["RequestId"]
+    http = result["SdkHttpMetadata"]
+    assert http["HttpStatusCode"] == 200 and http["HttpHeaders"]["x-amzn-RequestId"] == request
+    assert http["AllHttpHeaders"]["Content-Type"] == ["application/x-amz-json-1.0"]
+    assert ended(sfn, child_of(child))["input"] == "{}"
+
+
+@pytest.mark.parametrize("suffix, kept", [(".sync", json.dumps), (".sync:2", lambda value: value)])
+def test_start_execution_and_wait_for_its_end(sfn, suffix, kept):
+    child = create(sfn, PASS)
+    shown, events = run(sfn, nested(suffix), given(child, value={"a": 1}))
+    assert types(events) == ["ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"]
+    assert details(events, "TaskScheduled")["resource"] == "startExecution" + suffix
+    result = json.loads(shown["output"])
+    assert isinstance(result.pop("StartDate"), int) and isinstance(result.pop("StopDate"), int)
+    for name in ("Input", "Output"):
+        if suffix == ".sync":
+            result[name] = json.loads(result[name])
+    assert result == {"ExecutionArn": child_of(child), "Input": {"a": 1}, "InputDetails": {"Included": True}, "Name": "child", "Output": {"Arg1": "argument1"},
+                      "OutputDetails": {"Included": True}, "StateMachineArn": child, "Status": "SUCCEEDED"}
+    assert isinstance(json.loads(shown["output"])["Output"], type(kept({})))
+
+
+@pytest.mark.parametrize("suffix", [".sync", ".sync:2"])
+def test_a_child_that_fails(sfn, suffix):
+    child = create(sfn, FAIL)
+    shown, events = run(sfn, nested(suffix), given(child))
+    assert (shown["status"], shown["error"]) == ("FAILED", "States.TaskFailed")
+    cause = json.loads(shown["cause"])
+    assert {key: cause[key] for key in ("Cause", "Error", "ExecutionArn", "Name", "Status")} == {
+        "Cause": "because", "Error": "SomeFailure", "ExecutionArn": child_of(child), "Name": "child", "Status": "FAILED"}
+    assert "Output" not in cause and details(events, "TaskFailed")["error"] == "States.TaskFailed"
+
+
+def test_a_child_that_is_stopped_fails_its_task(sfn):
+    child = create(sfn, WAIT)
+    execution = start(sfn, create(sfn, nested(".sync")), given(child))
+    sfn.stop_execution(executionArn=child_of(child), error="Me", cause="so")
+    cause = json.loads(ended(sfn, execution)["cause"])
+    assert (cause["Status"], cause["Error"], cause["Cause"]) == ("ABORTED", "Me", "so")
+
+
+def test_a_stopped_parent_stops_its_child(sfn):
+    child = create(sfn, WAIT)
+    parent = create(sfn, nested(".sync:2"))
+    execution = start(sfn, parent, given(child))
+    assert sfn.describe_execution(executionArn=child_of(child))["status"] == "RUNNING"
+    sfn.stop_execution(executionArn=execution)
+    assert ended(sfn, child_of(child))["status"] == "ABORTED"
+    # Without .sync nobody waits for it.
+    execution = start(sfn, create(sfn, {**nested(Next="B", End=False), "B": WAIT["A"]}), given(child, "other"))
+    until(lambda: len(history(sfn, execution)) > 6)
+    sfn.stop_execution(executionArn=execution)
+    assert sfn.describe_execution(executionArn=child_of(child, "other"))["status"] == "RUNNING"
+
+
+def test_a_parents_timeout_stops_its_child(sfn):
+    child = create(sfn, WAIT)
+    shown, _ = run(sfn, nested(".sync", TimeoutSeconds=1), given(child))
+    assert shown["error"] == "States.Timeout"
+    assert ended(sfn, child_of(child))["status"] == "ABORTED"
+
+
+def test_no_such_machine(sfn):
+    shown, events = run(sfn, nested(), given(NOBODY))
+    assert shown["error"] == "StepFunctions.StateMachineDoesNotExistException"
+    assert shown["cause"].startswith(f"State Machine Does Not Exist: '{NOBODY}' (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; Request ID: ")
+    assert shown["cause"].endswith("; Proxy: null)")
+    assert types(events)[-2:] == ["TaskFailed", "ExecutionFailed"]
+
+
+def test_a_name_in_use(sfn):
+    child = create(sfn, PASS)
+    ended(sfn, start(sfn, child, name="child"))
+    assert run(sfn, nested(".sync"), given(child))[0]["error"] == "StepFunctions.ExecutionAlreadyExistsException"
+
+
+def test_children_of_children(sfn):
+    leaf = create(sfn, PASS)
+    middle = create(sfn, nested(".sync:2"))
+    shown, _ = run(sfn, nested(".sync:2"), given(middle, "m", given(leaf, "l")))
+    assert json.loads(shown["output"])["Output"]["Output"] == {"Arg1": "argument1"}
+
+
+def test_kill_while_a_child_runs(fresh_server):
+    sfn = fresh_server.client("stepfunctions")
+    child = create(sfn, {"A": {"Type": "Wait", "Seconds": 1, "Next": "B"}, "B": {"Type": "Pass", "Result": 7, "End": True}})
+    execution = start(sfn, create(sfn, nested(".sync:2")), given(child))
+    fresh_server.kill()
+    fresh_server.start()
+    assert json.loads(ended(fresh_server.client("stepfunctions"), execution)["output"])["Output"] == 7
