@@ -10,7 +10,7 @@ import botocore.exceptions
 import pytest
 
 from tests.support.trees import facts, make_awkward
-from tests.support.until import until
+from tests.support.until import elapsed, until
 
 ROLE = "arn:aws:iam::000000000000:role/backup"
 ENDED = {"COMPLETED", "PARTIAL", "FAILED", "ABORTED", "EXPIRED"}
@@ -48,6 +48,11 @@ class Machine:
 
     def agent_pid(self):
         """The agent's process in the machine, as this host numbers it."""
+        pid = self.agent_pid_or_none()
+        assert pid, f"no agent of {self.id}"
+        return pid
+
+    def agent_pid_or_none(self):
         text = b"agent\0--state-dir\0/var/lib/stillpoint-agent"
         here = os.stat(self.root)
         for entry in pathlib.Path("/proc").iterdir():
@@ -56,7 +61,7 @@ class Machine:
                     return int(entry.name)
             except OSError:
                 continue
-        raise AssertionError(f"no agent of {self.id}")
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +89,15 @@ def take(backup, machine, vault="Default", **more):
     return wait(backup, start(backup, machine, vault, **more))
 
 
-def restore(backup, point, wait_seconds=60, **metadata):
-    job = backup.start_restore_job(RecoveryPointArn=point, IamRoleArn=ROLE, Metadata=metadata)["RestoreJobId"]
-
+def restored(backup, job, seconds=60):
     def ended():
         answer = backup.describe_restore_job(RestoreJobId=job)
         return answer if answer["Status"] in {"COMPLETED", "FAILED", "ABORTED"} else None
-    return until(ended, wait_seconds, f"the end of restore {job}", every=0.1)
+    return until(ended, seconds, f"the end of restore {job}", every=0.1)
+
+
+def restore(backup, point, wait_seconds=60, **metadata):
+    return restored(backup, backup.start_restore_job(RecoveryPointArn=point, IamRoleArn=ROLE, Metadata=metadata)["RestoreJobId"], wait_seconds)
 
 
 def long_running(machine, name="endless"):
@@ -524,6 +531,76 @@ def test_agent_killed_in_the_middle_of_a_backup(server, backup, tmp_path):
     assert ended["State"] == "COMPLETED", ended
     assert restore(backup, ended["RecoveryPointArn"], 120, targetInstanceId="host", targetPath=str(tmp_path / "out"))["Status"] == "COMPLETED"
     assert facts(tmp_path / "out/srv/data") == facts(own.root / "srv/data")
+    own.ec2.terminate_instances(InstanceIds=[own.id])
+
+
+def test_server_gone_while_restic_opens_its_repository(fresh_server, tmp_path):
+    """restic gives up at once when its first request is not answered: the agent starts it again under the same job."""
+    own = Machine(fresh_server)
+    backup = fresh_server.client("backup")
+    assert take(backup, own, BackupOptions={"Paths": "/etc/hostname"})["State"] == "COMPLETED"
+    fill(own.root / "srv/data", 3)
+    points = fresh_server.directory / "points"
+    hits = pathlib.Path(f"{points}.hits")
+
+    def dies(begin):
+        points.write_text("vault.opening kill 1\n")
+        hits.unlink(missing_ok=True)
+        fresh_server.args = ["--failpoints", str(points)]
+        fresh_server.restart()
+        job = begin(fresh_server.client("backup"))
+        until(lambda: fresh_server.process.poll() is not None, 30, "the server's death")
+        assert hits.read_text() == "vault.opening 1\n"
+        # Away for longer than the agent's first tries.
+        until(elapsed(2), 10, "two seconds without a server")
+        fresh_server.args = []
+        fresh_server.start()
+        return fresh_server.client("backup"), job
+
+    backup, job = dies(lambda backup: start(backup, own, BackupOptions={"Paths": "/srv/data"}))
+    ended = wait(backup, job)
+    assert ended["State"] == "COMPLETED", ended
+    assert len(os.listdir(fresh_server.data / f"vaults/Default/{own.id}/snapshots")) == 2, "one for each job"
+    target = tmp_path / "out"
+    backup, job = dies(lambda backup: backup.start_restore_job(RecoveryPointArn=ended["RecoveryPointArn"], IamRoleArn=ROLE, Metadata={
+        "targetInstanceId": "host", "targetPath": str(target)})["RestoreJobId"])
+    done = restored(backup, job)
+    assert done["Status"] == "COMPLETED", done
+    assert facts(target / "srv/data") == facts(own.root / "srv/data")
+
+
+def test_agent_killed_in_the_middle_of_a_restore(server, backup):
+    own = Machine(server)
+    fill(own.root / "srv/data", 30)
+    taken = take(backup, own, BackupOptions={"Paths": "/srv/data"})
+    assert taken["State"] == "COMPLETED", taken
+    job = backup.start_restore_job(RecoveryPointArn=taken["RecoveryPointArn"], IamRoleArn=ROLE, Metadata={
+        "targetInstanceId": own.id, "targetPath": "/var/restored"})["RestoreJobId"]
+    until(lambda: float(backup.describe_restore_job(RestoreJobId=job)["PercentDone"].rstrip("%")) > 0, 40, "bytes of the restore", every=0.01)
+    os.kill(own.agent_pid(), 9)
+    done = restored(backup, job)
+    assert done["Status"] == "COMPLETED", done
+    assert facts(own.root / "var/restored/srv/data") == facts(own.root / "srv/data")
+    assert os.listdir(own.root / "var/restored") == ["srv"], "nothing of the broken try is left"
+    own.ec2.terminate_instances(InstanceIds=[own.id])
+
+
+def test_agent_killed_before_the_restored_files_are_moved(server, backup):
+    own = Machine(server)
+    fill(own.root / "srv/data", 2)
+    taken = take(backup, own, BackupOptions={"Paths": "/srv/data"})
+    state = own.root / "var/lib/stillpoint-agent"
+    (state / "failpoints").write_text("agent.restore_moving kill 1\n")
+    first = own.agent_pid()
+    os.kill(first, 9)
+    until(lambda: own.agent_pid_or_none() not in (None, first), 20, "another agent")
+    job = backup.start_restore_job(RecoveryPointArn=taken["RecoveryPointArn"], IamRoleArn=ROLE, Metadata={
+        "targetInstanceId": own.id, "targetPath": "/var/restored"})["RestoreJobId"]
+    until(lambda: "agent.restore_moving 1" in (state / "failpoints.hits").read_text(), 40, "the agent's death before the move")
+    (state / "failpoints").unlink()
+    done = restored(backup, job)
+    assert done["Status"] == "COMPLETED", done
+    assert facts(own.root / "var/restored/srv/data") == facts(own.root / "srv/data")
     own.ec2.terminate_instances(InstanceIds=[own.id])
 
 

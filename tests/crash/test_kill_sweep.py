@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import runs
 from tests.support.server import BINARY, Server
-from tests.support.until import until
+from tests.support.until import elapsed, until
 
 POINTS = [line.split("\t") for line in subprocess.run([BINARY, "serve", "--list-failpoints"], capture_output=True, text=True, check=True).stdout.splitlines()]
 # Points that only other work than a run passes: their own tests are named beside them.
@@ -210,16 +210,8 @@ def test_killed_at_random_times(sweep):
             for pid in host_agents(sweep.server):
                 os.kill(pid, signal.SIGKILL)
         end = sweep.judge(path, arn, label, acknowledged, before)
-        # restic gives up at once when the server is gone while it opens its repository: then the backup has failed, and is said to.
-        if victim == "server" and end["status"] != "SUCCEEDED":
-            assert end["error"] == "Stillpoint.BackupFailed", end
-
-
-def elapsed(seconds):
-    import time
-
-    deadline = time.monotonic() + seconds
-    return lambda: time.monotonic() >= deadline
+        if victim == "server":
+            assert end["status"] == "SUCCEEDED", f"a server killed and started again must not fail a run: {end}"
 
 
 def host_agents(server):

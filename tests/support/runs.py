@@ -80,8 +80,8 @@ def statuses(server, arn):
     return {entry["InstanceId"]: entry for entry in json.loads(row(server, arn)["Workflow_Overall_Status"])}
 
 
-def shell(server, instance, script, seconds=60):
-    """Runs a script on the machine and returns its standard output."""
+def invoke(server, instance, script, seconds=60):
+    """Runs a script on the machine; the ended invocation, however it ended."""
     ssm = server.client("ssm")
     command = ssm.send_command(InstanceIds=[instance], DocumentName="AWS-RunShellScript", Parameters={"commands": [script]})["Command"]["CommandId"]
 
@@ -89,7 +89,12 @@ def shell(server, instance, script, seconds=60):
         answer = ssm.get_command_invocation(CommandId=command, InstanceId=instance)
         return answer if answer["Status"] not in ("Pending", "InProgress", "Delayed") else None
 
-    answer = until(ended, seconds, f"the end of {command} on {instance}")
+    return until(ended, seconds, f"the end of {command} on {instance}")
+
+
+def shell(server, instance, script, seconds=60):
+    """Runs a script on the machine and returns its standard output."""
+    answer = invoke(server, instance, script, seconds)
     assert answer["Status"] == "Success", answer
     return answer["StandardOutputContent"]
 

@@ -15,3 +15,9 @@ def until(condition, seconds=20.0, what="the condition", every=0.02):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {seconds} s; last: {value!r}")
         time.sleep(every)
+
+
+def elapsed(seconds):
+    """A condition that comes true after that time: for tests whose point is that time passes."""
+    deadline = time.monotonic() + seconds
+    return lambda: time.monotonic() >= deadline

@@ -56,6 +56,15 @@ class Reading final : public ResticListener {
 
   std::uint64_t moved() const override { return static_cast<std::uint64_t>(bytes_) + static_cast<std::uint64_t>(files_) + lines_; }
 
+  void again() override {
+    fresh_ = summarised_ = false;
+    lines_ = 0;
+    percent_ = 0;
+    files_ = bytes_ = total_files_ = total_bytes_ = failed_count_ = 0;
+    failed_.clear();
+    vanished_.clear();
+  }
+
   bool summarised() const { return summarised_; }
   const std::string& vanished() const { return vanished_; }
   void addTo(json::Object& message) const {
@@ -154,9 +163,8 @@ json::Object BackupRunner::run(RequestContext& context) {
   if (run.files.empty()) return result("FAILED", "The job names no path to back up.");
   context.progress({{"percent", 0.0}, {"message", "Starting."}, {"waiting", true}});
   Reading reading(context);
-  const auto outcome = runRestic(context, run, reading, [&] {
-    context.progress({{"percent", 0.0}, {"message", "Waiting for other backups on this host."}, {"waiting", true}});
-  });
+  const auto outcome = runRestic(
+      context, run, reading, [&](std::string_view what) { context.progress({{"percent", 0.0}, {"message", what}, {"waiting", true}}); });
   if (failpoint::hit("agent.backup_done")) return result("FAILED", "made to fail");
   if (!outcome) return result("FAILED", outcome.error().text());
   auto message = judge(*outcome, reading, run.stall);

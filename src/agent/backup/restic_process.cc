@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "agent/backup/contain.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "os/file.h"
 
@@ -31,6 +32,10 @@ constexpr int kFilesFd = 7;
 constexpr auto kTick = std::chrono::milliseconds(250);
 constexpr auto kKillAfter = std::chrono::seconds(20);
 constexpr std::size_t kWordsKept = 2000;
+constexpr auto kFirstDelay = std::chrono::milliseconds(200);
+constexpr auto kMostDelay = std::chrono::milliseconds(5'000);
+/// Runs that had begun to move bytes and broke: a server that comes and goes must not be read for without an end.
+constexpr int kMostBroken = 20;
 constexpr std::size_t kLineMost = 1U << 20U;
 
 std::string fdPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
@@ -113,18 +118,42 @@ class Words final : public ResticListener {
  public:
   explicit Words(ResticListener& next) : next_(next) {}
   void line(bool error_stream, std::string_view text) override {
-    if (error_stream && !text.starts_with("{") && !trim(text).empty()) {
-      words += fmt::format("{}{}", words.empty() ? "" : "; ", trim(text));
-      if (words.size() > kWordsKept) words.erase(0, words.size() - kWordsKept);
-    }
+    if (error_stream) keep(text);
     next_.line(error_stream, text);
   }
   void tick(pid_t pid) override { next_.tick(pid); }
   std::uint64_t moved() const override { return next_.moved(); }
+  void again() override {
+    words.clear();
+    next_.again();
+  }
   std::string words;
 
  private:
+  void keep(std::string_view text) {
+    std::string said(trim(text));
+    if (said.starts_with("{")) {
+      // Newer releases say with --json why they end as an object, too.
+      const auto parsed = json::parse(plainText(said));
+      if (!parsed || !parsed->is_object() || json::textOr(parsed->get_object(), "message_type") != "exit_error") return;
+      said = json::textOr(parsed->get_object(), "message");
+    }
+    if (said.empty()) return;
+    words += fmt::format("{}{}", words.empty() ? "" : "; ", said);
+    if (words.size() > kWordsKept) words.erase(0, words.size() - kWordsKept);
+  }
   ResticListener& next_;
+};
+
+/// When a run last got on, over all its tries.
+struct Movement {
+  std::uint64_t seen = 0;
+  Clock::time_point at = Clock::now();
+  void look(std::uint64_t now) {
+    if (now == seen) return;
+    seen = now;
+    at = Clock::now();
+  }
 };
 
 struct Started {
@@ -171,11 +200,9 @@ Result<Started> start(const RequestContext& context, const ResticRun& run) {
 }
 
 /// Reads until restic has ended and its streams are empty; asks it to stop when cancelled or stalled.
-Result<ResticOutcome> follow(const RequestContext& context, const ResticRun& run, Started& started, Words& listener) {
+Result<ResticOutcome> follow(const RequestContext& context, const ResticRun& run, Started& started, Words& listener, Movement& movement) {
   ResticOutcome outcome;
-  auto last_moved = listener.moved();
-  auto moved_at = Clock::now();
-  auto ticked = moved_at;
+  auto ticked = Clock::now();
   std::optional<Clock::time_point> interrupted;
   bool ended = false;
   const auto interrupt = [&](ResticEnd why) {
@@ -198,19 +225,31 @@ Result<ResticOutcome> follow(const RequestContext& context, const ResticRun& run
     if (now - ticked >= kTick) {
       ticked = now;
       listener.tick(started.process.pid());
-      if (const auto moved = listener.moved(); moved != last_moved) {
-        last_moved = moved;
-        moved_at = now;
-      }
+      movement.look(listener.moved());
     }
     if (!interrupted && context.cancelled()) interrupt(ResticEnd::cancelled);
-    else if (!interrupted && now - moved_at > run.stall) interrupt(ResticEnd::stalled);
+    else if (!interrupted && now - movement.at > run.stall) interrupt(ResticEnd::stalled);
     else if (interrupted && now - *interrupted > kKillAfter) started.process.killGroup(SIGKILL);
   }
   SP_TRY(const auto status, started.process.wait());
   outcome.status = status.value_or(os::ExitStatus{});
   outcome.words = plainText(listener.words);
   return outcome;
+}
+
+/// One try; nullopt: cancelled before it began.
+Result<std::optional<ResticOutcome>> tryOnce(const RequestContext& context, const ResticRun& run, Words& words, Movement& movement,
+                                             const std::function<void(std::string_view)>& waiting) {
+  Place place;
+  while (!place.held) {
+    if (context.cancelled()) return std::nullopt;
+    place.held = Places::all().take(std::chrono::seconds(1));
+    if (place.held) break;
+    movement.at = Clock::now();
+    waiting("Waiting for other backups on this host.");
+  }
+  SP_TRY(auto started, start(context, run));
+  return follow(context, run, started, words, movement);
 }
 
 }  // namespace
@@ -220,17 +259,44 @@ ResticAccess ResticAccess::of(const json::Object& request) {
           json::textOr(request, "key")};
 }
 
-Result<ResticOutcome> runRestic(const RequestContext& context, const ResticRun& run, ResticListener& listener,
-                                const std::function<void()>& waiting) {
-  Place place;
-  while (!place.held) {
-    if (context.cancelled()) return ResticOutcome{ResticEnd::cancelled, {}, ""};
-    place.held = Places::all().take(std::chrono::seconds(1));
-    if (!place.held) waiting();
+bool tellsOfAbsence(std::string_view words) {
+  // What was said of earlier requests that restic itself sent again is over.
+  if (const auto retried = words.rfind("returned error, retrying"); retried != std::string_view::npos) {
+    const auto next = words.find("; ", retried);
+    words = next == std::string_view::npos ? std::string_view() : words.substr(next);
   }
-  SP_TRY(auto started, start(context, run));
+  for (const std::string_view answer : {"unexpected HTTP response (5", "server response unexpected: 5"})
+    if (const auto at = words.find(answer); at != std::string_view::npos) return !words.substr(at + answer.size()).starts_with("07");
+  // `Head "https://…": why` is how a request that got no answer is told. A certificate that is not trusted stays so.
+  return words.find(" \"https://") != std::string_view::npos && words.find("x509:") == std::string_view::npos &&
+         words.find("remote error: tls") == std::string_view::npos;
+}
+
+Result<ResticOutcome> runRestic(RequestContext& context, const ResticRun& run, ResticListener& listener,
+                                const std::function<void(std::string_view)>& waiting) {
   Words words(listener);
-  return follow(context, run, started, words);
+  Movement movement{listener.moved(), Clock::now()};
+  auto delay = kFirstDelay;
+  int broken = 0;
+  while (true) {
+    const auto before = movement.seen;
+    SP_TRY(auto tried, tryOnce(context, run, words, movement, waiting));
+    if (!tried) return ResticOutcome{ResticEnd::cancelled, {}, ""};
+    auto& outcome = *tried;
+    if (outcome.end != ResticEnd::exited || outcome.status.ok() || !tellsOfAbsence(outcome.words)) return std::move(outcome);
+    if (movement.seen != before) {
+      delay = kFirstDelay;
+      if (++broken >= kMostBroken) return std::move(outcome);
+    }
+    log::warn("restic lost the server and is started again", {{"id", context.id()}, {"words", outcome.words}});
+    waiting("The server was away; starting again.");
+    if (context.sleep(delay)) outcome.end = ResticEnd::cancelled;
+    else if (Clock::now() - movement.at > run.stall) outcome.end = ResticEnd::stalled;
+    if (outcome.end != ResticEnd::exited) return std::move(outcome);
+    delay = std::min(delay * 2, kMostDelay);
+    words.again();
+    movement.seen = listener.moved();
+  }
 }
 
 std::string plainText(std::string_view text) {

@@ -38,7 +38,7 @@ enum class ResticEnd { exited, cancelled, stalled };
 struct ResticOutcome {
   ResticEnd end = ResticEnd::exited;
   os::ExitStatus status;
-  /// restic's own words on standard error that were no JSON, the last lines of them.
+  /// restic's own words on standard error, the last lines of them.
   std::string words;
 };
 
@@ -50,14 +50,21 @@ class ResticListener {
   /// About four times a second.
   virtual void tick(pid_t pid) = 0;
   virtual std::uint64_t moved() const = 0;
+  /// The run was broken off by the server's absence and begins anew: what was heard so far does not count.
+  virtual void again() = 0;
 };
 
 inline constexpr std::string_view kFilesArgument = "/proc/self/fd/7";
 
-/// Runs restic to its end. At most as many at once as this host has cores: `waiting` is called about once a second while
-/// others run. Errors: "restic.…" when it could not be started.
-Result<ResticOutcome> runRestic(const RequestContext& context, const ResticRun& run, ResticListener& listener,
-                                const std::function<void()>& waiting);
+/// Whether what restic said last before it failed tells of a server that is away (no connection, one that broke, 5xx but
+/// 507, a full disk): then the same run may succeed later. False for everything that it would say again.
+bool tellsOfAbsence(std::string_view words);
+
+/// Runs restic to its end; while the server is away, again and again until it was served, cancelled or without movement
+/// for `run.stall`. At most as many at once as this host has cores. `waiting` gets what is waited for, about once a second
+/// or at each new try. Errors: "restic.…" when it could not be started.
+Result<ResticOutcome> runRestic(RequestContext& context, const ResticRun& run, ResticListener& listener,
+                                const std::function<void(std::string_view)>& waiting);
 
 /// Text that may go into a JSON message: bytes that are no UTF-8 become '?'.
 std::string plainText(std::string_view text);

@@ -10,6 +10,7 @@
 #include "agent/backup/restic_process.h"
 #include "agent/backup/tree.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "os/file.h"
 
@@ -41,10 +42,19 @@ std::uint64_t writtenBy(pid_t pid) {
   return 0;
 }
 
+Result<void> makeEmpty(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (error || ::mkdir(folder.c_str(), 0755) != 0)
+    return failErrno("restore.folder", "cannot create " + folder, error ? error.value() : errno);
+  return {};
+}
+
 /// restic says nothing while it restores: what it has written is the measure.
 class Writing final : public ResticListener {
  public:
-  Writing(RequestContext& context, std::int64_t size) : context_(context), size_(static_cast<double>(std::max<std::int64_t>(size, 1))) {}
+  Writing(RequestContext& context, const std::string& aside, std::int64_t size)
+      : context_(context), aside_(aside), size_(static_cast<double>(std::max<std::int64_t>(size, 1))) {}
   void line(bool, std::string_view) override { ++lines_; }
   void tick(pid_t pid) override {
     const auto now = writtenBy(pid);
@@ -58,9 +68,15 @@ class Writing final : public ResticListener {
     context_.progress(std::move(members));
   }
   std::uint64_t moved() const override { return written_ + lines_; }
+  void again() override {
+    written_ = told_ = lines_ = 0;
+    // What an earlier try left half-made is not completed but made anew; an error is restic's to find.
+    if (auto emptied = makeEmpty(aside_); !emptied) log::warn("a restore's folder", {{"error", emptied.error().text()}});
+  }
 
  private:
   RequestContext& context_;
+  const std::string& aside_;
   double size_;
   std::uint64_t written_ = 0;
   std::uint64_t told_ = 0;
@@ -74,9 +90,7 @@ bool noted(const RequestContext& context, std::string_view step) {
 /// Restores into `aside`; an error message, or empty.
 std::string restoreAside(RequestContext& context, const std::string& aside, bool& cancelled) {
   const auto& request = context.request();
-  std::error_code error;
-  std::filesystem::remove_all(aside, error);
-  if (::mkdir(aside.c_str(), 0755) != 0) return failErrno("restore.folder", "cannot create " + aside, errno).error().text();
+  if (auto made = makeEmpty(aside); !made) return made.error().text();
   ResticRun run;
   run.access = ResticAccess::of(request);
   run.arguments = {"restore", json::textOr(request, "snapshotId"), "--verify", "--target", aside};
@@ -85,9 +99,9 @@ std::string restoreAside(RequestContext& context, const std::string& aside, bool
       if (path.is_string()) run.arguments.push_back("--include=" + literal(json::toView(path.get_string())));
   }
   run.stall = std::chrono::milliseconds(json::intOr(request, "stallMs", 600'000));
-  Writing writing(context, json::intOr(request, "size", 0));
+  Writing writing(context, aside, json::intOr(request, "size", 0));
   const auto outcome =
-      runRestic(context, run, writing, [&] { context.progress({{"message", "Waiting for other jobs on this host."}, {"waiting", true}}); });
+      runRestic(context, run, writing, [&](std::string_view what) { context.progress({{"message", what}, {"waiting", true}}); });
   if (!outcome) return outcome.error().text();
   cancelled = outcome->end == ResticEnd::cancelled;
   if (cancelled) return "The restore was cancelled.";
