@@ -33,6 +33,14 @@ class Section {
       return value ? "" : "true or false";
     };
   }
+  void number(std::string key, std::int64_t least, std::int64_t most, std::int64_t& target) {
+    keys_[std::move(key)] = [least, most, &target](const toml::node& node) {
+      const auto value = node.value_exact<std::int64_t>();
+      const bool good = value && *value >= least && *value <= most;
+      if (good) target = *value;
+      return good ? std::string() : fmt::format("a whole number from {} to {}", least, most);
+    };
+  }
   void choice(std::string key, std::vector<std::string> words, std::function<void(std::size_t)> set) {
     keys_[std::move(key)] = [words = std::move(words), set = std::move(set), this](const toml::node& node) {
       const auto value = node.value_exact<std::string>().value_or("");
@@ -98,7 +106,9 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   Section log(file, "log");
   log.choice("level", {"debug", "info", "warn", "error"}, [&config](std::size_t i) { config.log_level = static_cast<log::Level>(i); });
   log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
-  SP_CHECK_OK(root.read(table, {{"realm", &realm}, {"tls", &tls_section}, {"log", &log}}));
+  Section machines(file, "machines");
+  machines.number("stop_timeout_seconds", 1, 86'400, config.stop_timeout_seconds);
+  SP_CHECK_OK(root.read(table, {{"realm", &realm}, {"tls", &tls_section}, {"machines", &machines}, {"log", &log}}));
   if (tls.cert.empty() != tls.key.empty()) return fail("config.type", file + ": [tls] needs both cert and key");
   if (!tls.cert.empty()) config.tls = tls;
   return {};

@@ -23,6 +23,8 @@ struct Config {
   Realm realm;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
+  /// [machines] stop_timeout_seconds: what a machine is given to shut down.
+  std::int64_t stop_timeout_seconds = 120;
   /// A fail points file (base/failpoint.h); tests only.
   std::string failpoints;
 };

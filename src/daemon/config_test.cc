@@ -16,8 +16,11 @@ Result<void> load(const std::string& text, Config& config) {
 
 TEST(Config, ReadsEveryKey) {
   Config config;
-  ASSERT_TRUE(load(
-      "listen = \"127.0.0.1:0\"\ninsecure = true\n[realm]\nregion = \"eu-west-1\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n", config));
+  ASSERT_TRUE(
+      load("listen = \"127.0.0.1:0\"\ninsecure = true\n[realm]\nregion = \"eu-west-1\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n"
+           "[machines]\nstop_timeout_seconds = 7\n",
+           config));
+  EXPECT_EQ(config.stop_timeout_seconds, 7);
   EXPECT_EQ(config.listen, "127.0.0.1:0");
   EXPECT_TRUE(config.insecure);
   EXPECT_EQ(config.realm.region, "eu-west-1");
@@ -29,6 +32,10 @@ TEST(Config, NamesLineAndColumnOfWhatIsWrong) {
   Config config;
   EXPECT_NE(load("listen = \"127.0.0.1:0\"\nlissten = 1\n", config).error().message.find(":2:1: unknown key lissten"), std::string::npos);
   EXPECT_NE(load("[log]\nlevel = \"loud\"\n", config).error().message.find("log.level must be one of \"debug\""), std::string::npos);
+  EXPECT_NE(load("[machines]\nstop_timeout_seconds = 0\n", config)
+                .error()
+                .message.find("machines.stop_timeout_seconds must be a whole number from 1"),
+            std::string::npos);
   EXPECT_NE(load("insecure = \"yes\"\n", config).error().message.find("insecure must be true or false"), std::string::npos);
   EXPECT_EQ(load("listen = \n", config).error().code, "config.syntax");
 }

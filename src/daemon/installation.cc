@@ -44,7 +44,7 @@ struct Foundation {
 
 class Wired final : public Installation {
  public:
-  Wired(std::unique_ptr<Foundation> foundation, const std::string& data_dir, const RootKey& key, Random& random)
+  Wired(std::unique_ptr<Foundation> foundation, const Config& config, const RootKey& key, Random& random)
       : base_(std::move(foundation)),
         random_(random),
         context_{*base_->core, base_->realm, base_->clock, random, *base_->blobs, base_->fleet->agents(), base_->reports, base_->locks},
@@ -54,14 +54,15 @@ class Wired final : public Installation {
         commands_(context_, instances_, s3_.objects()),
         command_files_(context_, commands_, s3_.objects()),
         command_http_(command_files_),
-        keeper_(fleet::makeVaultKeeper(data_dir + "/vaults")),
+        keeper_(fleet::makeVaultKeeper(config.data_dir + "/vaults")),
         backup_(context_, instances_, *keeper_),
-        vault_http_(data_dir + "/vaults", backup_.access()),
+        vault_http_(config.data_dir + "/vaults", backup_.access()),
         executions_(*base_->core),
         activities_(context_),
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_),
         tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
+    instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
     executions_.setTasks(tasks_);
     tasks_.attach(executions_);
     stillpoint_.attach(executions_);
@@ -172,7 +173,7 @@ Result<std::unique_ptr<Installation>> Installation::open(const Config& config, c
   SP_TRY(base->blobs, store::BlobStore::open(config.data_dir + "/blobs", random));
   base->core = std::make_unique<runtime::Core>(*base->store, base->clock, random);
   SP_TRY(base->fleet, openFleet(config, agents_at, *base, random));
-  return std::make_unique<Wired>(std::move(base), config.data_dir, key, random);
+  return std::make_unique<Wired>(std::move(base), config, key, random);
 }
 
 }  // namespace sp::daemon

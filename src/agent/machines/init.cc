@@ -46,7 +46,8 @@ class Init {
   }
   /// Until SIGTERM or SIGINT.
   void keep();
-  void shutDown();
+  /// False: the stop was given up before its point of no return, and the services are to be kept again.
+  bool shutDown();
 
  private:
   void startDue();
@@ -61,6 +62,8 @@ class Init {
 
   const int signals_;
   std::vector<Service> services_;
+  /// kStaySignal came after the last wish to shut down.
+  bool stay_ = false;
 };
 
 Service* Init::find(const std::string& name) {
@@ -117,7 +120,10 @@ bool Init::awaitSignal(milliseconds limit) {
   const auto got = ::read(signals_, &info, sizeof info);
   if (got != static_cast<ssize_t>(sizeof info)) return false;
   if (info.ssi_signo == SIGCHLD) reap();
-  return info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+  const bool stop = info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+  if (stop) stay_ = false;
+  else if (info.ssi_signo == kStaySignal) stay_ = true;
+  return stop;
 }
 
 void Init::keep() {
@@ -127,7 +133,7 @@ void Init::keep() {
 
 bool Init::awaitEnd(Service& service, milliseconds limit) {
   const auto deadline = Steady::now() + limit;
-  while (service.process) {
+  while (service.process && !stay_) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - Steady::now());
     if (limit.count() >= 0 && left.count() <= 0) return false;
     awaitSignal(limit.count() < 0 ? limit : left);
@@ -146,16 +152,22 @@ bool Init::awaitAlone(milliseconds limit) {
   }
 }
 
-void Init::shutDown() {
+bool Init::shutDown() {
   log::info("machine shuts down");
+  // One that could not listen for a while finds the stop and its end together.
+  while (!stay_ && os::waitReadable(signals_, milliseconds(0))) awaitSignal(milliseconds(0));
   // The application gets the time it needs: who asked for the stop has the deadline and the right to kill.
-  if (auto* application = find("application"); application && application->process) {
+  if (auto* application = find("application"); !stay_ && application && application->process) {
     application->process->signal(SIGTERM);
     awaitEnd(*application, milliseconds(-1));
   }
-  if (auto* agent = find("agent"); agent && agent->process) {
+  if (auto* agent = find("agent"); !stay_ && agent && agent->process) {
     agent->process->signal(SIGTERM);
     awaitEnd(*agent, kAgentPatience);
+  }
+  if (stay_) {
+    log::warn("machine stays up: its stop was given up");
+    return false;
   }
   ::kill(-1, SIGTERM);
   if (!awaitAlone(kRestPatience)) {
@@ -163,6 +175,7 @@ void Init::shutDown() {
     awaitAlone(kRestPatience);
   }
   log::info("machine is down");
+  return true;
 }
 
 std::string imageName() {
@@ -179,7 +192,7 @@ int machineInit() {
   ::umask(022);
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGCHLD, kStaySignal}) sigaddset(&set, number);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   const os::Fd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   const auto image = imageName();
@@ -187,8 +200,8 @@ int machineInit() {
   Init init(signals.get());
   init.add("agent", {"/opt/stillpoint", "agent", "--state-dir", "/var/lib/stillpoint-agent"}, "/var/log/stillpoint-agent.log");
   if (image == "ami-demo") init.add("application", {"/opt/stillpoint", "demo-app"}, "/var/log/demo-app.log");
-  init.keep();
-  init.shutDown();
+  do init.keep();
+  while (!init.shutDown());
   return 0;
 }
 

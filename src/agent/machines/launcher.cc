@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/machines/init.h"
 #include "agent/machines/machine.h"
 #include "base/strings.h"
 #include "os/process.h"
@@ -156,8 +157,7 @@ Result<void> launch(const std::string& directory, const std::string& generation)
   // A pid 1 never sees a signal that comes before it can take it, unless it is blocked: then it waits for machine-init.
   sigset_t stops;
   sigemptyset(&stops);
-  sigaddset(&stops, SIGTERM);
-  sigaddset(&stops, SIGINT);
+  for (const int number : {SIGTERM, SIGINT, kStaySignal}) sigaddset(&stops, number);
   ::sigprocmask(SIG_BLOCK, &stops, nullptr);
   const pid_t pid = ::fork();
   if (pid < 0) return failErrno("machine.fork", "cannot start the machine's first process", errno);

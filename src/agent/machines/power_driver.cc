@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/machines/init.h"
 #include "agentwire/messages.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -22,6 +23,8 @@ using std::chrono::milliseconds;
 constexpr const char* kAgentFolder = "var/lib/stillpoint-agent";
 constexpr std::int64_t kStopMs = 120'000;
 constexpr milliseconds kKillPatience{30'000};
+/// What a machine needs that was past its point of no return when it was told to stay up.
+constexpr milliseconds kStayPatience{7'000};
 
 bool isInstanceId(const std::string& id) {
   return id.size() > 2 && id.size() < 64 && id.starts_with("i-") && id.find_first_not_of("0123456789abcdef", 2) == std::string::npos;
@@ -115,9 +118,7 @@ Result<std::string> PowerDriver::stop(RequestContext& context, Machine& machine,
   os::signalPidfd(process->pidfd.get(), SIGTERM);
   failpoint::hit("agent.power.stopping");
   if (!awaitDown(*process, limit)) {
-    if (!force)
-      return fail("machine.stop",
-                  fmt::format("machine {} did not shut down within {} ms; it still may, or stop it by force", machine.id(), limit.count()));
+    if (!force) return takeBackStop(machine, *process, limit);
     log::warn("machine killed", {{"instance", machine.id()}, {"after_ms", limit.count()}});
     os::signalPidfd(process->pidfd.get(), SIGKILL);
     if (!awaitDown(*process, kKillPatience))
@@ -125,6 +126,15 @@ Result<std::string> PowerDriver::stop(RequestContext& context, Machine& machine,
   }
   log::info("machine stopped", {{"instance", machine.id()}, {"generation", process->generation}});
   return "stopped";
+}
+
+// Nobody starts a machine that goes down after its stop has failed: it is told to stay up, or has gone down after all.
+Result<std::string> PowerDriver::takeBackStop(const Machine& machine, const MachineProcess& process, milliseconds limit) {
+  os::signalPidfd(process.pidfd.get(), kStaySignal);
+  if (awaitDown(process, kStayPatience)) return "stopped";
+  return fail("machine.stop",
+              fmt::format("machine {} did not shut down within {} s and was told to stay up; its log is {}/var/log/console.log",
+                          machine.id(), std::chrono::duration<double>(limit).count(), machine.root()));
 }
 
 Result<std::string> PowerDriver::reboot(RequestContext& context, Machine& machine) {

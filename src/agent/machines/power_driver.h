@@ -26,6 +26,7 @@ class PowerDriver final : public RequestHandler {
   Result<std::string> create(RequestContext& context, Machine& machine);
   Result<std::string> start(RequestContext& context, Machine& machine);
   Result<std::string> stop(RequestContext& context, Machine& machine, bool force);
+  static Result<std::string> takeBackStop(const Machine& machine, const MachineProcess& process, std::chrono::milliseconds limit);
   Result<std::string> reboot(RequestContext& context, Machine& machine);
   Result<std::string> destroy(RequestContext& context, Machine& machine);
   Result<void> writeEndpoint(const Machine& machine) const;

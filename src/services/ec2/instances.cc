@@ -12,7 +12,6 @@ constexpr std::string_view kKind = "instance";
 constexpr std::string_view kTokenIndex = "token";
 constexpr std::string_view kVanish = "ec2.vanish";
 constexpr std::string_view kHost = "host";
-constexpr std::int64_t kStopMs = 120'000;
 constexpr std::int64_t kForcedStopMs = 20'000;
 constexpr auto kVisible = std::chrono::hours(1);
 constexpr std::size_t kPage = 1000;
@@ -179,7 +178,7 @@ Instances::Outcome Instances::stop(store::Txn& txn, std::string_view id, bool fo
   instance->state_reason_code = kUserReason;
   instance->state_reason = kUserText;
   instance->transition_reason = userInitiated(txn.now());
-  request(txn, *instance, "power.stop", by, {{"force", force}, {"timeoutMs", force ? kForcedStopMs : kStopMs}});
+  request(txn, *instance, "power.stop", by, {{"force", force}, {"timeoutMs", force ? kForcedStopMs : stop_limit_.count()}});
   return *instance;
 }
 
@@ -187,7 +186,7 @@ Instances::Outcome Instances::reboot(store::Txn& txn, std::string_view id, std::
   auto instance = find(txn, id);
   if (!instance) return notFound(id);
   if (auto refused = refusal(txn, *instance, "RebootInstances", false, by)) return std::unexpected(std::move(*refused));
-  request(txn, *instance, "power.reboot", by, {{"timeoutMs", kStopMs}});
+  request(txn, *instance, "power.reboot", by, {{"timeoutMs", stop_limit_.count()}});
   return *instance;
 }
 

@@ -4,6 +4,7 @@
 // "pending" from the same commit on, and "stopped" or "running" only when the driver has seen it.
 // AWS: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html and its neighbours.
 #pragma once
+#include <chrono>
 #include <expected>
 #include <functional>
 #include <optional>
@@ -35,6 +36,9 @@ class Instances {
   Instances(const Instances&) = delete;
   Instances& operator=(const Instances&) = delete;
 
+  /// What a stop and a reboot give a machine to shut down; 120 s unless told. Before the core starts.
+  void setStopLimit(std::chrono::milliseconds limit) { stop_limit_ = limit; }
+
   /// Terminated machines are found too, for the hour they stay visible.
   std::optional<Instance> find(store::Txn& txn, std::string_view id) const;
   /// All, terminated ones included, ordered by id.
@@ -47,7 +51,8 @@ class Instances {
   /// `by` is "api" or a holder of the machine lock ("run:ARN", "job:ID"). The outcome of the change comes to onSettled.
   Outcome start(store::Txn& txn, std::string_view id, std::string_view by);
   /// The same for stopped; refused while somebody other than `by` holds the machine lock. Its pid 1 is asked to shut down
-  /// and given 120 s; then the change fails. With `force` it is given 20 s and killed, and the lock does not refuse.
+  /// and given the stop limit; then the change fails and it stays up. With `force` it is given 20 s and killed, and the lock does not
+  /// refuse.
   Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by);
   /// Runs on, freshly booted.
   Outcome reboot(store::Txn& txn, std::string_view id, std::string_view by);
@@ -93,6 +98,7 @@ class Instances {
 
   Context& context_;
   runtime::AgentIdentities& identities_;
+  std::chrono::milliseconds stop_limit_{120'000};
   std::vector<Settled> settled_;
   std::vector<PersonPower> person_power_;
 };
