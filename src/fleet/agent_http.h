@@ -21,8 +21,8 @@ class AgentHttpStream {
   virtual const std::string& agent() const = 0;
   /// User and password of HTTP Basic, if sent.
   virtual std::optional<std::pair<std::string, std::string>> credential() const = 0;
-  /// The next piece of the body, at most `limit` bytes; empty at its end.
-  virtual Result<std::string> readBody(std::size_t limit) = 0;
+  /// The next piece of the body, at most `limit` bytes, valid until the next call; empty at its end.
+  virtual Result<std::string_view> readBody(std::size_t limit) = 0;
   /// A whole answer. What is left of the body is read and dropped (up to 64 MiB) or the connection is closed.
   virtual Result<void> respond(int status, const net::Headers& headers, std::string_view body) = 0;
   /// An answer in pieces: the head with the exact length, then that many bytes.

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "fleet/vault/repository_files.h"
@@ -19,8 +20,6 @@ namespace sp::fleet {
 namespace {
 
 constexpr std::size_t kPiece = 1U << 20U;
-/// One TLS record: a body comes in such pieces, and asking for more only clears memory for nothing.
-constexpr std::size_t kReceive = 16U << 10U;
 constexpr std::string_view kListType = "application/vnd.x.restic.rest.v2";
 
 /// What a request names below /vault/.
@@ -107,6 +106,7 @@ class Conversation {
   }
 
   Result<void> read(bool head_only) {
+    if (place_.kind == FileKind::config && failpoint::hit("vault.opening")) return refuse(503, "made to fail");
     const auto path = files_.pathOf(place_.kind, place_.id);
     const os::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat about{};
@@ -140,6 +140,13 @@ class Conversation {
     return {};
   }
 
+  Result<void> refuseStore(const Error& error) {
+    log::warn("a vault file could not be stored", {{"job", grant_.job}, {"error", error.text()}});
+    const bool full = error.code == "os.full";
+    if (full) access_.full(grant_, error.message);
+    return refuse(full ? 507 : 500, error.message);
+  }
+
   bool mayStore() const {
     if (place_.id.empty()) return false;
     if (place_.kind == FileKind::locks) return true;
@@ -150,12 +157,11 @@ class Conversation {
   Result<void> store() {
     if (!mayStore()) return refuse(403, "this credential may not store such a file");
     auto upload = files_.begin();
-    if (!upload) return refuse(upload.error().code == "os.full" ? 507 : 500, upload.error().message);
+    if (!upload) return refuseStore(upload.error());
     while (true) {
-      SP_TRY(const auto piece, stream_.readBody(kReceive));
+      SP_TRY(const auto piece, stream_.readBody(kPiece));
       if (piece.empty()) break;
-      if (auto written = upload->write(piece); !written)
-        return refuse(written.error().code == "os.full" ? 507 : 500, written.error().message);
+      if (auto written = upload->write(piece); !written) return refuseStore(written.error());
       if (place_.kind == FileKind::data) access_.moved(grant_, piece.size(), 0);
     }
     if (upload->hash() != place_.id) return refuse(400, "the SHA-256 of the body is not the file's name");
@@ -164,15 +170,15 @@ class Conversation {
 
   Result<void> keep(RepositoryFiles::Upload& upload) {
     if (place_.kind == FileKind::locks) {
-      if (auto noted = files_.recordLockMaker(place_.id, grant_.job); !noted) return refuse(507, noted.error().message);
+      if (auto noted = files_.recordLockMaker(place_.id, grant_.job); !noted) return refuseStore(noted.error());
+    }
+    if (place_.kind == FileKind::snapshots) {
+      if (auto coming = access_.snapshotComing(grant_, place_.id); !coming) return refuse(503, coming.error().message);
     }
     auto stored = files_.commit(upload, place_.kind, place_.id);
     // Its name is the hash of its bytes, which were just checked: what is there already is the same file, and the client
     // asks again because it never heard that it was stored.
-    if (!stored && stored.error().code != "vault.exists") {
-      log::warn("a vault file could not be stored", {{"job", grant_.job}, {"error", stored.error().text()}});
-      return refuse(stored.error().code == "os.full" ? 507 : 500, stored.error().message);
-    }
+    if (!stored && stored.error().code != "vault.exists") return refuseStore(stored.error());
     if (place_.kind == FileKind::snapshots) {
       if (auto recorded = access_.snapshotStored(grant_, place_.id); !recorded) return refuse(503, recorded.error().message);
     }

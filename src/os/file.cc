@@ -13,12 +13,15 @@
 namespace sp::os {
 namespace {
 
+/// No room for this user, whether the disk or the quota says so.
+bool isFull(int error) { return error == ENOSPC || error == EDQUOT; }
+
 Result<void> writeAll(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
     const auto written = ::write(fd, bytes.data(), bytes.size());
     if (written < 0) {
       if (errno == EINTR) continue;
-      return failErrno(errno == ENOSPC ? "os.full" : "os.write", "cannot write " + path, errno);
+      return failErrno(isFull(errno) ? "os.full" : "os.write", "cannot write " + path, errno);
     }
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
@@ -75,7 +78,7 @@ Result<void> writeFileDurably(const std::string& path, std::string_view bytes, u
 
 Result<void> writeFile(const std::string& path, std::string_view bytes, unsigned mode) {
   const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-  if (!fd) return failErrno(errno == ENOSPC ? "os.full" : "os.open", "cannot create " + path, errno);
+  if (!fd) return failErrno(isFull(errno) ? "os.full" : "os.open", "cannot create " + path, errno);
   return writeAll(fd.get(), bytes, path);
 }
 
@@ -84,7 +87,8 @@ Result<void> makeDirectories(const std::string& path, unsigned mode) {
   for (const auto& part : std::filesystem::path(path)) {
     so_far = so_far.empty() ? part.string() : (std::filesystem::path(so_far) / part).string();
     if (so_far.empty() || so_far == "/") continue;
-    if (::mkdir(so_far.c_str(), mode) != 0 && errno != EEXIST) return failErrno("os.mkdir", "cannot create " + so_far, errno);
+    if (::mkdir(so_far.c_str(), mode) != 0 && errno != EEXIST)
+      return failErrno(isFull(errno) ? "os.full" : "os.mkdir", "cannot create " + so_far, errno);
   }
   return {};
 }

@@ -31,9 +31,14 @@ class VaultAccess {
   virtual ~VaultAccess() = default;
   /// The grant of that credential, if it is open, belongs to that agent and the secret is right. Does not block.
   virtual std::optional<VaultGrant> admit(std::string_view agent, std::string_view user, std::string_view secret) = 0;
+  /// A snapshot file is about to become durable in the repository. Returns once this is recorded, so that one that nobody
+  /// hears of again is removed in the end; an error keeps it from being stored.
+  virtual Result<void> snapshotComing(const VaultGrant& grant, std::string_view snapshot_id) = 0;
   /// A snapshot file is durable in the repository. Returns once this is recorded durably against the job; an error keeps
   /// the client from being told.
   virtual Result<void> snapshotStored(const VaultGrant& grant, std::string_view snapshot_id) = 0;
+  /// Nothing more can be stored under this grant: `why` names the place and says that its disk is full. Does not block.
+  virtual void full(const VaultGrant& grant, const std::string& why) = 0;
   /// Bytes of files that went up or down under this grant.
   virtual void moved(const VaultGrant& grant, std::uint64_t received, std::uint64_t sent) = 0;
 };

@@ -59,13 +59,13 @@ class SocketStream final : public AgentHttpStream {
     const auto colon = text.find(':');
     return std::pair(text.substr(0, colon), text.substr(colon + 1));
   }
-  Result<std::string> readBody(std::size_t limit) override {
-    if (left_ == 0) return std::string();
+  Result<std::string_view> readBody(std::size_t limit) override {
+    if (left_ == 0) return std::string_view();
     if (buffer_.empty() && !fill()) return fail("net.closed", "closed");
-    auto piece = buffer_.substr(0, std::min<std::size_t>({limit, left_, buffer_.size()}));
-    buffer_.erase(0, piece.size());
-    left_ -= piece.size();
-    return piece;
+    piece_ = buffer_.substr(0, std::min<std::size_t>({limit, left_, buffer_.size()}));
+    buffer_.erase(0, piece_.size());
+    left_ -= piece_.size();
+    return std::string_view(piece_);
   }
   Result<void> respond(int status, const net::Headers& headers, std::string_view body) override {
     while (left_ > 0)
@@ -100,6 +100,7 @@ class SocketStream final : public AgentHttpStream {
   net::RequestHead head_;
   std::string agent_ = "i-1";
   std::string authorization_;
+  std::string piece_;
   std::uint64_t left_ = 0;
 };
 
@@ -174,12 +175,23 @@ class Access final : public runtime::VaultAccess {
     snapshots.emplace_back(grant.job, snapshot_id);
     return {};
   }
+  Result<void> snapshotComing(const runtime::VaultGrant&, std::string_view snapshot_id) override {
+    const std::lock_guard lock(mutex);
+    coming.emplace_back(snapshot_id);
+    return {};
+  }
+  void full(const runtime::VaultGrant&, const std::string& why) override {
+    const std::lock_guard lock(mutex);
+    told_full.push_back(why);
+  }
   void moved(const runtime::VaultGrant&, std::uint64_t in, std::uint64_t out) override {
     received += in;
     sent += out;
   }
   std::mutex mutex;
   std::vector<std::pair<std::string, std::string>> snapshots;
+  std::vector<std::string> coming;
+  std::vector<std::string> told_full;
   int refuse_snapshots = 0;
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> sent{0};

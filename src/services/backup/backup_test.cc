@@ -388,6 +388,45 @@ TEST_F(BackupTest, ARunningJobAndItsCredentialSurviveTheServer) {
   EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'e')});
 }
 
+TEST_F(BackupTest, ASnapshotNobodyHeardOfAgainIsRemovedInTheEnd) {
+  const auto id = start();
+  madeRepository();
+  const auto coming = [&](char name) {
+    bool wanted = false;
+    server_->run([&](store::Txn& txn) { wanted = server_->backup.jobs().snapshotComing(txn, id, std::string(64, name)); });
+    return wanted;
+  };
+  // Server and agent died between the file and its record: the agent began anew.
+  EXPECT_TRUE(coming('e'));
+  boot();
+  EXPECT_TRUE(coming('f'));
+  snapshot(id, std::string(64, 'f'));
+  EXPECT_TRUE(coming('f')) << "restic sends it again when the answer was lost";
+  result(id, "COMPLETED");
+  EXPECT_EQ(server_->job(id).snapshot, std::string(64, 'f'));
+  EXPECT_FALSE(coming('d')) << "the job has ended";
+  server_->core.runPending();
+  EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'e')});
+}
+
+TEST_F(BackupTest, AFullDiskFailsTheJobNamesTheDiskAndClearsWhatWasLeft) {
+  const auto id = start();
+  madeRepository();
+  for (int again = 0; again < 2; ++again)
+    server_->run([&](store::Txn& txn) { server_->backup.jobs().diskFull(txn, id, "cannot write /v/x: No space left on device"); });
+  EXPECT_EQ(server_->job(id).state, JobState::running) << "until its agent has stopped";
+  EXPECT_EQ(agents_.count("cancel"), 1U);
+  result(id, "ABORTED");
+  EXPECT_EQ(server_->job(id).state, JobState::failed);
+  EXPECT_EQ(server_->job(id).message, "The disk of vault Default is full: cannot write /v/x: No space left on device");
+  server_->core.runPending();
+  EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{"leftovers"});
+  keeper_.answer();
+  server_->core.runPending();
+  const auto next = start();
+  EXPECT_EQ(server_->job(next).state, JobState::running);
+}
+
 TEST_F(BackupTest, ADeletedPointGoesOnlyWhenNobodyUsesTheRepository) {
   const auto id = start();
   madeRepository();

@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include <fmt/format.h>
+
 #include "base/failpoint.h"
 #include "base/hash.h"
 
@@ -41,19 +43,40 @@ std::optional<runtime::VaultGrant> Grants::admit(std::string_view agent, std::st
   return found->second.grant;
 }
 
-Result<void> Grants::snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) {
-  if (failpoint::hit("backup.before_snapshot")) return fail("backup.failpoint", "made to fail");
+Result<void> Grants::record(store::Job job) {
   std::promise<Result<void>> outcome;
   auto waiting = outcome.get_future();
-  core_.post(
-      [this, job = grant.job, snapshot = std::string(snapshot_id)](store::Txn& txn) {
-        if (on_snapshot_) on_snapshot_(txn, job, snapshot);
-        return true;
-      },
-      [&outcome](const Error* error) { outcome.set_value(error == nullptr ? Result<void>() : std::unexpected(*error)); });
-  auto result = waiting.get();
+  core_.post(std::move(job),
+             [&outcome](const Error* error) { outcome.set_value(error == nullptr ? Result<void>() : std::unexpected(*error)); });
+  return waiting.get();
+}
+
+Result<void> Grants::snapshotComing(const runtime::VaultGrant& grant, std::string_view snapshot_id) {
+  bool wanted = true;
+  SP_CHECK_OK(record([&](store::Txn& txn) {
+    if (on_coming_) wanted = on_coming_(txn, grant.job, std::string(snapshot_id));
+    return true;
+  }));
+  if (!wanted) return fail("backup.ended", fmt::format("job {} has ended", grant.job));
+  return {};
+}
+
+Result<void> Grants::snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) {
+  if (failpoint::hit("backup.before_snapshot")) return fail("backup.failpoint", "made to fail");
+  auto result = record([&](store::Txn& txn) {
+    if (on_snapshot_) on_snapshot_(txn, grant.job, std::string(snapshot_id));
+    return true;
+  });
   if (failpoint::hit("backup.after_snapshot")) return fail("backup.failpoint", "made to fail");
   return result;
+}
+
+// Told again with each upload that finds no room: if the core's own disk is the full one, a later one gets through.
+void Grants::full(const runtime::VaultGrant& grant, const std::string& why) {
+  core_.post([this, job = grant.job, why](store::Txn& txn) {
+    for (const auto& handler : on_full_) handler(txn, job, why);
+    return true;
+  });
 }
 
 void Grants::moved(const runtime::VaultGrant& grant, std::uint64_t received, std::uint64_t sent) {

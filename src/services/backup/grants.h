@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/core.h"
 #include "runtime/vault_port.h"
@@ -33,9 +34,19 @@ class Grants final : public runtime::VaultAccess {
   void onSnapshot(std::function<void(store::Txn&, const std::string& job, const std::string& snapshot)> handler) {
     on_snapshot_ = std::move(handler);
   }
+  /// The same before it is stored; false: the job wants none any more.
+  void onSnapshotComing(std::function<bool(store::Txn&, const std::string& job, const std::string& snapshot)> handler) {
+    on_coming_ = std::move(handler);
+  }
+  /// What a full disk does to the job that needs it; several may ask, each knows its own jobs.
+  void onFull(std::function<void(store::Txn&, const std::string& job, const std::string& why)> handler) {
+    on_full_.push_back(std::move(handler));
+  }
 
   std::optional<runtime::VaultGrant> admit(std::string_view agent, std::string_view user, std::string_view secret) override;
+  Result<void> snapshotComing(const runtime::VaultGrant& grant, std::string_view snapshot_id) override;
   Result<void> snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) override;
+  void full(const runtime::VaultGrant& grant, const std::string& why) override;
   void moved(const runtime::VaultGrant& grant, std::uint64_t received, std::uint64_t sent) override;
 
  private:
@@ -44,10 +55,15 @@ class Grants final : public runtime::VaultAccess {
     std::string secret_hash;
     Moved moved;
   };
+  /// Runs a job on the core and waits until it is durable.
+  Result<void> record(store::Job job);
+
   runtime::Core& core_;
   mutable std::mutex mutex_;
   std::map<std::string, Open, std::less<>> open_;
   std::function<void(store::Txn&, const std::string&, const std::string&)> on_snapshot_;
+  std::function<bool(store::Txn&, const std::string&, const std::string&)> on_coming_;
+  std::vector<std::function<void(store::Txn&, const std::string&, const std::string&)>> on_full_;
 };
 
 }  // namespace sp::services::backup

@@ -54,6 +54,9 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
     if (auto job = find(txn, std::string_view(holder).substr(4))) begin(txn, *job);
   });
   grants_.onSnapshot([this](store::Txn& txn, const std::string& id, const std::string& snapshot) { snapshotStored(txn, id, snapshot); });
+  grants_.onSnapshotComing(
+      [this](store::Txn& txn, const std::string& id, const std::string& snapshot) { return snapshotComing(txn, id, snapshot); });
+  grants_.onFull([this](store::Txn& txn, const std::string& id, const std::string& why) { diskFull(txn, id, why); });
   vaults_.onChanged([this](store::Txn& txn, const Repository& repository) { wake(txn, repository.name); });
   instances_.onSettled([this](store::Txn& txn, const Instance& instance, const std::string&) { settledPower(txn, instance.id); });
   context_.reports.on("progress",
@@ -175,11 +178,31 @@ void Jobs::handleProgress(store::Txn& txn, const json::Object& message) {
   save(txn, *job);
 }
 
+bool Jobs::snapshotComing(store::Txn& txn, std::string_view id, std::string_view snapshot) {
+  auto job = find(txn, id);
+  if (!job || isFinal(job->state)) return false;
+  if (job->snapshot == snapshot || std::ranges::find(job->superseded, snapshot) != job->superseded.end()) return true;
+  // Until it is stored it counts as one that an interrupted try left: the end of the job removes it.
+  job->superseded.emplace_back(snapshot);
+  save(txn, *job);
+  return true;
+}
+
+void Jobs::diskFull(store::Txn& txn, std::string_view id, const std::string& why) {
+  auto job = find(txn, id);
+  if (!job || isFinal(job->state) || !job->doomed.empty()) return;
+  log::error("the disk of a vault is full", {{"job", job->id}, {"vault", job->vault}, {"why", why}});
+  // What was stored of it serves nobody and fills the disk.
+  vaults_.dropLeftovers(txn, job->vault, job->instance);
+  doom(txn, *job, JobState::failed, fmt::format("The disk of vault {} is full: {}", job->vault, why));
+}
+
 void Jobs::snapshotStored(store::Txn& txn, std::string_view id, std::string_view snapshot) {
   auto job = find(txn, id);
   if (!job || isFinal(job->state)) return;
   if (job->snapshot == snapshot) return;
   // A second snapshot comes only when a killed agent began anew: the newer one is the job's.
+  std::erase(job->superseded, snapshot);
   if (!job->snapshot.empty()) job->superseded.push_back(job->snapshot);
   job->snapshot = snapshot;
   job->cut = txn.now();

@@ -74,6 +74,10 @@ class Jobs {
 
   /// After a start: running jobs get their grants back, waiting ones are looked at again.
   void recover(store::Txn& txn);
+  /// The vault is about to store a snapshot for this job; false: it has ended.
+  bool snapshotComing(store::Txn& txn, std::string_view id, std::string_view snapshot);
+  /// The vault's disk is full, as `why` says: the job fails.
+  void diskFull(store::Txn& txn, std::string_view id, const std::string& why);
   /// The vault stored a snapshot for this job.
   void snapshotStored(store::Txn& txn, std::string_view id, std::string_view snapshot);
   /// Whether a job that has not ended writes into that vault.

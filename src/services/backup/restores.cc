@@ -98,6 +98,10 @@ Restores::Restores(Context& context, ec2::Instances& instances, Vaults& vaults, 
     if (auto job = find(txn, std::string_view(holder).substr(8))) begin(txn, *job);
   });
   vaults_.onChanged([this](store::Txn& txn, const Repository&) { wake(txn); });
+  grants_.onFull([this](store::Txn& txn, const std::string& id, const std::string& why) {
+    if (auto job = find(txn, id); job && !isFinal(job->status))
+      breakOff(txn, *job, fmt::format("The disk of vault {} is full, and a restore needs room for its lock there: {}", job->vault, why));
+  });
   instances_.onSettled([this](store::Txn& txn, const Instance& instance, const std::string&) { settledPower(txn, instance.id); });
   context_.reports.on("progress",
                       [this](store::Txn& txn, const std::string&, const json::Object& message) { handleProgress(txn, message); });
@@ -320,13 +324,16 @@ void Restores::watch(store::Txn& txn, const std::string& id) {
     live.moved = txn.now();
   }
   if (txn.now() - live.moved > kStall + kStallGrace) {
-    if (context_.agents.connected(job->agent)) {
-      context_.agents.request(txn, job->agent,
-                              {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(*job)}});
-    }
-    return end(txn, *job, RestoreStatus::failed, fmt::format("No byte moved for {} seconds.", kStall.count()));
+    return breakOff(txn, *job, fmt::format("No byte moved for {} seconds.", kStall.count()));
   }
   txn.timers().set({"restore.watch", id, txn.now() + kWatchEvery, ""});
+}
+
+void Restores::breakOff(store::Txn& txn, RestoreJob& job, const std::string& why) {
+  if (context_.agents.connected(job.agent)) {
+    context_.agents.request(txn, job.agent, {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(job)}});
+  }
+  end(txn, job, RestoreStatus::failed, why);
 }
 
 void Restores::recover(store::Txn& txn) {

@@ -67,6 +67,8 @@ class Restores {
   void wake(store::Txn& txn);
   void settledPower(store::Txn& txn, const std::string& instance);
   void watch(store::Txn& txn, const std::string& id);
+  /// The server ends it, and tells its agent.
+  void breakOff(store::Txn& txn, RestoreJob& job, const std::string& why);
 
   Context& context_;
   ec2::Instances& instances_;

@@ -6,6 +6,8 @@
 namespace sp::services::backup {
 namespace {
 
+/// In the place of a snapshot's id; no snapshot has such a name.
+constexpr std::string_view kLeftovers = "leftovers";
 constexpr std::string_view kMaintainTimer = "backup.maintain";
 constexpr auto kMaintainAgain = std::chrono::minutes(1);
 constexpr std::size_t kAll = 100'000;
@@ -129,6 +131,11 @@ void Vaults::forget(store::Txn& txn, const std::string& vault, const std::string
                     const std::string& point) {
   txn.records().put(kForgetKind, fmt::format("{}/{}/{}", vault, instance, snapshot), json::toText(json::Object{{"point", point}}));
   txn.timers().set({std::string(kMaintainTimer), repositoryKey(vault, instance), txn.now(), ""});
+}
+
+// The same work as for a snapshot that is not there: nothing is forgotten, and what no snapshot needs is removed.
+void Vaults::dropLeftovers(store::Txn& txn, const std::string& vault, const std::string& instance) {
+  forget(txn, vault, instance, std::string(kLeftovers), "");
 }
 
 void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::string& instance) {

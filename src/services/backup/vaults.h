@@ -41,6 +41,8 @@ class Vaults {
   /// Forgets a snapshot and frees its space as soon as nobody uses the repository. `point` is told to onForgotten.
   void forget(store::Txn& txn, const std::string& vault, const std::string& instance, const std::string& snapshot,
               const std::string& point);
+  /// Gives back what broken-off uploads left in the repository, as soon as nobody uses it.
+  void dropLeftovers(store::Txn& txn, const std::string& vault, const std::string& instance);
   /// Begins what is to be forgotten there, if nobody uses it now.
   void maintain(store::Txn& txn, const std::string& vault, const std::string& instance);
 
