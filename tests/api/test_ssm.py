@@ -134,6 +134,20 @@ def test_output_to_s3(server, machine):
     assert server.client("s3").get_object(Bucket="files", Key=keys[0])["Body"].read() == b"kept\n"
 
 
+def test_output_of_a_remote_script_to_s3(server, machine):
+    s3 = server.client("s3")
+    s3.put_object(Bucket="files", Key="both.sh", Body=b"#!/bin/sh\nseq 20000\necho wrong >&2\n")
+    command = remote(server, machine, "s3://files/both.sh", "both.sh", OutputS3BucketName="files", OutputS3KeyPrefix="out/deep/")
+    answer = ended(server, command, machine, PluginName="runShellScript")
+    below = f"out/deep/{command}/{machine}/awsrunShellScript"
+    bodies = {name: s3.get_object(Bucket="files", Key=f"{below}/runShellScript/{name}")["Body"].read() for name in ("stdout", "stderr")}
+    assert bodies == {"stdout": "".join(f"{n}\n" for n in range(1, 20001)).encode(), "stderr": b"wrong\n"}, "whole, whatever the API cuts"
+    assert answer["StandardOutputUrl"].endswith(f"/files/{below}/runShellScript/stdout")
+    assert answer["StandardErrorUrl"].endswith(f"/files/{below}/runShellScript/stderr")
+    plugin = next(p for p in invocations(server, command)[0]["CommandPlugins"] if p["Name"] == "runShellScript")
+    assert (plugin["OutputS3BucketName"], plugin["OutputS3KeyPrefix"]) == ("files", below)
+
+
 def test_by_tag(server, machine):
     command = send(server, machine, "echo tagged", Targets=[{"Key": "tag:role", "Values": ["ssm"]}])
     assert [one["InstanceId"] for one in invocations(server, command)] == [machine]
