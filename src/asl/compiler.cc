@@ -354,10 +354,15 @@ std::optional<double> Compiler::decimal(const json::Object& source, std::string_
   return std::nullopt;
 }
 
-std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text, const ResourceCheck& knows) {
+std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text, const ResourceCheck& knows,
+                                                                                  MachineType type) {
   std::vector<Diagnostic> problems;
   if (text.size() > kMaxText) {
     problems.push_back({"SCHEMA_VALIDATION_FAILED", "The definition is larger than 1048576 bytes", "/"});
+    return std::unexpected(std::move(problems));
+  }
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    problems.push_back({"SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object", ""});
     return std::unexpected(std::move(problems));
   }
   const auto parsed = json::parse(text);
@@ -367,8 +372,8 @@ std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compil
   }
   auto made = std::make_shared<Definition>();
   made->text = text;
-  if (parsed->is_object()) Compiler(*made, problems, knows).whole(parsed->get_object());
-  else problems.push_back({"SCHEMA_VALIDATION_FAILED", "Expected value of type Object", "/"});
+  if (parsed->is_object()) Compiler(*made, problems, knows, type).whole(parsed->get_object());
+  else problems.push_back({"SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object", ""});
   if (!problems.empty()) return std::unexpected(std::move(problems));
   return made;
 }
@@ -379,7 +384,7 @@ std::string describe(const std::vector<Diagnostic>& diagnostics) {
   std::string out = "Invalid State Machine Definition: '";
   for (std::size_t i = 0; i < diagnostics.size() && i < kShown; ++i) {
     const auto& one = diagnostics[i];
-    out += fmt::format("{}{}: {} at {}", i == 0 ? "" : ", ", one.code, one.message, one.location);
+    out += fmt::format("{}{}: {}{}{}", i == 0 ? "" : ", ", one.code, one.message, one.location.empty() ? "" : " at ", one.location);
   }
   if (diagnostics.size() > kShown) out += fmt::format(", and {} more", diagnostics.size() - kShown);
   return out + "'";

@@ -13,8 +13,8 @@ namespace sp::asl {
 
 class Compiler {
  public:
-  Compiler(Definition& out, std::vector<Diagnostic>& problems, const ResourceCheck& knows)
-      : out_(out), problems_(problems), knows_(knows) {}
+  Compiler(Definition& out, std::vector<Diagnostic>& problems, const ResourceCheck& knows, MachineType type)
+      : out_(out), problems_(problems), knows_(knows), type_(type) {}
 
   void whole(const json::Object& definition);
 
@@ -65,6 +65,7 @@ class Compiler {
   Definition& out_;
   std::vector<Diagnostic>& problems_;
   const ResourceCheck& knows_;
+  MachineType type_;
 };
 
 }  // namespace sp::asl

@@ -20,6 +20,14 @@ void Compiler::task(const json::Object& source, const std::string& location, Sta
                        "available in this region.",
                        def.resource),
            location + "/Resource");
+  if (type_ == MachineType::express) {
+    const std::string_view name = def.resource;
+    const char* refused = name.find(":activity:") != std::string_view::npos      ? "Activity ARN"
+                          : name.ends_with(".sync") || name.ends_with(".sync:2") ? "'.sync' service integration"
+                          : name.ends_with(".waitForTaskToken")                  ? "'.waitForTaskToken' service integration "
+                                                                                 : nullptr;
+    if (refused != nullptr) schema(fmt::format("Express state machine does not support {}", refused), location + "/Resource");
+  }
   def.timeout = number(source, "TimeoutSeconds", location, 1, kMaxSeconds);
   def.heartbeat = number(source, "HeartbeatSeconds", location, 1, kMaxSeconds);
   if (def.timeout.fixed && def.heartbeat.fixed && *def.heartbeat.fixed >= *def.timeout.fixed)

@@ -116,9 +116,13 @@ struct Diagnostic {
 /// Whether a Task's Resource exists here.
 using ResourceCheck = std::function<bool(std::string_view resource)>;
 
+/// EXPRESS machines may not wait for what others do.
+enum class MachineType { standard, express };
+
 /// All that is wrong at once, or the compiled definition. `knows`: nullptr accepts every ARN.
 std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text,
-                                                                                  const ResourceCheck& knows = nullptr);
+                                                                                  const ResourceCheck& knows = nullptr,
+                                                                                  MachineType type = MachineType::standard);
 
 /// "Invalid State Machine Definition: 'CODE: message at location, …'".
 std::string describe(const std::vector<Diagnostic>& diagnostics);

@@ -69,6 +69,13 @@ class Execution {
     timers_.erase(next);
     take(TimerFired{number});
   }
+  /// Goes on from where it failed.
+  void redrive() {
+    ASSERT_TRUE(end_ && end_->resume != nullptr);
+    state_ = *end_->resume;
+    end_.reset();
+    EXPECT_TRUE(take(Redrive{}));
+  }
   std::int64_t task() const { return tasks_.empty() ? 0 : tasks_.begin()->first; }
   void succeed(std::int64_t token, std::string output) {
     tasks_.erase(token);
@@ -249,6 +256,55 @@ TEST(Engine, AMissedHeartbeatIsCaughtByItsOwnName) {
                 {"ErrorEquals":["States.HeartbeatTimeout"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true})"));
   e.fire();
   EXPECT_EQ(e.result(), R"({"Error":"States.Timeout","Cause":""})");
+}
+
+TEST(Engine, ARedriveGoesOnWhereItFailed) {
+  Execution e(machine(R"("A":{"Type":"Pass","Result":1,"ResultPath":"$.p","Next":"B"},"B":{"Type":"Task","Resource":"arn:aws:states:::x:y",
+                     "Retry":[{"ErrorEquals":["E"],"MaxAttempts":1,"IntervalSeconds":1}],"Parameters":{"n.$":"$$.Execution.RedriveCount"},"End":true})"));
+  e.fail(e.task(), "E");
+  e.fire();
+  e.fail(e.task(), "E");
+  EXPECT_EQ(e.result(), "FAILED E: ");
+  e.redrive();
+  EXPECT_EQ(e.tasks_.begin()->second.parameters.text(), R"({"n":1})");
+  // Attempts begin anew.
+  e.fail(e.task(), "E");
+  EXPECT_EQ(e.result(), "RUNNING");
+  e.fire();
+  e.succeed(e.task(), "7");
+  EXPECT_EQ(e.result(), "7");
+  EXPECT_THAT(e.types(), HasSubstr("11<10 ExecutionFailed, 12<11 ExecutionRedriven, 13<12 TaskScheduled, 14<13 TaskStarted"));
+  EXPECT_EQ(json::toText(*json::find(e.event(12), "executionRedrivenEventDetails")), R"({"redriveCount":1})");
+  EXPECT_FALSE(e.take(Redrive{}));
+}
+
+TEST(Engine, ARedriveKeepsWhatSucceeded) {
+  Execution e(
+      machine(
+          R"("A":{"Type":"Map","ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}},
+                     "Next":"P"},"P":{"Type":"Parallel","Branches":[{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":60,"End":true}}},
+                     {"StartAt":"U","States":{"U":{"Type":"Task","Resource":"arn:aws:states:::x:z","End":true}}}],"End":true})"),
+      "[1,2,3]");
+  ASSERT_EQ(e.tasks_.size(), 3U);
+  const auto first = e.task();
+  e.succeed(first, "10");
+  e.fail(e.task(), "E");
+  EXPECT_EQ(e.result(), "FAILED E: ");
+  e.redrive();
+  // The failed one and the one that was aborted for its sake.
+  ASSERT_EQ(e.tasks_.size(), 2U);
+  EXPECT_EQ(e.tasks_.begin()->second.parameters.text(), "2");
+  e.succeed(e.task(), "20");
+  e.succeed(e.task(), "30");
+  ASSERT_EQ(e.tasks_.size(), 1U);
+  e.take(Abort{"", ""});
+  e.tasks_.clear();
+  EXPECT_EQ(e.result(), "ABORTED : ");
+  e.redrive();
+  e.fire();
+  e.succeed(e.task(), "40");
+  EXPECT_EQ(e.result(), "[[10,20,30],40]");
+  EXPECT_TRUE(e.timers_.empty());
 }
 
 TEST(Engine, ATaskThatSucceeds) {

@@ -181,7 +181,7 @@ std::string encode(const State& state) {
   e.close();
   e.open();
   for (const auto n : {state.next_event, state.next_frame, state.next_number, state.deadline_timer, state.resume_timer,
-                       static_cast<std::int64_t>(state.ended)})
+                       static_cast<std::int64_t>(state.ended), state.redrives, toMicros(state.redriven)})
     e.number(n);
   e.close();
   e.open();
@@ -218,6 +218,11 @@ Result<State> decode(std::string_view text) {
   for (auto* one : {&state.next_event, &state.next_frame, &state.next_number, &state.deadline_timer, &state.resume_timer})
     *one = c.number();
   state.ended = c.number() != 0;
+  // States written before executions could be redriven end here.
+  if (c.more()) {
+    state.redrives = c.number();
+    state.redriven = fromMicros(c.number());
+  }
   std::vector<Payload> documents;
   for (const auto& one : *texts) {
     if (!one.is_string()) return damaged();

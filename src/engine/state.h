@@ -108,12 +108,16 @@ struct State {
   /// Timer that resumes an execution which used up its share of a step; 0: none.
   std::int64_t resume_timer = 0;
   bool ended = false;
+  /// How often it was redriven, and when last.
+  std::int64_t redrives = 0;
+  Instant redriven;
   std::map<std::int64_t, Frame> frames;
 
   friend bool operator==(const State& a, const State& b) {
     return (a.identity == b.identity || (a.identity && b.identity && *a.identity == *b.identity)) && a.input == b.input &&
            a.next_event == b.next_event && a.next_frame == b.next_frame && a.next_number == b.next_number &&
-           a.deadline_timer == b.deadline_timer && a.resume_timer == b.resume_timer && a.ended == b.ended && a.frames == b.frames;
+           a.deadline_timer == b.deadline_timer && a.resume_timer == b.resume_timer && a.ended == b.ended && a.redrives == b.redrives &&
+           a.redriven == b.redriven && a.frames == b.frames;
   }
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -46,7 +47,9 @@ struct Abort {
   std::string error;
   std::string cause;
 };
-using Event = std::variant<Start, TaskStarted, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort>;
+/// To a state that Finish::resume gave: it goes on where it failed.
+struct Redrive {};
+using Event = std::variant<Start, TaskStarted, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort, Redrive>;
 
 // Effects, in the order in which they are to be done.
 struct StartTask {
@@ -73,6 +76,8 @@ struct Finish {
   Payload output;
   std::string error;
   std::string cause;
+  /// From where it can be redriven; null after success and once the history is full.
+  std::shared_ptr<const State> resume = nullptr;
 };
 using Effect = std::variant<StartTask, CancelTask, SetTimer, DropTimer, Finish>;
 

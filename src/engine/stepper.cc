@@ -93,7 +93,8 @@ const json::Value& FrameContext::context(bool with_input) {
                          {"Name", identity.name},
                          {"RoleArn", identity.role_arn},
                          {"StartTime", time(identity.started)},
-                         {"RedriveCount", 0}};
+                         {"RedriveCount", state.redrives}};
+  if (state.redrives > 0) execution["RedriveTime"] = time(state.redriven);
   if (with_input) execution["Input"] = state.input.value();
   json::Object place{{"EnteredTime", time(frame_.entered)}, {"Name", stepper_.def(frame_).name}, {"RetryCount", frame_.retry_count}};
   json::Object all{{"Execution", std::move(execution)},
@@ -125,7 +126,7 @@ Stepper::Stepper(const asl::Definition& definition, State state, const Inputs& i
 Transition Stepper::run(const Event& event) {
   Transition out;
   out.first_event = state_.next_event;
-  out.stale = state_.ended || !accept(event);
+  out.stale = state_.ended != std::holds_alternative<Redrive>(event) || !accept(event);
   if (!out.stale) {
     work();
     if (full_ && !state_.ended) {
@@ -136,6 +137,7 @@ Transition Stepper::run(const Event& event) {
       finish(std::move(end), "ExecutionFailed", "executionFailed", 0);
     }
     state_.next_event = log_.nextEvent();
+    if (resume_ != nullptr) resume_->next_event = state_.next_event;
   }
   out.state = std::move(state_);
   out.effects = std::move(effects_);
@@ -238,11 +240,7 @@ bool Stepper::on(const TimerFired& fired) {
   }
   if (fired.timer == state_.resume_timer) {
     state_.resume_timer = 0;
-    for (const auto& [id, frame] : state_.frames) {
-      const bool launching = frame.phase == Phase::children && frame.running < frame.concurrency &&
-                             frame.next_item < static_cast<std::int64_t>(frame.results.size());
-      if (frame.phase == Phase::ready || launching) ready_.push_back(id);
-    }
+    wake();
     return true;
   }
   for (auto& [id, frame] : state_.frames) {
@@ -270,6 +268,31 @@ bool Stepper::on(const TimerFired& fired) {
 bool Stepper::on(const Abort& abort) {
   if (state_.next_event == 1) return false;
   finish({"ABORTED", {}, abort.error, abort.cause}, "ExecutionAborted", "executionAborted", 0);
+  return true;
+}
+
+// Everything that waits for nothing goes on; the first one first.
+void Stepper::wake() {
+  for (const auto& [id, frame] : state_.frames) {
+    const bool launching = frame.phase == Phase::children && frame.running < frame.concurrency &&
+                           frame.next_item < static_cast<std::int64_t>(frame.results.size());
+    if (frame.phase == Phase::ready || launching) ready_.push_back(id);
+  }
+  std::ranges::reverse(ready_);
+}
+
+// What failed or was aborted is done again from the start of its state; what had succeeded stays.
+bool Stepper::on(const Redrive&) {
+  if (state_.frames.empty()) return false;
+  state_.ended = false;
+  ++state_.redrives;
+  state_.redriven = inputs_.now;
+  Details details;
+  const auto redriven =
+      log_.add("ExecutionRedriven", log_.nextEvent() - 1, "executionRedriven", details.number("redriveCount", state_.redrives));
+  if (definition_.timeout_seconds) state_.deadline_timer = setTimer(inputs_.now + std::chrono::seconds(*definition_.timeout_seconds));
+  for (auto& [id, frame] : state_.frames) frame.last_event = redriven;
+  wake();
   return true;
 }
 
@@ -371,6 +394,7 @@ void Stepper::endScope(Frame& frame, Payload output) {
 }
 
 void Stepper::finish(Finish end, std::string_view type, std::string_view details_name, std::int64_t previous) {
+  if (end.status != "SUCCEEDED" && !full_) end.resume = resume_ = resumeState();
   for (auto& [id, frame] : state_.frames)
     if (end.status == "ABORTED" || end.status == "TIMED_OUT") abortFrame(frame);
     else release(frame);

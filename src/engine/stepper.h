@@ -52,6 +52,8 @@ class Stepper {
   bool on(const TaskHeartbeat& event);
   bool on(const TimerFired& event);
   bool on(const Abort& event);
+  bool on(const Redrive& event);
+  void wake();
   void work();
   void yieldRest();
   void enter(Frame& frame, int state, Payload input);
@@ -94,6 +96,7 @@ class Stepper {
   void abortFrame(Frame& frame);
   void release(Frame& frame);
   void remove(std::int64_t id);
+  std::shared_ptr<State> resumeState() const;
   void timedOut(Frame& frame, bool heartbeat);
 
   const Def& def(const Frame& frame) const { return definition_.states[static_cast<std::size_t>(frame.state)]; }
@@ -112,6 +115,10 @@ class Stepper {
   std::vector<Effect> effects_;
   /// Frames that can go on, the next one last.
   std::vector<std::int64_t> ready_;
+  /// While a failure climbs: all frames as they stood when it began.
+  std::optional<std::map<std::int64_t, Frame>> fallen_;
+  /// What Finish gave away, until the step's last event is known.
+  std::shared_ptr<State> resume_;
   /// The history is full: everything stops, the execution fails.
   bool full_ = false;
 };

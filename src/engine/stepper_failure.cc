@@ -51,7 +51,11 @@ void Stepper::fail(Frame& frame, Failure failure) {
     frame.clearChildren();
     frame.phase = Phase::ready;
   }
-  if (retry(frame, failure) || handOver(frame, failure)) return;
+  if (retry(frame, failure) || handOver(frame, failure)) {
+    // Somebody above took it.
+    fallen_.reset();
+    return;
+  }
   failScope(frame, std::move(failure));
 }
 
@@ -80,6 +84,7 @@ bool Stepper::handOver(Frame& frame, const Failure& failure) {
     const auto told = Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
     auto output = merge(one.result_path, frame.input, told);
     if (!output) {
+      // The frame stays where it failed.
       failScope(frame, {output.error().error,
                         fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
                                     frame.entered_event, output.error().cause),
@@ -108,6 +113,7 @@ void Stepper::failScope(Frame& frame, Failure failure) {
     if (def(parent).tolerated_count.given() || def(parent).tolerated_percentage.given())
       failure = {"States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded"};
   }
+  if (!fallen_) fallen_ = state_.frames;
   const auto child = frame.id;
   abortChildren(parent, child);
   remove(child);
@@ -128,6 +134,28 @@ bool Stepper::bear(Frame& parent, Frame& child, const Failure& failure) {
   if (parent.finished == static_cast<std::int64_t>(parent.results.size())) completeChildren(parent);
   else ready_.push_back(parent.id);
   return true;
+}
+
+// The state a redrive starts from: frames that waited wait for nothing, attempts begin anew.
+std::shared_ptr<State> Stepper::resumeState() const {
+  auto made = std::make_shared<State>();
+  made->identity = state_.identity;
+  made->input = state_.input;
+  made->next_frame = state_.next_frame;
+  made->next_number = state_.next_number;
+  made->redrives = state_.redrives;
+  made->redriven = state_.redriven;
+  made->ended = true;
+  made->frames = fallen_ ? *fallen_ : state_.frames;
+  for (auto& [id, frame] : made->frames) {
+    frame.waiting = frame.timeout_timer = frame.heartbeat_timer = frame.heartbeat_seconds = 0;
+    frame.attempts.clear();
+    frame.retry_count = 0;
+    // A failed iteration that broke the limit is tried again.
+    if (frame.phase == Phase::children) frame.failed = std::min(frame.failed, frame.tolerated);
+    else frame.phase = Phase::ready;
+  }
+  return made;
 }
 
 void Stepper::remove(std::int64_t id) {

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::string_view kTimerKind = "execution";
 constexpr std::string_view kDefinitionKind = "definition";
+// Where failed executions go on from when they are redriven, by ARN.
+constexpr std::string_view kResumeKind = "redrivable";
+constexpr Duration kRedrivable = std::chrono::hours(24 * 14);
+constexpr std::int64_t kMaxRedrives = 1000;
 // States of running executions kept decoded; what does not fit is decoded again when it moves.
 constexpr std::size_t kCacheBytes = 32U << 20U;
 constexpr std::size_t kDefinitionsKept = 4096;
@@ -106,6 +110,52 @@ bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
   cached->text = std::move(row.state);
   write(txn, spec.arn, *cached, std::move(transition));
   if (!cached->state.ended) keep(spec.arn, std::move(cached));
+  drive(txn);
+  return true;
+}
+
+ExecutionRuntime::Redrivable ExecutionRuntime::redrivable(store::Txn& txn, const store::ExecutionRow& row) {
+  if (row.status == "RUNNING" || row.status == "SUCCEEDED") return {false, "Execution is " + row.status + " and cannot be redriven"};
+  if (row.stopped && txn.now() - *row.stopped > kRedrivable) return {false, "Execution redrivable period exceeded"};
+  const auto description = json::parse(row.description);
+  if (description && description->is_object()) {
+    if (json::intOr(description->get_object(), "redriveCount", 0) >= kMaxRedrives) return {false, "Execution redrive limit exceeded"};
+    if (json::boolOr(description->get_object(), "builtin", false))
+      return {false, "Executions of built-in state machines cannot be redriven: start a new one"};
+  }
+  if (!txn.records().get(kResumeKind, row.arn)) return {false, "Execution history event limit exceeded"};
+  return {true, ""};
+}
+
+bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn) {
+  auto row = txn.executions().get(arn);
+  if (!row || !redrivable(txn, *row).possible) return false;
+  auto state = engine::decode(txn.records().get(kResumeKind, arn).value_or(""));
+  if (!state) {
+    log::error("cannot read where an execution goes on", {{"execution", arn}, {"error", state.error().text()}});
+    return false;
+  }
+  auto cached = std::make_shared<Cached>();
+  cached->definition = definitionFor(txn, state->identity->definition);
+  if (cached->definition == nullptr) return false;
+  txn.records().erase(kResumeKind, arn);
+  const auto limits = limitsOf(*state->identity);
+  auto transition = engine::step(*cached->definition, std::move(*state), engine::Redrive{}, inputs(txn), limits);
+  SP_ASSERT(!transition.stale);
+  auto description = json::parse(row->description);
+  SP_ASSERT(description && description->is_object());
+  auto& members = description->get_object();
+  for (const auto* gone : {"output", "error", "cause"}) members.erase(gone);
+  members["redriveCount"] = transition.state.redrives;
+  members["redriven"] = toMicros(txn.now());
+  row->description = json::toText(members);
+  row->status = "RUNNING";
+  row->stopped.reset();
+  if (!transition.state.ended) row->state = engine::encode(transition.state);
+  txn.executions().update(*row);
+  cached->text = std::move(row->state);
+  write(txn, row->arn, *cached, std::move(transition));
+  if (!cached->state.ended) keep(row->arn, std::move(cached));
   drive(txn);
   return true;
 }
@@ -275,6 +325,7 @@ void ExecutionRuntime::finish(store::Txn& txn, const std::string& arn, const eng
   if (end.output) members["output"] = end.output.text();
   if (!end.error.empty()) members["error"] = end.error;
   if (!end.cause.empty()) members["cause"] = end.cause;
+  if (end.resume != nullptr) txn.records().put(kResumeKind, arn, engine::encode(*end.resume));
   row->status = end.status;
   row->stopped = txn.now();
   row->description = json::toText(members);

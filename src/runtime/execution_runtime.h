@@ -50,6 +50,14 @@ class ExecutionRuntime final : public Executions {
 
   /// Starts an execution and runs it to its first wait. False if its ARN exists already.
   bool start(store::Txn& txn, const StartSpec& spec);
+  /// Whether an ended execution can go on where it failed, and if not, why; as DescribeExecution tells it.
+  struct Redrivable {
+    bool possible = false;
+    std::string reason;
+  };
+  Redrivable redrivable(store::Txn& txn, const store::ExecutionRow& row);
+  /// Goes on where it failed. False if it is not redrivable.
+  bool redrive(store::Txn& txn, std::string_view arn);
   /// Ends a running execution as ABORTED. False if it does not run.
   bool stop(store::Txn& txn, std::string_view arn, std::string error, std::string cause);
 

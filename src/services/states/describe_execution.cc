@@ -14,28 +14,29 @@ json::Object descriptionOf(const store::ExecutionRow& row) {
 aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto arn = input.text("executionArn", kArnLength);
+  const bool with_data = includesData(input);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto row, service.execution(*call.txn, arn));
   const auto description = descriptionOf(row);
-  const json::Object included{{"included", true}};
+  const json::Object details{{"included", with_data}};
   json::Object out{{"executionArn", row.arn},
                    {"stateMachineArn", row.machine_arn},
                    {"name", row.name},
                    {"status", row.status},
                    {"startDate", toEpochSeconds(row.started)}};
   if (row.stopped) out["stopDate"] = toEpochSeconds(*row.stopped);
-  out["input"] = json::textOr(description, "input");
-  out["inputDetails"] = included;
+  if (with_data) out["input"] = json::textOr(description, "input");
+  out["inputDetails"] = details;
   for (const auto* member : {"output", "error", "cause"})
-    if (const auto* value = json::find(description, member)) out[member] = *value;
-  if (json::find(description, "output") != nullptr) out["outputDetails"] = included;
-  out["redriveCount"] = 0;
-  out["redriveStatus"] = "NOT_REDRIVABLE";
-  if (row.status == "RUNNING" || row.status == "SUCCEEDED")
-    out["redriveStatusReason"] = fmt::format("Execution is {} and cannot be redriven", row.status);
-  else if (json::boolOr(description, "builtin", false))
-    out["redriveStatusReason"] = "Executions of built-in state machines cannot be redriven: start a new one";
-  else out["redriveStatusReason"] = "RedriveExecution is not available on this server: start a new execution";
+    if (const auto* value = json::find(description, member); value != nullptr && (with_data || member != std::string_view("output")))
+      out[member] = *value;
+  if (json::find(description, "output") != nullptr) out["outputDetails"] = details;
+  const auto count = json::intOr(description, "redriveCount", 0);
+  out["redriveCount"] = count;
+  if (count > 0) out["redriveDate"] = toEpochSeconds(fromMicros(json::intOr(description, "redriven", 0)));
+  const auto can = service.runtime.redrivable(*call.txn, row);
+  out["redriveStatus"] = can.possible ? "REDRIVABLE" : "NOT_REDRIVABLE";
+  if (!can.possible) out["redriveStatusReason"] = can.reason;
   return out;
 }
 

@@ -7,6 +7,7 @@ namespace sp::services::states {
 aws::Outcome describeStateMachine(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto arn = input.text("stateMachineArn", kArnLength);
+  const bool with_data = includesData(input);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto machine, service.machine(*call.txn, arn));
   json::Object out{{"stateMachineArn", machine.arn},
@@ -19,6 +20,7 @@ aws::Outcome describeStateMachine(const Service& service, const aws::Call& call)
                    {"loggingConfiguration", machine.logging},
                    {"tracingConfiguration", machine.tracing},
                    {"encryptionConfiguration", json::Object{{"type", "AWS_OWNED_KEY"}}}};
+  if (!with_data) out.erase("definition");
   if (!machine.revision.empty()) out["revisionId"] = machine.revision;
   if (!machine.description.empty()) out["description"] = machine.description;
   return out;

@@ -9,19 +9,23 @@ namespace sp::services::states {
 aws::Outcome describeStateMachineForExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto arn = input.text("executionArn", kArnLength);
+  const bool with_data = includesData(input);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto row, service.execution(*call.txn, arn));
   SP_TRY(const auto name, nameInArn(row.machine_arn, "stateMachine"));
   const auto description = descriptionOf(row);
   const auto machine = service.find(*call.txn, name);
   const bool unchanged = machine && machine->definition == json::textOr(description, "definition");
-  return json::Object{{"stateMachineArn", row.machine_arn},
-                      {"name", name},
-                      {"definition", service.runtime.definitionText(*call.txn, json::textOr(description, "definition")).value_or("")},
-                      {"roleArn", json::textOr(description, "roleArn")},
-                      {"updateDate", toEpochSeconds(unchanged ? machine->updated : row.started)},
-                      {"loggingConfiguration", machine ? machine->logging : defaultLogging()},
-                      {"tracingConfiguration", machine ? machine->tracing : defaultTracing()}};
+  json::Object out{{"stateMachineArn", row.machine_arn},
+                   {"name", name},
+                   {"definition", service.runtime.definitionText(*call.txn, json::textOr(description, "definition")).value_or("")},
+                   {"roleArn", json::textOr(description, "roleArn")},
+                   {"updateDate", toEpochSeconds(unchanged ? machine->updated : row.started)},
+                   {"loggingConfiguration", machine ? machine->logging : defaultLogging()},
+                   {"tracingConfiguration", machine ? machine->tracing : defaultTracing()},
+                   {"encryptionConfiguration", json::Object{{"type", "AWS_OWNED_KEY"}}}};
+  if (!with_data) out.erase("definition");
+  return out;
 }
 
 }  // namespace sp::services::states

@@ -66,18 +66,22 @@ const json::Array* Input::arrayIf(std::string_view key) {
   return value != nullptr && value->is_array() ? &value->get_array() : nullptr;
 }
 
-std::size_t Input::pageSize() {
-  const auto* value = take("maxResults");
-  if (value == nullptr) return kUsualResults;
+std::optional<std::size_t> Input::countIf(std::string_view key, std::int64_t most) {
+  const auto* value = take(key);
+  if (value == nullptr) return std::nullopt;
   if (!value->is_int64()) {
-    wrongType("maxResults", "number");
-    return kUsualResults;
+    wrongType(key, "number");
+    return std::nullopt;
   }
   const auto given = value->get_int64();
-  if (given < 0) constraint("maxResults", fmt::format("'{}'", given), "have value greater than or equal to 0");
-  if (given > kMostResults)
-    constraint("maxResults", fmt::format("'{}'", given), fmt::format("have value less than or equal to {}", kMostResults));
-  return given == 0 || error_ ? kUsualResults : static_cast<std::size_t>(given);
+  if (given < 0) constraint(key, fmt::format("'{}'", given), "have value greater than or equal to 0");
+  if (given > most) constraint(key, fmt::format("'{}'", given), fmt::format("have value less than or equal to {}", most));
+  return error_ ? std::nullopt : std::optional(static_cast<std::size_t>(given));
+}
+
+std::size_t Input::pageSize() {
+  const auto given = countIf("maxResults", kMostResults).value_or(0);
+  return given == 0 ? kUsualResults : given;
 }
 
 std::optional<std::string> Input::choiceIf(std::string_view key, std::initializer_list<std::string_view> values) {
@@ -96,6 +100,8 @@ Answer<void> Input::finish() const {
   if (error_) return std::unexpected(*error_);
   return {};
 }
+
+bool includesData(Input& input) { return input.choiceIf("includedData", {"ALL_DATA", "METADATA_ONLY"}).value_or("ALL_DATA") == "ALL_DATA"; }
 
 Answer<std::string> positionOf(const std::optional<std::string>& token, std::string_view bound_to) {
   if (!token) return std::string();

@@ -24,6 +24,8 @@ class Input {
   const json::Array* arrayIf(std::string_view key);
   /// maxResults: 1 to 1000; 0 or absent: 100.
   std::size_t pageSize();
+  /// A whole number from 0 to `most`, if given.
+  std::optional<std::size_t> countIf(std::string_view key, std::int64_t most);
   /// One of the values (listed for the message), if given.
   std::optional<std::string> choiceIf(std::string_view key, std::initializer_list<std::string_view> values);
   /// Refuses members that AWS knows and this server does not act on.
@@ -39,6 +41,9 @@ class Input {
   const json::Object& object_;
   std::optional<aws::ApiError> error_;
 };
+
+/// The member includedData: everything (ALL_DATA), or no input, output and definition (METADATA_ONLY).
+bool includesData(Input& input);
 
 /// The position in a nextToken made for `bound_to`; empty without a token; InvalidToken.
 Answer<std::string> positionOf(const std::optional<std::string>& token, std::string_view bound_to);

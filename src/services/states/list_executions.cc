@@ -6,6 +6,11 @@
 #include "services/states/operations.h"
 
 namespace sp::services::states {
+namespace {
+
+std::int64_t redriveCount(const store::ExecutionRow& row) { return json::intOr(descriptionOf(row), "redriveCount", 0); }
+
+}  // namespace
 
 // Newest first. A position is "START_MICROSECONDS ARN" of the last one shown.
 aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
@@ -26,11 +31,18 @@ aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
     const auto blank = position.find(' ');
     after = {fromMicros(parseInt(position.substr(0, blank)).value_or(0)), position.substr(blank + 1)};
   }
-  // Nothing was ever redriven.
-  auto rows =
-      redriven == "REDRIVEN" ? std::vector<store::ExecutionRow>() : call.txn->executions().list(machine.arn, status, after, size + 1);
+  // Redriven ones are told by their description alone: pages are read until enough are found.
+  std::vector<store::ExecutionRow> rows;
+  while (rows.size() <= size) {
+    auto read = call.txn->executions().list(machine.arn, status, after, size + 1);
+    const bool last = read.size() <= size;
+    if (!read.empty()) after = {read.back().started, read.back().arn};
+    for (auto& row : read)
+      if (redriven.empty() || (redriveCount(row) > 0) == (redriven == "REDRIVEN")) rows.push_back(std::move(row));
+    if (last) break;
+  }
   const bool more = rows.size() > size;
-  if (more) rows.pop_back();
+  rows.resize(std::min(rows.size(), size));
   json::Array executions;
   for (const auto& row : rows) {
     json::Object one{{"executionArn", row.arn},
@@ -39,7 +51,10 @@ aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
                      {"status", row.status},
                      {"startDate", toEpochSeconds(row.started)}};
     if (row.stopped) one["stopDate"] = toEpochSeconds(*row.stopped);
-    one["redriveCount"] = 0;
+    const auto description = descriptionOf(row);
+    const auto count = json::intOr(description, "redriveCount", 0);
+    one["redriveCount"] = count;
+    if (count > 0) one["redriveDate"] = toEpochSeconds(fromMicros(json::intOr(description, "redriven", 0)));
     executions.push_back(std::move(one));
   }
   json::Object out{{"executions", std::move(executions)}};

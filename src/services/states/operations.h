@@ -24,6 +24,8 @@ aws::Outcome getActivityTask(const Service& service, const aws::Call& call);
 aws::Outcome sendTaskSuccess(const Service& service, const aws::Call& call);
 aws::Outcome sendTaskFailure(const Service& service, const aws::Call& call);
 aws::Outcome sendTaskHeartbeat(const Service& service, const aws::Call& call);
+aws::Outcome redriveExecution(const Service& service, const aws::Call& call);
+aws::Outcome validateStateMachineDefinition(const Service& service, const aws::Call& call);
 aws::Outcome tagResource(const Service& service, const aws::Call& call);
 aws::Outcome untagResource(const Service& service, const aws::Call& call);
 aws::Outcome listTagsForResource(const Service& service, const aws::Call& call);

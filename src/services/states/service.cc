@@ -20,6 +20,7 @@ aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtim
   add("DescribeActivity", states::describeActivity);
   add("GetActivityTask", states::getActivityTask, std::chrono::seconds(60));
   add("ListActivities", states::listActivities);
+  add("RedriveExecution", states::redriveExecution);
   add("SendTaskFailure", states::sendTaskFailure);
   add("SendTaskHeartbeat", states::sendTaskHeartbeat);
   add("SendTaskSuccess", states::sendTaskSuccess);
@@ -36,6 +37,7 @@ aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtim
   add("StopExecution", states::stopExecution);
   add("TagResource", states::tagResource);
   add("UntagResource", states::untagResource);
+  add("ValidateStateMachineDefinition", states::validateStateMachineDefinition);
   add("UpdateStateMachine", states::updateStateMachine);
   return table;
 }

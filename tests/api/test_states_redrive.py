@@ -1,0 +1,211 @@
+"""RedriveExecution, ValidateStateMachineDefinition and the members that Debian's boto3 does not know yet: signed calls below it."""
+import json
+
+import pytest
+
+from tests.support import signed
+from tests.support.machines import PREFIX, create, ended, fresh, history, output, refused, run, start, types
+
+TARGET = "AWSStepFunctions."
+
+
+@pytest.fixture
+def sfn(server):
+    return server.client("stepfunctions")
+
+
+def call(server, operation, **body):
+    """A call's answer, or "Code: message"."""
+    status, answer = signed.call_json(server, "states", TARGET + operation, body)
+    return answer if status == 200 else f"{answer['__type'].rpartition('#')[2]}: {answer['message']}"
+
+
+def describe(server, execution):
+    return call(server, "DescribeExecution", executionArn=execution)
+
+
+def tasks(arn, **more):
+    return {"A": {"Type": "Pass", "Result": 1, "ResultPath": "$.a", "Next": "B"}, "B": {"Type": "Task", "Resource": arn, "End": True, **more}}
+
+
+def failed(server, sfn):
+    """An execution whose activity's task failed; its ARN and the activity's."""
+    arn = sfn.create_activity(name=fresh("a"))["activityArn"]
+    execution = start(sfn, create(sfn, tasks(arn)), {"x": 1})
+    sfn.send_task_failure(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], error="E", cause="C")
+    return execution, arn
+
+
+def test_redrive_goes_on_at_the_failed_state(server, sfn):
+    execution, arn = failed(server, sfn)
+    before = describe(server, execution)
+    assert (before["status"], before["redriveStatus"], before["redriveCount"]) == ("FAILED", "REDRIVABLE", 0)
+    redriven = call(server, "RedriveExecution", executionArn=execution)
+    assert redriven["redriveDate"] > before["stopDate"] - 1
+    during = describe(server, execution)
+    assert (during["status"], during["redriveCount"], during["redriveStatus"]) == ("RUNNING", 1, "NOT_REDRIVABLE")
+    assert during["redriveDate"] == redriven["redriveDate"] and "error" not in during and "stopDate" not in during
+    assert during["redriveStatusReason"] == "Execution is RUNNING and cannot be redriven"
+    task = sfn.get_activity_task(activityArn=arn)
+    assert json.loads(task["input"]) == {"x": 1, "a": 1}
+    sfn.send_task_success(taskToken=task["taskToken"], output="2")
+    assert ended(sfn, execution)["output"] == "2"
+    events = call(server, "GetExecutionHistory", executionArn=execution)["events"]
+    assert types(events)[-6:] == ["ExecutionFailed", "ExecutionRedriven", "ActivityScheduled", "ActivityStarted", "ActivitySucceeded", "TaskStateExited", "ExecutionSucceeded"][-6:]
+    event = next(e for e in events if e["type"] == "ExecutionRedriven")
+    assert event["executionRedrivenEventDetails"] == {"redriveCount": 1} and event["previousEventId"] == event["id"] - 1
+
+
+@pytest.mark.parametrize("how", ["stopped", "timed out"])
+def test_redrive_after_stop_and_timeout(server, sfn, how):
+    states = {"A": {"Type": "Parallel", "End": True, "Branches": [
+        {"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": 1, "End": True}}},
+        {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 2, "End": True}}}]}}
+    execution = start(sfn, create(sfn, states, **({"TimeoutSeconds": 1} if how == "timed out" else {})))
+    if how == "stopped":
+        sfn.stop_execution(executionArn=execution)
+    assert ended(sfn, execution)["status"] == ("ABORTED" if how == "stopped" else "TIMED_OUT")
+    assert "redriveDate" in call(server, "RedriveExecution", executionArn=execution)
+    shown = ended(sfn, execution)
+    if how == "timed out":
+        # Its time begins anew, and is too short again.
+        assert shown["status"] == "TIMED_OUT"
+        return
+    assert json.loads(shown["output"]) == [1, {}]
+    assert types(history(sfn, execution)).count("PassStateEntered") == 1
+
+
+def test_redrive_of_what_cannot_be(server, sfn):
+    done = start(sfn, create(sfn, {"A": {"Type": "Pass", "End": True}}))
+    ended(sfn, done)
+    assert call(server, "RedriveExecution", executionArn=done) == "ExecutionNotRedrivable: Execution Not Redrivable: 'Execution is SUCCEEDED and cannot be redriven'"
+    running = start(sfn, create(sfn, {"A": {"Type": "Wait", "Seconds": 600, "End": True}}))
+    assert "RUNNING" in call(server, "RedriveExecution", executionArn=running)
+    unknown = PREFIX + "execution:m:nobody"
+    assert call(server, "RedriveExecution", executionArn=unknown) == f"ExecutionDoesNotExist: Execution Does Not Exist: '{unknown}'"
+    assert call(server, "RedriveExecution", executionArn="x").startswith("InvalidArn: ")
+
+
+def test_redrive_twice_with_one_token(server, sfn):
+    execution, _ = failed(server, sfn)
+    first = call(server, "RedriveExecution", executionArn=execution, clientToken="t")
+    assert call(server, "RedriveExecution", executionArn=execution, clientToken="t") == first
+    assert call(server, "RedriveExecution", executionArn=execution, clientToken="u").startswith("ExecutionNotRedrivable: ")
+    assert describe(server, execution)["redriveCount"] == 1
+
+
+def test_list_redriven_executions(server, sfn):
+    machine = create(sfn, {"A": {"Type": "Fail"}})
+    plain, again = start(sfn, machine), start(sfn, machine)
+    ended(sfn, plain), ended(sfn, again)
+    call(server, "RedriveExecution", executionArn=again)
+    assert ended(sfn, again)["status"] == "FAILED"
+
+    def listed(**more):
+        page = call(server, "ListExecutions", stateMachineArn=machine, **more)
+        return [(one["executionArn"], one["redriveCount"]) for one in page["executions"]]
+    assert listed(redriveFilter="REDRIVEN") == [(again, 1)]
+    assert listed(redriveFilter="NOT_REDRIVEN") == [(plain, 0)]
+    assert listed(statusFilter="FAILED", redriveFilter="REDRIVEN") == [(again, 1)]
+    assert listed(statusFilter="RUNNING") == []
+    assert "mapRunArn" in call(server, "ListExecutions", mapRunArn=PREFIX + "mapRun:m/l:x")
+    assert call(server, "ListExecutions", stateMachineArn=machine, redriveFilter="x").startswith("ValidationException: ")
+
+
+def test_redrive_survives_a_kill(fresh_server):
+    sfn = fresh_server.client("stepfunctions")
+    execution, arn = failed(fresh_server, sfn)
+    fresh_server.kill()
+    fresh_server.start()
+    call(fresh_server, "RedriveExecution", executionArn=execution)
+    fresh_server.kill()
+    fresh_server.start()
+    sfn = fresh_server.client("stepfunctions")
+    sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], output="3")
+    assert ended(sfn, execution)["output"] == "3"
+
+
+def test_redrive_count_in_the_context_object(server, sfn):
+    machine = create(sfn, {"A": {"Type": "Pass", "Parameters": {"n.$": "$$.Execution.RedriveCount"}, "Next": "B"}, "B": {"Type": "Fail", "ErrorPath": "States.Format('{}', $$.Execution.RedriveCount)"}})
+    execution = start(sfn, machine)
+    assert ended(sfn, execution)["error"] == "0"
+    call(server, "RedriveExecution", executionArn=execution)
+    assert ended(sfn, execution)["error"] == "1"
+
+
+def validate(server, definition, **more):
+    return call(server, "ValidateStateMachineDefinition", definition=definition if isinstance(definition, str) else json.dumps(definition), **more)
+
+
+def diagnostics(answer):
+    return [(one["severity"], one["code"], one["message"], one.get("location")) for one in answer["diagnostics"]]
+
+
+def machine_of(**state):
+    return {"StartAt": "A", "States": {"A": {"End": True, **state}}}
+
+
+def test_validate_a_good_definition(server):
+    assert validate(server, machine_of(Type="Pass")) == {"result": "OK", "diagnostics": [], "truncated": False}
+    assert validate(server, machine_of(Type="Pass"), type="EXPRESS")["result"] == "OK"
+
+
+@pytest.mark.parametrize("definition, told", [
+    ("", ("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object", None)),
+    ("[]", ("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object", None)),
+    ({}, ("SCHEMA_VALIDATION_FAILED", "These fields are required: [States, StartAt]", "/")),
+    ({"States": {"A": {"Type": "Pass", "End": True}}}, ("SCHEMA_VALIDATION_FAILED", "These fields are required: [StartAt]", "/")),
+])
+def test_validate_what_is_no_definition(server, definition, told):
+    answer = validate(server, definition)
+    assert answer["result"] == "FAIL" and diagnostics(answer) == [("ERROR", *told)]
+
+
+def test_validate_tells_everything_at_once(server):
+    answer = validate(server, {"StartAt": "A", "States": {
+        "A": {"Type": "Pass", "Foo": 1, "Next": "B"}, "B": {"Type": "Wait", "Seconds": -1, "Next": "nowhere"}, "C": {"Type": "Task", "Resource": "x", "End": True}}})
+    assert {(code, location) for _, code, _, location in diagnostics(answer)} == {
+        ("SCHEMA_VALIDATION_FAILED", "/States/A/Foo"), ("SCHEMA_VALIDATION_FAILED", "/States/B/Seconds"),
+        ("MISSING_TRANSITION_TARGET", "/States/B/Next"), ("SCHEMA_VALIDATION_FAILED", "/States/C/Resource")}
+    short = validate(server, {"StartAt": "A", "States": {"A": {"Type": "Pass", "Foo": 1, "Bar": 2, "Baz": 3, "End": True}}}, maxResults=2)
+    assert len(short["diagnostics"]) == 2 and short["truncated"] is True
+
+
+@pytest.mark.parametrize("resource, told", [
+    (PREFIX + "activity:a", "Express state machine does not support Activity ARN"),
+    ("arn:aws:states:::states:startExecution.sync", "Express state machine does not support '.sync' service integration"),
+    ("arn:aws:states:::states:startExecution.waitForTaskToken", "Express state machine does not support '.waitForTaskToken' service integration "),
+])
+def test_validate_express(server, resource, told):
+    definition = machine_of(Type="Task", Resource=resource)
+    assert validate(server, definition)["result"] == "OK"
+    assert diagnostics(validate(server, definition, type="EXPRESS")) == [("ERROR", "SCHEMA_VALIDATION_FAILED", told, "/States/A/Resource")]
+
+
+def test_validate_warnings(server):
+    definition = {"StartAt": "A", "States": {
+        "A": {"Type": "Pass", "Result": {"x": "$.y"}, "Next": "B"}, "B": {"Type": "Pass", "Parameters": {"a": [{"b": "$.c"}], "d.$": "$.e", "f": "price: $.5"}, "Next": "C"},
+        "C": {"Type": "Fail", "Error": "$.e"}}}
+    assert validate(server, definition)["diagnostics"] == []
+    answer = validate(server, definition, severity="WARNING")
+    assert answer["result"] == "OK"
+    assert [(severity, code, location) for severity, code, _, location in diagnostics(answer)] == [
+        ("WARNING", "PASS_RESULT_IS_STATIC", "/States/A/Result/x"), ("WARNING", "NO_DOLLAR", "/States/B/Parameters/a[0]/b"), ("WARNING", "NO_PATH", "/States/C/Error")]
+
+
+def test_validate_bad_arguments(server):
+    assert "'definition'" in call(server, "ValidateStateMachineDefinition")
+    assert validate(server, "{}", maxResults=101).startswith("ValidationException: ")
+    assert validate(server, "{}", severity="x").startswith("ValidationException: ")
+
+
+def test_metadata_only(server, sfn):
+    machine = create(sfn, {"A": {"Type": "Pass", "End": True}})
+    execution = start(sfn, machine, {"secret": 1})
+    ended(sfn, execution)
+    shown = call(server, "DescribeExecution", executionArn=execution, includedData="METADATA_ONLY")
+    assert "input" not in shown and "output" not in shown and shown["inputDetails"] == shown["outputDetails"] == {"included": False}
+    for operation, named in (("DescribeStateMachine", {"stateMachineArn": machine}), ("DescribeStateMachineForExecution", {"executionArn": execution})):
+        assert "definition" in call(server, operation, **named, includedData="ALL_DATA")
+        assert "definition" not in call(server, operation, **named, includedData="METADATA_ONLY")
+    assert call(server, "DescribeExecution", executionArn=execution, includedData="x").startswith("ValidationException: ")
