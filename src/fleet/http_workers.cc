@@ -22,6 +22,8 @@ namespace {
 /// What is read at once: of a pack of 16 MiB each byte is copied by the kernel and decrypted, and by nobody else.
 constexpr std::size_t kPiece = 128 * 1024;
 constexpr std::size_t kRecord = 16 * 1024;
+/// In the middle of a large body the thread sleeps until this much has arrived: a client sends a record at a time.
+constexpr int kGather = 64 * 1024;
 constexpr std::uint64_t kDrainBytes = 64U << 20U;
 // A backup's client keeps its connections while it reads large files: silence is normal.
 constexpr time_t kIdleSeconds = 300;
@@ -70,6 +72,7 @@ class Connection final : public AgentHttpStream {
  private:
   Result<bool> fill();
   net::RequestParser::Event advance();
+  void gather();
   Result<void> writeAll(std::string_view bytes);
 
   SSL* ssl_;
@@ -83,6 +86,9 @@ class Connection final : public AgentHttpStream {
   net::RequestHead head_;
   /// What the parser gave of the body and nobody has read; lies in the buffer.
   std::string_view unread_;
+  /// Bytes of the body the parser has given so far.
+  std::uint64_t taken_ = 0;
+  bool gathers_ = false;
   bool complete_ = true;
   bool continued_ = false;
   bool answered_ = false;
@@ -119,13 +125,21 @@ net::RequestParser::Event Connection::advance() {
   return event;
 }
 
+/// Only while more is to come than what OpenSSL may hold already: to wait for bytes that are here would never end.
+void Connection::gather() {
+  const bool wanted = head_.content_length.value_or(0) > taken_ + 2 * kPiece;
+  if (wanted == gathers_) return;
+  const int least = wanted ? kGather : 1;
+  gathers_ = ::setsockopt(SSL_get_fd(ssl_), SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least) == 0 && wanted;
+}
+
 bool Connection::readHead() {
   using Step = net::RequestParser::Step;
   parser_.reset();
   head_ = {};
   unread_ = {};
   complete_ = continued_ = answered_ = keep_alive_ = false;
-  owed_ = 0;
+  owed_ = taken_ = 0;
   while (true) {
     const auto event = advance();
     if (event.step == Step::head) break;
@@ -164,10 +178,12 @@ Result<std::string_view> Connection::readBody(std::size_t limit) {
   while (unread_.empty() && !complete_) {
     const auto event = advance();
     unread_ = event.bytes;
+    taken_ += event.bytes.size();
     if (event.step == net::RequestParser::Step::error)
       return fail("net.protocol", fmt::format("the body of the request is broken: {}", event.reason));
     complete_ = event.step == net::RequestParser::Step::complete;
     if (event.step != net::RequestParser::Step::needMore) continue;
+    gather();
     SP_TRY(const bool more, fill());
     if (!more) return fail("net.closed", "the connection ended within the body of a request");
   }

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/strings.h"
+#include "fleet/vault/repository_key.h"
 #include "fleet/vault_http.h"
 #include "os/file.h"
 #include "os/process.h"
@@ -149,6 +150,11 @@ class Keeper final : public runtime::VaultKeeper {
     SystemRandom random;
     const auto making = fmt::format("{}/{}-{}", folder, repository.name, random.hex(16));
     auto made = restic(making, repository.key, {"init"}, kCreateLimit);
+    if (made) {
+      // Each job opens the repository, some of them while an application is frozen.
+      if (auto quick = quickenKey(making, repository.key, random); !quick)
+        log::warn("a repository keeps restic's own key derivation", {{"repository", path}, {"why", quick.error().text()}});
+    }
     if (made && ::rename(making.c_str(), path.c_str()) != 0)
       made = failErrno("vault.create", "cannot rename " + making + " to " + path, errno);
     if (!made) {

@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/strings.h"
+#include "fleet/vault/repository_key.h"
 #include "os/file.h"
 #include "os/process.h"
 
@@ -291,6 +292,44 @@ TEST_F(VaultHttpTest, BackupCheckAndRestoreWithTheRealRestic) {
   EXPECT_GE(access_.sent.load(), 20U << 20U);
   // Both took back their locks.
   EXPECT_TRUE(std::filesystem::is_empty(keeper_->pathOf("V", "i-1") + "/locks"));
+}
+
+TEST_F(VaultHttpTest, ARepositoryOpensQuicklyUnderItsRandomKeyAndUnderNoOther) {
+  SystemRandom random;
+  const auto key = random.hex(64);
+  ASSERT_TRUE(wait([&](auto done) { keeper_->create({"V", "i-9", key}, done); }).has_value());
+  const auto path = keeper_->pathOf("V", "i-9");
+  const auto with = [&](const std::string& password, std::vector<std::string> arguments) {
+    os::SpawnSpec spec;
+    spec.argv = {"restic", "-r", path, "--no-cache"};
+    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+    spec.environment = {{"PATH=/usr/bin:/bin", "RESTIC_PASSWORD=" + password, "TZ=UTC", "HOME=/nonexistent"}};
+    spec.cwd = dir_;
+    return os::run(std::move(spec), std::chrono::seconds(100)).value_or(os::Output{});
+  };
+  makeFiles();
+  EXPECT_EQ(with(key, {"backup", "src"}).status.code, 0);
+  EXPECT_EQ(with(key, {"check", "--read-data"}).status.code, 0);
+  EXPECT_NE(with(random.hex(64), {"cat", "config"}).status.code, 0);
+  // Another key of restic's own beside it, and the first goes on opening.
+  std::ofstream(dir_ + "/second") << "geheim\n";
+  EXPECT_EQ(with(key, {"key", "add", "--new-password-file", dir_ + "/second"}).status.code, 0);
+  EXPECT_EQ(with("geheim", {"cat", "config"}).status.code, 0);
+  EXPECT_EQ(with(key, {"cat", "config"}).status.code, 0);
+  EXPECT_FALSE(quickenKey(path, key, random)) << "two keys: it is in use";
+}
+
+TEST_F(VaultHttpTest, AKeyThatPeopleThinkOfKeepsItsDerivation) {
+  SystemRandom random;
+  const auto path = keeper_->pathOf("V", "i-1");
+  const auto refused = quickenKey(path, "geheim", random);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("a password of 6 characters"), std::string::npos);
+  const auto file = std::filesystem::directory_iterator(path + "/keys")->path().string();
+  const auto text = os::readFile(file).value();
+  EXPECT_NE(openKey(text, "geheim").value_or("").find("\"encrypt\""), std::string::npos);
+  EXPECT_EQ(openKey(text, "gehein").error().code, "vault.key");
+  EXPECT_EQ(openKey("{}", "geheim").error().code, "vault.key");
 }
 
 TEST_F(VaultHttpTest, WrongCredentialsAreTurnedAway) {
