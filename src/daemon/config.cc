@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include "os/file.h"
+#include "tasks/lambda_calls.h"
 
 namespace sp::daemon {
 namespace {
@@ -103,18 +104,21 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   Section tls_section(file, "tls");
   tls_section.text("cert", tls.cert);
   tls_section.text("key", tls.key);
+  Section lambda(file, "lambda");
+  lambda.text("endpoint", config.lambda_endpoint);
   Section log(file, "log");
   log.choice("level", {"debug", "info", "warn", "error"}, [&config](std::size_t i) { config.log_level = static_cast<log::Level>(i); });
   log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
   Section machines(file, "machines");
   machines.number("stop_timeout_seconds", 1, 86'400, config.stop_timeout_seconds);
-  SP_CHECK_OK(root.read(table, {{"realm", &realm}, {"tls", &tls_section}, {"machines", &machines}, {"log", &log}}));
+  SP_CHECK_OK(root.read(table, {{"realm", &realm}, {"tls", &tls_section}, {"lambda", &lambda}, {"machines", &machines}, {"log", &log}}));
   if (tls.cert.empty() != tls.key.empty()) return fail("config.type", file + ": [tls] needs both cert and key");
   if (!tls.cert.empty()) config.tls = tls;
   return {};
 }
 
 Result<void> checkConfig(const Config& config) {
+  SP_CHECK_OK(tasks::LambdaCalls::checkEndpoint(config.lambda_endpoint));
   if (config.realm.account.size() != 12 || config.realm.account.find_first_not_of("0123456789") != std::string::npos)
     return fail("config.type", fmt::format("realm.account '{}' must be twelve digits", config.realm.account));
   if (config.realm.region.empty() || config.realm.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)

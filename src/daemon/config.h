@@ -21,6 +21,8 @@ struct Config {
   bool insecure = false;
   std::optional<net::TlsFiles> tls;
   Realm realm;
+  /// [lambda] endpoint: where functions are invoked, "http://HOST:PORT"; empty: nowhere.
+  std::string lambda_endpoint;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
   /// [machines] stop_timeout_seconds: what a machine is given to shut down.

@@ -60,7 +60,7 @@ class Wired final : public Installation {
         executions_(*base_->core),
         activities_(context_),
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_),
-        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_),
+        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
     executions_.setTasks(tasks_);
@@ -99,6 +99,7 @@ class Wired final : public Installation {
 
   void stop() override {
     base_->fleet->stop();
+    tasks_.stop();
     base_->core->stop();
   }
 
@@ -126,6 +127,7 @@ class Wired final : public Installation {
   Result<void> recover(store::Txn& txn) {
     dynamodb::ensureTable(txn, random_, services::stillpoint::kJobLogTable, "SM_Execution_ID");
     backup_.recover(txn);
+    tasks_.recover(txn);
     return services::registerBuiltin(txn, context_, executions_, tasks_, activities_, services::stillpoint::kPrePostBackup,
                                      std::string(services::stillpoint::prePostBackupDefinition()));
   }

@@ -5,13 +5,17 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "services/states/machines.h"
+#include "tasks/event_outbox.h"
 #include "tasks/nested_executions.h"
 
 namespace sp::tasks {
 namespace {
 
 constexpr std::string_view kWait = "task_wait";
+constexpr std::string_view kInvoke = "lambda:invoke";
+constexpr std::string_view kPutEvents = "events:putEvents";
 constexpr std::string_view kNested = "states:startExecution";
 constexpr std::array<std::string_view, 4> kSyncActions = {"ssm:sendCommand", "ec2:stopInstances", "ec2:startInstances",
                                                           "backup:startBackupJob"};
@@ -19,6 +23,12 @@ constexpr std::array<std::string_view, 4> kDynamoActions = {"putItem", "getItem"
 
 bool isOneOf(const auto& list, std::string_view text) { return std::ranges::find(list, text) != list.end(); }
 std::string nameOf(const Resource& resource) { return resource.service + ":" + resource.action; }
+
+// "arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]".
+bool isFunction(std::string_view resource) {
+  const auto parts = split(resource, ':');
+  return parts.size() >= 7 && parts.size() <= 8 && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function" && !parts[6].empty();
+}
 
 // What a waiting task is ended by: "cmd/ID" and "job/ID" name one task, "pow/TOKEN" its machines; each is found by token
 // for its cancel.
@@ -39,8 +49,15 @@ std::optional<json::Object> readWait(store::Txn& txn, const std::string& key) {
 }  // namespace
 
 TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
-                           services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities)
-    : context_(context), lanes_(lanes), commands_(commands), instances_(instances), jobs_(jobs), activities_(activities) {
+                           services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
+                           const std::string& lambda_endpoint)
+    : context_(context),
+      lanes_(lanes),
+      commands_(commands),
+      instances_(instances),
+      jobs_(jobs),
+      activities_(activities),
+      lambda_(context, lambda_endpoint) {
   commands.onCommandEnded([this](store::Txn& txn, const services::ssm::Command& command) { commandEnded(txn, command); });
   jobs.onEnded([this](store::Txn& txn, const services::backup::Job& job) { jobEnded(txn, job); });
   instances.onSettled(
@@ -49,6 +66,7 @@ TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lan
 
 void TaskRegistry::attach(runtime::ExecutionRuntime& executions) {
   executions_ = &executions;
+  lambda_.attach(executions);
   executions.onEnd([this](store::Txn& txn, const store::ExecutionRow& row) { executionEnded(txn, row); });
 }
 
@@ -67,12 +85,15 @@ const aws::Operation* TaskRegistry::find(std::string_view signing_name, std::str
 bool TaskRegistry::knows(std::string_view text) const {
   using Pattern = Resource::Pattern;
   if (const auto name = services::states::nameInArn(text, "activity")) return text == activities_.arnOf(*name);
+  if (isFunction(text)) return true;
   const auto resource = parseResource(text);
   if (!resource) return false;
   if (resource->sdk)
     return (resource->pattern == Pattern::response || resource->pattern == Pattern::callback) &&
            find(signingName(resource->service), resource->operation()) != nullptr;
   if (nameOf(*resource) == kNested) return find("states", resource->operation()) != nullptr;
+  if (nameOf(*resource) == kInvoke || nameOf(*resource) == kPutEvents)
+    return resource->pattern == Pattern::response || resource->pattern == Pattern::callback;
   if (resource->pattern == Pattern::callback || resource->pattern == Pattern::sync2) return false;
   if (resource->service == "stillpoint") return services::stillpoint::Lanes::knows(resource->action + (resource->sync() ? ".sync" : ""));
   if (resource->sync()) return isOneOf(kSyncActions, nameOf(*resource)) && find(resource->service, resource->operation()) != nullptr;
@@ -84,6 +105,7 @@ bool TaskRegistry::activityExists(store::Txn& txn, std::string_view arn) const {
 void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
   if (services::states::nameInArn(request.resource, "activity"))
     return activities_.schedule(txn, request.resource, request.token, json::toText(request.parameters));
+  if (isFunction(request.resource)) return invoke(txn, request);
   const auto resource = parseResource(request.resource);
   if (!resource || !knows(request.resource)) {
     executions_->taskFailed(txn, request.token, "States.Runtime", "The resource " + request.resource + " is not served here.");
@@ -102,6 +124,8 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
 void TaskRegistry::begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
   if (resource.sdk) return callSdk(txn, request, resource);
   if (nameOf(resource) == kNested) return startExecution(txn, request, resource);
+  if (nameOf(resource) == kInvoke) return invoke(txn, request);
+  if (nameOf(resource) == kPutEvents) return sendEvents(txn, request, resource);
   if (resource.sync()) return startSync(txn, request, resource);
   callDynamo(txn, request, resource);
 }
@@ -145,6 +169,22 @@ void TaskRegistry::callDynamo(store::Txn& txn, const runtime::TaskRequest& reque
   }
   auto [error, cause] = dynamoError(outcome.error(), request_id);
   executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));
+}
+
+void TaskRegistry::invoke(store::Txn& txn, const runtime::TaskRequest& request) {
+  const auto call = lambdaCall(request.resource, request.parameters);
+  if (call) return lambda_.begin(txn, request.token, *call);
+  executions_->taskFailed(txn, request.token, "States.Runtime",
+                          fmt::format("The Parameters '{}' could not be used to start the Task: [The field 'FunctionName' is required but "
+                                      "was missing]",
+                                      json::toText(request.parameters)));
+}
+
+void TaskRegistry::sendEvents(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
+  auto sent = putEvents(txn, context_, request, context_.random.uuid());
+  if (!sent) executions_->taskFailed(txn, request.token, std::move(sent.error().error), std::move(sent.error().cause));
+  else if (resource.pattern == Resource::Pattern::callback) executions_->taskSubmitted(txn, request.token, std::move(*sent));
+  else executions_->taskSucceeded(txn, request.token, json::Value(std::move(*sent)));
 }
 
 // The child starts in the step's own commit. What it does before its first wait comes to its parent after the parent's
@@ -300,6 +340,7 @@ void TaskRegistry::checkPower(store::Txn& txn, const std::string& token, const s
 void TaskRegistry::cancel(store::Txn& txn, std::string_view token) {
   lanes_.cancel(txn, token);
   activities_.withdraw(txn, token);
+  lambda_.cancel(txn, token);
   if (const auto child = NestedExecutions::withdraw(txn, token)) executions_->stop(txn, *child, "", "");
   for (const auto& record : txn.records().findBy(kWait, "token", token, "", 1000)) {
     txn.records().erase(kWait, record.key);

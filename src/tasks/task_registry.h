@@ -17,6 +17,7 @@
 #include "services/ssm/commands.h"
 #include "services/states/activities/activities.h"
 #include "services/stillpoint/lanes.h"
+#include "tasks/lambda_calls.h"
 #include "tasks/naming.h"
 
 namespace sp::tasks {
@@ -25,7 +26,8 @@ class TaskRegistry final : public runtime::TaskPort {
  public:
   /// Registers with the services for the events that end `.sync` tasks: before the core starts. All given outlive it.
   TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
-               services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities);
+               services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
+               const std::string& lambda_endpoint);
   TaskRegistry(const TaskRegistry&) = delete;
   TaskRegistry& operator=(const TaskRegistry&) = delete;
 
@@ -33,6 +35,11 @@ class TaskRegistry final : public runtime::TaskPort {
   void serve(std::vector<aws::ServiceTable> tables);
   /// Where outcomes go; once, before the core starts.
   void attach(runtime::ExecutionRuntime& executions);
+
+  /// Makes calls of functions again that were under way: the first job after every start.
+  void recover(store::Txn& txn) { lambda_.recover(txn); }
+  /// Before the core stops.
+  void stop() { lambda_.stop(); }
 
   bool knows(std::string_view resource) const override;
   bool activityExists(store::Txn& txn, std::string_view arn) const override;
@@ -44,6 +51,8 @@ class TaskRegistry final : public runtime::TaskPort {
   aws::Outcome call(store::Txn& txn, const aws::Operation& operation, const json::Object& input, std::string_view token,
                     const std::string& request_id) const;
   void begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+  void invoke(store::Txn& txn, const runtime::TaskRequest& request);
+  void sendEvents(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void startExecution(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void executionEnded(store::Txn& txn, const store::ExecutionRow& row);
   void callSdk(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
@@ -61,6 +70,7 @@ class TaskRegistry final : public runtime::TaskPort {
   services::ec2::Instances& instances_;
   services::backup::Jobs& jobs_;
   services::states::Activities& activities_;
+  LambdaCalls lambda_;
   runtime::ExecutionRuntime* executions_ = nullptr;
   /// signing name → operation name → what does it.
   std::map<std::string, std::map<std::string, aws::Operation, std::less<>>, std::less<>> operations_;

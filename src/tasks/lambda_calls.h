@@ -1,0 +1,75 @@
+// Invocations of Lambda functions at the endpoint that the configuration names (lambda.endpoint), over Lambda's own Invoke API.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+//
+// A call is a record from the commit that enters its task to the commit that ends it, so a call that was under way when the
+// server died is made again: at least once, always with the same id. Calls run on threads of their own, never on the core's.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/http.h"
+#include "runtime/execution_runtime.h"
+#include "services/context.h"
+#include "tasks/naming.h"
+
+namespace sp::tasks {
+
+/// What is asked of a function, and how its answer becomes the task's.
+struct LambdaCall {
+  /// Name or ARN.
+  std::string function;
+  std::string qualifier;
+  /// "RequestResponse", "Event", "DryRun".
+  std::string invocation_type;
+  std::string client_context;
+  /// JSON text; empty: none.
+  std::string payload;
+  /// The Resource is the function itself: its bare payload is the result.
+  bool bare = false;
+  /// The task goes on waiting for its token.
+  bool callback = false;
+
+  json::Object encode() const;
+  static LambdaCall decode(const json::Object& record);
+};
+
+/// The call a Task makes; nullopt if the parameters name no function.
+std::optional<LambdaCall> lambdaCall(std::string_view resource, const json::Value& parameters);
+
+/// A function's answer as a task's outcome: an error, or its result as JSON text.
+struct LambdaOutcome {
+  std::optional<TaskError> error;
+  std::string result;
+};
+LambdaOutcome lambdaOutcome(const LambdaCall& call, const net::Response& response, std::string_view request_id);
+
+class LambdaCalls {
+ public:
+  /// `endpoint`: "http://HOST:PORT", or empty: every call fails saying so. `context` outlives the calls until stop().
+  LambdaCalls(services::Context& context, std::string endpoint);
+  LambdaCalls(const LambdaCalls&) = delete;
+  LambdaCalls& operator=(const LambdaCalls&) = delete;
+  ~LambdaCalls();
+
+  void attach(runtime::ExecutionRuntime& executions);
+  /// In the transaction that enters the task. Core thread.
+  void begin(store::Txn& txn, const std::string& token, const LambdaCall& call);
+  /// The answer of this task is nobody's any more.
+  void cancel(store::Txn& txn, std::string_view token);
+  /// Makes the calls again that were under way: the first job after every start.
+  void recover(store::Txn& txn);
+  /// Answers that come later are dropped: their records make the calls again at the next start.
+  void stop();
+
+  /// What a configuration may say: "" or "http://HOST[:PORT]". The error names what is wanted.
+  static Result<void> checkEndpoint(std::string_view endpoint);
+
+ private:
+  struct Hub;
+  std::shared_ptr<Hub> hub_;
+};
+
+}  // namespace sp::tasks

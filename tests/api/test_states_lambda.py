@@ -1,0 +1,213 @@
+"""Functions at a Lambda endpoint of the test's own, and events into the outbox."""
+import http.server
+import json
+import sqlite3
+import threading
+
+import pytest
+
+from tests.conftest import make
+from tests.support.machines import create, details, ended, history, output, run, start, types
+from tests.support.until import until
+
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
+
+
+class Functions:
+    """An Invoke API: what each function answers, and what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+        self.hold = threading.Event()
+        self.hold.set()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+                name = self.path.split("/")[3]
+                outer.asked.append((self.path, body, dict(self.headers)))
+                if name.startswith("slow"):
+                    outer.hold.wait(60)
+                answer, status, extra = body or "null", 200, {}
+                if name == "broken":
+                    answer, extra = json.dumps({"errorMessage": "no", "errorType": "KeyError", "requestId": "r", "stackTrace": ["a"]}), {"X-Amz-Function-Error": "Unhandled"}
+                if name == "crashed":
+                    answer, extra = '{"errorMessage":"exited"}', {"X-Amz-Function-Error": "Unhandled"}
+                if name == "nobody":
+                    answer, status, extra = json.dumps({"Type": "User", "Message": f"Function not found: {FUNCTION}nobody"}), 404, {"x-amzn-errortype": "ResourceNotFoundException:http://x"}
+                if name == "text":
+                    answer = '{"a":  1.50}'
+                self.send_response(status)
+                for key, value in {"X-Amz-Executed-Version": "$LATEST", "x-amzn-RequestId": "rid", "Content-Type": "application/json", **extra}.items():
+                    self.send_header(key, value)
+                self.send_header("Content-Length", str(len(answer.encode())))
+                self.end_headers()
+                self.wfile.write(answer.encode())
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def paths(self, name):
+        return [path for path, _, _ in self.asked if f"/functions/{name}/" in path]
+
+
+@pytest.fixture(scope="module")
+def functions():
+    made = Functions()
+    yield made
+    made.hold.set()
+    made.server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory, functions):
+    file = tmp_path_factory.mktemp("config") / "stillpoint.toml"
+    file.write_text(f'[lambda]\nendpoint = "{functions.endpoint}"\n')
+    running = make(tmp_path_factory, args=["--config", str(file)])
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def sfn(configured):
+    return configured.client("stepfunctions")
+
+
+def arn_task(name, **more):
+    return {"A": {"Type": "Task", "Resource": FUNCTION + name, "End": True, **more}}
+
+
+def invoke(name, suffix="", **more):
+    return {"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke" + suffix, "Parameters": {"FunctionName": name, "Payload.$": "$"}, "End": True, **more}}
+
+
+def test_a_function_as_resource(sfn, functions):
+    shown, events = run(sfn, arn_task("text", TimeoutSeconds=60), {"x": 1})
+    assert (shown["status"], shown["output"]) == ("SUCCEEDED", '{"a":  1.50}')
+    assert types(events) == ["ExecutionStarted", "TaskStateEntered", "LambdaFunctionScheduled", "LambdaFunctionStarted", "LambdaFunctionSucceeded", "TaskStateExited", "ExecutionSucceeded"]
+    assert details(events, "LambdaFunctionScheduled") == {"resource": FUNCTION + "text", "input": '{"x": 1}', "inputDetails": {"truncated": False}, "timeoutInSeconds": 60}
+    path, body, headers = next(one for one in functions.asked if "/text/" in one[0])
+    assert path == "/2015-03-31/functions/text/invocations" and json.loads(body) == {"x": 1}
+    assert headers["X-Amz-Invocation-Type"] == "RequestResponse"
+
+
+def test_invoke(sfn, functions):
+    shown, events = run(sfn, invoke(FUNCTION + "echo:live"), {"x": [1]})
+    result = json.loads(shown["output"])
+    assert result["Payload"] == {"x": [1]} and result["ExecutedVersion"] == "$LATEST" and result["StatusCode"] == 200
+    assert result["SdkHttpMetadata"]["HttpStatusCode"] == 200 and result["SdkResponseMetadata"] == {"RequestId": "rid"}
+    assert functions.paths("echo") == ["/2015-03-31/functions/echo/invocations?Qualifier=live"]
+    assert details(events, "TaskScheduled")["resourceType"] == "lambda"
+
+
+@pytest.mark.parametrize("task", [arn_task, invoke])
+@pytest.mark.parametrize("name, error, cause", [
+    ("broken", "KeyError", '{"errorMessage":"no","errorType":"KeyError","requestId":"r","stackTrace":["a"]}'),
+    ("crashed", "Lambda.Unknown", 'The cause could not be determined because Lambda did not return an error type. Returned payload: {"errorMessage":"exited"}'),
+    ("nobody", "Lambda.ResourceNotFoundException",
+     f"Function not found: {FUNCTION}nobody (Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException; Request ID: rid; Proxy: null)"),
+])
+def test_errors(sfn, task, name, error, cause):
+    shown, _ = run(sfn, task(name))
+    assert (shown["status"], shown["error"], shown["cause"]) == ("FAILED", error, cause)
+
+
+def test_errors_are_caught_by_name(sfn):
+    states = {**invoke("broken", Catch=[{"ErrorEquals": ["KeyError"], "Next": "B"}]), "B": {"Type": "Pass", "End": True}}
+    assert output(sfn, states)["Error"] == "KeyError"
+
+
+def test_callback(sfn, functions):
+    states = invoke("callback", ".waitForTaskToken")
+    states["A"]["Parameters"]["Payload"] = {"token.$": "$$.Task.Token"}
+    del states["A"]["Parameters"]["Payload.$"]
+    execution = start(sfn, create(sfn, states))
+    until(lambda: "TaskSubmitted" in types(history(sfn, execution)))
+    token = json.loads(next(body for path, body, _ in functions.asked if "/callback/" in path))["token"]
+    sfn.send_task_success(taskToken=token, output="5")
+    assert ended(sfn, execution)["output"] == "5"
+
+
+def test_a_slow_function_holds_nothing_up_and_times_out(sfn, functions):
+    functions.hold.clear()
+    try:
+        slow = [start(sfn, create(sfn, invoke("slow", TimeoutSeconds=2))) for _ in range(3)]
+        assert output(sfn, invoke("quick"), {"x": 1})["Payload"] == {"x": 1}
+        assert [ended(sfn, one)["error"] for one in slow] == ["States.Timeout"] * 3
+    finally:
+        functions.hold.set()
+
+
+def test_kill_during_a_call_makes_it_again(tmp_path_factory, functions):
+    file = tmp_path_factory.mktemp("config") / "stillpoint.toml"
+    file.write_text(f'[lambda]\nendpoint = "{functions.endpoint}"\n')
+    server = make(tmp_path_factory, args=["--config", str(file)])
+    try:
+        functions.hold.clear()
+        sfn = server.client("stepfunctions")
+        execution = start(sfn, create(sfn, invoke("slow-again")), {"x": 2})
+        until(lambda: len(functions.paths("slow-again")) == 1)
+        server.kill()
+        server.start()
+        until(lambda: len(functions.paths("slow-again")) == 2)
+        functions.hold.set()
+        assert json.loads(ended(server.client("stepfunctions"), execution)["output"])["Payload"] == {"x": 2}
+        ids = {headers["amz-sdk-invocation-id"] for path, _, headers in functions.asked if "/slow-again/" in path}
+        assert len(ids) == 1
+    finally:
+        functions.hold.set()
+        server.close()
+
+
+def test_without_an_endpoint(server):
+    shown, _ = run(server.client("stepfunctions"), arn_task("f"))
+    assert shown["error"] == "Lambda.SdkClientException" and "no Lambda endpoint is configured" in shown["cause"]
+
+
+def test_no_function_name(sfn):
+    shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {}, "End": True}})
+    assert shown["error"] == "States.Runtime" and "'FunctionName'" in shown["cause"]
+
+
+# Events
+
+def put_events(entries, suffix="", **more):
+    return {"A": {"Type": "Task", "Resource": "arn:aws:states:::events:putEvents" + suffix, "Parameters": {"Entries": entries}, "End": True, **more}}
+
+
+def kept(server, source):
+    """The events of that source in the server's outbox."""
+    with sqlite3.connect(f"file:{server.data}/store.db?mode=ro", uri=True) as database:
+        rows = database.execute("SELECT body FROM records WHERE kind = 'event' ORDER BY key").fetchall()
+    return [event for event in (json.loads(body) for body, in rows) if event["source"] == source]
+
+
+def test_put_events(configured, sfn):
+    shown, events = run(sfn, put_events([{"Source": "mine", "DetailType": "t", "Detail": {"a": 1}, "Resources": ["r"]}, {"Source": "mine", "DetailType": "t", "Detail": '{"b":2}'}]))
+    result = json.loads(shown["output"])
+    assert result["FailedEntryCount"] == 0 and [set(one) for one in result["Entries"]] == [{"EventId"}] * 2
+    assert result["SdkHttpMetadata"]["HttpStatusCode"] == 200
+    found = kept(configured, "mine")
+    assert [(event["id"], event["detail"], event["detail-type"], event["bus"]) for event in found] == [
+        (result["Entries"][0]["EventId"], {"a": 1}, "t", "default"), (result["Entries"][1]["EventId"], {"b": 2}, "t", "default")]
+    assert found[0]["resources"] == ["r", shown["executionArn"], shown["stateMachineArn"]]
+
+
+def test_put_bad_events(configured, sfn):
+    shown, _ = run(sfn, put_events([{"Source": "bad", "DetailType": "t", "Detail": {}}, {"DetailType": "t", "Detail": {}}]))
+    assert shown["error"] == "EventBridge.FailedEntry"
+    cause = json.loads(shown["cause"])
+    assert cause["FailedEntryCount"] == 1
+    assert cause["Entries"][1] == {"ErrorCode": "InvalidArgument", "ErrorMessage": "Parameter Source is not valid. Reason: Source is a required argument."}
+    assert kept(configured, "bad") == []
+    assert run(sfn, put_events([]))[0]["error"] == "EventBridge.ValidationException"
