@@ -10,13 +10,6 @@
 namespace sp::dynamodb {
 namespace {
 
-// "TableName" → "tableName", as AWS names members in its messages.
-std::string memberPath(std::string_view key) {
-  std::string path(key);
-  path.front() = static_cast<char>(path.front() - 'A' + 'a');
-  return path;
-}
-
 bool isTableChar(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
@@ -33,6 +26,13 @@ const json::Value* Request::take(std::string_view key) const {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
+// "TableName" → "tableName", as AWS names members in its messages.
+std::string Request::pathOf(std::string_view key) const {
+  std::string path(key);
+  if (path.front() >= 'A' && path.front() <= 'Z') path.front() = static_cast<char>(path.front() - 'A' + 'a');
+  return inside_ + path;
+}
+
 bool Request::has(std::string_view key) const { return take(key) != nullptr; }
 
 void Request::wrongType(std::string message) {
@@ -40,11 +40,11 @@ void Request::wrongType(std::string message) {
 }
 
 void Request::missing(std::string_view key) {
-  broken_.push_back(fmt::format("Value null at '{}' failed to satisfy constraint: Member must not be null", memberPath(key)));
+  broken_.push_back(fmt::format("Value null at '{}' failed to satisfy constraint: Member must not be null", pathOf(key)));
 }
 
 void Request::constraint(std::string_view value, std::string_view key, std::string_view rule) {
-  broken_.push_back(fmt::format("Value '{}' at '{}' failed to satisfy constraint: {}", value, memberPath(key), rule));
+  broken_.push_back(fmt::format("Value '{}' at '{}' failed to satisfy constraint: {}", value, pathOf(key), rule));
 }
 
 std::optional<std::string> Request::text(std::string_view key) {
@@ -64,15 +64,17 @@ std::string Request::tableName() {
     missing("TableName");
     return {};
   }
-  auto name = text("TableName").value_or("");
+  return checkedTableName(text("TableName").value_or(""), "TableName");
+}
+
+std::string Request::checkedTableName(std::string name, std::string_view key) {
   if (name.starts_with("arn:")) {
     const auto arn = Arn::parse(name);
     if (arn && arn->service == "dynamodb" && arn->resource.starts_with("table/")) name = arn->resource.substr(6);
   }
-  if (!std::ranges::all_of(name, isTableChar))
-    constraint(name, "TableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
-  if (name.size() < 3) constraint(name, "TableName", "Member must have length greater than or equal to 3");
-  if (name.size() > 255) constraint(name, "TableName", "Member must have length less than or equal to 255");
+  if (!std::ranges::all_of(name, isTableChar)) constraint(name, key, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+  if (name.size() < 3) constraint(name, key, "Member must have length greater than or equal to 3");
+  if (name.size() > 255) constraint(name, key, "Member must have length less than or equal to 255");
   return name;
 }
 
@@ -126,6 +128,10 @@ const json::Array* Request::array(std::string_view key) {
   if (value->is_array()) return &value->get_array();
   wrongType("Unexpected field type");
   return nullptr;
+}
+
+void Request::require(std::string_view key) {
+  if (!has(key)) missing(key);
 }
 
 void Request::refuseLegacy(std::string_view key, std::string_view instead) {
@@ -194,5 +200,24 @@ double readUnits(std::size_t bytes, bool consistent) {
 }
 
 double writeUnits(std::size_t bytes) { return static_cast<double>(std::max<std::size_t>(1, (bytes + 1023) / 1024)); }
+
+void CapacityList::add(std::string_view table, double units) {
+  if (wish_ == CapacityWish::none) return;
+  units_[std::string(table)] += units;
+}
+
+void CapacityList::addTo(json::Object& out, std::string_view what) const {
+  if (wish_ == CapacityWish::none) return;
+  json::Array list;
+  for (const auto& [table, units] : units_) {
+    json::Object one;
+    addCapacity(one, wish_, table, units);
+    auto& consumed = one["ConsumedCapacity"].get_object();
+    if (!what.empty()) consumed[what] = units;
+    if (!what.empty() && wish_ == CapacityWish::indexes) consumed["Table"].get_object()[what] = units;
+    list.push_back(std::move(consumed));
+  }
+  out["ConsumedCapacity"] = std::move(list);
+}
 
 }  // namespace sp::dynamodb

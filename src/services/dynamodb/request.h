@@ -2,6 +2,7 @@
 #pragma once
 #include <expected>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,13 +21,16 @@ namespace sp::dynamodb {
 /// constraints ("2 validation errors detected: …").
 class Request {
  public:
-  explicit Request(const json::Object& input) : input_(input) {}
+  /// `inside`: where `input` stands in the whole request, as AWS writes it ("transactItems.1.member.put.").
+  explicit Request(const json::Object& input, std::string inside = "") : input_(input), inside_(std::move(inside)) {}
 
   const json::Object& input() const { return input_; }
   bool has(std::string_view key) const;
 
   /// TableName: 3 to 255 of a-z A-Z 0-9 _ . - , or the table's ARN (of any region and account: there is one).
   std::string tableName();
+  /// The same of a name that stands elsewhere; `key` is what messages call it.
+  std::string checkedTableName(std::string name, std::string_view key);
   std::optional<std::string> text(std::string_view key);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t least, std::optional<std::int64_t> most = std::nullopt);
   bool boolean(std::string_view key, bool otherwise);
@@ -36,6 +40,8 @@ class Request {
   const json::Object* object(std::string_view key);
   const json::Array* array(std::string_view key);
 
+  /// Null is refused, whatever its type is.
+  void require(std::string_view key);
   /// A parameter from before expressions: refused, naming what to use instead.
   void refuseLegacy(std::string_view key, std::string_view instead);
   /// Refused after all constraints, with a ValidationException of its own.
@@ -49,7 +55,10 @@ class Request {
   void wrongType(std::string message);
   void missing(std::string_view key);
 
+  std::string pathOf(std::string_view key) const;
+
   const json::Object& input_;
+  std::string inside_;
   std::optional<aws::ApiError> first_error_;
   std::optional<aws::ApiError> refused_;
   std::vector<std::string> broken_;
@@ -76,5 +85,17 @@ CapacityWish capacityWish(Request& request);
 void addCapacity(json::Object& out, CapacityWish wish, std::string_view table, double units);
 double readUnits(std::size_t bytes, bool consistent);
 double writeUnits(std::size_t bytes);
+/// What one request for several tables used: one entry of ConsumedCapacity each, in the order of their names.
+class CapacityList {
+ public:
+  explicit CapacityList(CapacityWish wish) : wish_(wish) {}
+  void add(std::string_view table, double units);
+  /// `what`: "ReadCapacityUnits" or "WriteCapacityUnits", told beside the sum by transactions; "" for none.
+  void addTo(json::Object& out, std::string_view what = "") const;
+
+ private:
+  CapacityWish wish_;
+  std::map<std::string, double, std::less<>> units_;
+};
 
 }  // namespace sp::dynamodb

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "services/dynamodb/batch/batch.h"
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodb/expression/evaluate.h"
 #include "services/dynamodb/value.h"
@@ -105,8 +106,14 @@ aws::ServiceTable makeDynamoDb(Context& context) {
   add("UpdateItem", dynamodb::updateItem);
   add("GetItem", dynamodb::getItem);
   add("DeleteItem", dynamodb::deleteItem);
+  add("BatchGetItem", dynamodb::batchGetItem);
+  add("BatchWriteItem", dynamodb::batchWriteItem);
+  add("TransactGetItems", dynamodb::transactGetItems);
+  add("TransactWriteItems", dynamodb::transactWriteItems);
   add("Query", dynamodb::query);
   add("Scan", dynamodb::scan);
+  context.core.onTimer(std::string(dynamodb::kTokenTimer),
+                       [](store::Txn& txn, const store::Timer& timer) { dynamodb::forgetToken(txn, timer.id); });
   return table;
 }
 
