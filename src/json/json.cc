@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <boost/json/parse.hpp>
@@ -10,12 +11,32 @@
 namespace sp::json {
 namespace {
 
+bool isSpecial(unsigned char c) { return c < 0x20 || c == '"' || c == '\\'; }
+
+// Whether one of eight bytes must be escaped: a byte below n borrows in `word - n`, one equal to c is zero in `word ^ c`.
+bool holdsSpecial(std::uint64_t word) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  constexpr std::uint64_t kTops = 0x8080808080808080U;
+  const auto below = [](std::uint64_t bytes, std::uint64_t n) { return (bytes - kOnes * n) & ~bytes & kTops; };
+  return (below(word, 0x20) | below(word ^ (kOnes * '"'), 1) | below(word ^ (kOnes * '\\'), 1)) != 0;
+}
+
+// The first byte at or after `from` that must be escaped; the size if there is none. Long texts are walked eight bytes a step.
+std::size_t nextSpecial(std::string_view text, std::size_t from) {
+  std::uint64_t word = 0;
+  for (; from + sizeof word <= text.size(); from += sizeof word) {
+    std::memcpy(&word, text.data() + from, sizeof word);
+    if (holdsSpecial(word)) break;
+  }
+  while (from < text.size() && !isSpecial(static_cast<unsigned char>(text[from]))) ++from;
+  return from;
+}
+
 void appendQuoted(std::string& out, std::string_view text) {
   out += '"';
   std::size_t plain_from = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (auto i = nextSpecial(text, 0); i < text.size(); i = nextSpecial(text, i + 1)) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
     out.append(text.substr(plain_from, i - plain_from));
     plain_from = i + 1;
     switch (c) {

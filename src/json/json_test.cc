@@ -17,6 +17,22 @@ TEST(Json, DepthIsBounded) {
   EXPECT_EQ(parse(std::string(100000, '[')).error().code, "json.syntax");
 }
 
+// Every byte at every place of a text longer than a few words: written, read back the same, escaped only where it must be.
+TEST(Json, EveryByteIsQuotedWhereverItStands) {
+  for (int byte = 0; byte < 128; ++byte) {
+    for (std::size_t at = 0; at < 21; ++at) {
+      std::string text = "abcdefghijklmnopqrstu";
+      text[at] = static_cast<char>(byte);
+      const auto quoted = quote(text);
+      const auto read = parse(quoted);
+      ASSERT_TRUE(read && toView(read->get_string()) == text) << quoted;
+      ASSERT_EQ(quoted.size() == text.size() + 2, byte >= 0x20 && byte != '"' && byte != '\\') << quoted;
+    }
+  }
+  EXPECT_EQ(quote("\"\"\\\"ä\x7f"), R"("\"\"\\\"ä)"
+                                    "\x7f\"");
+}
+
 TEST(Json, ErrorsNameThePosition) { EXPECT_NE(parse("{\"a\":}").error().message.find("byte 5"), std::string::npos); }
 
 TEST(Reader, NamesThePathOfWhatIsWrong) {

@@ -189,17 +189,22 @@ json::Value result(std::string_view signing_name, std::string_view operation, st
   return out;
 }
 
+json::Object attributes(const json::Object& from);
+
+// An attribute value as the integration reads it: a bare string, at any depth, is type S.
+json::Value attribute(const json::Value& value) {
+  if (value.is_string()) return json::Object{{"S", value}};
+  if (!value.is_object()) return value;
+  auto out = value.get_object();
+  if (auto* map = out.if_contains("M"); map != nullptr && map->is_object()) *map = attributes(map->get_object());
+  if (auto* list = out.if_contains("L"); list != nullptr && list->is_array())
+    for (auto& element : list->get_array()) element = attribute(element);
+  return out;
+}
+
 json::Object attributes(const json::Object& from) {
   json::Object out;
-  for (const auto& member : from) {
-    if (!member.value().is_string()) {
-      out[member.key()] = member.value();
-      continue;
-    }
-    json::Object text;
-    text["S"] = member.value();
-    out[member.key()] = std::move(text);
-  }
+  for (const auto& member : from) out[member.key()] = attribute(member.value());
   return out;
 }
 
@@ -256,7 +261,8 @@ TaskError sdkError(std::string_view signing_name, const aws::ApiError& error, st
 }
 
 TaskError dynamoError(const aws::ApiError& error, std::string_view request_id) {
-  const bool own = error.code != "ValidationException" && error.status < 500;
+  // What the service's model does not name, the SDK throws as the service's own exception.
+  const bool own = error.code != "ValidationException" && error.code != "SerializationException" && error.status < 500;
   return {own ? "DynamoDB." + error.code : "DynamoDB.AmazonDynamoDBException",
           fmt::format("{} (Service: AmazonDynamoDBv2; Status Code: {}; Error Code: {}; Request ID: {}; Proxy: null)", error.message,
                       error.status, error.code, request_id)};

@@ -63,12 +63,15 @@ TEST(Naming, ErrorsAreNamedAsTheSdkDoes) {
   EXPECT_EQ(sdkError("ec2", {"InvalidInstanceID.NotFound", "no", 400, true, {}}, "r").error, "Ec2.Ec2Exception");
   EXPECT_EQ(sdkError("ssm", {"InvalidInstanceId", "no", 400, true, {}}, "r").cause, "no (Service: Ssm, Status Code: 400, Request ID: r)");
   EXPECT_EQ(dynamoError({"ConditionalCheckFailedException", "no", 400, true, {}}, "r").error, "DynamoDB.ConditionalCheckFailedException");
-  EXPECT_EQ(dynamoError({"ValidationException", "no", 400, true, {}}, "r").error, "DynamoDB.AmazonDynamoDBException");
+  for (const auto* code : {"ValidationException", "SerializationException"})
+    EXPECT_EQ(dynamoError({code, "no", 400, true, {}}, "r").error, "DynamoDB.AmazonDynamoDBException");
 }
 
 TEST(Naming, BareStringsAreTypeS) {
   EXPECT_EQ(json::toText(dynamoInput(object(R"({"TableName":"t","Item":{"a":"x","b":{"N":"1"}},"Key":{"a":"y"}})"))),
             R"({"TableName":"t","Item":{"a":{"S":"x"},"b":{"N":"1"}},"Key":{"a":{"S":"y"}}})");
+  EXPECT_EQ(json::toText(dynamoInput(object(R"({"ExpressionAttributeValues":{":v":{"M":{"a":"x","l":{"L":["y",{"N":"1"}]}}}}})"))),
+            R"({"ExpressionAttributeValues":{":v":{"M":{"a":{"S":"x"},"l":{"L":[{"S":"y"},{"N":"1"}]}}}}})");
   const auto result = withMetadata({}, "r", fromMicros(0), 2);
   EXPECT_EQ(result.at("SdkHttpMetadata").at("HttpStatusCode"), 200);
   EXPECT_EQ(result.at("SdkResponseMetadata").at("RequestId"), "r");

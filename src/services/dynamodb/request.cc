@@ -156,6 +156,8 @@ std::expected<Expressions, aws::ApiError> Expressions::read(const Request& reque
   std::vector<std::string> given;
   for (const auto name : possible)
     if (request.has(name)) given.emplace_back(name);
+  // The commonest request has none at all.
+  if (given.empty() && !request.has("ExpressionAttributeNames") && !request.has("ExpressionAttributeValues")) return out;
   SP_TRY(out.placeholders, Placeholders::read(request.input(), given, {possible.begin(), possible.end()}));
   if (given.empty()) return out;
   for (const auto& name : given) {

@@ -8,6 +8,7 @@
 #include "services/dynamodb/batch/batch.h"
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodb/expression/evaluate.h"
+#include "services/dynamodb/tables/tables.h"
 #include "services/dynamodb/value.h"
 
 namespace sp::dynamodb {
@@ -102,6 +103,15 @@ aws::ServiceTable makeDynamoDb(Context& context) {
   add("DescribeTable", dynamodb::describeTable);
   add("ListTables", dynamodb::listTables);
   add("DeleteTable", dynamodb::deleteTable);
+  add("UpdateTable", dynamodb::updateTable);
+  add("TagResource", dynamodb::tagResource);
+  add("UntagResource", dynamodb::untagResource);
+  add("ListTagsOfResource", dynamodb::listTagsOfResource);
+  add("DescribeTimeToLive", dynamodb::describeTimeToLive);
+  add("UpdateTimeToLive", dynamodb::updateTimeToLive);
+  add("DescribeLimits", dynamodb::describeLimits);
+  add("DescribeContinuousBackups", dynamodb::describeContinuousBackups);
+  add("UpdateContinuousBackups", dynamodb::updateContinuousBackups);
   add("PutItem", dynamodb::putItem);
   add("UpdateItem", dynamodb::updateItem);
   add("GetItem", dynamodb::getItem);
@@ -114,6 +124,8 @@ aws::ServiceTable makeDynamoDb(Context& context) {
   add("Scan", dynamodb::scan);
   context.core.onTimer(std::string(dynamodb::kTokenTimer),
                        [](store::Txn& txn, const store::Timer& timer) { dynamodb::forgetToken(txn, timer.id); });
+  context.core.onTimer(std::string(dynamodb::kExpiryTimer),
+                       [&context](store::Txn& txn, const store::Timer& timer) { dynamodb::expireItems(txn, context.clock, timer); });
   return table;
 }
 

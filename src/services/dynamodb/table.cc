@@ -55,6 +55,7 @@ json::Object Table::encode() const {
                       {"protected", deletion_protected},
                       {"created", toMicros(created)},
                       {"tags", tags}};
+  if (!expires_by.empty()) record["expiresBy"] = expires_by;
   if (range) record["range"] = encodeKey(*range);
   return record;
 }
@@ -68,6 +69,7 @@ Table Table::decode(const json::Object& record) {
   table.read_units = json::intOr(record, "readUnits", 0);
   table.write_units = json::intOr(record, "writeUnits", 0);
   table.deletion_protected = json::boolOr(record, "protected", false);
+  table.expires_by = json::textOr(record, "expiresBy");
   table.created = fromMicros(json::intOr(record, "created", 0));
   if (const auto* tags = json::find(record, "tags"); tags != nullptr && tags->is_array()) table.tags = tags->get_array();
   return table;

@@ -32,6 +32,8 @@ struct Table {
   std::int64_t write_units = 0;
   bool deletion_protected = false;
   Instant created;
+  /// The attribute that says when an item expires; "" if none does.
+  std::string expires_by;
   /// [{"Key":…,"Value":…}] as given.
   json::Array tags;
 

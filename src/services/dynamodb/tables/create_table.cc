@@ -1,16 +1,12 @@
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
-#include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "services/dynamodb/service.h"
+#include "services/dynamodb/tables/tables.h"
 
 namespace sp::dynamodb {
 namespace {
-
-constexpr std::size_t kTagsMax = 50;
 
 std::unexpected<aws::ApiError> invalid(std::string message) { return std::unexpected(aws::ApiError::validation(std::move(message))); }
 
@@ -78,48 +74,6 @@ std::expected<void, aws::ApiError> readKeySchema(const json::Array& schema, cons
   return {};
 }
 
-std::expected<void, aws::ApiError> readBilling(Request& request, std::string_view mode, Table& table) {
-  const bool given = request.has("ProvisionedThroughput");
-  if (mode == "PAY_PER_REQUEST") {
-    if (given)
-      return invalid(
-          "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode "
-          "is PAY_PER_REQUEST");
-    return {};
-  }
-  if (!given)
-    return invalid(
-        "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
-        "PROVISIONED");
-  const auto* units = request.object("ProvisionedThroughput");
-  SP_CHECK_OK(request.finish());
-  Request inner(*units);
-  table.read_units = inner.integer("ReadCapacityUnits", 1).value_or(0);
-  table.write_units = inner.integer("WriteCapacityUnits", 1).value_or(0);
-  SP_CHECK_OK(inner.finish());
-  if (table.read_units == 0 || table.write_units == 0)
-    return invalid(
-        "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
-        "PROVISIONED");
-  return {};
-}
-
-std::expected<void, aws::ApiError> readTags(Request& request, Table& table) {
-  if (!request.has("Tags")) return {};
-  const auto* tags = request.array("Tags");
-  SP_CHECK_OK(request.finish());
-  std::set<std::string> keys;
-  for (const auto& tag : *tags) {
-    if (!tag.is_object()) return aws::refuse("SerializationException", "Unexpected field type");
-    const auto key = json::textOr(tag.get_object(), "Key");
-    if (key.empty() || key.size() > 128) return invalid(fmt::format("Tag key '{}' is not valid: it has 1 to 128 characters", key));
-    if (!keys.insert(key).second) return invalid(fmt::format("Duplicate tag key found: {}", key));
-    table.tags.push_back(json::Object{{"Key", key}, {"Value", json::textOr(tag.get_object(), "Value")}});
-  }
-  if (keys.size() > kTagsMax) return invalid(fmt::format("Too many tags: {} are given, {} are allowed", keys.size(), kTagsMax));
-  return {};
-}
-
 // What a table can have on AWS and cannot have here is refused rather than left out in silence.
 std::expected<void, aws::ApiError> refuseUnserved(const Request& request) {
   for (const auto* name : {"GlobalSecondaryIndexes", "LocalSecondaryIndexes"}) {
@@ -153,13 +107,17 @@ aws::Outcome createTable(Service& service, const aws::Call& call) {
   SP_CHECK_OK(refuseUnserved(request));
   SP_CHECK_OK(readKeySchema(*schema, types, table));
   SP_CHECK_OK(readBilling(request, billing, table));
-  SP_CHECK_OK(readTags(request, table));
+  if (request.has("Tags")) {
+    const auto* tags = request.array("Tags");
+    SP_CHECK_OK(request.finish());
+    SP_TRY(table.tags, readTags(*tags));
+    SP_CHECK_OK(checkTagCount(table.tags));
+  }
   if (call.txn->records().get(kTableRecord, table.name))
     return aws::refuse("ResourceInUseException", fmt::format("Table already exists: {}", table.name));
   table.id = service.random.uuid();
   table.created = call.now;
-  call.txn->records().put(kTableRecord, table.name, json::toText(table.encode()));
-  service.tables->changed(*call.txn, table.name);
+  storeTable(service, call, table);
   return json::Object{{"TableDescription", table.describe(service.realm, "CREATING", 0, 0)}};
 }
 

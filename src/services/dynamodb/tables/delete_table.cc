@@ -1,7 +1,7 @@
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteTable.html
 #include <fmt/format.h>
 
-#include "services/dynamodb/service.h"
+#include "services/dynamodb/tables/tables.h"
 
 namespace sp::dynamodb {
 
@@ -9,16 +9,16 @@ aws::Outcome deleteTable(Service& service, const aws::Call& call) {
   Request request(call.input);
   const auto name = request.tableName();
   SP_CHECK_OK(request.finish());
-  const auto table = loadTable(*call.txn, name);
-  if (!table) return table.error().code == "ResourceNotFoundException" ? noSuchTable(name) : std::unexpected(table.error());
-  if (table->deletion_protected)
+  SP_TRY(const auto table, existingTable(call, name));
+  if (table.deletion_protected)
     return aws::refuse("ValidationException",
                        "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.");
   call.txn->items().eraseTable(name);
   call.txn->records().erase(kTableRecord, name);
   service.tables->changed(*call.txn, name);
   service.extents.forget(name);
-  return json::Object{{"TableDescription", table->describe(service.realm, "DELETING", 0, 0)}};
+  call.txn->timers().drop(kExpiryTimer, name);
+  return json::Object{{"TableDescription", table.describe(service.realm, "DELETING", 0, 0)}};
 }
 
 }  // namespace sp::dynamodb

@@ -1,5 +1,5 @@
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
-#include "services/dynamodb/service.h"
+#include "services/dynamodb/tables/tables.h"
 
 namespace sp::dynamodb {
 
@@ -7,10 +7,9 @@ aws::Outcome describeTable(Service& service, const aws::Call& call) {
   Request request(call.input);
   const auto name = request.tableName();
   SP_CHECK_OK(request.finish());
-  const auto table = loadTable(*call.txn, name);
-  if (!table) return table.error().code == "ResourceNotFoundException" ? noSuchTable(name) : std::unexpected(table.error());
+  SP_TRY(const auto table, existingTable(call, name));
   const auto extent = service.extents.of(*call.txn, name);
-  return json::Object{{"Table", table->describe(service.realm, "ACTIVE", extent.items, extent.bytes)}};
+  return json::Object{{"Table", table.describe(service.realm, "ACTIVE", extent.items, extent.bytes)}};
 }
 
 }  // namespace sp::dynamodb
