@@ -105,7 +105,9 @@ Result<void> Session::step(net::FramedTlsClient& client) {
     client.queue(outbox_.take());
     auto pumped = client.pump();
     bool took = false;
-    while (auto text = client.next()) {
+    while (true) {
+      SP_TRY(const auto text, client.next());
+      if (!text) break;
       SP_TRY(const auto value, json::parse(*text));
       if (!value.is_object()) return fail("net.protocol", "the server sent something that is not an object");
       take(value.get_object());

@@ -63,6 +63,12 @@ TEST(Path, RefusesWhatIsNone) {
   std::string deep = "$.a[?(";
   for (int i = 0; i < 5000; ++i) deep += "!(";
   EXPECT_FALSE(Path::parse(deep + ")]"));
+  // Filters within filters: each is a path again.
+  std::string filters = "$";
+  for (int i = 0; i < 100'000; ++i) filters += "[?(@";
+  for (int i = 0; i < 100'000; ++i) filters += ")]";
+  EXPECT_FALSE(Path::parse(filters));
+  EXPECT_TRUE(Path::parse("$.a[?(@.b[?(@.c > 1)])]"));
 }
 
 TEST(Path, WritesMakeObjectsOnTheWay) {

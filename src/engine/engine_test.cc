@@ -565,6 +565,26 @@ TEST(Engine, PayloadsAreLimited) {
             "number of bytes service limit.");
 }
 
+// A document that could not be read again would stop the server at every start.
+TEST(Engine, ALoopThatNestsItsInputDeeperEnds) {
+  const auto loop = [](std::string_view parameters) {
+    Execution e(
+        machine(fmt::format(
+            R"("A":{{"Type":"Pass",{},"Next":"B"}},"B":{{"Type":"Wait","Seconds":1,"Next":"C"}},"C":{{"Type":"Choice","Choices":[{{"Variable":"$.end","IsPresent":true,"Next":"D"}}],"Default":"A"}},"D":{{"Type":"Succeed"}})",
+            parameters)),
+        R"({"x":"[[\"{{"})");
+    for (int i = 0; i < 600 && !e.end_; ++i) e.fire();
+    return e.result();
+  };
+  const auto refused = AllOf(HasSubstr("FAILED States.Runtime"), HasSubstr("nested deeper than 500"));
+  EXPECT_THAT(loop(R"("Parameters":{"d.$":"$"})"), refused);
+  EXPECT_THAT(loop(R"("Parameters":{"d.$":"$"},"ResultPath":"$.a.b.c.d.e.f.g.h")"), refused);
+  EXPECT_EQ(loop(R"x("Parameters":{"d.$":"States.Array($.x)"},"ResultPath":"$.a.b.c")x"), "RUNNING");
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + R"("[[\"[")" + std::string(depth, ']'); };
+  EXPECT_EQ(run(R"("A":{"Type":"Pass","End":true})", nested(500)), nested(500));
+  EXPECT_THAT(run(R"("A":{"Type":"Pass","End":true})", nested(501)), refused);
+}
+
 TEST(Engine, JitterAndDelayLimit) {
   Execution e(machine(
       R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":10,"BackoffRate":10,"MaxDelaySeconds":15,

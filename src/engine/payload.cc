@@ -1,8 +1,41 @@
 #include "engine/payload.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace sp::engine {
+
+namespace {
+
+bool deeperThan(const json::Value& value, std::size_t limit) {
+  if (!value.is_structured()) return false;
+  if (limit == 0) return true;
+  if (const auto* array = value.if_array()) return std::ranges::any_of(*array, [=](const auto& one) { return deeperThan(one, limit - 1); });
+  return std::ranges::any_of(value.get_object(), [=](const auto& member) { return deeperThan(member.value(), limit - 1); });
+}
+
+/// Of a text that is valid JSON.
+bool textDeeperThan(std::string_view text, std::size_t limit) {
+  std::size_t depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      else if (c == '"') quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > limit) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 Payload Payload::fromText(std::string text) {
   Payload made;
@@ -32,6 +65,11 @@ const json::Value& Payload::value() const {
     body_->value = std::move(*parsed);
   }
   return *body_->value;
+}
+
+bool Payload::tooDeep() const {
+  SP_ASSERT(body_ != nullptr);
+  return body_->value ? deeperThan(*body_->value, kDepthMax) : textDeeperThan(*body_->text, kDepthMax);
 }
 
 const std::string& Payload::quoted() const {

@@ -11,6 +11,9 @@
 
 namespace sp::engine {
 
+/// How deep a document may be nested: below what json::parse reads, so that a task's answer may wrap it.
+inline constexpr std::size_t kDepthMax = 500;
+
 /// Cheap to copy. Not thread-safe: text and value are made on demand.
 class Payload {
  public:
@@ -22,6 +25,8 @@ class Payload {
   explicit operator bool() const { return body_ != nullptr; }
   const std::string& text() const;
   const json::Value& value() const;
+  /// Nested deeper than kDepthMax: its text could not be read again once it is stored.
+  bool tooDeep() const;
   /// The text as a JSON string with quotes: how history and state hold it.
   const std::string& quoted() const;
   /// Same document in memory.

@@ -353,7 +353,7 @@ void Stepper::succeed(Frame& frame, Payload result) {
 }
 
 void Stepper::leave(Frame& frame, Payload output, int next) {
-  if (tooLarge(frame, output)) return;
+  if (overLimit(frame, output)) return;
   Details details;
   details.text("name", def(frame).name).document("output", output);
   const auto exited = event(frame, fmt::format("{}StateExited", asl::typeName(def(frame).type)), "stateExited", details);
@@ -363,7 +363,11 @@ void Stepper::leave(Frame& frame, Payload output, int next) {
   else endScope(frame, std::move(output));
 }
 
-bool Stepper::tooLarge(Frame& frame, const Payload& payload) {
+bool Stepper::overLimit(Frame& frame, const Payload& payload) {
+  if (payload.tooDeep()) {
+    failEvaluation(frame, {"States.Runtime", fmt::format("A document is nested deeper than {}", kDepthMax)});
+    return true;
+  }
   if (payload.text().size() <= limits_.payload_bytes) return false;
   fail(frame, {"States.DataLimitExceeded",
                fmt::format("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",

@@ -80,6 +80,8 @@ class Stepper {
   void completeChildren(Frame& frame);
   asl::Eval<Payload> select(Frame& frame, const asl::Selection& selection, const Payload& from, std::string_view field);
   asl::Eval<Payload> fill(Frame& frame, const std::optional<asl::Template>& pattern, const Payload& input);
+  /// The error of a document that is nested too deep.
+  static asl::Eval<Payload> shallow(Payload made, std::string_view field);
   asl::Eval<Payload> merge(const asl::ResultTarget& target, const Payload& input, const Payload& result);
   asl::Eval<std::int64_t> numberAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name);
   asl::Eval<Instant> waitEnd(Frame& frame, const Payload& input);
@@ -104,7 +106,8 @@ class Stepper {
   Frame* find(std::int64_t id);
   std::int64_t setTimer(Instant due);
   void dropTimer(std::int64_t& timer);
-  bool tooLarge(Frame& frame, const Payload& payload);
+  /// Too many bytes or nested too deep: the state has failed.
+  bool overLimit(Frame& frame, const Payload& payload);
 
   const asl::Definition& definition_;
   const Inputs& inputs_;

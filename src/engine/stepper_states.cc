@@ -60,7 +60,7 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
     if (!made) return std::unexpected(made.error());
     parameters = Payload::fromValue(std::move(*made));
   }
-  if (tooLarge(frame, parameters)) return {};
+  if (overLimit(frame, parameters)) return {};
   auto timeout = numberAt(frame, d.timeout, *input, "TimeoutSecondsPath");
   if (!timeout) return std::unexpected(timeout.error());
   auto heartbeat = numberAt(frame, d.heartbeat, *input, "HeartbeatSecondsPath");
@@ -314,7 +314,7 @@ asl::Eval<Payload> Stepper::itemInput(Frame& map, std::int64_t index) {
   context.mapItem(index, map.items.value().get_array()[static_cast<std::size_t>(index)]);
   auto value = d.item_selector->evaluate({map.effective.value(), context, dice_});
   if (!value) return std::unexpected(value.error());
-  return Payload::fromValue(std::move(*value));
+  return shallow(Payload::fromValue(std::move(*value)), "ItemSelector");
 }
 
 // All branches or iterations are through: their outputs, each as it was written, make the result.
@@ -357,7 +357,12 @@ asl::Eval<Payload> Stepper::fill(Frame& frame, const std::optional<asl::Template
   FrameContext context(*this, frame);
   auto value = pattern->evaluate({input.value(), context, dice_});
   if (!value) return std::unexpected(value.error());
-  return Payload::fromValue(std::move(*value));
+  return shallow(Payload::fromValue(std::move(*value)), "Parameters");
+}
+
+asl::Eval<Payload> Stepper::shallow(Payload made, std::string_view field) {
+  if (!made.tooDeep()) return made;
+  return asl::runtimeError(fmt::format("The document that '{}' makes is nested deeper than {}", field, kDepthMax));
 }
 
 asl::Eval<Payload> Stepper::merge(const asl::ResultTarget& target, const Payload& input, const Payload& result) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "fleet/socket_address.h"
 #include "fleet/tls.h"
+#include "net/frame_reader.h"
 
 namespace sp::fleet {
 namespace {
@@ -25,12 +26,6 @@ constexpr SessionId kFirstSession = 2;
 constexpr int kTickMs = 1000;
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kKeptBytes = 4096;
-
-std::uint32_t frameSize(std::string_view head) {
-  std::uint32_t size = 0;
-  for (std::size_t i = 0; i < 4; ++i) size = (size << 8U) | static_cast<unsigned char>(head[i]);
-  return size;
-}
 
 }  // namespace
 
@@ -46,7 +41,7 @@ struct Listener::Session {
   std::uint32_t watched = 0;
   bool read_wants_write = false;
   bool write_wants_read = false;
-  std::string in;
+  net::FrameReader in{agentwire::kFrameMax};
   std::string out;
   std::size_t out_at = 0;
   int unhandled = 0;
@@ -261,7 +256,7 @@ bool Listener::read(Session& session) {
     const int got = SSL_read(session.ssl.get(), buffer.data(), static_cast<int>(buffer.size()));
     if (got > 0) {
       session.heard = clock_.boottime();
-      session.in.append(buffer.data(), static_cast<std::size_t>(got));
+      session.in.append({buffer.data(), static_cast<std::size_t>(got)});
       if (!takeFrames(session)) return false;
       continue;
     }
@@ -303,20 +298,15 @@ bool Listener::write(Session& session) {
 }
 
 bool Listener::takeFrames(Session& session) {
-  std::size_t at = 0;
-  while (session.in.size() - at >= 4) {
-    const auto size = frameSize(std::string_view(session.in).substr(at, 4));
-    if (size > agentwire::kFrameMax) {
-      log::warn("an agent's frame is too large", {{"agent", session.agent}, {"bytes", size}, {"limit", agentwire::kFrameMax}});
+  while (true) {
+    const auto frame = session.in.next();
+    if (!frame) {
+      log::warn("an agent sent no frame", {{"agent", session.agent}, {"why", frame.error().message}});
       return false;
     }
-    if (session.in.size() - at - 4 < size) break;
-    if (!takeMessage(session, std::string_view(session.in).substr(at + 4, size))) return false;
-    at += 4 + size;
+    if (!*frame) return true;
+    if (!takeMessage(session, **frame)) return false;
   }
-  session.in.erase(0, at);
-  if (session.in.empty() && session.in.capacity() > kKeptBytes) session.in.shrink_to_fit();
-  return true;
 }
 
 bool Listener::takeMessage(Session& session, std::string_view text) {

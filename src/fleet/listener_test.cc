@@ -75,9 +75,11 @@ class ListenerTest : public testing::Test {
   static Result<json::Object> receive(net::FramedTlsClient& client) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
     while (std::chrono::steady_clock::now() < deadline) {
-      if (auto text = client.next()) return json::parse(*text)->get_object();
+      SP_TRY(const auto waiting, client.next());
+      if (waiting) return json::parse(*waiting)->get_object();
       SP_CHECK_OK(client.pump());
-      if (auto text = client.next()) return json::parse(*text)->get_object();
+      SP_TRY(const auto text, client.next());
+      if (text) return json::parse(*text)->get_object();
       pollfd wait{client.fd(), static_cast<short>(POLLIN | (client.wantsWrite() ? POLLOUT : 0)), 0};
       ::poll(&wait, 1, 100);
     }

@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include <fmt/format.h>
-#include <boost/json/parse.hpp>
-#include <boost/json/parser.hpp>
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/value_stack.hpp>
 
 namespace sp::json {
 namespace {
@@ -115,16 +115,103 @@ void append(std::string& out, const Value& value, int indent) {
   }
 }
 
+/// Builds a value as Boost.JSON's own parser does, but for doubles: that one is off by a last digit now and then (a number
+/// would change each time it is written and read) and makes infinity of 1e999, which JSON cannot hold.
+class Builder {
+ public:
+  static constexpr std::size_t max_object_size = Object::max_size();
+  static constexpr std::size_t max_array_size = Array::max_size();
+  static constexpr std::size_t max_key_size = String::max_size();
+  static constexpr std::size_t max_string_size = String::max_size();
+  using Code = boost::json::error_code;
+  using View = boost::json::string_view;
+
+  bool on_document_begin(Code&) { return true; }
+  bool on_document_end(Code&) { return true; }
+  bool on_object_begin(Code&) { return true; }
+  bool on_object_end(std::size_t n, Code&) {
+    stack_.push_object(n);
+    return true;
+  }
+  bool on_array_begin(Code&) { return true; }
+  bool on_array_end(std::size_t n, Code&) {
+    stack_.push_array(n);
+    return true;
+  }
+  bool on_key_part(View s, std::size_t, Code&) { return onPart(s); }
+  bool on_key(View s, std::size_t, Code&) {
+    stack_.push_key(s);
+    return true;
+  }
+  bool on_string_part(View s, std::size_t, Code&) { return onPart(s); }
+  bool on_string(View s, std::size_t, Code&) {
+    stack_.push_string(s);
+    return true;
+  }
+  bool on_number_part(View s, Code&) {
+    number_.append(s.data(), s.size());
+    return true;
+  }
+  bool on_int64(std::int64_t number, View, Code&) {
+    number_.clear();
+    stack_.push_int64(number);
+    return true;
+  }
+  bool on_uint64(std::uint64_t number, View, Code&) {
+    number_.clear();
+    stack_.push_uint64(number);
+    return true;
+  }
+  bool on_double(double rough, View s, Code& error) {
+    number_.append(s.data(), s.size());
+    double number = 0;
+    const auto end = number_.data() + number_.size();
+    const auto read = std::from_chars(number_.data(), end, number);
+    number_.clear();
+    if (read.ec == std::errc::result_out_of_range) {
+      // Too large, or so small that it is nothing.
+      if (std::abs(rough) > 1) {
+        error = make_error_code(boost::json::error::exponent_overflow);
+        return false;
+      }
+      number = std::copysign(0.0, rough);
+    }
+    stack_.push_double(number);
+    return true;
+  }
+  bool on_bool(bool value, Code&) {
+    stack_.push_bool(value);
+    return true;
+  }
+  bool on_null(Code&) {
+    stack_.push_null();
+    return true;
+  }
+  bool on_comment_part(View, Code&) { return true; }
+  bool on_comment(View, Code&) { return true; }
+
+  Value release() { return stack_.release(); }
+
+ private:
+  bool onPart(View s) {
+    stack_.push_chars(s);
+    return true;
+  }
+  boost::json::value_stack stack_;
+  std::string number_;
+};
+
 }  // namespace
 
 Result<Value> parse(std::string_view text, std::size_t max_depth) {
   boost::json::parse_options options;
   options.max_depth = max_depth;
-  boost::json::parser parser({}, options);
+  boost::json::basic_parser<Builder> parser(options);
   boost::json::error_code error;
-  const auto read = parser.write(boost::json::string_view(text.data(), text.size()), error);
+  const auto read = parser.write_some(false, text.data(), text.size(), error);
+  if (!error && read < text.size()) error = make_error_code(boost::json::error::extra_data);
   if (error) return fail("json.syntax", fmt::format("invalid JSON at byte {}: {}", read, error.message()));
-  return parser.release();
+  return parser.handler().release();
 }
 
 std::string toText(const Value& value) {

@@ -1,5 +1,7 @@
 #include "json/json.h"
 
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 namespace sp::json {
@@ -10,6 +12,27 @@ TEST(Json, NumbersAreWrittenAsTheyWereMeant) {
     EXPECT_EQ(toText(*parse(text)), text);
   }
   EXPECT_EQ(toText(*parse("1.0")), "1.0");
+}
+
+// What is stored and read again a thousand times must not drift.
+TEST(Json, DoublesAreReadExactly) {
+  for (const auto* text : {"1.2345678901234568e+29", "5e-324", "1.7976931348623157e+308", "8.41e+21", "9007199254740993.0",
+                           "-2.2250738585072014e-308", "0.30000000000000004", "123456789012345680000.0"}) {
+    const auto value = parse(text);
+    ASSERT_TRUE(value) << text;
+    EXPECT_EQ(value->get_double(), std::strtod(text, nullptr)) << text;
+    EXPECT_EQ(toText(*parse(toText(*value))), toText(*value)) << text;
+  }
+  EXPECT_EQ(toText(*parse("123456789012345678901234567890")), "1.2345678901234568e+29");
+  EXPECT_EQ(toText(*parse("[1e-999,-1e-999,-0.0]")), "[0.0,-0.0,-0.0]");
+}
+
+TEST(Json, NumbersBeyondDoublesAreRefused) {
+  for (const auto* text : {"1e999", "[-1e309]", "{\"a\":1e99999999999}"}) {
+    const auto value = parse(text);
+    ASSERT_FALSE(value) << text;
+    EXPECT_EQ(value.error().code, "json.syntax") << text;
+  }
 }
 
 TEST(Json, DepthIsBounded) {

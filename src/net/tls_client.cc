@@ -18,6 +18,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "net/frame_reader.h"
+
 namespace sp::net {
 namespace {
 
@@ -123,7 +125,7 @@ void nameServer(SSL* ssl, const std::string& name) {
 
 class Client final : public FramedTlsClient {
  public:
-  Client(int fd, std::string peer, std::size_t frame_max) : fd_(fd), peer_(std::move(peer)), frame_max_(frame_max) {}
+  Client(int fd, std::string peer, std::size_t frame_max) : fd_(fd), peer_(std::move(peer)), frame_max_(frame_max), in_(frame_max) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client() override {
@@ -164,23 +166,13 @@ class Client final : public FramedTlsClient {
     return send();
   }
 
-  std::optional<std::string> next() override {
-    if (in_.size() < 4) return std::nullopt;
-    const auto length = frameLength();
-    if (length > frame_max_ || in_.size() - 4 < length) return std::nullopt;
-    auto frame = in_.substr(4, length);
-    in_.erase(0, 4 + length);
-    if (in_.empty()) std::string().swap(in_);
-    return frame;
+  Result<std::optional<std::string>> next() override {
+    const auto frame = in_.next();
+    if (!frame) return fail(frame.error().code, fmt::format("{} sent {}", peer_, frame.error().message));
+    return *frame ? std::optional(std::string(**frame)) : std::nullopt;
   }
 
  private:
-  std::size_t frameLength() const {
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < 4; ++i) length = (length << 8U) | static_cast<unsigned char>(in_[i]);
-    return length;
-  }
-
   Result<void> handshakeFailed(int why) {
     const auto verified = SSL_get_verify_result(ssl_.get());
     if (verified != X509_V_OK) return fail("net.tls", fmt::format("{}: {}", peer_, X509_verify_cert_error_string(verified)));
@@ -189,17 +181,17 @@ class Client final : public FramedTlsClient {
     return fail("net.tls", fmt::format("{}: {}", peer_, sslText()));
   }
 
+  // With more than a frame held there is one to take (or an error to tell): the caller takes it and pumps again.
   Result<void> receive() {
     std::array<char, 16384> buffer{};
-    while (true) {
+    while (in_.pending() <= frame_max_ + 4) {
       ERR_clear_error();
       std::size_t got = 0;
       const int done = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &got);
       if (done != 1) return after(done);
-      in_.append(buffer.data(), got);
-      if (in_.size() >= 4 && frameLength() > frame_max_)
-        return fail("net.protocol", fmt::format("{} sent a frame of {} bytes, the limit is {}", peer_, frameLength(), frame_max_));
+      in_.append({buffer.data(), got});
     }
+    return {};
   }
 
   Result<void> send() {
@@ -224,10 +216,10 @@ class Client final : public FramedTlsClient {
 
   const int fd_;
   const std::string peer_;
-  const std::size_t frame_max_;
   std::unique_ptr<SSL_CTX, FreeContext> context_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
-  std::string in_;
+  const std::size_t frame_max_;
+  FrameReader in_;
   std::string out_;
 };
 

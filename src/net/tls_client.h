@@ -35,10 +35,10 @@ class FramedTlsClient {
   virtual bool wantsWrite() const = 0;
   /// Puts a frame (length included) behind what waits to be sent.
   virtual void queue(std::string_view frame) = 0;
-  /// Sends and receives what the socket allows without waiting. Errors: net.closed, net.tls, net.protocol.
+  /// Sends and receives what the socket allows without waiting. Errors: net.closed, net.tls.
   virtual Result<void> pump() = 0;
-  /// The next whole frame's content.
-  virtual std::optional<std::string> next() = 0;
+  /// The next whole frame's content; nullopt: not there yet. Error "net.protocol" for one that is too long.
+  virtual Result<std::optional<std::string>> next() = 0;
 };
 
 }  // namespace sp::net

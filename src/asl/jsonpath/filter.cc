@@ -7,6 +7,7 @@
 namespace sp::asl {
 namespace {
 
+// Of parentheses, negations and filters within filters together.
 constexpr std::size_t kMaxDepth = 32;
 
 class FilterReader {
@@ -97,7 +98,7 @@ class FilterReader {
       found.literal = false;
       found.from_element = rest_.front() == '@';
       const auto end = pathEnd();
-      SP_TRY(found.path, Path::parse("$" + std::string(rest_.substr(1, end - 1))));
+      SP_TRY(found.path, Path::parse("$" + std::string(rest_.substr(1, end - 1)), depth_));
       rest_.remove_prefix(end);
       return found;
     }

@@ -26,8 +26,8 @@ struct FilterNode {
   FilterOperand left, right;
 };
 
-/// The expression between "?(" and its ")". Error code "asl.path".
-Result<std::shared_ptr<const FilterNode>> parseFilter(std::string_view text, std::size_t depth = 0);
+/// The expression between "?(" and its ")". `depth`: how deep it stands in other filters. Error code "asl.path".
+Result<std::shared_ptr<const FilterNode>> parseFilter(std::string_view text, std::size_t depth);
 bool matches(const FilterNode& node, const json::Value& element, const json::Value& root);
 
 }  // namespace sp::asl

@@ -19,7 +19,7 @@ std::unexpected<Error> badPath(std::string_view text, std::string_view why) {
 /// Reads the steps after "$".
 class PathReader {
  public:
-  PathReader(std::string_view whole, std::string_view rest) : whole_(whole), rest_(rest) {}
+  PathReader(std::string_view whole, std::string_view rest, std::size_t depth) : whole_(whole), rest_(rest), depth_(depth) {}
 
   Result<std::vector<PathStep>> steps() {
     std::vector<PathStep> found;
@@ -119,7 +119,7 @@ class PathReader {
       } else if (c == '(') {
         ++depth;
       } else if (c == ')' && --depth == 0) {
-        SP_TRY(step.filter, parseFilter(rest_.substr(1, i - 1)));
+        SP_TRY(step.filter, parseFilter(rest_.substr(1, i - 1), depth_));
         step.kind = PathStep::Kind::filter;
         rest_.remove_prefix(i + 1);
         return close();
@@ -166,6 +166,7 @@ class PathReader {
 
   std::string_view whole_;
   std::string_view rest_;
+  std::size_t depth_;
 };
 
 std::optional<std::size_t> placeOf(std::int64_t index, std::size_t size) {
@@ -225,7 +226,7 @@ void descend(const PathStep& step, const json::Value& value, const json::Value& 
 
 }  // namespace
 
-Result<Path> Path::parse(std::string_view text) {
+Result<Path> Path::parse(std::string_view text, std::size_t depth) {
   Path path;
   path.text_ = text;
   if (!text.starts_with("$")) return badPath(text, "it must start with '$'");
@@ -234,7 +235,7 @@ Result<Path> Path::parse(std::string_view text) {
     path.context_ = true;
     rest.remove_prefix(1);
   }
-  SP_TRY(path.steps_, PathReader(text, rest).steps());
+  SP_TRY(path.steps_, PathReader(text, rest, depth).steps());
   for (const auto& step : path.steps_) {
     const bool one = (step.kind == PathStep::Kind::names && step.names.size() == 1) ||
                      (step.kind == PathStep::Kind::indices && step.indices.size() == 1);

@@ -33,7 +33,9 @@ struct PathStep {
 class Path {
  public:
   /// "$", "$.a.b", "$['a'][0]", "$.a[*]", "$.a[1:3]", "$..b", "$.a[?(@.b > 1)]", "$$.Execution.Id". Error code "asl.path".
-  static Result<Path> parse(std::string_view text);
+  static Result<Path> parse(std::string_view text) { return parse(text, 0); }
+  /// Of a path that stands inside filters, `depth` deep.
+  static Result<Path> parse(std::string_view text, std::size_t depth);
 
   const std::string& text() const { return text_; }
   /// Starts at the context object ("$$").
