@@ -7,7 +7,6 @@
 namespace sp::asl {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 const auto* const kDocument = R"({"a":{"b":[10,20,30],"c d":1},"list":[{"n":1,"s":"x"},{"n":2,"s":"y"},{"n":3}],"z":null})";

@@ -41,8 +41,8 @@ void bindPath(const std::vector<Segment>& pattern, const std::vector<std::string
   }
 }
 
-std::expected<json::Value, ApiError> queryValue(const RestRoute& route, const std::string& name, std::string value) {
-  if (std::ranges::find(route.integers, name) == route.integers.end()) return json::Value(std::move(value));
+std::expected<json::Value, ApiError> queryValue(const RestRoute& route, const std::string& name, const std::string& value) {
+  if (std::ranges::find(route.integers, name) == route.integers.end()) return json::Value(value);
   const auto number = parseInt(value);
   if (!number) return refuse("SerializationException", fmt::format("{} must be a whole number, not '{}'.", name, value));
   return json::Value(*number);

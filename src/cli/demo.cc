@@ -189,7 +189,7 @@ Result<RunView> watchRun(Api& api, Terminal& terminal, const std::string& arn) {
   std::string told;
   while (true) {
     SP_TRY(const auto description, api.call("stillpoint", "Stillpoint_20261101.DescribeRun", {{"ExecutionArn", arn}}));
-    const auto run = readRun(description);
+    auto run = readRun(description);
     const auto lines = drawRun(run, terminal);
     if (terminal.live()) {
       terminal.redraw(lines);

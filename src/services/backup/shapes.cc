@@ -53,7 +53,7 @@ std::optional<std::string> instanceOfArn(std::string_view text, const Realm& rea
       !arn->resource.starts_with("instance/i-")) {
     return std::nullopt;
   }
-  const auto id = arn->resource.substr(9);
+  auto id = arn->resource.substr(9);
   if (id.size() < 3 || id.substr(2).find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
   return id;
 }

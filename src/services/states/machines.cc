@@ -75,7 +75,7 @@ Answer<Machine> Service::machine(store::Txn& txn, const std::string& arn) const 
 }
 
 Answer<store::ExecutionRow> Service::execution(store::Txn& txn, const std::string& arn) const {
-  SP_TRY(const auto name, nameInArn(arn, "execution"));
+  SP_CHECK_OK(nameInArn(arn, "execution"));
   auto row = txn.executions().get(arn);
   if (!row) return aws::refuse("ExecutionDoesNotExist", fmt::format("Execution Does Not Exist: '{}'", arn));
   return std::move(*row);

@@ -238,8 +238,8 @@ void Lanes::start(store::Txn& txn, const runtime::TaskRequest& request, const Ru
   const auto debt = loadDebt(txn, lane.execution, lane.instance, DebtKind::start);
   if (debt && debt->state == quiesce::DebtState::suspended) {
     lane.start = "Failed";
-    return failStep(txn, std::move(lane), request.token, "Stillpoint.StartFailed", "start",
-                    debt->by + ": it stays stopped until `stillpoint start " + lane.instance + "`");
+    const auto why = fmt::format("{}: it stays stopped until `stillpoint start {}`", debt->by, lane.instance);
+    return failStep(txn, std::move(lane), request.token, "Stillpoint.StartFailed", "start", why);
   }
   wait(txn, lane, request.token, "start");
   const auto machine = ports_.power.state(txn, lane.instance);

@@ -238,8 +238,8 @@ class Driver final : public runtime::Executions {
     const auto& plan = plans_[task.execution + task.instance];
     const bool pre = json::boolOr(plan, "RunPreBackupScript", false);
     const bool power = json::boolOr(plan, "StartStopEC2Required", false);
-    const std::string post = json::boolOr(plan, "RunPostBackupScript", false) ? "postScript.sync" : "releaseMachine";
-    const std::string undo = power ? "start.sync" : post;
+    std::string post = json::boolOr(plan, "RunPostBackupScript", false) ? "postScript.sync" : "releaseMachine";
+    std::string undo = power ? "start.sync" : post;
     const std::string touch = power ? "stop.sync" : "runBackupJob";
     if (task.step == "reserveMachine.sync") return !good ? "releaseMachine" : pre ? "preScript.sync" : touch;
     if (task.step == "preScript.sync") return good ? touch : post;
