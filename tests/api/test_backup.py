@@ -596,7 +596,8 @@ def test_agent_killed_before_the_restored_files_are_moved(server, backup):
     until(lambda: own.agent_pid_or_none() not in (None, first), 20, "another agent")
     job = backup.start_restore_job(RecoveryPointArn=taken["RecoveryPointArn"], IamRoleArn=ROLE, Metadata={
         "targetInstanceId": own.id, "targetPath": "/var/restored"})["RestoreJobId"]
-    until(lambda: "agent.restore_moving 1" in (state / "failpoints.hits").read_text(), 40, "the agent's death before the move")
+    hits = state / "failpoints.hits"
+    until(lambda: hits.exists() and "agent.restore_moving 1" in hits.read_text(), 40, "the agent's death before the move")
     (state / "failpoints").unlink()
     done = restored(backup, job)
     assert done["Status"] == "COMPLETED", done
