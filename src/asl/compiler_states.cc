@@ -85,6 +85,9 @@ ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const 
 
 void Compiler::test(const json::Object& source, const std::string& location, ChoiceRule& made) {
   const auto* variable = json::find(source, "Variable");
+  if (variable == nullptr && json::find(source, "Condition") != nullptr)
+    return schema("Field 'Condition' is not supported: it belongs to JSONata and variables, this server's state machines use JSONPath",
+                  location + "/Condition");
   if (variable == nullptr) return schema("The field 'Variable' is required but was missing", location);
   if (auto parsed = path(*variable, location + "/Variable", "Variable")) made.variable = std::move(*parsed);
   int operators = 0;

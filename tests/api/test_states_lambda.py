@@ -203,6 +203,13 @@ def test_put_events(configured, sfn):
     assert found[0]["resources"] == ["r", shown["executionArn"], shown["stateMachineArn"]]
 
 
+def test_put_events_and_wait_for_an_answer(configured, sfn):
+    execution = start(sfn, create(sfn, put_events([{"Source": "asking", "DetailType": "t", "Detail": {"token.$": "$$.Task.Token"}}], ".waitForTaskToken")))
+    until(lambda: "TaskSubmitted" in types(history(sfn, execution)))
+    sfn.send_task_success(taskToken=kept(configured, "asking")[0]["detail"]["token"], output="6")
+    assert ended(sfn, execution)["output"] == "6"
+
+
 def test_put_bad_events(configured, sfn):
     shown, _ = run(sfn, put_events([{"Source": "bad", "DetailType": "t", "Detail": {}}, {"DetailType": "t", "Detail": {}}]))
     assert shown["error"] == "EventBridge.FailedEntry"
