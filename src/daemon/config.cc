@@ -111,7 +111,14 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
   Section machines(file, "machines");
   machines.number("stop_timeout_seconds", 1, 86'400, config.stop_timeout_seconds);
-  SP_CHECK_OK(root.read(table, {{"realm", &realm}, {"tls", &tls_section}, {"lambda", &lambda}, {"machines", &machines}, {"log", &log}}));
+  Section executions(file, "executions");
+  executions.number("kept_days", 1, 36'500, config.executions_kept_days);
+  SP_CHECK_OK(root.read(table, {{"realm", &realm},
+                                {"tls", &tls_section},
+                                {"lambda", &lambda},
+                                {"executions", &executions},
+                                {"machines", &machines},
+                                {"log", &log}}));
   if (tls.cert.empty() != tls.key.empty()) return fail("config.type", file + ": [tls] needs both cert and key");
   if (!tls.cert.empty()) config.tls = tls;
   return {};

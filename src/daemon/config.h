@@ -25,6 +25,8 @@ struct Config {
   std::string lambda_endpoint;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
+  /// [executions] kept_days: how long an execution and its history stay after its end.
+  std::int64_t executions_kept_days = 90;
   /// [machines] stop_timeout_seconds: what a machine is given to shut down.
   std::int64_t stop_timeout_seconds = 120;
   /// A fail points file (base/failpoint.h); tests only.

@@ -9,6 +9,7 @@
 #include "fleet/vault_http.h"
 #include "runtime/core.h"
 #include "runtime/execution_runtime.h"
+#include "runtime/retention.h"
 #include "services/backup/backup.h"
 #include "services/context.h"
 #include "services/dynamodb/dynamodb.h"
@@ -58,12 +59,14 @@ class Wired final : public Installation {
         backup_(context_, instances_, *keeper_),
         vault_http_(config.data_dir + "/vaults", backup_.access()),
         executions_(*base_->core),
+        retention_(*base_->core, std::chrono::hours(24 * config.executions_kept_days)),
         activities_(context_),
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_),
         tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
     executions_.setTasks(tasks_);
+    retention_.onGone(runtime::ExecutionRuntime::gone);
     tasks_.attach(executions_);
     stillpoint_.attach(executions_);
     tasks_.serve(tables());
@@ -128,6 +131,7 @@ class Wired final : public Installation {
     dynamodb::ensureTable(txn, random_, services::stillpoint::kJobLogTable, "SM_Execution_ID");
     backup_.recover(txn);
     tasks_.recover(txn);
+    retention_.begin(txn);
     return services::registerBuiltin(txn, context_, executions_, tasks_, activities_, services::stillpoint::kPrePostBackup,
                                      std::string(services::stillpoint::prePostBackupDefinition()));
   }
@@ -145,6 +149,7 @@ class Wired final : public Installation {
   services::backup::Backup backup_;
   fleet::VaultHttp vault_http_;
   runtime::ExecutionRuntime executions_;
+  runtime::Retention retention_;
   services::states::Activities activities_;
   services::stillpoint::Stillpoint stillpoint_;
   tasks::TaskRegistry tasks_;

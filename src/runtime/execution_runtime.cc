@@ -127,7 +127,7 @@ ExecutionRuntime::Redrivable ExecutionRuntime::redrivable(store::Txn& txn, const
   return {true, ""};
 }
 
-bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn) {
+bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std::string& token) {
   auto row = txn.executions().get(arn);
   if (!row || !redrivable(txn, *row).possible) return false;
   auto state = engine::decode(txn.records().get(kResumeKind, arn).value_or(""));
@@ -145,7 +145,8 @@ bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn) {
   auto description = json::parse(row->description);
   SP_ASSERT(description && description->is_object());
   auto& members = description->get_object();
-  for (const auto* gone : {"output", "error", "cause"}) members.erase(gone);
+  for (const auto* gone : {"output", "error", "cause", "redriveToken"}) members.erase(gone);
+  if (!token.empty()) members["redriveToken"] = token;
   members["redriveCount"] = transition.state.redrives;
   members["redriven"] = toMicros(txn.now());
   row->description = json::toText(members);
@@ -159,6 +160,8 @@ bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn) {
   drive(txn);
   return true;
 }
+
+void ExecutionRuntime::gone(store::Txn& txn, std::string_view arn) { txn.records().erase(kResumeKind, arn); }
 
 bool ExecutionRuntime::stop(store::Txn& txn, std::string_view arn, std::string error, std::string cause) {
   const auto row = txn.executions().get(arn);

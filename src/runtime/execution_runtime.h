@@ -56,8 +56,10 @@ class ExecutionRuntime final : public Executions {
     std::string reason;
   };
   Redrivable redrivable(store::Txn& txn, const store::ExecutionRow& row);
-  /// Goes on where it failed. False if it is not redrivable.
-  bool redrive(store::Txn& txn, std::string_view arn);
+  /// Goes on where it failed; `token` (of the caller, may be empty) is kept in its description. False if it is not redrivable.
+  bool redrive(store::Txn& txn, std::string_view arn, const std::string& token = "");
+  /// An old execution is removed: forgets what it would be redriven from.
+  static void gone(store::Txn& txn, std::string_view arn);
   /// Ends a running execution as ABORTED. False if it does not run.
   bool stop(store::Txn& txn, std::string_view arn, std::string error, std::string cause);
 

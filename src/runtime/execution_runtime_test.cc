@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "runtime/retention.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace sp::runtime {
@@ -236,6 +237,30 @@ TEST_F(RuntimeTest, AnUnknownResourceFailsItsTask) {
   startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::gone:x","End":true}}})");
   EXPECT_EQ(row().status, "FAILED");
   EXPECT_THAT(row().description, HasSubstr("arn:aws:states:::gone:x is not available"));
+}
+
+TEST_F(RuntimeTest, OldExecutionsAreRemovedInTheBackground) {
+  startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Fail","Error":"E"}}})");
+  EXPECT_EQ(count("redrivable"), 1U);
+  Retention retention(*core_, std::chrono::hours(24 * 90));
+  std::string gone;
+  retention.onGone(ExecutionRuntime::gone);
+  retention.onGone([&gone](store::Txn&, const std::string& arn) { gone += arn; });
+  run([&](store::Txn& txn) {
+    retention.begin(txn);
+    return true;
+  });
+  for (int day = 0; day < 89; ++day) {
+    clock_.advance(std::chrono::hours(24));
+    core_->runPending();
+  }
+  EXPECT_EQ(gone, "");
+  clock_.advance(std::chrono::hours(25));
+  core_->runPending();
+  EXPECT_EQ(gone, kArn);
+  EXPECT_EQ(count("redrivable"), 0U);
+  // Its name is free again.
+  startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Fail","Error":"E"}}})");
 }
 
 }  // namespace

@@ -152,6 +152,25 @@ class ExecutionTable {
   virtual void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) = 0;
   /// Events with id ≥ from (≤ from when `backward`), in that direction, at most `limit`.
   virtual std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) = 0;
+
+  /// Where a sweep over ended executions stands.
+  struct Sweep {
+    /// In: behind which row to look; 0: from the first. Out: where to go on.
+    std::int64_t position = 0;
+    /// ARNs that are gone with all their history.
+    std::vector<std::string> gone;
+    /// There may be more to remove now.
+    bool more = false;
+  };
+  /// Removes executions that ended before `before`, oldest first, with at most about `limit` rows of theirs: a long one goes in
+  /// several calls, first its history, then itself.
+  virtual Sweep expire(Instant before, std::int64_t position, std::size_t limit) = 0;
+  /// Bytes of the store's file, and how many of them are free for what comes.
+  struct Extent {
+    std::uint64_t bytes = 0;
+    std::uint64_t free_bytes = 0;
+  };
+  virtual Extent extent() = 0;
 };
 
 /// What the store could not do, thrown by its tables through the job to Store::run, which gives up the whole batch. Who

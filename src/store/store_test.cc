@@ -158,6 +158,45 @@ TEST_F(StoreTest, ExecutionsAreListedNewestFirst) {
   });
 }
 
+TEST_F(StoreTest, OldExecutionsGoInSmallSteps) {
+  run([](Txn& t) {
+    const std::vector<std::string> events(1, "{}");
+    for (int i = 0; i < 6; ++i) {
+      const auto arn = "arn" + std::to_string(i);
+      // The second runs on, the last ended too late.
+      std::optional<Instant> stopped = fromMicros(i == 5 ? 100 : i + 1);
+      if (i == 1) stopped.reset();
+      t.executions().insert({arn, "m", "n", stopped ? "FAILED" : "RUNNING", fromMicros(i), stopped, "{}", ""});
+      for (int e = 0; e < 3; ++e) t.executions().appendHistory(arn, e + 1, events);
+    }
+    return true;
+  });
+  std::string gone;
+  std::int64_t position = 0;
+  bool more = true;
+  for (int calls = 0; more; ++calls) {
+    ASSERT_LT(calls, 20);
+    run([&](Txn& t) {
+      const auto sweep = t.executions().expire(fromMicros(50), position, 4);
+      EXPECT_LE(sweep.gone.size(), 2U);
+      for (const auto& arn : sweep.gone) gone += arn + " ";
+      position = sweep.position;
+      more = sweep.more;
+      return true;
+    });
+  }
+  EXPECT_EQ(gone, "arn0 arn2 arn3 arn4 ");
+  run([](Txn& t) {
+    EXPECT_FALSE(t.executions().get("arn0"));
+    EXPECT_EQ(t.executions().history("arn1", 1, false, 10).size(), 3U);
+    EXPECT_EQ(t.executions().history("arn5", 1, false, 10).size(), 3U);
+    EXPECT_TRUE(t.executions().insert({"arn0", "m", "n", "RUNNING", fromMicros(9), {}, "{}", ""}));
+    EXPECT_TRUE(t.executions().history("arn0", 1, false, 10).empty());
+    EXPECT_GT(t.executions().extent().bytes, 0U);
+    return true;
+  });
+}
+
 TEST_F(StoreTest, ItemRangesAreBoundedAndPaged) {
   run([](Txn& t) {
     for (const char* sort : {"1", "2", "3", "4"}) t.items().put("tbl", {"p", sort, sort});

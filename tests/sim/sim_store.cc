@@ -100,6 +100,8 @@ class Executions final : public store::ExecutionTable {
     all.insert(all.end(), events.begin(), events.end());
   }
   std::vector<std::string> history(std::string_view, std::int64_t, bool, std::size_t) override { SP_ASSERT(false); }
+  Sweep expire(Instant, std::int64_t, std::size_t) override { SP_ASSERT(false); }
+  Extent extent() override { SP_ASSERT(false); }
 
  private:
   Data*& data_;

@@ -5,28 +5,23 @@
 #include "services/states/operations.h"
 
 namespace sp::services::states {
-namespace {
-
-constexpr std::string_view kKind = "redrive_token";
-
-}  // namespace
 
 // A client's token makes a second call with it the first one's retry.
 aws::Outcome redriveExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto arn = input.text("executionArn", kArnLength);
   const auto token = input.textIf("clientToken", 64);
+  if (token && token->empty()) input.require("clientToken");
   SP_CHECK_OK(input.finish());
   auto& txn = *call.txn;
   SP_TRY(const auto row, service.execution(txn, arn));
   const auto since = [](const store::ExecutionRow& one) {
     return toEpochSeconds(fromMicros(json::intOr(descriptionOf(one), "redriven", toMicros(one.started))));
   };
-  if (token && txn.records().get(kKind, arn) == *token) return json::Object{{"redriveDate", since(row)}};
+  if (token && json::textOr(descriptionOf(row), "redriveToken") == *token) return json::Object{{"redriveDate", since(row)}};
   const auto can = service.runtime.redrivable(txn, row);
   if (!can.possible) return aws::refuse("ExecutionNotRedrivable", fmt::format("Execution Not Redrivable: '{}'", can.reason));
-  if (!service.runtime.redrive(txn, arn)) return std::unexpected(aws::ApiError::internal(std::string(call.request_id)));
-  if (token) txn.records().put(kKind, arn, *token);
+  if (!service.runtime.redrive(txn, arn, token.value_or(""))) return std::unexpected(aws::ApiError::internal(std::string(call.request_id)));
   return json::Object{{"redriveDate", toEpochSeconds(txn.now())}};
 }
 

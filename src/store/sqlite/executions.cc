@@ -170,4 +170,61 @@ std::vector<std::string> SqliteExecutions::history(std::string_view arn, std::in
   return found;
 }
 
+// Rows are numbered in the order in which executions began, so the walk ends at the first that began too late to have ended
+// before `before`: what it passes over on its way are those that still run.
+SqliteExecutions::Sweep SqliteExecutions::expire(Instant before, std::int64_t position, std::size_t limit) {
+  struct Old {
+    std::int64_t id;
+    std::string arn;
+    bool ended;
+  };
+  std::vector<Old> rows;
+  Sweep sweep;
+  sweep.position = position;
+  {
+    Query q(c_.prepare("SELECT id, arn, stopped, started FROM executions WHERE id > ?1 ORDER BY id LIMIT ?2"));
+    q.bind(position).bind(static_cast<std::int64_t>(limit));
+    while (q.step()) {
+      if (fromMicros(q.number(3)) >= before) break;
+      rows.push_back({q.number(0), q.text(1), !q.isNull(2) && fromMicros(q.number(2)) < before});
+    }
+    sweep.more = rows.size() == limit;
+  }
+  for (auto& row : rows) {
+    if (row.ended) {
+      if (!dropHistory(row.id, limit)) {
+        sweep.more = true;
+        return sweep;
+      }
+      Query q(c_.prepare("DELETE FROM executions WHERE id = ?1"));
+      q.bind(row.id);
+      q.run();
+      sweep.gone.push_back(std::move(row.arn));
+    }
+    sweep.position = row.id;
+  }
+  return sweep;
+}
+
+// False: the limit is used up and some is left.
+bool SqliteExecutions::dropHistory(std::int64_t id, std::size_t& limit) {
+  if (limit == 0) return false;
+  std::size_t dropped = 0;
+  Query q(c_.prepare(
+      "DELETE FROM history WHERE seq IN (SELECT seq FROM history WHERE execution = ?1 ORDER BY first_id LIMIT ?2) RETURNING seq"));
+  q.bind(id).bind(static_cast<std::int64_t>(limit));
+  while (q.step()) ++dropped;
+  limit -= dropped;
+  return limit > 0;
+}
+
+SqliteExecutions::Extent SqliteExecutions::extent() {
+  const auto pragma = [this](const char* text) {
+    Query q(c_.prepare(text));
+    return q.step() ? static_cast<std::uint64_t>(q.number(0)) : std::uint64_t(0);
+  };
+  const auto page = pragma("PRAGMA page_size");
+  return {pragma("PRAGMA page_count") * page, pragma("PRAGMA freelist_count") * page};
+}
+
 }  // namespace sp::store

@@ -75,8 +75,11 @@ class SqliteExecutions final : public ExecutionTable {
   std::vector<std::string> running() override;
   void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) override;
   std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) override;
+  Sweep expire(Instant before, std::int64_t position, std::size_t limit) override;
+  Extent extent() override;
 
  private:
+  bool dropHistory(std::int64_t id, std::size_t& limit);
   std::optional<std::int64_t> rowOf(std::string_view arn);
   Connection& c_;
 };
