@@ -8,6 +8,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "src"
+# Programs of their own that include nothing of ours.
+ALONE = {"supervise"}
 RANKS = {
     "base": 0, "json": 1, "model": 1, "asl": 2, "aws": 2, "quiesce": 2, "schedule": 2, "agentwire": 2, "os": 3, "net": 3,
     "engine": 3, "store": 3, "runtime": 4, "fleet": 5, "services": 5, "agent": 5, "tasks": 6, "console": 6, "cli": 6, "daemon": 7,
@@ -65,8 +67,12 @@ def main():
                 if include and include.group(1) in RANKS and include.group(1) not in permitted:
                     faults.append(f"{file.relative_to(ROOT.parent)}:{number}: src/{name} may not include {include.group(1)}/"
                                   f" (its CMakeLists.txt does not link it; see docs/architecture.md, Folders)")
+    for name in ALONE:
+        for file in sorted((ROOT / name).rglob("*.cc")):
+            if re.search(r'^\s*#include "', file.read_text(), re.M):
+                faults.append(f"{file.relative_to(ROOT.parent)}: src/{name} includes nothing of ours")
     for folder in ROOT.iterdir():
-        if folder.is_dir() and folder.name not in RANKS:
+        if folder.is_dir() and folder.name not in RANKS and folder.name not in ALONE:
             faults.append(f"src/{folder.name}: not in the list of folders (docs/architecture.md)")
     print("\n".join(faults) or "layering: every include goes down")
     return 1 if faults else 0

@@ -151,19 +151,19 @@ void Journal::rememberSettled(const std::string& id) {
   }
 }
 
-Result<void> Journal::append(const std::vector<json::Object>& records) {
+Result<void> Journal::append(const std::vector<json::Object>& records, bool durable) {
   std::string bytes;
   for (const auto& one : records) bytes += encodeRecord(one);
   auto written = writeAt(file_.get(), bytes, size_);
-  if (written && failpoint::hit("agent.journal.before_fsync"))
+  if (written && durable && failpoint::hit("agent.journal.before_fsync"))
     written = fail("journal.full", "cannot write the agent's journal: fail point");
-  if (written && ::fdatasync(file_.get()) != 0) written = failErrno("journal.write", "cannot fsync the agent's journal", errno);
+  if (written && durable && ::fdatasync(file_.get()) != 0) written = failErrno("journal.write", "cannot fsync the agent's journal", errno);
   if (!written) {
     // What stands behind the last whole record would hide everything written after it.
     if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) log::error("journal tail not cut", {{"errno", errno}});
     return written;
   }
-  failpoint::hit("agent.journal.after_fsync");
+  if (durable) failpoint::hit("agent.journal.after_fsync");
   size_ += bytes.size();
   for (const auto& one : records) apply(one);
   return {};
@@ -232,7 +232,7 @@ Result<void> Journal::finish(const std::string& id, const json::Object& result,
 
 Result<void> Journal::settle(const std::string& id) {
   const std::lock_guard lock(mutex_);
-  SP_CHECK_OK(append({record("settled", id)}));
+  SP_CHECK_OK(append({record("settled", id)}, false));
   if (size_ > kCompactAbove && size_ > 4 * compacted_size_) return compactLocked();
   return {};
 }

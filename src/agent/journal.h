@@ -60,7 +60,8 @@ class Journal {
   Result<void> accept(const std::string& id, const json::Object& request, const std::optional<std::pair<std::string, Freeze>>& freeze);
   Result<void> note(const std::string& id, const json::Object& note);
   Result<void> finish(const std::string& id, const json::Object& result, const std::optional<std::pair<std::string, Freeze>>& freeze);
-  /// The server has the result: both forget the request; its id is remembered (the last 4,096).
+  /// The server has the result: both forget the request; its id is remembered (the last 4,096). Durable with the next record:
+  /// should a power cut take it, the result is sent and settled once more.
   Result<void> settle(const std::string& id);
   /// That request is cancelled, whether it runs, waits or has not come yet; remembered until it is settled.
   Result<void> cancel(const std::string& id);
@@ -81,7 +82,7 @@ class Journal {
   explicit Journal(std::string directory) : directory_(std::move(directory)) {}
   Result<void> load();
   void apply(const json::Object& record);
-  Result<void> append(const std::vector<json::Object>& records);
+  Result<void> append(const std::vector<json::Object>& records, bool durable = true);
   Result<void> compactLocked();
   std::vector<json::Object> snapshot() const;
   void rememberSettled(const std::string& id);

@@ -83,6 +83,8 @@ Result<void> writeFile(const std::string& path, std::string_view bytes, unsigned
 }
 
 Result<void> makeDirectories(const std::string& path, unsigned mode) {
+  // Mostly all but the last are there.
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
   std::string so_far;
   for (const auto& part : std::filesystem::path(path)) {
     so_far = so_far.empty() ? part.string() : (std::filesystem::path(so_far) / part).string();

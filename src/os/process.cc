@@ -194,40 +194,6 @@ Result<Process> spawn(const SpawnSpec& spec) {
   return Process(pid, std::move(*pidfd));
 }
 
-namespace {
-
-void becomeSession(int pass) {
-  ::setsid();
-  for (int number = 1; number < NSIG; ++number)
-    if (number != SIGKILL && number != SIGSTOP) ::signal(number, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (pass != 3) ::dup2(pass, 3);
-  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  ::dup2(nothing, 0);
-  ::dup2(nothing, 1);
-  ::close_range(4, ~0U, 0);
-}
-
-}  // namespace
-
-Result<Process> forkSession(int pass, const std::function<int()>& body) {
-  const pid_t pid = ::fork();
-  if (pid < 0) return failErrno("os.spawn", "cannot fork", errno);
-  if (pid == 0) {
-    becomeSession(pass);
-    ::_exit(body());
-  }
-  auto pidfd = openPidfd(pid);
-  if (!pidfd) {
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    return std::unexpected(std::move(pidfd).error());
-  }
-  return Process(pid, std::move(*pidfd));
-}
-
 Result<Pipe> makePipe() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return failErrno("os.pipe", "cannot make a pipe", errno);
@@ -299,21 +265,6 @@ Result<Fd> openPidfd(pid_t pid) {
 }
 
 void signalPidfd(int pidfd, int number) { ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0); }
-
-void killDescendants(std::chrono::milliseconds limit) {
-  const auto deadline = deadlineAfter(limit);
-  while (std::chrono::steady_clock::now() < deadline) {
-    // Orphans become our children (subreaper): killing children until there is none reaches every descendant.
-    const auto children = readFile(fmt::format("/proc/self/task/{}/children", ::gettid()), 1U << 20U);
-    bool any = false;
-    if (children)
-      for (const auto word : split(*children, ' '))
-        if (const auto pid = parseInt(trim(word)); pid && *pid > 0) any = ::kill(static_cast<pid_t>(*pid), SIGKILL) == 0 || any;
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) any = true;
-    if (!any) return;
-    ::poll(nullptr, 0, 1);
-  }
-}
 
 void notifySystemd(const std::string& state) { ::sd_notify(0, state.c_str()); }
 

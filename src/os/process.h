@@ -69,12 +69,6 @@ class Process {
 /// Starts a process (posix_spawn). All signals are unblocked and at their defaults in it. Error "os.spawn" names program and why.
 Result<Process> spawn(const SpawnSpec& spec);
 
-/// Runs `body` in a fork of this process, in a session of its own: descriptor `pass` becomes 3, 0 and 1 are /dev/null, 2 stays,
-/// all others are closed, signals are at their defaults and unblocked. Without an exec it starts in a fraction of a
-/// millisecond where this program's own start takes tens; for small processes only. `body` runs in one thread and must
-/// take no lock that another thread of this process may hold (no logging); memory is safe. Its value is the exit code.
-Result<Process> forkSession(int pass, const std::function<int()>& body);
-
 struct Pipe {
   Fd read;
   Fd write;
@@ -107,10 +101,6 @@ std::string ownProgram();
 /// A pidfd of any process; error "os.pidfd".
 Result<Fd> openPidfd(pid_t pid);
 void signalPidfd(int pidfd, int number);
-
-/// Ends every descendant of this process with SIGKILL, also those that left the group or session, until none is left or
-/// `limit` has passed. This process must be a child subreaper; it reaps what it finds.
-void killDescendants(std::chrono::milliseconds limit);
 
 /// Tells systemd a state ("READY=1"); nothing happens when not started by it.
 void notifySystemd(const std::string& state);

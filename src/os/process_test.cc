@@ -73,38 +73,6 @@ TEST(Process, PassedDescriptorsMayCross) {
   EXPECT_STREQ(buffer, "to-a\n");
 }
 
-TEST(Process, KillDescendantsFindsThoseThatLeftTheSession) {
-  const pid_t guard = ::fork();
-  if (guard == 0) {
-    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-    const auto child = spawn({.argv = {"sh", "-c", "setsid setsid sleep 1000 & setsid -f sleep 1000; exit 0"}, .new_session = true});
-    if (!child || !child->wait()) ::_exit(2);
-    killDescendants(milliseconds(5000));
-    const auto left = readFile("/proc/self/task/" + std::to_string(::gettid()) + "/children", 4096);
-    ::_exit(left && left->empty() ? 0 : 1);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(guard, &status, 0), guard);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
-}
-
-TEST(Process, AForkKeepsOneDescriptorAndHasItsOwnSession) {
-  auto pipe = makePipe();
-  ASSERT_TRUE(pipe);
-  const auto own_session = ::getsid(0);
-  const auto child = forkSession(pipe->write.get(), [own_session] {
-    const bool apart = ::getsid(0) == ::getpid() && ::getsid(0) != own_session;
-    return apart && ::write(3, "x", 1) == 1 && ::write(4, "x", 1) < 0 ? 7 : 1;
-  });
-  ASSERT_TRUE(child);
-  const auto status = child->wait();
-  ASSERT_TRUE(status && *status);
-  EXPECT_EQ((*status)->code, 7);
-  char byte = 0;
-  EXPECT_EQ(::read(pipe->read.get(), &byte, 1), 1);
-}
-
 TEST(Process, StartTimeAndBootIdNameAProcess) {
   EXPECT_EQ(bootId().size(), 36U);
   EXPECT_NE(processStartTime(::getpid()), 0U);

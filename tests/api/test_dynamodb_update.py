@@ -88,6 +88,8 @@ def test_update_that_only_removes_makes_nothing(update, item):
         assert "Attributes" not in update(expression, {"ReturnValues": "ALL_NEW"})
     update("DELETE x :s", s={"SS": ["a"]})
     assert item() is None
+    update("SET x = :v", v={"N": "1"})
+    assert item()["x"] == {"N": "1"}
 
 
 def test_update_returns_what_is_asked(ddb, table, update):

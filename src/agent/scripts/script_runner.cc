@@ -234,6 +234,7 @@ CommandRun::Going CommandRun::scriptStep(std::size_t index, const json::Object& 
 
 Result<void> CommandRun::begin(std::size_t index, const json::Object& step, SupervisedRun& supervised) {
   SP_CHECK_OK(os::makeDirectories(supervised.directory()));
+  SP_TRY(const auto program, superviseProgram(context_.identity().stateDir()));
   const auto script = supervised.directory() + "/_script.sh";
   SP_CHECK_OK(os::writeFile(script, json::textOr(step, "script"), 0700));
   SP_TRY(const auto spec, makeSpec(step, script));
@@ -246,7 +247,7 @@ Result<void> CommandRun::begin(std::size_t index, const json::Object& step, Supe
                              {"before", results_}}));
   failpoint::hit("agent.script.starting");
   // From here on it may have run: an error that follows is no proof that it has not.
-  SP_CHECK_OK(supervised.launch());
+  SP_CHECK_OK(supervised.launch(program));
   failpoint::hit("agent.script.started");
   return {};
 }
@@ -259,7 +260,7 @@ Result<SuperviseSpec> CommandRun::makeSpec(const json::Object& step, const std::
   const auto base = fs::is_directory(downloads, ignored) ? downloads : fs::path(script).parent_path().string();
   spec.cwd = asked.empty() ? base : (fs::path(base) / asked).string();
   if (!fs::is_directory(spec.cwd, ignored)) return fail("agent.cwd", fmt::format("the working directory {} does not exist", spec.cwd));
-  spec.argv = {"sh", "-c", script};
+  spec.argv = {script};
   spec.timeout_ms = json::intOr(step, "timeoutMs", 3'600'000);
   spec.reserve = context_.identity().stateDir() + "/journal/reserve";
   std::map<std::string, std::string> environment;
@@ -338,6 +339,7 @@ json::Object CommandRun::answer(std::string status, std::string_view fate, const
 json::Object ScriptRunner::run(RequestContext& context) { return CommandRun(context, runDirectory(identity_, context.id())).run(); }
 
 void ScriptRunner::settled(const std::string& id) {
+  reapSupervisors();
   std::error_code ignored;
   fs::remove_all(runDirectory(identity_, id), ignored);
 }

@@ -3,99 +3,102 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <mutex>
 
 #include <fmt/format.h>
 
-#include "base/clock.h"
+#include "base/hash.h"
 #include "base/strings.h"
 
 namespace sp::agent {
 namespace {
 
-constexpr int kLockFd = 3;
-constexpr std::chrono::milliseconds kKillPatience{5000};
+/// Supervisors of ours that have told all they had to tell and are still to be reaped.
+struct Ending {
+  std::mutex mutex;
+  std::vector<os::Process> children;
+  static Ending& list() {
+    static Ending one;
+    return one;
+  }
+};
 
-json::Array toArray(const std::vector<std::string>& texts) {
-  json::Array out;
-  for (const auto& text : texts) out.emplace_back(text);
+/// One field of the file `spec`. An environment may come from outside; a NUL in it would shift all that follows.
+Result<void> addField(std::string& out, std::string_view field) {
+  if (field.find('\0') != std::string_view::npos)
+    return fail("agent.spec", fmt::format("'{}' holds a NUL byte, which no argument or variable can", field.substr(0, field.find('\0'))));
+  out.append(field).push_back('\0');
+  return {};
+}
+
+Result<std::string> encode(const SuperviseSpec& spec) {
+  std::string out;
+  SP_CHECK_OK(addField(out, std::to_string(spec.timeout_ms)));
+  SP_CHECK_OK(addField(out, spec.reserve));
+  SP_CHECK_OK(addField(out, spec.cwd));
+  SP_CHECK_OK(addField(out, std::to_string(spec.argv.size())));
+  for (const auto* list : {&spec.argv, &spec.environment})
+    for (const auto& text : *list) SP_CHECK_OK(addField(out, text));
   return out;
 }
 
-json::Object encode(const ScriptStatus& status) {
-  return {{"reason", status.reason}, {"exitCode", status.exit_code}, {"durationMs", status.duration_ms}, {"message", status.message}};
-}
-
-Result<SuperviseSpec> readSpec(const std::string& path) {
-  SP_TRY(const auto text, os::readFile(path));
-  SP_TRY(const auto value, json::parse(text));
-  if (!value.is_object()) return fail("agent.spec", path + " is not an object");
-  json::Reader reader(value.get_object());
-  SuperviseSpec spec;
-  spec.argv = reader.textsIf("argv");
-  spec.environment = reader.textsIf("environment");
-  spec.cwd = reader.text("cwd");
-  spec.timeout_ms = reader.integer("timeoutMs");
-  spec.reserve = reader.text("reserve");
-  SP_CHECK_OK(reader.finish());
-  return spec;
-}
-
-/// What the script printed must be on disk before its status is.
-void fsyncOutputs(const os::Fd& out, const os::Fd& err) {
-  ::fdatasync(out.get());
-  ::fdatasync(err.get());
-}
-
-struct Ending {
-  std::string reason = "exited";
-  os::ExitStatus status;
-};
-
-Ending watch(const os::Process& script, int signals, std::int64_t timeout_ms) {
-  Ending ending;
-  const auto limit = std::chrono::milliseconds(timeout_ms > 0 ? timeout_ms : -1);
-  const int woken = os::waitEither(script.pidfd(), signals, limit);
-  if (woken != 1) {
-    ending.reason = woken == 2 ? "cancelled" : "timeout";
-    script.killGroup(SIGKILL);
-  }
-  if (const auto status = script.wait(); status && *status) ending.status = **status;
-  if (woken != 1) {
-    os::killDescendants(kKillPatience);
-    ending.status = {137, SIGKILL};
-  }
-  return ending;
-}
-
 }  // namespace
+
+Result<std::string> superviseProgram(const std::string& state_dir) {
+  static const auto name = "/supervise-" + sha256Hex(kSuperviseProgram).substr(0, 16);
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  auto path = state_dir + name;
+  struct stat info{};
+  if (::stat(path.c_str(), &info) == 0 && static_cast<std::size_t>(info.st_size) == kSuperviseProgram.size()) return path;
+  SP_CHECK_OK(os::writeFileDurably(path, kSuperviseProgram, 0700));
+  // Those of other versions; who still runs one keeps its file.
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(state_dir, ignored))
+    if (entry.path().filename().string().starts_with("supervise-") && entry.path() != path) std::filesystem::remove(entry.path(), ignored);
+  return path;
+}
 
 Result<void> SupervisedRun::prepare(const SuperviseSpec& spec) {
   SP_CHECK_OK(os::makeDirectories(directory_));
   lock_ = os::Fd(::open((directory_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_) return failErrno("os.open", "cannot open " + directory_ + "/lock", errno);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) return failErrno("os.lock", "cannot lock " + directory_ + "/lock", errno);
-  const json::Object object{{"argv", toArray(spec.argv)},
-                            {"environment", toArray(spec.environment)},
-                            {"cwd", spec.cwd},
-                            {"timeoutMs", spec.timeout_ms},
-                            {"reserve", spec.reserve}};
+  SP_TRY(const auto text, encode(spec));
   // Not durable: after a power cut nobody runs by it any more.
-  return os::writeFile(directory_ + "/spec.json", json::toText(object));
+  return os::writeFile(directory_ + "/spec", text);
 }
 
-Result<void> SupervisedRun::launch() {
-  SP_TRY(auto child, os::forkSession(lock_.get(), [this] { return superviseMain(directory_); }));
+Result<void> SupervisedRun::launch(const std::string& program) {
+  SP_TRY(auto child,
+         os::spawn(
+             {.argv = {program, directory_}, .environment = std::vector<std::string>{}, .pass = {{lock_.get(), 3}}, .new_session = true}));
   child_ = std::move(child);
   // From here on the lock lives exactly as long as the supervisor.
   lock_.reset();
   return {};
+}
+
+SupervisedRun::~SupervisedRun() {
+  if (!child_) return;
+  auto& ending = Ending::list();
+  const std::lock_guard lock(ending.mutex);
+  ending.children.push_back(std::move(*child_));
+}
+
+void reapSupervisors() {
+  auto& ending = Ending::list();
+  const std::lock_guard lock(ending.mutex);
+  std::erase_if(ending.children, [](const os::Process& child) {
+    const auto status = child.wait(std::chrono::milliseconds(0));
+    return !status || *status;
+  });
 }
 
 std::optional<ScriptStatus> SupervisedRun::status() const {
@@ -133,14 +136,11 @@ int SupervisedRun::pidfd() {
 
 bool SupervisedRun::wait(int cancel_fd) {
   while (true) {
-    const int fd = pidfd();
+    const int fd = done_ ? done_.get() : pidfd();
     // A supervisor that was started a moment ago may not have written its pid yet.
     const auto limit = std::chrono::milliseconds(fd < 0 ? 5 : -1);
     const int woken = os::waitEither(fd, cancel_fd, limit);
-    if (woken == 1) {
-      if (child_) (void)child_->wait();
-      return true;
-    }
+    if (woken == 1) return true;
     if (woken == 2) return false;
     if (!alive()) return true;
   }
@@ -155,52 +155,6 @@ void SupervisedRun::cancel() {
     }
     ::poll(nullptr, 0, 2);
   }
-}
-
-int superviseMain(const std::string& directory) {
-  ::prctl(PR_SET_NAME, "sp-supervise");
-  ::fcntl(kLockFd, F_SETFD, FD_CLOEXEC);
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  ::umask(022);
-  sigset_t blocked;
-  sigemptyset(&blocked);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) sigaddset(&blocked, number);
-  ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
-  sigset_t wanted;
-  sigemptyset(&wanted);
-  sigaddset(&wanted, SIGTERM);
-  const os::Fd signals(::signalfd(-1, &wanted, SFD_CLOEXEC));
-  const SystemClock clock;
-  const auto began = clock.boottime();
-  (void)os::writeFile(directory + "/pid", fmt::format("{} {}", ::getpid(), os::processStartTime(::getpid())));
-  ScriptStatus status{"not_started", -1, 0, ""};
-  const os::Fd out(::open((directory + "/stdout").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  const os::Fd err(::open((directory + "/stderr").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  auto spec = readSpec(directory + "/spec.json");
-  if (!spec) {
-    status.message = spec.error().text();
-  } else if (auto script = os::spawn({.argv = spec->argv,
-                                      .environment = spec->environment,
-                                      .cwd = spec->cwd,
-                                      .stdout_fd = out.get(),
-                                      .stderr_fd = err.get(),
-                                      .new_session = true});
-             !script) {
-    status.message = script.error().text();
-  } else {
-    const auto ending = watch(*script, signals.get(), spec->timeout_ms);
-    status.reason = ending.reason;
-    status.exit_code = ending.status.code;
-  }
-  fsyncOutputs(out, err);
-  status.duration_ms = (clock.boottime() - began).count() / 1000;
-  const auto text = json::toText(encode(status));
-  // Without its folder nobody waits for it any more.
-  while (!os::writeFileDurably(directory + "/status", text) && ::access(directory.c_str(), W_OK) == 0) {
-    if (spec) ::unlink(spec->reserve.c_str());
-    ::poll(nullptr, 0, 100);
-  }
-  return 0;
 }
 
 }  // namespace sp::agent

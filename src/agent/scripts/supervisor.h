@@ -1,14 +1,16 @@
-// The small process that a script runs under. It outlives the agent, ends the script's whole process tree at its deadline
-// or when told to (SIGTERM), and leaves on disk how it ended. Its folder:
+// The agent's side of the small process that a script runs under (src/supervise). It outlives the agent, ends the script's
+// whole process tree at its deadline or when told to (SIGTERM), and leaves in its folder how it ended:
 //
-//   spec.json   what to run: argv, environment, cwd, timeoutMs, reserve   written by the agent before
+//   spec        what to run (main.cc of src/supervise says how)          written by the agent before
 //   lock        flock held from before the start until after `status`    the descriptor is inherited from the agent
 //   pid         "PID START_TIME" of the supervisor
 //   stdout, stderr   written by the script itself
-//   status      {reason: "exited|timeout|cancelled|not_started", exitCode, durationMs, message?}; durable, once
+//   status      {reason: "exited|timeout|cancelled|not_started", exitCode, durationMs, message}; once, whole; not durable
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "json/json.h"
 #include "os/process.h"
@@ -16,6 +18,7 @@
 namespace sp::agent {
 
 struct SuperviseSpec {
+  /// The first is a path; a file without "#!" there is run by /bin/sh.
   std::vector<std::string> argv;
   std::vector<std::string> environment;
   std::string cwd;
@@ -38,17 +41,21 @@ struct ScriptStatus {
 class SupervisedRun {
  public:
   explicit SupervisedRun(std::string directory) : directory_(std::move(directory)) {}
+  SupervisedRun(const SupervisedRun&) = delete;
+  SupervisedRun& operator=(const SupervisedRun&) = delete;
+  /// Leaves the supervisor to reapSupervisors().
+  ~SupervisedRun();
   const std::string& directory() const { return directory_; }
 
-  /// Makes the folder, writes spec.json and takes the lock; nothing runs yet. Error "os.…".
+  /// Makes the folder, writes `spec` and takes the lock; nothing runs yet. Errors "os.…", "agent.spec" (a NUL byte).
   Result<void> prepare(const SuperviseSpec& spec);
-  /// Starts the supervisor, which inherits the lock. After prepare().
-  Result<void> launch();
+  /// Starts the supervisor `program` (superviseProgram), which inherits the lock. After prepare().
+  Result<void> launch(const std::string& program);
   /// The status if it is on disk.
   std::optional<ScriptStatus> status() const;
   /// Whether a supervisor lives (someone holds the lock). A false is final: none will come later.
   bool alive() const;
-  /// Waits until the supervisor has ended or `cancel_fd` is readable; then true: ended.
+  /// Waits until the supervisor has written its status or ended, or `cancel_fd` is readable; then true: ended.
   bool wait(int cancel_fd);
   /// Tells a living supervisor to end its script.
   void cancel();
@@ -60,10 +67,18 @@ class SupervisedRun {
   const std::string directory_;
   os::Fd lock_;
   std::optional<os::Process> child_;
+  /// Readable once the supervisor that was launched here has nothing more to tell.
+  os::Fd done_;
   os::Fd adopted_;
 };
 
-/// The supervisor itself, in a process of its own with the lock as descriptor 3. Takes no lock and logs nothing.
-int superviseMain(const std::string& directory);
+/// Path of the supervisor's program, which is put into the agent's state directory first if it is not there. Any thread. Errors "os.…".
+Result<std::string> superviseProgram(const std::string& state_dir);
+
+/// Reaps supervisors that have ended since their SupervisedRun went. Any thread; waits for none.
+void reapSupervisors();
+
+/// Its bytes (supervise_program.cc).
+extern const std::string_view kSuperviseProgram;
 
 }  // namespace sp::agent

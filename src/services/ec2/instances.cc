@@ -314,6 +314,8 @@ void Instances::handleChanged(store::Txn& txn, const json::Object& message) {
   if (!instance || !state || instance->isGone() || !instance->power_request.empty()) return;
   const auto generation = json::intOr(message, "bootGeneration", instance->boot_generation);
   if (instance->state == *state && generation == instance->boot_generation) return;
+  // What was seen of an earlier boot may come after the answer that tells the present one.
+  if (generation < instance->boot_generation) return;
   instance->boot_generation = generation;
   if (*state == InstanceState::stopped) {
     instance->state_reason_code = "Client.InstanceInitiatedShutdown";

@@ -200,6 +200,13 @@ TEST_F(InstancesTest, WhatHappensByItselfIsSeen) {
   EXPECT_EQ(get(id).state_reason_code, "Client.InstanceInitiatedShutdown");
   changed(id, "running");
   EXPECT_EQ(state(id), "running");
+  // The end of an earlier boot, told late.
+  const auto boots = get(id).boot_generation;
+  in([&](store::Txn& txn) {
+    return reports_.tell(txn, "host", "power.changed", {{"instance", id}, {"state", "stopped"}, {"bootGeneration", boots - 1}});
+  });
+  EXPECT_EQ(state(id), "running");
+  EXPECT_EQ(get(id).boot_generation, boots);
   ASSERT_TRUE(stop(id));
   changed(id, "running");
   EXPECT_EQ(state(id), "stopping");
