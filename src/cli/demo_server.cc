@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
+#include "json/json.h"
 #include "os/file.h"
 
 extern char** environ;
@@ -35,7 +36,20 @@ std::string temporaryDirectory() {
 
 std::string selfPath() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
-// Every process whose command line names the directory: the server, its agent, machines and what runs for them.
+// First processes of the machines that run: after their change of root no command line names the directory.
+void addMachines(const std::string& directory, std::vector<pid_t>& found) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory + "/state/machines", error)) {
+    const auto state = json::parse(os::readFile(entry.path().string() + "/state.json", 1U << 16U).value_or(""));
+    if (!state || !state->is_object()) continue;
+    const auto pid = json::intOr(state->get_object(), "pid", 0);
+    // The number may be another process's by now; its namespace is not.
+    const auto space = std::filesystem::read_symlink(fmt::format("/proc/{}/ns/pid", pid), error).string();
+    if (pid > 0 && !error && space == json::textOr(state->get_object(), "namespace")) found.push_back(static_cast<pid_t>(pid));
+  }
+}
+
+// Every process whose command line names the directory (the server, its agent and what runs for them), and the machines.
 std::vector<pid_t> processesOf(const std::string& directory) {
   std::vector<pid_t> found;
   std::error_code error;
@@ -46,6 +60,7 @@ std::vector<pid_t> processesOf(const std::string& directory) {
     // "demo --stop DIR" names it too.
     if (words.find(directory + "/state") != std::string::npos) found.push_back(static_cast<pid_t>(*pid));
   }
+  addMachines(directory, found);
   return found;
 }
 

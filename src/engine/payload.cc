@@ -69,7 +69,9 @@ const json::Value& Payload::value() const {
 
 bool Payload::tooDeep() const {
   SP_ASSERT(body_ != nullptr);
-  return body_->value ? deeperThan(*body_->value, kDepthMax) : textDeeperThan(*body_->text, kDepthMax);
+  // A document passes through many states: it is looked at once.
+  if (!body_->too_deep) body_->too_deep = body_->value ? deeperThan(*body_->value, kDepthMax) : textDeeperThan(*body_->text, kDepthMax);
+  return *body_->too_deep;
 }
 
 const std::string& Payload::quoted() const {

@@ -45,6 +45,7 @@ class Payload {
     std::optional<std::string> text;
     std::optional<json::Value> value;
     std::string quoted;
+    std::optional<bool> too_deep;
   };
   std::shared_ptr<Body> body_;
 };

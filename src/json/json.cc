@@ -33,6 +33,8 @@ std::size_t nextSpecial(std::string_view text, std::size_t from) {
 }
 
 void appendQuoted(std::string& out, std::string_view text) {
+  // One growth for a large text rather than one now and one for its closing quote.
+  if (text.size() > 1024) out.reserve(out.size() + text.size() + text.size() / 16 + 2);
   out += '"';
   std::size_t plain_from = 0;
   for (auto i = nextSpecial(text, 0); i < text.size(); i = nextSpecial(text, i + 1)) {
@@ -228,7 +230,8 @@ std::string toText(const Object& value) {
     out += ':';
     append(out, member.value(), -1);
   }
-  return out + "}";
+  out += '}';
+  return out;
 }
 
 std::string toText(const Array& value) {
@@ -237,7 +240,8 @@ std::string toText(const Array& value) {
     if (out.size() > 1) out += ',';
     append(out, element, -1);
   }
-  return out + "]";
+  out += ']';
+  return out;
 }
 
 std::string toPrettyText(const Value& value) {

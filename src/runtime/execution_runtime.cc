@@ -1,5 +1,6 @@
 #include "runtime/execution_runtime.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -20,10 +21,29 @@ constexpr std::int64_t kMaxRedrives = 1000;
 constexpr std::size_t kCacheBytes = 32U << 20U;
 constexpr std::size_t kDefinitionsKept = 4096;
 
-json::Object describeStart(const StartSpec& spec) {
-  json::Object description{{"input", spec.input}, {"roleArn", spec.role_arn}, {"definition", spec.definition}};
-  if (spec.unlimited) description["builtin"] = true;
-  return description;
+// What describes an execution is put together as text: its documents are large and quoted already, for the history.
+std::string describeStart(const StartSpec& spec, const engine::Payload& input) {
+  std::string text = "{\"input\":";
+  text.reserve(input.quoted().size() + spec.role_arn.size() + spec.definition.size() + 64);
+  text.append(input.quoted()).append(",\"roleArn\":").append(json::quote(spec.role_arn));
+  text.append(",\"definition\":").append(json::quote(spec.definition));
+  return text.append(spec.unlimited ? ",\"builtin\":true}" : "}");
+}
+
+void describeEnd(store::ExecutionRow& row, const engine::Finish& end, Instant now) {
+  row.status = end.status;
+  row.stopped = now;
+  row.state.clear();
+  auto& text = row.description;
+  SP_ASSERT(text.size() > 2 && text.back() == '}');
+  text.pop_back();
+  if (end.output) {
+    text.reserve(text.size() + end.output.quoted().size() + 16);
+    text.append(",\"output\":").append(end.output.quoted());
+  }
+  if (!end.error.empty()) text.append(",\"error\":").append(json::quote(end.error));
+  if (!end.cause.empty()) text.append(",\"cause\":").append(json::quote(end.cause));
+  text += '}';
 }
 
 }  // namespace
@@ -98,17 +118,23 @@ bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
   engine::Identity identity{spec.arn,      spec.name,       spec.machine_arn, spec.machine_name,
                             spec.role_arn, spec.definition, txn.now(),        spec.unlimited};
   const auto limits = limitsOf(identity);
-  auto state = engine::initialState(std::move(identity), engine::Payload::fromText(spec.input));
-  auto transition = engine::step(*definition, std::move(state), engine::Start{}, inputs(txn), limits);
+  const auto input = engine::Payload::fromText(spec.input);
+  auto transition = engine::step(*definition, engine::initialState(std::move(identity), input), engine::Start{}, inputs(txn), limits);
 
   // One that ends within its first step is written once, as ended.
-  store::ExecutionRow row{spec.arn, spec.machine_arn, spec.name, "RUNNING", txn.now(), {}, json::toText(describeStart(spec)), ""};
+  store::ExecutionRow row{spec.arn, spec.machine_arn, spec.name, "RUNNING", txn.now(), {}, describeStart(spec, input), ""};
   auto cached = std::make_shared<Cached>();
   cached->definition = std::move(definition);
-  if (!transition.state.ended) row.state = engine::encode(transition.state);
+  const bool ended = transition.state.ended;
+  if (ended) {
+    const auto end = std::ranges::find_if(transition.effects, [](const auto& one) { return std::holds_alternative<engine::Finish>(one); });
+    SP_ASSERT(end != transition.effects.end());
+    describeEnd(row, std::get<engine::Finish>(*end), txn.now());
+  }
+  if (!ended) row.state = engine::encode(transition.state);
   if (!txn.executions().insert(row)) return false;
   cached->text = std::move(row.state);
-  write(txn, spec.arn, *cached, std::move(transition));
+  write(txn, spec.arn, *cached, std::move(transition), ended ? &row : nullptr);
   if (!cached->state.ended) keep(spec.arn, std::move(cached));
   drive(txn);
   return true;
@@ -300,7 +326,8 @@ void ExecutionRuntime::handle(store::Txn& txn, const std::string& arn, const eng
 }
 
 // History and effects of a step whose state is written. The end is written by finish().
-void ExecutionRuntime::write(store::Txn& txn, const std::string& arn, Cached& cached, engine::Transition transition) {
+void ExecutionRuntime::write(store::Txn& txn, const std::string& arn, Cached& cached, engine::Transition transition,
+                             const store::ExecutionRow* ended_row) {
   txn.executions().appendHistory(arn, transition.first_event, transition.history);
   cached.state = std::move(transition.state);
   for (auto& effect : transition.effects) {
@@ -316,25 +343,20 @@ void ExecutionRuntime::write(store::Txn& txn, const std::string& arn, Cached& ca
   // Rows are told to be ended in the step's own order, before anything else happens.
   const auto effect = std::move(work_.back());
   work_.pop_back();
-  finish(txn, arn, std::get<engine::Finish>(std::get<engine::Effect>(effect.what)));
+  finish(txn, arn, std::get<engine::Finish>(std::get<engine::Effect>(effect.what)), ended_row);
 }
 
-void ExecutionRuntime::finish(store::Txn& txn, const std::string& arn, const engine::Finish& end) {
-  auto row = txn.executions().get(arn);
-  SP_ASSERT(row.has_value());
-  auto description = json::parse(row->description);
-  SP_ASSERT(description && description->is_object());
-  auto& members = description->get_object();
-  if (end.output) members["output"] = end.output.text();
-  if (!end.error.empty()) members["error"] = end.error;
-  if (!end.cause.empty()) members["cause"] = end.cause;
+void ExecutionRuntime::finish(store::Txn& txn, const std::string& arn, const engine::Finish& end, const store::ExecutionRow* ended_row) {
   if (end.resume != nullptr) txn.records().put(kResumeKind, arn, engine::encode(*end.resume));
-  row->status = end.status;
-  row->stopped = txn.now();
-  row->description = json::toText(members);
-  row->state.clear();
-  txn.executions().update(*row);
-  for (const auto& handler : end_handlers_) handler(txn, *row);
+  if (ended_row == nullptr) {
+    auto row = txn.executions().get(arn);
+    SP_ASSERT(row.has_value());
+    describeEnd(*row, end, txn.now());
+    txn.executions().update(*row);
+    for (const auto& handler : end_handlers_) handler(txn, *row);
+    return;
+  }
+  for (const auto& handler : end_handlers_) handler(txn, *ended_row);
 }
 
 void ExecutionRuntime::perform(store::Txn& txn, const Work& work, const engine::Effect& effect) {

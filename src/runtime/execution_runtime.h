@@ -96,8 +96,10 @@ class ExecutionRuntime final : public Executions {
   void post(store::Txn& txn, std::string arn, engine::Event event);
   void drive(store::Txn& txn);
   void handle(store::Txn& txn, const std::string& arn, const engine::Event& event);
-  void write(store::Txn& txn, const std::string& arn, Cached& cached, engine::Transition transition);
-  void finish(store::Txn& txn, const std::string& arn, const engine::Finish& finish);
+  /// `ended_row`: the row as inserted, if it ended within its first step.
+  void write(store::Txn& txn, const std::string& arn, Cached& cached, engine::Transition transition,
+             const store::ExecutionRow* ended_row = nullptr);
+  void finish(store::Txn& txn, const std::string& arn, const engine::Finish& end, const store::ExecutionRow* ended_row);
   void perform(store::Txn& txn, const Work& work, const engine::Effect& effect);
   engine::Inputs inputs(store::Txn& txn);
   engine::Limits limitsOf(const engine::Identity& identity) const;

@@ -1,7 +1,9 @@
 // The small process that a script runs under (src/agent/scripts/supervisor.h says what its folder holds):
 //
-//   stillpoint-supervise DIRECTORY     descriptor 3: the folder's lock, held; descriptor 4: closed once `status` stands
+//   stillpoint-supervise       descriptor 3: a socket of the agent's
 //
+// waits for one message on it: the folder's path, and with it two descriptors, the folder's lock, held, and a pipe that is closed once
+// `status` stands. So it can be started before it is needed. Without a message (the agent has gone) it ends.
 // A program of its own, linked statically and with nothing but the C library, because one starts for every script: it is there in a
 // millisecond where the agent's own program needs fifteen. Its bytes are embedded in the agent, which puts them beside its state.
 #include <fcntl.h>
@@ -9,6 +11,7 @@
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,8 +29,7 @@
 
 namespace {
 
-constexpr int kLockFd = 3;
-constexpr int kDoneFd = 4;
+constexpr int kSocketFd = 3;
 constexpr long kKillPatienceMs = 5000;
 // What a shell answers for a program that is not there, and for one that cannot be run.
 constexpr int kNotFound = 127;
@@ -72,6 +74,32 @@ bool replaceFile(const std::string& path, std::string_view bytes) {
   const bool written = writeAll(fd, bytes);
   ::close(fd);
   return written && ::rename(fresh.c_str(), path.c_str()) == 0;
+}
+
+struct Order {
+  std::string directory;
+  int lock = -1;
+  int done = -1;
+};
+
+bool awaitOrder(Order& order) {
+  char path[4096];
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+  iovec bytes{path, sizeof path};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t got = 0;
+  while ((got = ::recvmsg(kSocketFd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
+  ::close(kSocketFd);
+  const auto* sent = CMSG_FIRSTHDR(&message);
+  if (got <= 0 || sent == nullptr || sent->cmsg_type != SCM_RIGHTS || sent->cmsg_len != CMSG_LEN(2 * sizeof(int))) return false;
+  int descriptors[2] = {};
+  std::memcpy(descriptors, CMSG_DATA(sent), sizeof descriptors);
+  order = {std::string(path, static_cast<std::size_t>(got)), descriptors[0], descriptors[1]};
+  return true;
 }
 
 /// spec: fields that each end with NUL: timeout in ms (0: none), reserve, cwd, number of arguments, arguments, environment …
@@ -223,12 +251,8 @@ int openOutput(const std::string& path) { return ::open(path.c_str(), O_WRONLY |
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  const std::string directory = argv[1];
+int main() {
   ::prctl(PR_SET_NAME, "sp-supervise");
-  ::fcntl(kLockFd, F_SETFD, FD_CLOEXEC);
-  ::fcntl(kDoneFd, F_SETFD, FD_CLOEXEC);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::umask(022);
   sigset_t blocked;
@@ -239,6 +263,9 @@ int main(int argc, char** argv) {
   sigaddset(&wanted, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
   const int signals = ::signalfd(-1, &wanted, SFD_CLOEXEC);
+  Order order;
+  if (!awaitOrder(order)) return 0;
+  const auto& directory = order.directory;
   const long began = nowMs();
   replaceFile(directory + "/pid", std::to_string(::getpid()) + " " + startTime());
   const int out = openOutput(directory + "/stdout");
@@ -266,7 +293,7 @@ int main(int argc, char** argv) {
     ::poll(nullptr, 0, 100);
   }
   // The end of a process takes the kernel a while: who waits need not.
-  ::close(kLockFd);
-  ::close(kDoneFd);
+  ::close(order.lock);
+  ::close(order.done);
   return 0;
 }

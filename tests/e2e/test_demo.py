@@ -1,4 +1,5 @@
 """The demo as a person runs it, and the controls that must fail: a freeze that freezes nothing, one flipped byte."""
+import json
 import os
 import pathlib
 import re
@@ -24,6 +25,22 @@ def left(tmp_path):
     return [entry.name for entry in tmp_path.iterdir()]
 
 
+def machines(tmp_path):
+    """(pid, namespace) of the machines that were started."""
+    found = []
+    for state in tmp_path.glob("stillpoint-demo-*/state/machines/i-*/state.json"):
+        value = json.loads(state.read_text())
+        found.append((value["pid"], value["namespace"]))
+    return found
+
+
+def alive(machine):
+    try:
+        return os.readlink(f"/proc/{machine[0]}/ns/pid") == machine[1]
+    except OSError:
+        return False
+
+
 def test_demo_proves_its_backup_and_leaves_nothing(tmp_path):
     done = demo(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -35,19 +52,22 @@ def test_demo_proves_its_backup_and_leaves_nothing(tmp_path):
 
 def test_interrupted_demo_is_cleaned_up_by_itself_or_by_the_next(tmp_path):
     process = subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
-    until(lambda: [d for d in tmp_path.glob("stillpoint-demo-*/state/machines/i-*")], 60, "machines of the demo")
+    made = until(lambda: machines(tmp_path), 60, "machines of the demo")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 1 and left(tmp_path) == []
+    assert not [machine for machine in made if alive(machine)]
 
     process = subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
-    until(lambda: [d for d in tmp_path.glob("stillpoint-demo-*/state/machines/i-*")], 60, "machines of the demo")
+    made = until(lambda: machines(tmp_path), 60, "machines of the demo")
+    assert all(alive(machine) for machine in made)
     directory = next(tmp_path.glob("stillpoint-demo-*"))
     process.kill()
     process.communicate(timeout=60)
     done = subprocess.run([BINARY, "demo", "--stop", str(directory)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert left(tmp_path) == []
+    assert not [machine for machine in made if alive(machine)]
 
 
 @pytest.fixture

@@ -340,6 +340,7 @@ json::Object ScriptRunner::run(RequestContext& context) { return CommandRun(cont
 
 void ScriptRunner::settled(const std::string& id) {
   reapSupervisors();
+  keepSupervisorWaiting(identity_.stateDir());
   std::error_code ignored;
   fs::remove_all(runDirectory(identity_, id), ignored);
 }

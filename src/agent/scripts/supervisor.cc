@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <mutex>
 
@@ -26,6 +29,11 @@ struct Ending {
   static Ending& list() {
     static Ending one;
     return one;
+  }
+  static void add(os::Process child) {
+    auto& ending = list();
+    const std::lock_guard lock(ending.mutex);
+    ending.children.push_back(std::move(child));
   }
 };
 
@@ -75,21 +83,87 @@ Result<void> SupervisedRun::prepare(const SuperviseSpec& spec) {
   return os::writeFile(directory_ + "/spec", text);
 }
 
+namespace {
+
+/// A supervisor that waits for its order.
+struct Waiting {
+  os::Process process;
+  os::Fd socket;
+};
+
+struct Spare {
+  std::mutex mutex;
+  std::optional<Waiting> waiting;
+  static Spare& only() {
+    static Spare one;
+    return one;
+  }
+};
+
+Result<Waiting> startSupervisor(const std::string& program) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return failErrno("os.socket", "cannot make a pair of sockets", errno);
+  os::Fd ours(ends[0]);
+  const os::Fd theirs(ends[1]);
+  SP_TRY(auto process,
+         os::spawn({.argv = {program}, .environment = std::vector<std::string>{}, .pass = {{theirs.get(), 3}}, .new_session = true}));
+  return Waiting{std::move(process), std::move(ours)};
+}
+
+/// False: it has gone.
+bool order(const Waiting& waiting, const std::string& directory, int lock, int done) {
+  const std::array<int, 2> descriptors{lock, done};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
+  iovec bytes{const_cast<char*>(directory.data()), directory.size()};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  auto* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof descriptors);
+  std::memcpy(CMSG_DATA(header), descriptors.data(), sizeof descriptors);
+  return ::sendmsg(waiting.socket.get(), &message, MSG_NOSIGNAL) == static_cast<ssize_t>(directory.size());
+}
+
+}  // namespace
+
+void keepSupervisorWaiting(const std::string& state_dir) {
+  auto& spare = Spare::only();
+  const std::lock_guard lock(spare.mutex);
+  if (spare.waiting) return;
+  if (const auto program = superviseProgram(state_dir))
+    if (auto started = startSupervisor(*program)) spare.waiting = std::move(*started);
+}
+
 Result<void> SupervisedRun::launch(const std::string& program) {
-  SP_TRY(auto child,
-         os::spawn(
-             {.argv = {program, directory_}, .environment = std::vector<std::string>{}, .pass = {{lock_.get(), 3}}, .new_session = true}));
-  child_ = std::move(child);
-  // From here on the lock lives exactly as long as the supervisor.
+  SP_TRY(auto done, os::makePipe());
+  std::optional<Waiting> waiting;
+  {
+    auto& spare = Spare::only();
+    const std::lock_guard lock(spare.mutex);
+    waiting.swap(spare.waiting);
+  }
+  // An order that was not taken has started nothing: a supervisor of its own is next.
+  if (!waiting || !order(*waiting, directory_, lock_.get(), done.write.get())) {
+    if (waiting) Ending::add(std::move(waiting->process));
+    SP_TRY(waiting, startSupervisor(program));
+    if (!order(*waiting, directory_, lock_.get(), done.write.get()))
+      return failErrno("os.spawn", "the script's supervisor did not start", errno);
+  }
+  child_ = std::move(waiting->process);
+  done_ = std::move(done.read);
+  // From here on the lock lives exactly as long as the supervisor, or the message to it.
   lock_.reset();
   return {};
 }
 
 SupervisedRun::~SupervisedRun() {
   if (!child_) return;
-  auto& ending = Ending::list();
-  const std::lock_guard lock(ending.mutex);
-  ending.children.push_back(std::move(*child_));
+  Ending::add(std::move(*child_));
 }
 
 void reapSupervisors() {

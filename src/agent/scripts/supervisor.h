@@ -49,7 +49,7 @@ class SupervisedRun {
 
   /// Makes the folder, writes `spec` and takes the lock; nothing runs yet. Errors "os.…", "agent.spec" (a NUL byte).
   Result<void> prepare(const SuperviseSpec& spec);
-  /// Starts the supervisor `program` (superviseProgram), which inherits the lock. After prepare().
+  /// Gives the lock to the supervisor that waits, else to a new one of `program` (superviseProgram). After prepare().
   Result<void> launch(const std::string& program);
   /// The status if it is on disk.
   std::optional<ScriptStatus> status() const;
@@ -74,6 +74,10 @@ class SupervisedRun {
 
 /// Path of the supervisor's program, which is put into the agent's state directory first if it is not there. Any thread. Errors "os.…".
 Result<std::string> superviseProgram(const std::string& state_dir);
+
+/// Starts a supervisor ahead of its use, so that the next script need not wait for it; one at a time, it ends with the agent. Any
+/// thread. Where it cannot be started nothing happens: launch() will say why.
+void keepSupervisorWaiting(const std::string& state_dir);
 
 /// Reaps supervisors that have ended since their SupervisedRun went. Any thread; waits for none.
 void reapSupervisors();
