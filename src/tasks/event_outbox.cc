@@ -81,7 +81,8 @@ std::expected<json::Object, TaskError> putEvents(store::Txn& txn, services::Cont
   if (failed > 0) return std::unexpected(TaskError{"EventBridge.FailedEntry", json::toText(out)});
   // In the order given; the id keeps apart what other tasks send within this microsecond.
   for (std::size_t i = 0; i < events.size(); ++i)
-    txn.records().put(kKind, fmt::format("{:020}/{}/{:02}", toMicros(txn.now()), json::textOr(events[0], "id"), i), json::toText(events[i]));
+    txn.records().put(kKind, fmt::format("{:020}/{}/{:02}", toMicros(txn.now()), json::textOr(events[0], "id"), i),
+                      json::toText(events[i]));
   const auto bytes = json::toText(out).size();
   return withMetadata(std::move(out), request_id, txn.now(), bytes);
 }
