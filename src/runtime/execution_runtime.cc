@@ -11,6 +11,8 @@
 namespace sp::runtime {
 namespace {
 
+// Tasks that freeze, stop, back up, start and thaw machines.
+constexpr std::string_view kLanes = "arn:aws:states:::stillpoint:";
 constexpr std::string_view kTimerKind = "execution";
 constexpr std::string_view kDefinitionKind = "definition";
 // Where failed executions go on from when they are redriven, by ARN.
@@ -146,8 +148,13 @@ ExecutionRuntime::Redrivable ExecutionRuntime::redrivable(store::Txn& txn, const
   const auto description = json::parse(row.description);
   if (description && description->is_object()) {
     if (json::intOr(description->get_object(), "redriveCount", 0) >= kMaxRedrives) return {false, "Execution redrive limit exceeded"};
-    if (json::boolOr(description->get_object(), "builtin", false))
-      return {false, "Executions of built-in state machines cannot be redriven: start a new one"};
+    // A step of a machine's lane stands on the steps before it: a backup after its freeze was given up would be of a busy
+    // machine, and called good.
+    const auto definition = definitionFor(txn, json::textOr(description->get_object(), "definition"));
+    if (json::boolOr(description->get_object(), "builtin", false) ||
+        (definition != nullptr &&
+         std::ranges::any_of(definition->states, [](const auto& one) { return one.resource.starts_with(kLanes); })))
+      return {false, "Executions that freeze, stop and back up machines cannot be redriven: start a new one"};
   }
   if (!txn.records().get(kResumeKind, row.arn)) return {false, "Execution history event limit exceeded"};
   return {true, ""};

@@ -56,6 +56,18 @@ def test_redrive_goes_on_at_the_failed_state(server, sfn):
     assert event["executionRedrivenEventDetails"] == {"redriveCount": 1} and event["previousEventId"] == event["id"] - 1
 
 
+def test_a_copy_of_the_workflow_is_not_redriven(server, sfn):
+    """Its backup would follow a freeze that was given up."""
+    built_in = next(m["stateMachineArn"] for m in sfn.list_state_machines()["stateMachines"] if m["name"] == "PrePostBackup")
+    copy = sfn.create_state_machine(name=fresh("copy"), roleArn="arn:aws:iam::000000000000:role/r",
+                                    definition=sfn.describe_state_machine(stateMachineArn=built_in)["definition"])["stateMachineArn"]
+    execution = sfn.start_execution(stateMachineArn=copy, input="{}")["executionArn"]
+    assert ended(sfn, execution)["status"] == "FAILED"
+    shown = describe(server, execution)
+    assert shown["redriveStatus"] == "NOT_REDRIVABLE" and "start a new one" in shown["redriveStatusReason"]
+    assert call(server, "RedriveExecution", executionArn=execution).startswith("ExecutionNotRedrivable: ")
+
+
 @pytest.mark.parametrize("how", ["stopped", "timed out"])
 def test_redrive_after_stop_and_timeout(server, sfn, how):
     states = {"A": {"Type": "Parallel", "End": True, "Branches": [
