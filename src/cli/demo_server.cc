@@ -39,13 +39,15 @@ std::string selfPath() { return std::filesystem::read_symlink("/proc/self/exe").
 // First processes of the machines that run: after their change of root no command line names the directory.
 void addMachines(const std::string& directory, std::vector<pid_t>& found) {
   std::error_code error;
+  const auto own = std::filesystem::read_symlink("/proc/self/ns/pid", error).string();
   for (const auto& entry : std::filesystem::directory_iterator(directory + "/state/machines", error)) {
     const auto state = json::parse(os::readFile(entry.path().string() + "/state.json", 1U << 16U).value_or(""));
     if (!state || !state->is_object()) continue;
     const auto pid = json::intOr(state->get_object(), "pid", 0);
-    // The number may be another process's by now; its namespace is not.
+    // The number may be another process's by now; its namespace is not. No machine lives in ours, whatever the file says.
     const auto space = std::filesystem::read_symlink(fmt::format("/proc/{}/ns/pid", pid), error).string();
-    if (pid > 0 && !error && space == json::textOr(state->get_object(), "namespace")) found.push_back(static_cast<pid_t>(pid));
+    if (pid > 0 && !error && space != own && space == json::textOr(state->get_object(), "namespace"))
+      found.push_back(static_cast<pid_t>(pid));
   }
 }
 

@@ -31,6 +31,7 @@ namespace {
 
 constexpr int kSocketFd = 3;
 constexpr long kKillPatienceMs = 5000;
+constexpr long kBusyPatienceMs = 5000;
 // What a shell answers for a program that is not there, and for one that cannot be run.
 constexpr int kNotFound = 127;
 constexpr int kNotRunnable = 126;
@@ -161,11 +162,14 @@ int startScript(Spec& spec, int out, int err, pid_t& pid) {
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
   const auto environment = pointers(spec.environment);
   auto argv = pointers(spec.argv);
-  int error = ::posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environment.data());
+  const auto spawn = [&] { return ::posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environment.data()); };
+  int error = spawn();
+  // A child that the agent starts at the same moment may hold the script open for writing until its own exec.
+  for (const long deadline = nowMs() + kBusyPatienceMs; error == ETXTBSY && nowMs() < deadline; error = spawn()) ::poll(nullptr, 0, 2);
   if (error == ENOEXEC) {
     std::string shell = "/bin/sh";
     argv.insert(argv.begin(), shell.data());
-    error = ::posix_spawn(&pid, shell.c_str(), &actions, &attributes, argv.data(), environment.data());
+    error = spawn();
   }
   return error;
 }
@@ -279,7 +283,7 @@ int main() {
     message = "cannot read " + directory + "/spec";
   } else if (const int error = startScript(spec, out, err, pid); error == 0) {
     ending = watch(pid, signals, spec.timeout_ms);
-  } else if (error == ENOENT || error == EACCES) {
+  } else if ((error == ENOENT || error == EACCES) && ::access(spec.cwd.c_str(), X_OK) == 0) {
     ending.code = error == ENOENT ? kNotFound : kNotRunnable;
     writeAll(err, spec.argv[0] + ": cannot be run, or what its first line names: " + std::strerror(error) + "\n");
   } else {

@@ -22,17 +22,6 @@ constexpr std::size_t kMostThreads = 64;
 constexpr std::size_t kMostAnswer = 6U << 20U;
 constexpr std::size_t kScanned = 500;
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-_.~").find(c) != std::string_view::npos;
-    if (plain) out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 std::string_view header(const net::Response& response, std::string_view name) {
   for (const auto& one : response.headers)
     if (equalsIgnoreCase(one.name, name)) return one.value;
@@ -187,8 +176,8 @@ LambdaOutcome LambdaCalls::Hub::run(const Work& work) {
   if (host.empty()) return lost("no Lambda endpoint is configured; name one as endpoint of [lambda] in the server's configuration");
   net::ClientRequest request;
   request.method = "POST";
-  request.target = fmt::format("/2015-03-31/functions/{}/invocations", escaped(work.call.function));
-  if (!work.call.qualifier.empty()) request.target += "?Qualifier=" + escaped(work.call.qualifier);
+  request.target = fmt::format("/2015-03-31/functions/{}/invocations", percentEncode(work.call.function));
+  if (!work.call.qualifier.empty()) request.target += "?Qualifier=" + percentEncode(work.call.qualifier);
   request.headers = {
       {"Content-Type", "application/json"}, {"X-Amz-Invocation-Type", work.call.invocation_type}, {"amz-sdk-invocation-id", work.token}};
   if (!work.call.client_context.empty()) request.headers.push_back({"X-Amz-Client-Context", work.call.client_context});

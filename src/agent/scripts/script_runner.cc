@@ -346,6 +346,9 @@ void ScriptRunner::settled(const std::string& id) {
 }
 
 void ScriptRunner::sweep(const std::vector<std::string>& open) {
+  // Now, while nothing else is started that could hold the new file open for writing.
+  if (const auto program = superviseProgram(identity_.stateDir()); !program)
+    log::error("the scripts' supervisor is not in place; the next script tries again", {{"why", program.error().text()}});
   std::set<std::string> kept;
   for (const auto& id : open) kept.insert(percentEncode(id));
   std::error_code ignored;

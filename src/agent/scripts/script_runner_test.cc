@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/scripts/step_result.h"
+#include "agent/scripts/supervisor.h"
 #include "agent/testing_test.h"
 #include "base/strings.h"
 
@@ -73,6 +74,36 @@ TEST_F(ScriptTest, AScriptRunsAsRunCommandDoesIt) {
   EXPECT_EQ(json::textOr(one, "stderr"), "err\n");
   agent_.send({{"type", "settled"}, {"id", "cmd/c-1/i-0"}});
   EXPECT_TRUE(until([&] { return !fs::exists(agent_.stateDir() + "/runs/cmd%2Fc-1%2Fi-0"); }));
+}
+
+TEST_F(ScriptTest, AnInterpreterThatIsNotThereIsToldAsAShellTellsIt) {
+  agent_.start();
+  agent_.send(command("r", {step("#!/no/such/interpreter\necho never")}));
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(json::textOr(*result, "status"), "Failed");
+  EXPECT_EQ(json::intOr(stepOf(*result, 0), "exitCode", 0), 127);
+  EXPECT_NE(json::textOr(stepOf(*result, 0), "stderr").find("No such file or directory"), std::string::npos);
+}
+
+TEST_F(ScriptTest, AScriptThatIsStillOpenForWritingIsWaitedFor) {
+  const auto script = file("script");
+  ASSERT_TRUE(os::writeFile(script, "#!/bin/sh\nexit 3\n", 0700));
+  std::ofstream writer(script, std::ios::app);
+  const auto program = superviseProgram(folder_.path());
+  ASSERT_TRUE(program);
+  SupervisedRun run(file("run"));
+  ASSERT_TRUE(run.prepare({.argv = {script}, .environment = {}, .cwd = folder_.path(), .timeout_ms = 60'000, .reserve = ""}));
+  ASSERT_TRUE(run.launch(*program));
+  // Its supervisor is at work and has found the file busy.
+  ASSERT_TRUE(until([&] { return fs::exists(file("run/pid")) && fs::exists(file("run/stderr")); }));
+  EXPECT_FALSE(run.status());
+  writer.close();
+  EXPECT_TRUE(run.wait(-1));
+  const auto status = run.status();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->reason, "exited");
+  EXPECT_EQ(status->exit_code, 3);
 }
 
 TEST_F(ScriptTest, AnInterpreterLineChoosesTheInterpreter) {
