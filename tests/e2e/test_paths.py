@@ -271,3 +271,35 @@ def test_the_table_is_made_again_for_the_row(fresh_server):
     arn = fleet.start({"nonsense": True})
     fleet.ended(arn)
     assert fleet.row(arn)["Status"] == "FAILED"
+
+
+def test_scripts_are_told_what_the_run_knows(fleet):
+    fleet.script("told-pre.sh", 'echo "pre $ATTEMPT [$PRE_STATUS]" > /root/told')
+    fleet.script("told-post.sh", 'echo "post $ATTEMPT $PRE_STATUS $BACKUP_STATUS $JOB_ID $RECOVERY_POINT" >> /root/told')
+    fleet.script("told-failing.sh", 'echo "pre $ATTEMPT [$PRE_STATUS]" > /root/told; exit 3')
+    [instance] = fleet.machines(1)
+    arn = fleet.start(fleet.input(5, [instance], pre="told-pre.sh", post="told-post.sh"))
+    assert fleet.ended(arn)["status"] == "SUCCEEDED"
+    entry = fleet.entries(arn)[instance]
+    assert fleet.shell(instance, "cat /root/told").splitlines() == [
+        "pre 1 []", f"post 1 Success COMPLETED {entry['BackupJobId']} {entry['RecoveryPointArn']}"]
+    arn = fleet.start(fleet.input(1, [instance], pre="told-failing.sh", post="told-post.sh"))
+    assert fleet.ended(arn)["status"] == "FAILED"
+    assert [line.strip() for line in fleet.shell(instance, "cat /root/told").splitlines()] == ["pre 1 []", "post 1 Failed skipped"]
+
+
+def test_a_row_too_large_links_the_whole_list(fleet):
+    [instance] = fleet.machines(1)
+    missing = [f"i-{n:04d}" + "f" * 600 for n in range(300)]
+    arn = fleet.start(fleet.input(8, [instance, *missing]))
+    assert fleet.ended(arn)["status"] == "FAILED"
+    row = until(lambda: fleet.row(arn) if "Workflow_Overall_Status_S3Path" in fleet.row(arn) else None, 30, "the row links its list")
+    kept = json.loads(row["Workflow_Overall_Status"])
+    assert len(row["Workflow_Overall_Status"]) <= 350 * 1024
+    assert int(row["LeftOutCount"]) == 301 - len(kept) > 0 and int(row["TargetCount"]) == 301 and int(row["FailedCount"]) == 300
+    assert instance not in [entry["InstanceId"] for entry in kept], "failed machines are kept"
+    bucket, key = row["Workflow_Overall_Status_S3Path"].removeprefix("s3://").split("/", 1)
+    whole = json.loads(fleet.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    assert [entry["InstanceId"] for entry in whole] == [instance, *missing]
+    assert whole[0]["BackupJobStatus"] == "COMPLETED" and all(entry["FailureMessage"] for entry in whole[1:])
+    assert key == "PrePostBackup/" + arn.rsplit(":", 1)[1] + ".json"

@@ -86,6 +86,11 @@ void Service::store(std::string bucket, std::string key, std::string content_typ
   });
 }
 
+void Service::ensureBucket(store::Txn& txn, std::string_view bucket) {
+  Rows rows(txn, blobs_);
+  if (!rows.bucket(bucket)) rows.putBucket({std::string(bucket), txn.now()});
+}
+
 bool Service::bucketExists(store::Txn& txn, std::string_view bucket) { return Rows(txn, blobs_).bucket(bucket).has_value(); }
 
 Result<ObjectInfo> Service::get(store::Txn& txn, std::string_view bucket, std::string_view key) {

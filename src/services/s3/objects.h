@@ -58,6 +58,8 @@ class Objects {
 
   // Core thread, inside a job:
 
+  /// Makes the bucket if it is missing.
+  virtual void ensureBucket(store::Txn& txn, std::string_view bucket) = 0;
   virtual bool bucketExists(store::Txn& txn, std::string_view bucket) = 0;
   /// Errors "s3.NoSuchBucket", "s3.NoSuchKey".
   virtual Result<ObjectInfo> get(store::Txn& txn, std::string_view bucket, std::string_view key) = 0;

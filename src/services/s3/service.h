@@ -33,6 +33,7 @@ class Service final : public Objects {
   void putBytes(std::string bucket, std::string key, std::string bytes, std::string content_type, Stored done) override;
   Result<std::unique_ptr<Incoming>> begin() override;
   void store(std::string bucket, std::string key, std::string content_type, std::unique_ptr<Incoming> incoming, Stored done) override;
+  void ensureBucket(store::Txn& txn, std::string_view bucket) override;
   bool bucketExists(store::Txn& txn, std::string_view bucket) override;
   Result<ObjectInfo> get(store::Txn& txn, std::string_view bucket, std::string_view key) override;
   Result<std::shared_ptr<ObjectReader>> open(store::Txn& txn, std::string_view bucket, std::string_view key) override;

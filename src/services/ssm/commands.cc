@@ -107,6 +107,7 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
     command.comment =
         command.comment.empty() ? freezeText(*spec.freeze) : fmt::format("{} ({})", command.comment, freezeText(*spec.freeze));
   }
+  for (const auto& [name, value] : spec.environment) command.environment[name] = value;
   command.parameters = input.parameters;
   command.instance_ids = input.instance_ids;
   command.targets = input.raw_targets;
@@ -168,13 +169,15 @@ void Commands::dispatch(store::Txn& txn, const Command& command, Invocation& inv
                                    {"timeoutMs", rendered->execution_seconds * 1000}});
     }
   const auto start_by = command.requested + std::chrono::seconds(command.timeout_seconds);
+  auto environment = command.environment;
+  environment["AWS_SSM_REGION_NAME"] = context_.realm.region;
   json::Object message{{"type", "command.run"},
                        {"id", invocation.requestId()},
                        {"commandId", command.id},
                        {"instance", invocation.instance_id},
                        {"documentName", command.document_name},
                        {"steps", std::move(steps)},
-                       {"environment", json::Object{{"AWS_SSM_REGION_NAME", context_.realm.region}}},
+                       {"environment", std::move(environment)},
                        {"upload", !command.output_bucket.empty()},
                        {"startWithinMs", std::max<std::int64_t>(0, (start_by - txn.now()).count() / 1000)}};
   if (!command.freeze.empty()) message["freeze"] = command.freeze;

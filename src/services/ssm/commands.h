@@ -7,6 +7,7 @@
 #pragma once
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,8 @@ struct SendSpec {
   std::string dedup_key;
   /// {id, phase: "freeze"|"thaw", attempt}: handed on to the agent, shown in the invocation. Absent for ordinary commands.
   std::optional<json::Object> freeze;
+  /// Variables for its scripts beside those that Run Command sets (PRE_STATUS …).
+  std::map<std::string, std::string> environment;
 };
 
 class Commands {

@@ -117,6 +117,7 @@ json::Object Command::encode() const {
           {"window", window},
           {"by", by},
           {"freeze", freeze},
+          {"environment", environment},
           {"dedup", dedup_key}};
 }
 
@@ -152,6 +153,7 @@ Result<Command> Command::decode(const json::Object& body) {
   command.window = reader.integer("window");
   command.by = reader.text("by");
   command.freeze = objectOr(body, "freeze");
+  command.environment = objectOr(body, "environment");
   command.dedup_key = reader.text("dedup");
   SP_CHECK_OK(reader.finish());
   return command;

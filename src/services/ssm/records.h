@@ -102,6 +102,8 @@ struct Command {
   /// Who sent it: an ARN, or what Commands::send was told ("run:ARN").
   std::string by;
   json::Object freeze;
+  /// Variables for its scripts beside those that Run Command sets: name → text.
+  json::Object environment;
   /// The same for retries of one call; empty: none.
   std::string dedup_key;
 

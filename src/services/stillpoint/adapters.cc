@@ -39,6 +39,7 @@ class OwnScripts final : public Scripts {
     if (!script.output_prefix.empty()) spec.input["OutputS3KeyPrefix"] = script.output_prefix;
     spec.by = order.by;
     spec.freeze = order.freeze;
+    spec.environment = order.environment;
     auto sent = commands_.send(txn, spec);
     if (!sent) return std::unexpected(std::move(sent.error()));
     return sent->id;
@@ -168,7 +169,7 @@ class OwnTargets final : public Targets {
 
 class OwnLog final : public JobLog {
  public:
-  explicit OwnLog(Random& random) : random_(random) {}
+  OwnLog(Random& random, s3::Objects& objects) : random_(random), objects_(objects) {}
 
   Answer<void> put(store::Txn& txn, const std::map<std::string, std::string>& row) override {
     json::Object item;
@@ -182,8 +183,25 @@ class OwnLog final : public JobLog {
     return dynamodb::putItem(txn, kJobLogTable, item);
   }
 
+  void keepList(store::Txn& txn, const std::string& execution, std::string list, std::function<void(Result<std::string>)> kept) override {
+    objects_.ensureBucket(txn, kJobLogBucket);
+    // …:execution:MACHINE:NAME
+    const auto name = execution.rfind(':');
+    const auto machine = execution.rfind(':', name - 1);
+    const auto key = fmt::format("{}/{}.json", execution.substr(machine + 1, name - machine - 1), execution.substr(name + 1));
+    txn.afterCommit([this, key, list = std::move(list), kept = std::move(kept)]() mutable {
+      const auto where = fmt::format("s3://{}/{}", kJobLogBucket, key);
+      objects_.putBytes(std::string(kJobLogBucket), key, std::move(list), "application/json",
+                        [kept = std::move(kept), where](const Result<s3::ObjectInfo>& stored) {
+                          if (stored) kept(where);
+                          else kept(std::unexpected(stored.error()));
+                        });
+    });
+  }
+
  private:
   Random& random_;
+  s3::Objects& objects_;
 };
 
 }  // namespace
@@ -198,7 +216,7 @@ struct Provider::Own {
 
 Provider::Provider(const ProviderParts& parts)
     : own_(new Own{OwnScripts(parts.commands, parts.objects), OwnPower(parts.instances), OwnBackups(parts.jobs, parts.realm),
-                   OwnTargets(parts.instances, parts.agents), OwnLog(parts.random)}) {}
+                   OwnTargets(parts.instances, parts.agents), OwnLog(parts.random, parts.objects)}) {}
 
 Provider::~Provider() = default;
 

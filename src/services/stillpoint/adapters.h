@@ -17,6 +17,8 @@ namespace sp::services::stillpoint {
 
 /// Table of the job log.
 inline constexpr std::string_view kJobLogTable = "PrePostBackupLog";
+/// Bucket of the lists that are too large for a row.
+inline constexpr std::string_view kJobLogBucket = "prepostbackup-log";
 
 struct ProviderParts {
   const Realm& realm;

@@ -1,19 +1,21 @@
 // Writes the row of the job log, once for each execution and again whenever its truth changes (a debt paid after the
 // end): the same key, so the same row. Core thread only.
 #pragma once
+#include <set>
 #include <string>
 
 #include "runtime/core.h"
 #include "runtime/executions.h"
 #include "services/stillpoint/ports.h"
 #include "services/stillpoint/records.h"
+#include "services/stillpoint/report.h"
 
 namespace sp::services::stillpoint {
 
 class Finaliser {
  public:
-  /// Registers its timer: before the core starts. All given outlive it.
-  Finaliser(runtime::Core& core, const Ports& ports);
+  /// Registers its timers: before the core starts. All given outlive it. `list_max`: see kRowListMax.
+  Finaliser(runtime::Core& core, const Ports& ports, std::size_t list_max = kRowListMax);
   Finaliser(const Finaliser&) = delete;
   Finaliser& operator=(const Finaliser&) = delete;
   void attach(runtime::Executions& executions) { executions_ = &executions; }
@@ -28,8 +30,14 @@ class Finaliser {
 
  private:
   bool write(store::Txn& txn, Run run);
+  void storeList(store::Txn& txn, const std::string& execution);
+  void listStored(store::Txn& txn, const std::string& execution, std::int64_t revision, const Result<std::string>& where);
 
+  runtime::Core& core_;
   Ports ports_;
+  std::size_t list_max_;
+  /// Executions whose list is on its way to its bucket.
+  std::set<std::string, std::less<>> storing_;
   runtime::Executions* executions_ = nullptr;
 };
 

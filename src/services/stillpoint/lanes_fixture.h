@@ -50,6 +50,9 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   std::map<std::string, JobView> jobs;
   std::map<std::string, std::string> job_machine;
   std::map<std::string, std::map<std::string, std::string>> rows;
+  /// Lists too large for their rows, by execution.
+  std::map<std::string, std::string> lists;
+  bool refuse_list = false;
   std::set<std::string> vaults = {"vault"};
   std::string missing_script;
   bool repository_ready = true;
@@ -128,6 +131,13 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     if (refuse_row) return aws::refuse("InternalServerError", "no disk", 500);
     rows[row.at("SM_Execution_ID")] = row;
     return {};
+  }
+  void keepList(store::Txn& txn, const std::string& execution, std::string list, std::function<void(Result<std::string>)> kept) override {
+    txn.afterCommit([this, execution, list = std::move(list), kept = std::move(kept)] {
+      if (refuse_list) return kept(fail("blob.full", "the disk is full"));
+      lists[execution] = list;
+      kept("s3://lists/" + execution);
+    });
   }
 };
 
@@ -291,7 +301,7 @@ class LanesTest : public testing::Test {
     locks_ = std::make_unique<runtime::MachineLock>();
     const Ports ports{fleet_, fleet_, fleet_, targets_, fleet_};
     ledger_ = std::make_unique<Ledger>(*core_, *locks_, ports);
-    finaliser_ = std::make_unique<Finaliser>(*core_, ports);
+    finaliser_ = std::make_unique<Finaliser>(*core_, ports, list_max_);
     lanes_ = std::make_unique<Lanes>(*core_, *locks_, ports, *ledger_, *finaliser_, kMachineArn);
     lanes_->attach(driver_);
     driver_.lanes = lanes_.get();
@@ -360,6 +370,7 @@ class LanesTest : public testing::Test {
     return json::parse(fleet_.rows.at(execution).at("Workflow_Overall_Status"))->as_array();
   }
 
+  std::size_t list_max_ = kRowListMax;
   ManualClock clock_{fromMicros(1'700'000'000'000'000)};
   SeededRandom random_{7};
   ModelFleet fleet_;

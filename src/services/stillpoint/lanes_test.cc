@@ -290,6 +290,26 @@ TEST_F(Lanes1, WithAbortOnBadTargetNothingIsTouched) {
   EXPECT_EQ(entries().size(), 2U);
 }
 
+TEST_F(Lanes1, AListTooLargeForItsRowIsStoredAndLinkedOnceItIsThere) {
+  list_max_ = 200;
+  boot();
+  fleet_.refuse_list = true;
+  begin(inputFor(8));
+  finishAll();
+  EXPECT_EQ(driver_.ended[kExecution].status, "SUCCEEDED") << "the run does not wait for it";
+  EXPECT_EQ(rowOf("LeftOutCount"), "1");
+  EXPECT_FALSE(fleet_.rows.at(kExecution).contains("Workflow_Overall_Status_S3Path")) << "what is not stored is not linked";
+  fleet_.refuse_list = false;
+  boot();
+  advance(std::chrono::seconds(11));
+  ASSERT_TRUE(fleet_.lists.contains(kExecution)) << "tried again, by a server that was started anew";
+  EXPECT_EQ(json::parse(fleet_.lists.at(kExecution))->as_array().size(), 1U);
+  EXPECT_EQ(rowOf("Workflow_Overall_Status_S3Path"), "s3://lists/" + kExecution);
+  fleet_.lists.clear();
+  advance(std::chrono::minutes(1));
+  EXPECT_TRUE(fleet_.lists.empty()) << "stored once";
+}
+
 TEST_F(Lanes1, WhatIsRefusedTouchesNothingAndHasARow) {
   fleet_.missing_script = "s3://b/post";
   const std::vector<std::pair<std::string, std::string>> cases = {

@@ -3,6 +3,7 @@
 // calls happen on the core thread inside the caller's transaction; what they began comes back through Lanes' events.
 #pragma once
 #include <expected>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "aws/api_error.h"
 #include "base/clock.h"
+#include "base/result.h"
 #include "json/json.h"
 #include "quiesce/debt.h"
 #include "store/store.h"
@@ -42,6 +44,7 @@ struct ScriptOrder {
   std::string comment;
   /// For a freeze or its thaw: {"id","phase","attempt"}.
   std::optional<json::Object> freeze;
+  /// What the script is told: ATTEMPT; a post-script also PRE_STATUS, BACKUP_STATUS, JOB_ID, RECOVERY_POINT.
   std::map<std::string, std::string> environment;
 };
 
@@ -127,6 +130,9 @@ class JobLog {
   virtual ~JobLog() = default;
   /// Puts the row (attribute → text); makes the table if it is missing.
   virtual Answer<void> put(store::Txn& txn, const std::map<std::string, std::string>& row) = 0;
+  /// Stores an execution's whole list of statuses, which is too large for a row, once the transaction is committed. `kept`
+  /// runs on any thread, with where it lies ("s3://…") once it is durable, or why it could not be stored.
+  virtual void keepList(store::Txn& txn, const std::string& execution, std::string list, std::function<void(Result<std::string>)> kept) = 0;
 };
 
 struct Ports {

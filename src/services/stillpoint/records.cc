@@ -182,6 +182,8 @@ std::optional<Run> loadRun(store::Txn& txn, std::string_view execution) {
   run.failure = decodeFailure(*from);
   run.failures = static_cast<int>(json::intOr(*from, "failures", 0));
   run.row_written = json::boolOr(*from, "rowWritten", false);
+  run.list_revision = json::intOr(*from, "listRevision", 0);
+  run.list_at = json::textOr(*from, "listAt");
   run.ended_as = json::textOr(*from, "endedAs");
   run.save_token = json::textOr(*from, "saveToken");
   return run;
@@ -197,6 +199,8 @@ void saveRun(store::Txn& txn, const Run& run) {
   if (run.failure) out["failure"] = encodeFailure(run.failure);
   out["failures"] = run.failures;
   out["rowWritten"] = run.row_written;
+  if (run.list_revision != 0) out["listRevision"] = run.list_revision;
+  if (!run.list_at.empty()) out["listAt"] = run.list_at;
   out["endedAs"] = run.ended_as;
   out["saveToken"] = run.save_token;
   txn.records().put("run", run.execution, json::toText(out));

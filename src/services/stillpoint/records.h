@@ -39,6 +39,9 @@ struct Run {
   int failures = 0;
   /// Row attributes as last written; empty until then.
   bool row_written = false;
+  /// Counts the writings of a row that was too large for its list; the list of which is stored, and where. 0: it fitted.
+  std::int64_t list_revision = 0;
+  std::string list_at;
   /// How the execution ended when it ended without its save step: ABORTED, TIMED_OUT, FAILED.
   std::string ended_as;
   /// A task that waits until the row is written.

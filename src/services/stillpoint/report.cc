@@ -174,10 +174,17 @@ std::map<std::string, std::string> makeRow(const Run& run, const std::vector<Lan
       kept.emplace_back(all[i]);
     }
     row["LeftOutCount"] = std::to_string(lanes.size() - kept.size());
+    if (!run.list_at.empty()) row["Workflow_Overall_Status_S3Path"] = run.list_at;
     text = json::toText(kept);
   }
   row["Workflow_Overall_Status"] = std::move(text);
   return row;
+}
+
+std::string wholeList(const Run& run, const std::vector<LaneReport>& lanes) {
+  json::Array all;
+  for (const auto& lane : lanes) all.emplace_back(statusEntry(run, lane));
+  return json::toText(all);
 }
 
 std::vector<LaneReport> loadReports(store::Txn& txn, std::string_view execution) {

@@ -31,8 +31,12 @@ struct Report {
 /// One entry of Workflow_Overall_Status: the seed's seven keys, then ours.
 json::Object statusEntry(const Run& run, const LaneReport& lane);
 Report makeReport(const Run& run, const std::vector<LaneReport>& lanes);
-/// The row's attributes, all text. `limit`: bytes of Workflow_Overall_Status above which only failed machines are kept.
-std::map<std::string, std::string> makeRow(const Run& run, const std::vector<LaneReport>& lanes, std::size_t limit = 350U * 1024U);
+/// Bytes of Workflow_Overall_Status above which a row keeps failed machines only.
+inline constexpr std::size_t kRowListMax = 350U * 1024U;
+/// The row's attributes, all text. Above `limit` it has LeftOutCount, and once the list is stored its place.
+std::map<std::string, std::string> makeRow(const Run& run, const std::vector<LaneReport>& lanes, std::size_t limit = kRowListMax);
+/// Workflow_Overall_Status with all machines, however large.
+std::string wholeList(const Run& run, const std::vector<LaneReport>& lanes);
 
 std::vector<LaneReport> loadReports(store::Txn& txn, std::string_view execution);
 /// Seconds from the pre-script's order to the confirmed thaw, or to the job's end without a post-script, or until `now`;

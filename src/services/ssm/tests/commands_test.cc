@@ -41,6 +41,7 @@ class FakeObjects final : public s3::Objects {
   void putBytes(std::string, std::string, std::string, std::string, s3::Stored) override {}
   Result<std::unique_ptr<s3::Incoming>> begin() override { return fail("test", "unused"); }
   void store(std::string, std::string, std::string, std::unique_ptr<s3::Incoming>, s3::Stored) override {}
+  void ensureBucket(store::Txn&, std::string_view) override {}
   bool bucketExists(store::Txn&, std::string_view bucket) override { return bucket == "scripts"; }
   Result<s3::ObjectInfo> get(store::Txn&, std::string_view, std::string_view key) override {
     if (!keys.contains(key)) return fail("s3.NoSuchKey", "no such key");
@@ -114,7 +115,7 @@ class CommandsTest : public testing::Test {
   std::expected<Command, aws::ApiError> send(json::Object more, std::string dedup = "", std::optional<json::Object> freeze = std::nullopt) {
     json::Object input{{"DocumentName", "AWS-RunShellScript"}, {"Parameters", json::Object{{"commands", json::Array{"true"}}}}};
     for (const auto& [key, value] : more) input[key] = value;
-    return in([&](store::Txn& txn) { return commands_->send(txn, {input, "test", dedup, freeze}); });
+    return in([&](store::Txn& txn) { return commands_->send(txn, {input, "test", dedup, freeze, {}}); });
   }
   /// The agent's answer to the command's request on that machine.
   void answer(const Command& command, const std::string& instance, std::string_view status, std::int64_t exit_code = 0,
