@@ -30,6 +30,16 @@ Result<std::string> ourConfigFile(const Target& target) {
   return written ? file : std::string("/dev/null");
 }
 
+// Where the AWS CLI finds Stillpoint's own operations, before the user's own models; empty if the server is elsewhere.
+std::string modelPath(const Target& target) {
+  if (target.data_dir.empty()) return "";
+  auto path = target.data_dir + "/botocore";
+  if (::access(path.c_str(), R_OK) != 0) return "";
+  const char* known = std::getenv("AWS_DATA_PATH");
+  if (known == nullptr || *known == '\0' || std::string_view(known) == path) return path;
+  return std::string_view(known).starts_with(path + ":") ? known : path + ":" + known;
+}
+
 }  // namespace
 
 int envVerb(const Target& target) {
@@ -46,6 +56,7 @@ int envVerb(const Target& target) {
   out += fmt::format("export AWS_CONFIG_FILE={}\n", shellQuote(config.value_or("/dev/null")));
   out += fmt::format("export AWS_REGION={}\nexport AWS_DEFAULT_REGION={}\nexport AWS_EC2_METADATA_DISABLED=true\n",
                      shellQuote(target.region), shellQuote(target.region));
+  if (const auto models = modelPath(target); !models.empty()) out += fmt::format("export AWS_DATA_PATH={}\n", shellQuote(models));
   // AWS CLI before 2.13 and boto3 before 1.28 do not read AWS_ENDPOINT_URL and would call the real AWS.
   out += "aws() { command aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }\n";
   fmt::print("{}", out);
@@ -75,6 +86,7 @@ int awsVerb(const Target& target, const std::vector<std::string>& words) {
   setenv("AWS_REGION", target.region.c_str(), 1);
   setenv("AWS_DEFAULT_REGION", target.region.c_str(), 1);
   setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+  if (const auto models = modelPath(target); !models.empty()) setenv("AWS_DATA_PATH", models.c_str(), 1);
   std::vector<std::string> argv = {"aws", "--endpoint-url", target.api};
   argv.insert(argv.end(), words.begin(), words.end());
   std::vector<char*> pointers;

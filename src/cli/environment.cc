@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -29,7 +31,11 @@ std::string ownerOf(const std::string& file) {
 
 Result<Target> fromDataDir(const std::string& dir) {
   Target target;
-  target.data_dir = dir;
+  // What `env` prints must hold wherever its shell goes next.
+  std::error_code failed;
+  target.data_dir = std::filesystem::absolute(dir, failed).lexically_normal();
+  if (failed) target.data_dir = dir;
+  if (target.data_dir.size() > 1 && target.data_dir.ends_with('/')) target.data_dir.pop_back();
   const auto endpoints_file = dir + "/endpoints.json";
   auto endpoints = os::readFile(endpoints_file, 65536);
   if (!endpoints)

@@ -59,4 +59,16 @@ Result<void> DataDir::announce(std::string_view api, std::string_view agents, st
 
 void DataDir::withdraw() const { ::unlink(file("endpoints.json").c_str()); }
 
+Result<void> DataDir::publishModel(std::string_view model) const {
+  const auto folder = file("botocore/stillpoint/2026-11-01");
+  const auto path = folder + "/service-2.json";
+  if (os::readFile(path, 1U << 20U).value_or("") == model) return {};
+  SP_CHECK_OK(withContext(os::makeDirectories(folder, 0755), "make the folder of the API model"));
+  SP_CHECK_OK(os::writeFile(path, model, 0644));
+  for (const auto& made : {file("botocore"), file("botocore/stillpoint"), folder})
+    if (::chmod(made.c_str(), 0755) != 0) return failErrno("data_dir.write", "cannot open " + made + " to others", errno);
+  if (::chmod(path.c_str(), 0644) != 0) return failErrno("data_dir.write", "cannot publish " + path, errno);
+  return {};
+}
+
 }  // namespace sp::daemon

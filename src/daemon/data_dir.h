@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "os/file.h"
@@ -26,9 +27,15 @@ class DataDir {
   Result<void> announce(std::string_view api, std::string_view agents, std::string_view region, std::string_view account) const;
   void withdraw() const;
 
+  /// botocore/ for AWS_DATA_PATH: with it the AWS CLI and SDKs know our own operations (`aws stillpoint …`). For everybody.
+  Result<void> publishModel(std::string_view model) const;
+
  private:
   std::string path_;
   os::Fd lock_;
 };
+
+/// The botocore model of our own operations, as in packaging/botocore/.
+std::string_view ownModel();
 
 }  // namespace sp::daemon

@@ -70,6 +70,7 @@ Result<void> run(Config config) {
   const auto api = urlOf((*server)->endpoint(), config.tls.has_value());
   const auto agents = installation->agentsEndpoint().text();
   SP_CHECK_OK(dir.savePorts((*server)->endpoint().port, installation->agentsEndpoint().port));
+  SP_CHECK_OK(dir.publishModel(ownModel()));
   SP_CHECK_OK(dir.announce(api, agents, config.realm.region, config.realm.account));
   log::info("ready", {{"api", api}, {"agents", agents}, {"data_dir", dir.path()}});
   log::info("IAM roles are records: policies are not enforced yet; whoever holds the root key may do everything");

@@ -145,6 +145,16 @@ def test_aws_verb_runs_the_cli_here(server):
     assert done.stdout.strip() == ACCOUNT, done.stderr
 
 
+def test_env_and_aws_know_the_own_operations_from_any_folder(server):
+    script = f'eval "$({BINARY} env --data-dir {server.data.name} 2>/dev/null)"; cd /; aws stillpoint list-owed --output text --query "length(Debts)"'
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(server.directory)}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env, timeout=60, check=False, cwd=server.data.parent)
+    assert done.stdout.strip() == "0", done.stderr
+    words = [BINARY, "aws", "--data-dir", server.data.name, "stillpoint", "list-owed", "--output", "text", "--query", "length(Debts)"]
+    done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=60, check=False, cwd=server.data.parent)
+    assert done.stdout.strip() == "0", done.stderr
+
+
 def test_unreadable_credentials_name_file_owner_and_sudo():
     with tempfile.TemporaryDirectory() as directory:
         # A folder and a binary that another user may enter and run.
