@@ -154,7 +154,9 @@ TEST(Compile, TakesEveryState) {
 }
 
 TEST(Compile, TellsEveryProblemWithItsPlace) {
-  EXPECT_EQ(problems("{"), "Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: invalid JSON at byte 1: incomplete JSON at /'");
+  EXPECT_EQ(problems("{"),
+            "Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: Unexpected end-of-input: expected close marker for "
+            "Object (start marker at [Source: (String)\"{\"; line: 1, column: 1])\n at [Source: (String)\"{\"; line: 1, column: 2] at /'");
   EXPECT_EQ(problems("{}"),
             "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /'");
   EXPECT_EQ(problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Next":"x"}}})"),

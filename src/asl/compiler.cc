@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "json/explain.h"
+
 namespace sp::asl {
 namespace {
 
@@ -367,7 +369,8 @@ std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compil
   }
   const auto parsed = json::parse(text);
   if (!parsed) {
-    problems.push_back({"INVALID_JSON_DESCRIPTION", parsed.error().message, "/"});
+    auto explained = json::explainSyntax(text);
+    problems.push_back({"INVALID_JSON_DESCRIPTION", explained.empty() ? parsed.error().message : std::move(explained), "/"});
     return std::unexpected(std::move(problems));
   }
   auto made = std::make_shared<Definition>();

@@ -40,6 +40,7 @@ class Compiler {
 
   // compiler_states.cc: what only one type has.
   void task(const json::Object& source, const std::string& location, StateDef& def);
+  void credentials(const json::Object& source, const std::string& location, StateDef& def);
   void choice(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
   ChoiceRule rule(const json::Object& source, const Graph& graph, const std::string& location, bool top);
   void test(const json::Object& source, const std::string& location, ChoiceRule& made);

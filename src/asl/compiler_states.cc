@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "asl/compiler.h"
+#include "base/strings.h"
 
 namespace sp::asl {
 namespace {
@@ -10,6 +11,12 @@ constexpr std::int64_t kMaxWaitSeconds = 2'147'483'647;
 constexpr std::size_t kMaxError = 256;
 constexpr std::size_t kMaxCause = 32768;
 }  // namespace
+
+bool isRoleArn(std::string_view text) {
+  const auto parts = split(text, ':');
+  return parts.size() == 6 && parts[0] == "arn" && parts[2] == "iam" && parts[4].size() == 12 &&
+         parts[4].find_first_not_of("0123456789") == std::string_view::npos && parts[5].starts_with("role/") && parts[5].size() > 5;
+}
 
 void Compiler::task(const json::Object& source, const std::string& location, StateDef& def) {
   const auto* resource = json::find(source, "Resource");
@@ -32,8 +39,26 @@ void Compiler::task(const json::Object& source, const std::string& location, Sta
   def.heartbeat = number(source, "HeartbeatSeconds", location, 1, kMaxSeconds);
   if (def.timeout.fixed && def.heartbeat.fixed && *def.heartbeat.fixed >= *def.timeout.fixed)
     schema("The value of 'HeartbeatSeconds' must be smaller than 'TimeoutSeconds'", location + "/HeartbeatSeconds");
-  if (const auto* credentials = json::find(source, "Credentials"); credentials != nullptr && !credentials->is_object())
-    schema("Expected value of type Object", location + "/Credentials");
+  credentials(source, location, def);
+}
+
+void Compiler::credentials(const json::Object& source, const std::string& location, StateDef& def) {
+  const auto* given = json::find(source, "Credentials");
+  if (given == nullptr) return;
+  const auto place = location + "/Credentials";
+  if (!given->is_object()) return schema("Expected value of type Object", place);
+  const auto& members = given->get_object();
+  for (const auto& member : members)
+    if (member.key() != "RoleArn" && member.key() != "RoleArn.$")
+      schema(fmt::format("Field '{}' is not supported", std::string_view(member.key())),
+             fmt::format("{}/{}", place, std::string_view(member.key())));
+  const auto* fixed = json::find(members, "RoleArn");
+  const auto* computed = json::find(members, "RoleArn.$");
+  if (fixed == nullptr && computed == nullptr) return schema("The field 'RoleArn' is required but was missing", place);
+  if (fixed != nullptr && computed != nullptr) return schema("Only one of the fields 'RoleArn' and 'RoleArn.$' can be given", place);
+  if (fixed != nullptr && !(fixed->is_string() && isRoleArn(json::toView(fixed->get_string()))))
+    return schema("The value for the field 'RoleArn' must be the ARN of a role", place + "/RoleArn");
+  def.credentials = payload(source, "Credentials", location);
 }
 
 void Compiler::choice(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {

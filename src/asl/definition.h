@@ -78,6 +78,8 @@ struct StateDef {
   std::string resource;
   NumberField timeout;
   NumberField heartbeat;
+  /// An object with RoleArn.
+  std::optional<Template> credentials;
   /// Choice; -1: no Default.
   std::vector<ChoiceRule> rules;
   int otherwise = -1;
@@ -112,6 +114,9 @@ struct Diagnostic {
   std::string message;
   std::string location;
 };
+
+/// "arn:aws:iam::ACCOUNT:role/NAME".
+bool isRoleArn(std::string_view text);
 
 /// Whether a Task's Resource exists here.
 using ResourceCheck = std::function<bool(std::string_view resource)>;

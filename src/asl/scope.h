@@ -12,6 +12,8 @@ namespace sp::asl {
 struct EvalError {
   std::string error;
   std::string cause;
+  /// By what other name it is caught; empty: none.
+  std::string_view also = {};
 };
 template <class T>
 using Eval = std::expected<T, EvalError>;

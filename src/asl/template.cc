@@ -52,7 +52,12 @@ Template Template::compile(const json::Value& value, Problems& problems, const s
 Eval<json::Value> Template::evaluate(const Scope& scope) const {
   switch (kind_) {
     case Kind::literal: return literal_;
-    case Kind::computed: return expression_->evaluate(scope, field_);
+    case Kind::computed: {
+      auto value = expression_->evaluate(scope, field_);
+      // The language calls it ParameterPathFailure, the service tells it as Runtime: it is told so and caught by both names.
+      if (!value && value.error().error == "States.Runtime") value.error().also = "States.ParameterPathFailure";
+      return value;
+    }
     case Kind::array: {
       json::Array all;
       all.reserve(elements_.size());

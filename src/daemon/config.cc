@@ -113,6 +113,10 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   machines.number("stop_timeout_seconds", 1, 86'400, config.stop_timeout_seconds);
   Section executions(file, "executions");
   executions.number("kept_days", 1, 36'500, config.executions_kept_days);
+  executions.number("history_events", 10, 10'000'000, config.history_events);
+  executions.number("most_open", 1, 10'000'000, config.quotas.open_executions);
+  executions.number("most_state_machines", 1, 10'000'000, config.quotas.state_machines);
+  executions.number("most_activities", 1, 10'000'000, config.quotas.activities);
   SP_CHECK_OK(root.read(table, {{"realm", &realm},
                                 {"tls", &tls_section},
                                 {"lambda", &lambda},

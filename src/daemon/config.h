@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "model/arn.h"
 #include "net/http_server.h"
+#include "services/states/machines.h"
 
 namespace sp::daemon {
 
@@ -27,6 +28,10 @@ struct Config {
   log::Format log_format = log::Format::text;
   /// [executions] kept_days: how long an execution and its history stay after its end.
   std::int64_t executions_kept_days = 90;
+  /// [executions] history_events: the last event an execution may have. Built-in machines have no such limit.
+  std::int64_t history_events = 25'000;
+  /// [executions] most_open, most_state_machines, most_activities.
+  services::states::Quotas quotas;
   /// [machines] stop_timeout_seconds: what a machine is given to shut down.
   std::int64_t stop_timeout_seconds = 120;
   /// A fail points file (base/failpoint.h); tests only.

@@ -31,6 +31,16 @@ Details& Details::text(std::string_view name_text, std::string_view value) {
 
 Details& Details::textIf(std::string_view name_text, std::string_view value) { return value.empty() ? *this : text(name_text, value); }
 
+Details& Details::member(std::string_view name_text, std::string_view inner, std::string_view value) {
+  name(name_text);
+  members_ += "{\"";
+  members_ += inner;
+  members_ += "\":";
+  members_ += json::quote(value);
+  members_ += '}';
+  return *this;
+}
+
 Details& Details::number(std::string_view name_text, std::int64_t value) {
   name(name_text);
   appendNumber(members_, value);

@@ -18,6 +18,8 @@ class Details {
   Details& text(std::string_view name, std::string_view value);
   /// Left out when empty.
   Details& textIf(std::string_view name, std::string_view value);
+  /// An object with one text: "taskCredentials":{"roleArn":"…"}.
+  Details& member(std::string_view name, std::string_view inner, std::string_view value);
   Details& number(std::string_view name, std::int64_t value);
   /// A document as a string ("input") and, beside it, "inputDetails":{"truncated":false}. A long one that an earlier event
   /// holds is stored as {"event":ID}, to be read there (namedEvent, resolveDocument).

@@ -36,6 +36,8 @@ struct TaskFailed {
   std::int64_t token = 0;
   std::string error;
   std::string cause;
+  /// The role it was to be done under may not be taken: caught as States.Permissions too.
+  bool forbidden = false;
 };
 struct TaskHeartbeat {
   std::int64_t token = 0;
@@ -47,9 +49,12 @@ struct Abort {
   std::string error;
   std::string cause;
 };
+/// The execution has been open for as long as any may be: it ends as TIMED_OUT.
+struct Overdue {};
 /// To a state that Finish::resume gave: it goes on where it failed.
 struct Redrive {};
-using Event = std::variant<Start, TaskStarted, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort, Redrive>;
+using Event =
+    std::variant<Start, TaskStarted, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort, Overdue, Redrive>;
 
 // Effects, in the order in which they are to be done.
 struct StartTask {
@@ -59,6 +64,8 @@ struct StartTask {
   Payload parameters;
   /// 1 for the first try.
   std::int64_t attempt = 1;
+  /// Of Credentials; empty: the state machine's own role.
+  std::string role = {};
 };
 struct CancelTask {
   std::int64_t token = 0;

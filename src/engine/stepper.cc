@@ -218,7 +218,7 @@ bool Stepper::on(const TaskFailed& failed) {
   auto details = resourceDetails(resource);
   details.textIf("error", failed.error).textIf("cause", failed.cause);
   event(*frame, type, name, details);
-  fail(*frame, {failed.error, failed.cause});
+  fail(*frame, {failed.error, failed.cause, false, failed.forbidden ? "States.Permissions" : ""});
   return true;
 }
 
@@ -268,6 +268,12 @@ bool Stepper::on(const TimerFired& fired) {
 bool Stepper::on(const Abort& abort) {
   if (state_.next_event == 1) return false;
   finish({"ABORTED", {}, abort.error, abort.cause}, "ExecutionAborted", "executionAborted", 0);
+  return true;
+}
+
+bool Stepper::on(const Overdue&) {
+  if (state_.next_event == 1) return false;
+  finish({"TIMED_OUT", {}, "States.Timeout", ""}, "ExecutionTimedOut", "executionTimedOut", 0);
   return true;
 }
 

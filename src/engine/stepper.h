@@ -20,8 +20,9 @@ struct Failure {
   /// The engine found it while evaluating the state, rather than a task or Fail telling it: when it ends the execution,
   /// ExecutionFailed follows no event.
   bool evaluation = false;
-  /// A heartbeat that did not come: told as States.Timeout, and caught as States.HeartbeatTimeout too.
-  bool heartbeat = false;
+  /// By what other name it is caught: a heartbeat that did not come is told as States.Timeout and caught as
+  /// States.HeartbeatTimeout too. Empty: none.
+  std::string_view also = {};
 };
 
 /// What a Task's Resource means for history: kind of events, resourceType and resource.
@@ -52,6 +53,7 @@ class Stepper {
   bool on(const TaskHeartbeat& event);
   bool on(const TimerFired& event);
   bool on(const Abort& event);
+  bool on(const Overdue& event);
   bool on(const Redrive& event);
   void wake();
   void work();
@@ -67,8 +69,9 @@ class Stepper {
   void execute(Frame& frame);
   asl::Eval<void> executePass(Frame& frame);
   asl::Eval<void> executeTask(Frame& frame);
+  asl::Eval<std::string> roleOf(Frame& frame, const Payload& input);
   void scheduled(Frame& frame, const ResourceName& resource, const Payload& parameters, std::optional<std::int64_t> timeout,
-                 std::optional<std::int64_t> heartbeat);
+                 std::optional<std::int64_t> heartbeat, std::string_view role);
   asl::Eval<void> startTaskTimers(Frame& frame, const Payload& input);
   asl::Eval<void> executeChoice(Frame& frame);
   asl::Eval<void> executeWait(Frame& frame);

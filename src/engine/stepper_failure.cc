@@ -17,10 +17,9 @@ bool matches(const std::vector<std::string>& names, const Failure& failure, asl:
   // These end an execution unless somebody names them.
   const bool terminal = error == "States.Runtime" || error == "States.DataLimitExceeded";
   return std::ranges::any_of(names, [&](const std::string& name) {
-    if (name == error) return true;
+    if (name == error || (!failure.also.empty() && name == failure.also)) return true;
     if (name == "States.ALL") return !terminal;
     if (name == "States.TaskFailed") return type == asl::StateType::task && !terminal && error != "States.Timeout";
-    if (name == "States.HeartbeatTimeout") return failure.heartbeat;
     if (name == "States.BranchFailed") return type == asl::StateType::parallel && !terminal;
     return false;
   });
@@ -39,7 +38,7 @@ void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) {
   fail(frame, {error.error,
                fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
                            frame.entered_event, error.cause),
-               true});
+               true, error.also});
 }
 
 void Stepper::fail(Frame& frame, Failure failure) {
@@ -215,7 +214,7 @@ void Stepper::timedOut(Frame& frame, bool heartbeat) {
     case ResourceName::Kind::lambda: event(frame, "LambdaFunctionTimedOut", "lambdaFunctionTimedOut", details); break;
     case ResourceName::Kind::activity: event(frame, "ActivityTimedOut", "activityTimedOut", details); break;
   }
-  fail(frame, {"States.Timeout", "", false, heartbeat});
+  fail(frame, {"States.Timeout", "", false, heartbeat ? "States.HeartbeatTimeout" : ""});
 }
 
 }  // namespace sp::engine

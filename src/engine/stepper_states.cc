@@ -66,6 +66,9 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
   auto heartbeat = numberAt(frame, d.heartbeat, *input, "HeartbeatSecondsPath");
   if (!heartbeat) return std::unexpected(heartbeat.error());
 
+  auto role = roleOf(frame, *input);
+  if (!role) return std::unexpected(role.error());
+
   const auto resource = resourceName(d.resource);
   const bool is_activity = resource.kind == ResourceName::Kind::activity;
   if (is_activity && inputs_.activity_exists && !inputs_.activity_exists(d.resource)) {
@@ -76,19 +79,31 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
     return {};
   }
   scheduled(frame, resource, parameters, d.timeout.given() ? std::optional(*timeout) : std::nullopt,
-            d.heartbeat.given() ? std::optional(*heartbeat) : std::nullopt);
+            d.heartbeat.given() ? std::optional(*heartbeat) : std::nullopt, *role);
   if (full_) return {};
   frame.phase = Phase::task;
   frame.waiting = token;
   // Of an activity they count once a worker has taken it.
   if (!is_activity) SP_CHECK_OK(startTaskTimers(frame, *input));
-  effects_.emplace_back(StartTask{token, frame.state, std::move(parameters), frame.retry_count + 1});
+  effects_.emplace_back(StartTask{token, frame.state, std::move(parameters), frame.retry_count + 1, std::move(*role)});
   return {};
+}
+
+// The role that Credentials name; empty without them.
+asl::Eval<std::string> Stepper::roleOf(Frame& frame, const Payload& input) {
+  const auto& credentials = def(frame).credentials;
+  if (!credentials) return std::string();
+  FrameContext context(*this, frame);
+  const auto made = credentials->evaluate({input.value(), context, dice_});
+  if (!made) return std::unexpected(made.error());
+  const auto& role = made->get_object().at("RoleArn");
+  if (role.is_string() && asl::isRoleArn(json::toView(role.get_string()))) return json::toStd(role.get_string());
+  return asl::runtimeError(fmt::format("The field 'RoleArn' of 'Credentials' must be the ARN of a role, but is {}", json::toText(role)));
 }
 
 // TaskScheduled and TaskStarted, or what they are called for this kind of resource.
 void Stepper::scheduled(Frame& frame, const ResourceName& resource, const Payload& parameters, std::optional<std::int64_t> timeout,
-                        std::optional<std::int64_t> heartbeat) {
+                        std::optional<std::int64_t> heartbeat, std::string_view role) {
   Details details;
   if (resource.kind == ResourceName::Kind::task) {
     // "arn:aws:states:REGION:…" of the execution.
@@ -104,6 +119,7 @@ void Stepper::scheduled(Frame& frame, const ResourceName& resource, const Payloa
   }
   if (timeout) details.number("timeoutInSeconds", *timeout);
   if (heartbeat && resource.kind != ResourceName::Kind::lambda) details.number("heartbeatInSeconds", *heartbeat);
+  if (!role.empty() && resource.kind != ResourceName::Kind::activity) details.member("taskCredentials", "roleArn", role);
   switch (resource.kind) {
     case ResourceName::Kind::task: {
       event(frame, "TaskScheduled", "taskScheduled", details);

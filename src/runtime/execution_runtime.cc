@@ -137,7 +137,10 @@ bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
   if (!txn.executions().insert(row)) return false;
   cached->text = std::move(row.state);
   write(txn, spec.arn, *cached, std::move(transition), ended ? &row : nullptr);
-  if (!cached->state.ended) keep(spec.arn, std::move(cached));
+  if (!cached->state.ended) {
+    open_.opened();
+    keep(spec.arn, std::move(cached));
+  }
   drive(txn);
   return true;
 }
@@ -187,6 +190,7 @@ bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std:
   row->stopped.reset();
   if (!transition.state.ended) row->state = engine::encode(transition.state);
   txn.executions().update(*row);
+  open_.opened();
   cached->text = std::move(row->state);
   write(txn, row->arn, *cached, std::move(transition));
   if (!cached->state.ended) keep(row->arn, std::move(cached));
@@ -203,6 +207,8 @@ bool ExecutionRuntime::stop(store::Txn& txn, std::string_view arn, std::string e
   return true;
 }
 
+void ExecutionRuntime::overdue(store::Txn& txn, std::string_view arn) { post(txn, std::string(arn), engine::Overdue{}); }
+
 void ExecutionRuntime::taskSucceeded(store::Txn& txn, std::string_view token, json::Value output) {
   const auto [arn, number] = engine::splitGlobalName(token);
   post(txn, std::string(arn), engine::TaskSucceeded{number, engine::Payload::fromValue(std::move(output))});
@@ -216,6 +222,11 @@ void ExecutionRuntime::taskSucceeded(store::Txn& txn, std::string_view token, en
 void ExecutionRuntime::taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) {
   const auto [arn, number] = engine::splitGlobalName(token);
   post(txn, std::string(arn), engine::TaskFailed{number, std::move(error), std::move(cause)});
+}
+
+void ExecutionRuntime::taskForbidden(store::Txn& txn, std::string_view token, std::string cause) {
+  const auto [arn, number] = engine::splitGlobalName(token);
+  post(txn, std::string(arn), engine::TaskFailed{number, "States.TaskFailed", std::move(cause), true});
 }
 
 void ExecutionRuntime::taskSubmitted(store::Txn& txn, std::string_view token, json::Value output) {
@@ -360,6 +371,7 @@ void ExecutionRuntime::finish(store::Txn& txn, const std::string& arn, const eng
     SP_ASSERT(row.has_value());
     describeEnd(*row, end, txn.now());
     txn.executions().update(*row);
+    open_.ended(txn);
     for (const auto& handler : end_handlers_) handler(txn, *row);
     return;
   }
@@ -383,6 +395,7 @@ void ExecutionRuntime::perform(store::Txn& txn, const Work& work, const engine::
   request.execution_arn = work.arn;
   request.machine_arn = work.identity->machine_arn;
   request.role_arn = work.identity->role_arn;
+  request.task_role = task.role;
   request.state_name = def.name;
   request.resource = def.resource;
   request.parameters = task.parameters.value();

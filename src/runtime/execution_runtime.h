@@ -15,6 +15,7 @@
 #include "engine/step.h"
 #include "runtime/core.h"
 #include "runtime/executions.h"
+#include "runtime/open_count.h"
 
 namespace sp::runtime {
 
@@ -60,6 +61,10 @@ class ExecutionRuntime final : public Executions {
   bool redrive(store::Txn& txn, std::string_view arn, const std::string& token = "");
   /// An old execution is removed: forgets what it would be redriven from.
   static void gone(store::Txn& txn, std::string_view arn);
+  /// Whether `limit` executions are open.
+  bool openReached(store::Txn& txn, std::int64_t limit) { return open_.reached(txn, limit); }
+  /// Ends a running execution as TIMED_OUT: it has been open for as long as any may be.
+  void overdue(store::Txn& txn, std::string_view arn);
   /// Ends a running execution as ABORTED. False if it does not run.
   bool stop(store::Txn& txn, std::string_view arn, std::string error, std::string cause);
 
@@ -67,6 +72,8 @@ class ExecutionRuntime final : public Executions {
   /// Keeps the output's very text.
   void taskSucceeded(store::Txn& txn, std::string_view token, engine::Payload output);
   void taskFailed(store::Txn& txn, std::string_view token, std::string error, std::string cause) override;
+  /// The role it was to be done under may not be taken: States.TaskFailed, and caught as States.Permissions too.
+  void taskForbidden(store::Txn& txn, std::string_view token, std::string cause);
   void taskSubmitted(store::Txn& txn, std::string_view token, json::Value output) override;
   /// A worker has taken the task of an activity; its timeout and heartbeat count from now.
   void taskStarted(store::Txn& txn, std::string_view token, std::string worker);
@@ -107,6 +114,7 @@ class ExecutionRuntime final : public Executions {
   Core& core_;
   TaskPort* tasks_ = nullptr;
   engine::Limits limits_;
+  OpenCount open_;
   std::vector<EndHandler> end_handlers_;
   std::unordered_map<std::string, std::shared_ptr<const asl::Definition>> definitions_;
   std::unordered_map<std::string, std::shared_ptr<Cached>> cache_;

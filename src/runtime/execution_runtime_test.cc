@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "runtime/longest_run.h"
 #include "runtime/retention.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -237,6 +238,123 @@ TEST_F(RuntimeTest, AnUnknownResourceFailsItsTask) {
   startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::gone:x","End":true}}})");
   EXPECT_EQ(row().status, "FAILED");
   EXPECT_THAT(row().description, HasSubstr("arn:aws:states:::gone:x is not available"));
+}
+
+constexpr Duration kDay = std::chrono::hours(24);
+
+TEST_F(RuntimeTest, AnExecutionEndsAfterItsYear) {
+  LongestRun longest(*core_, *runtime_, 365 * kDay);
+  const auto begin = [&longest](store::Txn& txn) {
+    longest.begin(txn);
+    return true;
+  };
+  run(begin);
+  clock_.advance(kDay);
+  startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[
+    {"StartAt":"B","States":{"B":{"Type":"Wait","Seconds":99999999,"End":true}}},
+    {"StartAt":"C","States":{"C":{"Type":"Task","Resource":"arn:aws:states:::test:later","End":true}}}]}}})");
+  // What it looks at meanwhile it lets go on: at the oldest one's day, and after a restart at once.
+  clock_.advance(364 * kDay);
+  core_->runPending();
+  run(begin);
+  core_->runPending();
+  EXPECT_EQ(row().status, "RUNNING");
+  clock_.advance(kDay - std::chrono::seconds(1));
+  core_->runPending();
+  EXPECT_EQ(row().status, "RUNNING");
+  clock_.advance(std::chrono::seconds(1));
+  core_->runPending();
+  EXPECT_EQ(row().status, "TIMED_OUT");
+  EXPECT_EQ(json::textOr(json::parse(row().description)->get_object(), "error"), "States.Timeout");
+  EXPECT_THAT(history(), HasSubstr(R"("type":"ExecutionTimedOut")"));
+  EXPECT_EQ(count("open"), 0U);
+  // One look a year is left, none for the execution.
+  EXPECT_EQ(core_->nextTimer(), clock_.now() + 365 * kDay);
+}
+
+TEST_F(RuntimeTest, ARedriveBeginsTheYearAnew) {
+  LongestRun longest(*core_, *runtime_, 10 * kDay);
+  startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":99999999,"End":true}}})");
+  clock_.advance(6 * kDay);
+  run([&](store::Txn& txn) {
+    longest.begin(txn);
+    runtime_->stop(txn, kArn, "", "");
+    return runtime_->redrive(txn, kArn);
+  });
+  for (int day = 0; day < 9; ++day) {
+    clock_.advance(kDay);
+    core_->runPending();
+  }
+  EXPECT_EQ(row().status, "RUNNING");
+  clock_.advance(kDay);
+  core_->runPending();
+  EXPECT_EQ(row().status, "TIMED_OUT");
+}
+
+TEST_F(RuntimeTest, ManyThatAreOverdueEndWithoutHoldingUpTheCore) {
+  LongestRun longest(*core_, *runtime_, 10 * kDay);
+  run([&](store::Txn& txn) {
+    StartSpec spec;
+    spec.machine_arn = "machine";
+    spec.input = "{}";
+    spec.definition = runtime_->addDefinition(txn, R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":99999999,"End":true}}})");
+    for (int i = 0; i < 250; ++i) {
+      spec.arn = fmt::format("arn:aws:states:us-east-1:000000000000:execution:m:e{}", i);
+      EXPECT_TRUE(runtime_->start(txn, spec));
+    }
+    longest.begin(txn);
+    return true;
+  });
+  clock_.advance(10 * kDay);
+  // A hundred in each transaction.
+  for (int i = 0; i < 3; ++i) core_->runPending();
+  std::size_t running = 0;
+  run([&](store::Txn& txn) {
+    running = txn.executions().running().size();
+    return true;
+  });
+  EXPECT_EQ(running, 0U);
+}
+
+TEST_F(RuntimeTest, OpenExecutionsAreCountedWhateverIsRolledBack) {
+  const auto reached = [this](std::int64_t limit) {
+    bool answer = false;
+    run([&](store::Txn& txn) {
+      answer = runtime_->openReached(txn, limit);
+      return true;
+    });
+    return answer;
+  };
+  EXPECT_FALSE(reached(1));
+  startExecution(kAll);
+  EXPECT_TRUE(reached(1));
+  EXPECT_FALSE(reached(2));
+  // A start that is undone seems to be open until it is counted anew.
+  run([&](store::Txn& txn) {
+    StartSpec spec;
+    spec.arn = "arn:aws:states:us-east-1:000000000000:execution:m:undone";
+    spec.input = "{}";
+    spec.definition = runtime_->addDefinition(txn, kAll);
+    runtime_->start(txn, spec);
+    return false;
+  });
+  clock_.advance(std::chrono::seconds(2));
+  EXPECT_FALSE(reached(2));
+  // An end that is undone is none, and one counts once.
+  run([&](store::Txn& txn) {
+    runtime_->stop(txn, kArn, "", "");
+    return false;
+  });
+  EXPECT_TRUE(reached(1));
+  clock_.advance(std::chrono::seconds(2));
+  run([&](store::Txn& txn) {
+    runtime_->stop(txn, kArn, "", "");
+    EXPECT_FALSE(runtime_->openReached(txn, 1));
+    return true;
+  });
+  EXPECT_FALSE(reached(1));
+  boot();
+  EXPECT_FALSE(reached(1));
 }
 
 TEST_F(RuntimeTest, OldExecutionsAreRemovedInTheBackground) {

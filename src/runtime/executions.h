@@ -19,6 +19,8 @@ struct TaskRequest {
   std::string execution_arn;
   std::string machine_arn;
   std::string role_arn;
+  /// The role that the state's Credentials name; empty: none.
+  std::string task_role;
   std::string state_name;
   /// The Resource as written: "arn:aws:states:::ssm:sendCommand.sync".
   std::string resource;

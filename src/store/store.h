@@ -36,6 +36,8 @@ class RecordTable {
   virtual std::vector<Record> scan(std::string_view kind, std::string_view prefix, std::string_view after, std::size_t limit) = 0;
   /// The same from the greatest key down; `before` empty: from the end.
   virtual std::vector<Record> scanBack(std::string_view kind, std::string_view prefix, std::string_view before, std::size_t limit) = 0;
+  /// How many records of that kind there are, counted up to `most`.
+  virtual std::uint64_t count(std::string_view kind, std::uint64_t most) = 0;
 
   /// Secondary index: a record can be found by (kind, index, value). Replaces the record's earlier value in that index;
   /// an empty value takes it out.
@@ -147,6 +149,10 @@ class ExecutionTable {
                                          std::size_t limit) = 0;
   /// ARNs of all that run, oldest first.
   virtual std::vector<std::string> running() = 0;
+  /// Where those that run began, oldest first by (started, arn), strictly after the given position, at most `limit`.
+  virtual std::vector<Position> oldestRunning(std::optional<Position> after, std::size_t limit) = 0;
+  /// How many run. Walks their index.
+  virtual std::uint64_t countRunning() = 0;
 
   /// Appends history events; each text is one event's JSON. `first_id` is the id of the first.
   virtual void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) = 0;

@@ -260,7 +260,9 @@ def test_start_twice(sfn):
 
 def test_start_with_bad_input(sfn):
     machine = create(sfn)
-    assert refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input="{").startswith("Invalid State Machine Execution Input: '")
+    assert refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input='{"a": 1, "b": }') == (
+        "Invalid State Machine Execution Input: 'com.fasterxml.jackson.core.JsonParseException: Unexpected character ('}' (code 125)): expected a valid value "
+        "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')\n at [Source: (String)\"{\"a\": 1, \"b\": }\"; line: 1, column: 16]'")
     assert "262144" in refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input=json.dumps("x" * 262143))
     assert ended(sfn, start(sfn, machine, input=json.dumps("x" * 262142)))["status"] == "SUCCEEDED"
 

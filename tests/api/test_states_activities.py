@@ -249,7 +249,9 @@ def test_bad_output(sfn):
     arn = activity(sfn)
     start(sfn, create(sfn, worked(arn)))
     token = sfn.get_activity_task(activityArn=arn)["taskToken"]
-    assert refused("InvalidOutput", sfn.send_task_success, taskToken=token, output="{").startswith("Invalid Output: '")
+    assert refused("InvalidOutput", sfn.send_task_success, taskToken=token, output="so") == (
+        "Invalid Output: 'com.fasterxml.jackson.core.JsonParseException: Unrecognized token 'so': was expecting (JSON String, Number, Array, Object or token 'null', "
+        "'true' or 'false')\n at [Source: (String)\"so\"; line: 1, column: 3]'")
     assert "262144" in refused("InvalidOutput", sfn.send_task_success, taskToken=token, output=json.dumps("x" * 262144))
     sfn.send_task_success(taskToken=token, output="{}")
 

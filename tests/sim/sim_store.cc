@@ -27,6 +27,7 @@ class Records final : public store::RecordTable {
   }
   // The engine uses none of these.
   std::vector<store::Record> scanBack(std::string_view, std::string_view, std::string_view, std::size_t) override { SP_ASSERT(false); }
+  std::uint64_t count(std::string_view, std::uint64_t) override { SP_ASSERT(false); }
   void index(std::string_view, std::string_view, std::string_view, std::string_view) override { SP_ASSERT(false); }
   std::vector<store::Record> findBy(std::string_view, std::string_view, std::string_view, std::string_view, std::size_t) override {
     SP_ASSERT(false);
@@ -94,6 +95,8 @@ class Executions final : public store::ExecutionTable {
       if (row.status == "RUNNING") arns.push_back(arn);
     return arns;
   }
+  std::vector<Position> oldestRunning(std::optional<Position>, std::size_t) override { SP_ASSERT(false); }
+  std::uint64_t countRunning() override { SP_ASSERT(false); }
   void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) override {
     auto& all = data_->history[std::string(arn)];
     SP_ASSERT(first_id == static_cast<std::int64_t>(all.size()) + 1);

@@ -41,6 +41,7 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
     if (!same) return aws::refuse("StateMachineAlreadyExists", fmt::format("State Machine Already Exists: '{}'", existing->arn));
     made.created = existing->created;
   } else {
+    SP_CHECK_OK(service.roomForMachine(txn));
     service.put(txn, made);
   }
   return json::Object{{"stateMachineArn", made.arn}, {"creationDate", toEpochSeconds(made.created)}};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "json/explain.h"
+
 namespace sp::services::states {
 
 constexpr std::int64_t kMostResults = 1000;
@@ -99,6 +101,11 @@ void Input::refuseMembers(std::initializer_list<std::string_view> keys, std::str
 Answer<void> Input::finish() const {
   if (error_) return std::unexpected(*error_);
   return {};
+}
+
+std::string syntaxProblem(std::string_view text, const Error& fallback) {
+  const auto explained = json::explainSyntax(text);
+  return explained.empty() ? fallback.message : "com.fasterxml.jackson.core.JsonParseException: " + explained;
 }
 
 bool includesData(Input& input) { return input.choiceIf("includedData", {"ALL_DATA", "METADATA_ONLY"}).value_or("ALL_DATA") == "ALL_DATA"; }

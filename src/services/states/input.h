@@ -42,6 +42,9 @@ class Input {
   std::optional<aws::ApiError> error_;
 };
 
+/// What keeps `text` from being JSON, as the service tells it; `fallback` (the parser's own words) where its grammar is good.
+std::string syntaxProblem(std::string_view text, const Error& fallback);
+
 /// The member includedData: everything (ALL_DATA), or no input, output and definition (METADATA_ONLY).
 bool includesData(Input& input);
 

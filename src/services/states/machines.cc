@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kKind = "state_machine";
 constexpr std::size_t kMaxTags = 50;
+// PrePostBackup.
+constexpr std::uint64_t kBuiltins = 1;
 
 json::Object objectOr(const json::Object& record, std::string_view key) {
   const auto* value = json::find(record, key);
@@ -66,6 +68,32 @@ std::optional<Machine> Service::find(store::Txn& txn, std::string_view name) con
 }
 
 void Service::put(store::Txn& txn, const Machine& machine) const { txn.records().put(kKind, machine.name, json::toText(machine.encode())); }
+
+Answer<void> Service::roomForExecution(store::Txn& txn) const {
+  if (!runtime.openReached(txn, quotas.open_executions)) return {};
+  return aws::refuse("ExecutionLimitExceeded",
+                     fmt::format("Execution Limit Exceeded: 'The maximum number of running executions ({}) has been reached. Running "
+                                 "executions must end or be stopped before a new execution can be started.'",
+                                 quotas.open_executions));
+}
+
+Answer<void> Service::roomForMachine(store::Txn& txn) const {
+  const auto most = static_cast<std::uint64_t>(quotas.state_machines) + kBuiltins;
+  if (txn.records().count(kKind, most) < most) return {};
+  return aws::refuse(
+      "StateMachineLimitExceeded",
+      fmt::format("State Machine Limit Exceeded: 'The maximum number of state machines ({}) has been reached. Existing state "
+                  "machines must be deleted before a new state machine can be created.'",
+                  quotas.state_machines));
+}
+
+Answer<void> Service::roomForActivity(store::Txn& txn) const {
+  if (activities.count(txn, static_cast<std::uint64_t>(quotas.activities)) < static_cast<std::uint64_t>(quotas.activities)) return {};
+  return aws::refuse("ActivityLimitExceeded",
+                     fmt::format("Activity Limit Exceeded: 'The maximum number of activities ({}) has been reached. Existing activities "
+                                 "must be deleted before a new activity can be created.'",
+                                 quotas.activities));
+}
 
 Answer<Machine> Service::machine(store::Txn& txn, const std::string& arn) const {
   SP_TRY(const auto name, nameInArn(arn, "stateMachine"));

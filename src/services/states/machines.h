@@ -39,18 +39,32 @@ struct Machine {
   static Machine decode(const json::Object& record);
 };
 
+/// How much of each there may be: AWS's figures unless the configuration says otherwise.
+struct Quotas {
+  std::int64_t open_executions = 1'000'000;
+  std::int64_t state_machines = 100'000;
+  std::int64_t activities = 100'000;
+};
+
 /// What all operations work with.
 struct Service {
   Context& context;
   runtime::ExecutionRuntime& runtime;
   const runtime::TaskPort& tasks;
   Activities& activities;
+  Quotas quotas = {};
 
   std::string machineArn(std::string_view name) const;
   std::string executionArn(std::string_view machine, std::string_view name) const;
 
   std::optional<Machine> find(store::Txn& txn, std::string_view name) const;
   void put(store::Txn& txn, const Machine& machine) const;
+  /// ExecutionLimitExceeded while as many executions are open as may be.
+  Answer<void> roomForExecution(store::Txn& txn) const;
+  /// StateMachineLimitExceeded, the built-in ones not counted.
+  Answer<void> roomForMachine(store::Txn& txn) const;
+  /// ActivityLimitExceeded.
+  Answer<void> roomForActivity(store::Txn& txn) const;
   /// By ARN; InvalidArn or StateMachineDoesNotExist.
   Answer<Machine> machine(store::Txn& txn, const std::string& arn) const;
   /// By ARN; InvalidArn or ActivityDoesNotExist.

@@ -21,6 +21,7 @@ aws::Outcome redriveExecution(const Service& service, const aws::Call& call) {
   if (token && json::textOr(descriptionOf(row), "redriveToken") == *token) return json::Object{{"redriveDate", since(row)}};
   const auto can = service.runtime.redrivable(txn, row);
   if (!can.possible) return aws::refuse("ExecutionNotRedrivable", fmt::format("Execution Not Redrivable: '{}'", can.reason));
+  SP_CHECK_OK(service.roomForExecution(txn));
   if (!service.runtime.redrive(txn, arn, token.value_or(""))) return std::unexpected(aws::ApiError::internal(std::string(call.request_id)));
   return json::Object{{"redriveDate", toEpochSeconds(txn.now())}};
 }

@@ -4,9 +4,9 @@
 namespace sp::services {
 
 aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtime, const runtime::TaskPort& tasks,
-                             states::Activities& activities) {
+                             states::Activities& activities, const states::Quotas& quotas) {
   using Function = aws::Outcome (*)(const states::Service&, const aws::Call&);
-  const states::Service service{context, runtime, tasks, activities};
+  const states::Service service{context, runtime, tasks, activities, quotas};
   aws::ServiceTable table;
   table.signing_name = "states";
   table.protocol = aws::Protocol::json10;

@@ -34,7 +34,8 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
         fmt::format("Invalid State Machine Execution Input: 'the input has {} bytes, at most {} are taken'", given.size(), kMaxInput));
   const auto parsed = json::parse(given);
   if (!parsed)
-    return aws::refuse("InvalidExecutionInput", fmt::format("Invalid State Machine Execution Input: '{}'", parsed.error().message));
+    return aws::refuse("InvalidExecutionInput",
+                       fmt::format("Invalid State Machine Execution Input: '{}'", syntaxProblem(given, parsed.error())));
 
   runtime::StartSpec spec;
   spec.name = name ? *name : nameFor(service, call, arn);
@@ -45,6 +46,9 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
   spec.input = given;
   spec.definition = machine.definition;
   spec.unlimited = machine.builtin;
+  // Backups are not refused; nor is the retry of a call that has started its execution.
+  if (!machine.builtin)
+    if (const auto room = service.roomForExecution(txn); !room && !txn.executions().get(spec.arn)) return std::unexpected(room.error());
   if (service.runtime.start(txn, spec)) return json::Object{{"executionArn", spec.arn}, {"startDate", toEpochSeconds(txn.now())}};
 
   const auto row = txn.executions().get(spec.arn);

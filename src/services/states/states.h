@@ -9,13 +9,14 @@
 #include "runtime/execution_runtime.h"
 #include "services/context.h"
 #include "services/states/activities/activities.h"
+#include "services/states/machines.h"
 
 namespace sp::services {
 
 /// The service's operations. `context`, `runtime`, `tasks` and `activities` outlive the table. `tasks` tells which resources a
 /// definition may name.
 aws::ServiceTable makeStates(Context& context, runtime::ExecutionRuntime& runtime, const runtime::TaskPort& tasks,
-                             states::Activities& activities);
+                             states::Activities& activities, const states::Quotas& quotas = {});
 
 /// Puts a state machine of the server's own in place, or its new definition: read-only for everybody, without limits of
 /// history and payload. At every start of the server, on the core thread. Errors: "states.definition" with every problem.

@@ -1,6 +1,7 @@
 #include "store/sqlite/tables.h"
 
 #include <charconv>
+#include <limits>
 
 #include "base/assert.h"
 
@@ -134,6 +135,22 @@ std::vector<std::string> SqliteExecutions::running() {
   std::vector<std::string> arns;
   while (q.step()) arns.push_back(q.text(0));
   return arns;
+}
+
+std::vector<SqliteExecutions::Position> SqliteExecutions::oldestRunning(std::optional<Position> after, std::size_t limit) {
+  Query q(
+      c_.prepare("SELECT started, arn FROM executions WHERE status = 'RUNNING' AND started >= ?1 AND (started, arn) > (?1, ?2) "
+                 "ORDER BY started, arn LIMIT ?3"));
+  q.bind(after ? toMicros(after->started) : std::numeric_limits<std::int64_t>::min()).bind(after ? after->arn : "");
+  q.bind(static_cast<std::int64_t>(limit));
+  std::vector<Position> found;
+  while (q.step()) found.push_back({fromMicros(q.number(0)), q.text(1)});
+  return found;
+}
+
+std::uint64_t SqliteExecutions::countRunning() {
+  Query q(c_.prepare("SELECT COUNT(*) FROM executions WHERE status = 'RUNNING'"));
+  return q.step() ? static_cast<std::uint64_t>(q.number(0)) : 0;
 }
 
 void SqliteExecutions::appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) {

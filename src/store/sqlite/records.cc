@@ -45,6 +45,12 @@ std::vector<Record> SqliteRecords::scan(std::string_view kind, std::string_view 
   return found;
 }
 
+std::uint64_t SqliteRecords::count(std::string_view kind, std::uint64_t most) {
+  Query q(c_.prepare("SELECT COUNT(*) FROM (SELECT 1 FROM records WHERE kind = ?1 LIMIT ?2)"));
+  q.bind(kind).bind(static_cast<std::int64_t>(most));
+  return q.step() ? static_cast<std::uint64_t>(q.number(0)) : 0;
+}
+
 std::vector<Record> SqliteRecords::scanBack(std::string_view kind, std::string_view prefix, std::string_view before, std::size_t limit) {
   auto end = prefixEnd(prefix);
   if (!before.empty() && (!end || before < *end)) end = before;

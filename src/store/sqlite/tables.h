@@ -13,6 +13,7 @@ class SqliteRecords final : public RecordTable {
   bool erase(std::string_view kind, std::string_view key) override;
   std::vector<Record> scan(std::string_view kind, std::string_view prefix, std::string_view after, std::size_t limit) override;
   std::vector<Record> scanBack(std::string_view kind, std::string_view prefix, std::string_view before, std::size_t limit) override;
+  std::uint64_t count(std::string_view kind, std::uint64_t most) override;
   void index(std::string_view kind, std::string_view key, std::string_view index, std::string_view value) override;
   std::vector<Record> findBy(std::string_view kind, std::string_view index, std::string_view value, std::string_view after,
                              std::size_t limit) override;
@@ -73,6 +74,8 @@ class SqliteExecutions final : public ExecutionTable {
   std::vector<ExecutionRow> list(std::string_view machine_arn, std::string_view status, std::optional<Position> after,
                                  std::size_t limit) override;
   std::vector<std::string> running() override;
+  std::vector<Position> oldestRunning(std::optional<Position> after, std::size_t limit) override;
+  std::uint64_t countRunning() override;
   void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) override;
   std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) override;
   Sweep expire(Instant before, std::int64_t position, std::size_t limit) override;

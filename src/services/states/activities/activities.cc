@@ -45,6 +45,8 @@ void Activities::put(store::Txn& txn, const Activity& activity) const {
 
 void Activities::erase(store::Txn& txn, std::string_view arn) const { txn.records().erase(kKind, nameIn(arn)); }
 
+std::uint64_t Activities::count(store::Txn& txn, std::uint64_t most) const { return txn.records().count(kKind, most); }
+
 std::vector<Activity> Activities::list(store::Txn& txn, std::string_view after, std::size_t limit) const {
   std::vector<Activity> all;
   for (const auto& record : txn.records().scan(kKind, "", after, limit)) {

@@ -33,6 +33,8 @@ class Activities {
   void put(store::Txn& txn, const Activity& activity) const;
   /// What waits for a worker of it waits on: it may be made again.
   void erase(store::Txn& txn, std::string_view arn) const;
+  /// How many there are, counted up to `most`.
+  std::uint64_t count(store::Txn& txn, std::uint64_t most) const;
   /// By name, after `after`.
   std::vector<Activity> list(store::Txn& txn, std::string_view after, std::size_t limit) const;
 

@@ -18,6 +18,7 @@ aws::Outcome createActivity(const Service& service, const aws::Call& call) {
   const auto arn = service.activities.arnOf(name);
   auto activity = service.activities.find(*call.txn, arn);
   if (!activity) {
+    SP_CHECK_OK(service.roomForActivity(*call.txn));
     activity = Activity{name, arn, call.now, std::move(tags)};
     service.activities.put(*call.txn, *activity);
   }

@@ -38,7 +38,7 @@ aws::Outcome sendTaskSuccess(const Service& service, const aws::Call& call) {
     return aws::refuse("InvalidOutput",
                        fmt::format("Invalid Output: 'the output has {} bytes, at most {} are taken'", text->size(), kMaxOutput));
   auto output = json::parse(*text);
-  if (!output) return aws::refuse("InvalidOutput", fmt::format("Invalid Output: '{}'", output.error().message));
+  if (!output) return aws::refuse("InvalidOutput", fmt::format("Invalid Output: '{}'", syntaxProblem(*text, output.error())));
   SP_TRY(const auto task, taskOf(service, *call.txn, token));
   service.runtime.taskSucceeded(*call.txn, task, engine::Payload::fromText(*text));
   return json::Object();
