@@ -9,6 +9,7 @@
 #include "fleet/vault_http.h"
 #include "runtime/core.h"
 #include "runtime/execution_runtime.h"
+#include "runtime/longest_run.h"
 #include "runtime/retention.h"
 #include "services/backup/backup.h"
 #include "services/context.h"
@@ -30,6 +31,9 @@
 
 namespace sp::daemon {
 namespace {
+
+// AWS's: no execution is open for longer.
+constexpr Duration kLongestRun = std::chrono::hours(24 * 365);
 
 /// What must be there before anything else can be: opened first, closed last.
 struct Foundation {
@@ -59,13 +63,18 @@ class Wired final : public Installation {
         backup_(context_, instances_, *keeper_),
         vault_http_(config.data_dir + "/vaults", backup_.access()),
         executions_(*base_->core),
+        longest_run_(*base_->core, executions_, kLongestRun),
+        quotas_(config.quotas),
         retention_(*base_->core, std::chrono::hours(24 * config.executions_kept_days)),
         activities_(context_),
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_),
-        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, config.lambda_endpoint),
+        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
     executions_.setTasks(tasks_);
+    engine::Limits limits;
+    limits.history_events = config.history_events;
+    executions_.setLimits(limits);
     retention_.onGone(runtime::ExecutionRuntime::gone);
     tasks_.attach(executions_);
     stillpoint_.attach(executions_);
@@ -115,7 +124,7 @@ class Wired final : public Installation {
     tables.push_back(services::ssm::makeSsm(context_, commands_, instances_));
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
-    tables.push_back(services::makeStates(context_, executions_, tasks_, activities_));
+    tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
     tables.push_back(stillpoint_.makeStillpoint());
     return tables;
   }
@@ -132,6 +141,7 @@ class Wired final : public Installation {
     backup_.recover(txn);
     tasks_.recover(txn);
     retention_.begin(txn);
+    longest_run_.begin(txn);
     return services::registerBuiltin(txn, context_, executions_, tasks_, activities_, services::stillpoint::kPrePostBackup,
                                      std::string(services::stillpoint::prePostBackupDefinition()));
   }
@@ -149,6 +159,8 @@ class Wired final : public Installation {
   services::backup::Backup backup_;
   fleet::VaultHttp vault_http_;
   runtime::ExecutionRuntime executions_;
+  runtime::LongestRun longest_run_;
+  services::states::Quotas quotas_;
   runtime::Retention retention_;
   services::states::Activities activities_;
   services::stillpoint::Stillpoint stillpoint_;

@@ -6,14 +6,17 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "services/iam/trust.h"
 #include "services/states/machines.h"
 #include "tasks/event_outbox.h"
 #include "tasks/nested_executions.h"
+#include "tasks/s3_naming.h"
 
 namespace sp::tasks {
 namespace {
 
 constexpr std::string_view kWait = "task_wait";
+constexpr std::string_view kS3 = "s3";
 constexpr std::string_view kInvoke = "lambda:invoke";
 constexpr std::string_view kPutEvents = "events:putEvents";
 constexpr std::string_view kNested = "states:startExecution";
@@ -50,14 +53,15 @@ std::optional<json::Object> readWait(store::Txn& txn, const std::string& key) {
 
 TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
                            services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
-                           const std::string& lambda_endpoint)
+                           services::s3::S3& s3, const std::string& lambda_endpoint)
     : context_(context),
       lanes_(lanes),
       commands_(commands),
       instances_(instances),
       jobs_(jobs),
       activities_(activities),
-      lambda_(context, lambda_endpoint) {
+      lambda_(context, lambda_endpoint),
+      s3_(context, s3) {
   commands.onCommandEnded([this](store::Txn& txn, const services::ssm::Command& command) { commandEnded(txn, command); });
   jobs.onEnded([this](store::Txn& txn, const services::backup::Job& job) { jobEnded(txn, job); });
   instances.onSettled(
@@ -67,6 +71,7 @@ TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lan
 void TaskRegistry::attach(runtime::ExecutionRuntime& executions) {
   executions_ = &executions;
   lambda_.attach(executions);
+  s3_.attach(executions);
   executions.onEnd([this](store::Txn& txn, const store::ExecutionRow& row) { executionEnded(txn, row); });
 }
 
@@ -88,6 +93,8 @@ bool TaskRegistry::knows(std::string_view text) const {
   if (isFunction(text)) return true;
   const auto resource = parseResource(text);
   if (!resource) return false;
+  if (resource->sdk && resource->service == kS3)
+    return (resource->pattern == Pattern::response || resource->pattern == Pattern::callback) && s3Serves(resource->operation());
   if (resource->sdk)
     return (resource->pattern == Pattern::response || resource->pattern == Pattern::callback) &&
            find(signingName(resource->service), resource->operation()) != nullptr;
@@ -103,6 +110,10 @@ bool TaskRegistry::knows(std::string_view text) const {
 bool TaskRegistry::activityExists(store::Txn& txn, std::string_view arn) const { return activities_.find(txn, arn).has_value(); }
 
 void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
+  if (!request.task_role.empty() && !services::iam::mayAssume(txn, context_.realm, request.task_role, request.role_arn))
+    return executions_->taskForbidden(
+        txn, request.token,
+        fmt::format("The role {} is not authorized to assume the task state's role, {}.", request.role_arn, request.task_role));
   if (services::states::nameInArn(request.resource, "activity"))
     return activities_.schedule(txn, request.resource, request.token, json::toText(request.parameters));
   if (isFunction(request.resource)) return invoke(txn, request);
@@ -122,6 +133,8 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
 }
 
 void TaskRegistry::begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
+  if (resource.sdk && resource.service == kS3)
+    return s3_.begin(txn, request, resource.operation(), resource.pattern == Resource::Pattern::callback);
   if (resource.sdk) return callSdk(txn, request, resource);
   if (nameOf(resource) == kNested) return startExecution(txn, request, resource);
   if (nameOf(resource) == kInvoke) return invoke(txn, request);
@@ -341,6 +354,7 @@ void TaskRegistry::cancel(store::Txn& txn, std::string_view token) {
   lanes_.cancel(txn, token);
   activities_.withdraw(txn, token);
   lambda_.cancel(txn, token);
+  S3Calls::cancel(txn, token);
   if (const auto child = NestedExecutions::withdraw(txn, token)) executions_->stop(txn, *child, "", "");
   for (const auto& record : txn.records().findBy(kWait, "token", token, "", 1000)) {
     txn.records().erase(kWait, record.key);

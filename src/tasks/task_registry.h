@@ -19,6 +19,7 @@
 #include "services/stillpoint/lanes.h"
 #include "tasks/lambda_calls.h"
 #include "tasks/naming.h"
+#include "tasks/s3_calls.h"
 
 namespace sp::tasks {
 
@@ -27,7 +28,7 @@ class TaskRegistry final : public runtime::TaskPort {
   /// Registers with the services for the events that end `.sync` tasks: before the core starts. All given outlive it.
   TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
                services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
-               const std::string& lambda_endpoint);
+               services::s3::S3& s3, const std::string& lambda_endpoint);
   TaskRegistry(const TaskRegistry&) = delete;
   TaskRegistry& operator=(const TaskRegistry&) = delete;
 
@@ -36,10 +37,16 @@ class TaskRegistry final : public runtime::TaskPort {
   /// Where outcomes go; once, before the core starts.
   void attach(runtime::ExecutionRuntime& executions);
 
-  /// Makes calls of functions again that were under way: the first job after every start.
-  void recover(store::Txn& txn) { lambda_.recover(txn); }
+  /// Makes calls of functions and of S3 again that were under way: the first job after every start.
+  void recover(store::Txn& txn) {
+    lambda_.recover(txn);
+    s3_.recover(txn);
+  }
   /// Before the core stops.
-  void stop() { lambda_.stop(); }
+  void stop() {
+    lambda_.stop();
+    s3_.stop();
+  }
 
   bool knows(std::string_view resource) const override;
   bool activityExists(store::Txn& txn, std::string_view arn) const override;
@@ -71,6 +78,7 @@ class TaskRegistry final : public runtime::TaskPort {
   services::backup::Jobs& jobs_;
   services::states::Activities& activities_;
   LambdaCalls lambda_;
+  S3Calls s3_;
   runtime::ExecutionRuntime* executions_ = nullptr;
   /// signing name → operation name → what does it.
   std::map<std::string, std::map<std::string, aws::Operation, std::less<>>, std::less<>> operations_;

@@ -82,6 +82,9 @@ class S3 {
   void sweep();
 
   std::unique_ptr<Run> begin(Request request);
+  /// An operation that is one job, done within the caller's transaction; what it wrote before it refused is undone. 501 for
+  /// those whose bodies are streams (PutObject, CopyObject, UploadPart, UploadPartCopy). Core thread.
+  Response answer(store::Txn& txn, Request request, std::string body);
 
   /// The error as S3 writes it, with request ids; for refusals made before begin() (bad signature).
   static Response refusal(const Request& request, const aws::ApiError& error);

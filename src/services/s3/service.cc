@@ -111,6 +111,24 @@ std::unique_ptr<Run> Service::begin(Request request) {
   return std::make_unique<JobRun>(std::move(call), **operation);
 }
 
+Response Service::answer(store::Txn& txn, Request request, std::string body) {
+  auto call = std::make_shared<Call>(Call{*this, std::move(request), {}, {}, {}, {}, std::move(body), {}});
+  if (call->request.request_id.empty()) call->request.request_id = S3::newRequestId(context_.random);
+  const auto refused = [&call](const aws::ApiError& error) { return finished(call->request, std::unexpected(error)); };
+  if (const auto apart = takeApart(*call); !apart) return refused(apart.error());
+  const auto operation = route(*call);
+  if (!operation) return refused(operation.error());
+  if (const auto named = checkNames(*call); !named) return refused(named.error());
+  if ((*operation)->handle == nullptr) return refused(notImplemented((*operation)->name));
+  Answer answer = aws::refuse("InternalError", "We encountered an internal error. Please try again.", 500);
+  txn.nested([&] {
+    Rows rows(txn, blobs_);
+    answer = (*operation)->handle(rows, *call);
+    return answer.has_value();
+  });
+  return finished(call->request, std::move(answer));
+}
+
 void Service::runJob(std::shared_ptr<Call> call, std::function<Answer(Rows&, const Call&)> work, std::function<void(Response)> reply,
                      std::function<void()> refused) {
   auto answer = std::make_shared<Answer>(aws::refuse("InternalError", "We encountered an internal error. Please try again.", 500));
@@ -159,6 +177,9 @@ S3::~S3() = default;
 
 void S3::sweep() { service_->sweep(); }
 std::unique_ptr<Run> S3::begin(Request request) { return service_->begin(std::move(request)); }
+Response S3::answer(store::Txn& txn, Request request, std::string body) {
+  return service_->answer(txn, std::move(request), std::move(body));
+}
 Objects& S3::objects() { return *service_; }
 
 std::string S3::newRequestId(Random& random) {

@@ -20,6 +20,7 @@ class Service final : public Objects {
   Blobs& blobs() { return blobs_; }
 
   std::unique_ptr<Run> begin(Request request);
+  Response answer(store::Txn& txn, Request request, std::string body);
   void sweep();
 
   /// Runs `work` as a core job and hands its answer on when it is durable. `refused` (may be empty) runs instead of a
