@@ -16,6 +16,8 @@ BANNED = [
     (r"\bgetenv\(", r"src/(base|os|net|daemon|cli|agent)/|bench/|_test\.cc|tests/", "read the environment in daemon or cli and pass the value"),
     (r"#include <boost/(asio|beast)", r"src/net/|bench/", "sockets are net's: use its headers"),
     (r"#include <(spdlog|CLI|toml\+\+)/", r"src/(base/log|cli/\w+|daemon/config)\.cc", "these headers are expensive: one file each"),
+    (r"\b(getpw(nam|uid)|getgr(nam|gid)|localtime|gmtime|asctime|ctime|strtok|strerror)\(", r"src/supervise/|bench/",
+     "it answers in memory that all threads share: os/user.h, base/time_format.h, strerrordesc_np, the _r function"),
     (r"\bstd::regex\b", r"$^", "std::regex recurses on its input: write a scanner"),
     (r"\b(TODO|FIXME|XXX|HACK)\b", r"$^", "do it, or say in the documentation what is not there"),
 ]

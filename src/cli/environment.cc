@@ -1,6 +1,5 @@
 #include "cli/environment.h"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "base/strings.h"
 #include "json/json.h"
 #include "os/file.h"
+#include "os/user.h"
 
 namespace sp::cli {
 namespace {
@@ -25,8 +25,8 @@ std::string variable(const char* name) {
 std::string ownerOf(const std::string& file) {
   struct stat info{};
   if (::stat(file.c_str(), &info) != 0) return "";
-  const auto* user = getpwuid(info.st_uid);
-  return user != nullptr ? user->pw_name : std::to_string(info.st_uid);
+  const auto user = os::findUser(info.st_uid);
+  return user ? user->name : std::to_string(info.st_uid);
 }
 
 Result<Target> fromDataDir(const std::string& dir) {

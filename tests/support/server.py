@@ -145,6 +145,17 @@ class Server:
                 continue
         return found
 
+    def keep_reports(self):
+        """Copies what sanitizers wrote to the logs that end with the directory (an agent in a machine knows no log_path)."""
+        folder = os.environ.get("STILLPOINT_REPORTS")
+        if not folder:
+            return
+        for log in [self.log_path, *self.data.glob("host-agent/agent.log"), *self.data.glob("machines/i-*/root/var/log/console.log")]:
+            text = log.read_text(errors="replace") if log.is_file() else ""
+            if re.search(r"Sanitizer|runtime error:", text):
+                name = "-".join(log.relative_to(self.directory).parts)
+                (pathlib.Path(folder) / f"{os.getpid()}-{self.directory.name}-{name}").write_text(text)
+
     def close(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
@@ -162,6 +173,7 @@ class Server:
             return not left
 
         until(gone, 20, "the end of all processes of the data directory")
+        self.keep_reports()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@
 #include "base/strings.h"
 #include "json/json.h"
 #include "os/process.h"
+#include "os/user.h"
 
 namespace sp::agent {
 namespace {
@@ -105,14 +105,12 @@ class Application {
 };
 
 Result<void> Application::prepareFolders() {
-  const auto* user = ::getpwnam("postgres");
-  if (!user) return fail("demo.setup", "this machine has no user postgres");
+  SP_TRY(const auto user, withContext(os::findUser("postgres"), "prepare PostgreSQL's folders"));
   SP_CHECK_OK(os::makeDirectories(kSocketFolder, 0775));
-  if (::chown(kSocketFolder, user->pw_uid, user->pw_gid) != 0 || ::chmod(kSocketFolder, 0775) != 0)
+  if (::chown(kSocketFolder, user.uid, user.gid) != 0 || ::chmod(kSocketFolder, 0775) != 0)
     return failErrno("demo.setup", fmt::format("cannot hand over {}", kSocketFolder), errno);
   const os::Fd log(::open(kLogFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-  if (!log || ::fchown(log.get(), user->pw_uid, user->pw_gid) != 0)
-    return failErrno("demo.setup", fmt::format("cannot open {}", kLogFile), errno);
+  if (!log || ::fchown(log.get(), user.uid, user.gid) != 0) return failErrno("demo.setup", fmt::format("cannot open {}", kLogFile), errno);
   return {};
 }
 

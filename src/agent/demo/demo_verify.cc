@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "agent/demo/demo_sql.h"
 #include "base/strings.h"
 #include "os/process.h"
+#include "os/user.h"
 
 namespace sp::agent {
 namespace {
@@ -102,9 +102,9 @@ Result<void> Verification::copy() {
   SP_CHECK_OK(os::writeFile(scratch_ + "/data/postgresql.conf", kSettings, 0644));
   SP_CHECK_OK(os::writeFile(scratch_ + "/data/pg_hba.conf", "local all all trust\n", 0644));
   if (::geteuid() != 0) return {};
-  const auto* user = ::getpwnam("postgres");
-  if (!user) return fail("verify.user", "this host has no user postgres: apt-get install postgresql-15");
-  SP_TRY(const auto owned, os::run({.argv = {"chown", "-R", fmt::format("{}:{}", user->pw_uid, user->pw_gid), scratch_}}, kPatience));
+  const auto user = os::findUser("postgres");
+  if (!user) return fail("verify.user", fmt::format("{} on this host: apt-get install postgresql-15", user.error().message));
+  SP_TRY(const auto owned, os::run({.argv = {"chown", "-R", fmt::format("{}:{}", user->uid, user->gid), scratch_}}, kPatience));
   if (!owned.status.ok() || ::chmod((scratch_ + "/data").c_str(), 0700) != 0)
     return fail("verify.copy", "cannot hand the copy to the user postgres");
   return {};

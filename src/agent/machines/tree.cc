@@ -1,15 +1,16 @@
 #include "agent/machines/tree.h"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "agent/demo/demo_app.h"
+#include "os/user.h"
 
 namespace sp::agent {
 namespace {
@@ -66,21 +67,21 @@ Result<void> copyEtc(const std::string& root) {
   return {};
 }
 
-std::string passwdText(const struct passwd* postgres) {
+std::string passwdText(const os::User* postgres) {
   std::string text =
       "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nbin:x:2:2:bin:/bin:/usr/sbin/nologin\n"
       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-  if (postgres) text += fmt::format("postgres:x:{}:{}:PostgreSQL:/var/lib/postgresql:/bin/bash\n", postgres->pw_uid, postgres->pw_gid);
+  if (postgres) text += fmt::format("postgres:x:{}:{}:PostgreSQL:/var/lib/postgresql:/bin/bash\n", postgres->uid, postgres->gid);
   return text;
 }
 
-std::string groupText(const struct passwd* postgres) {
+std::string groupText(const os::User* postgres) {
   std::string text = "root:x:0:\ndaemon:x:1:\nbin:x:2:\nadm:x:4:\ntty:x:5:\nnogroup:x:65534:\n";
-  if (postgres) text += fmt::format("postgres:x:{}:\n", postgres->pw_gid);
+  if (postgres) text += fmt::format("postgres:x:{}:\n", postgres->gid);
   return text;
 }
 
-Result<void> writeEtc(const std::string& root, const MachineSpec& spec, const struct passwd* postgres) {
+Result<void> writeEtc(const std::string& root, const MachineSpec& spec, const os::User* postgres) {
   const auto etc = root + "/etc/";
   const auto write = [&](const char* name, const std::string& text) { return os::writeFile(etc + name, text, 0644); };
   SP_CHECK_OK(write("passwd", passwdText(postgres)));
@@ -96,22 +97,24 @@ Result<void> writeEtc(const std::string& root, const MachineSpec& spec, const st
 Result<void> makeTree(const std::string& root, const MachineSpec& spec) {
   if (spec.image != "ami-demo" && spec.image != "ami-bare")
     return fail("machine.image", fmt::format("there is no image '{}'; this host makes machines of ami-demo and ami-bare", spec.image));
-  const struct passwd* postgres = nullptr;
+  std::optional<os::User> postgres;
   if (spec.image == "ami-demo") {
-    postgres = ::getpwnam("postgres");
-    if (!postgres || ::access((std::string(kPostgresBin) + "/postgres").c_str(), X_OK) != 0)
+    auto user = os::findUser("postgres");
+    if (!user && user.error().code != "os.no_user") return std::unexpected(std::move(user.error()));
+    if (!user || ::access((std::string(kPostgresBin) + "/postgres").c_str(), X_OK) != 0)
       return fail(
           "machine.image",
           fmt::format("ami-demo needs PostgreSQL 15 on this host ({} and the user postgres): apt-get install postgresql-15", kPostgresBin));
+    postgres = std::move(*user);
   }
   SP_CHECK_OK(makeFolders(root));
   SP_CHECK_OK(copyEtc(root));
-  SP_CHECK_OK(writeEtc(root, spec, postgres));
+  SP_CHECK_OK(writeEtc(root, spec, postgres ? &*postgres : nullptr));
   // The program is bound over this file when the machine starts.
   SP_CHECK_OK(os::writeFile(root + "/opt/stillpoint", "", 0755));
   if (!postgres) return {};
   const auto home = root + "/var/lib/postgresql";
-  if (::mkdir(home.c_str(), 0755) != 0 || ::chown(home.c_str(), postgres->pw_uid, postgres->pw_gid) != 0)
+  if (::mkdir(home.c_str(), 0755) != 0 || ::chown(home.c_str(), postgres->uid, postgres->gid) != 0)
     return failErrno("machine.tree", "cannot create " + home, errno);
   return {};
 }

@@ -168,34 +168,39 @@ class Access final : public runtime::VaultAccess {
     return runtime::VaultGrant{std::string(user), "i-1", "V", "i-1", direction};
   }
   Result<void> snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) override {
-    const std::lock_guard lock(mutex);
-    if (refuse_snapshots > 0) {
-      --refuse_snapshots;
-      return fail("store.full", "no");
-    }
-    snapshots.emplace_back(grant.job, snapshot_id);
+    if (refuse_next.exchange(false)) return fail("store.full", "no");
+    const std::lock_guard lock(mutex_);
+    snapshots_.emplace_back(grant.job, snapshot_id);
     return {};
   }
   Result<void> snapshotComing(const runtime::VaultGrant&, std::string_view snapshot_id) override {
-    const std::lock_guard lock(mutex);
-    coming.emplace_back(snapshot_id);
+    const std::lock_guard lock(mutex_);
+    coming_.emplace_back(snapshot_id);
     return {};
   }
-  void full(const runtime::VaultGrant&, const std::string& why) override {
-    const std::lock_guard lock(mutex);
-    told_full.push_back(why);
-  }
+  void full(const runtime::VaultGrant&, const std::string&) override {}
   void moved(const runtime::VaultGrant&, std::uint64_t in, std::uint64_t out) override {
     received += in;
     sent += out;
   }
-  std::mutex mutex;
-  std::vector<std::pair<std::string, std::string>> snapshots;
-  std::vector<std::string> coming;
-  std::vector<std::string> told_full;
-  int refuse_snapshots = 0;
+  /// Job and id of each snapshot stored so far. Any thread: that restic has ended says nothing to ours.
+  std::vector<std::pair<std::string, std::string>> snapshots() {
+    const std::lock_guard lock(mutex_);
+    return snapshots_;
+  }
+  /// Ids announced so far, also of those that were refused then.
+  std::vector<std::string> coming() {
+    const std::lock_guard lock(mutex_);
+    return coming_;
+  }
+  std::atomic<bool> refuse_next{false};
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> sent{0};
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::pair<std::string, std::string>> snapshots_;
+  std::vector<std::string> coming_;
 };
 
 class VaultHttpTest : public testing::Test {
@@ -276,12 +281,14 @@ class VaultHttpTest : public testing::Test {
 
 TEST_F(VaultHttpTest, BackupCheckAndRestoreWithTheRealRestic) {
   makeFiles();
-  access_.refuse_snapshots = 1;  // restic asks again: the file is there then, and that is no error
+  access_.refuse_next = true;  // restic asks again: the file is there then, and that is no error
   const auto backup = restic(url("job"), {"--json", "backup", "src"});
   ASSERT_EQ(backup.status.code, 0) << backup.err;
-  ASSERT_EQ(access_.snapshots.size(), 1U);
-  EXPECT_EQ(access_.snapshots[0].first, "job");
-  EXPECT_NE(backup.out.find("\"snapshot_id\":\"" + access_.snapshots[0].second.substr(0, 8)), std::string::npos);
+  const auto snapshots = access_.snapshots();
+  ASSERT_EQ(snapshots.size(), 1U);
+  EXPECT_EQ(snapshots[0].first, "job");
+  EXPECT_NE(backup.out.find("\"snapshot_id\":\"" + snapshots[0].second.substr(0, 8)), std::string::npos);
+  EXPECT_EQ(access_.coming(), std::vector<std::string>(2, snapshots[0].second)) << "the refused one was announced too";
   EXPECT_GE(access_.received.load(), 20U << 20U);
   // The folder is an ordinary repository.
   const auto check = restic(keeper_->pathOf("V", "i-1"), {"check", "--read-data"});
@@ -336,7 +343,7 @@ TEST_F(VaultHttpTest, WrongCredentialsAreTurnedAway) {
   makeFiles();
   EXPECT_EQ(restic(url("job", "wrong"), {"backup", "src"}).status.code, 1);
   EXPECT_EQ(restic(url("job", "right", "i-2"), {"backup", "src"}).status.code, 1);
-  EXPECT_TRUE(access_.snapshots.empty());
+  EXPECT_TRUE(access_.snapshots().empty());
 }
 
 TEST_F(VaultHttpTest, NothingIsOverwrittenForgedOrDeleted) {
@@ -370,11 +377,12 @@ TEST_F(VaultHttpTest, OnlyOwnLocksCanBeDeletedEvenAfterARestart) {
 TEST_F(VaultHttpTest, KeeperForgetsDespiteAStaleLock) {
   makeFiles();
   ASSERT_EQ(restic(url("job"), {"backup", "src"}).status.code, 0);
-  ASSERT_EQ(access_.snapshots.size(), 1U);
+  const auto snapshots = access_.snapshots();
+  ASSERT_EQ(snapshots.size(), 1U);
   const auto path = keeper_->pathOf("V", "i-1");
   const auto lock = sha256Hex("stale");
   std::ofstream(path + "/locks/" + lock) << "stale";
-  const auto forgotten = wait([&](auto done) { keeper_->forget({"V", "i-1", "geheim"}, {access_.snapshots[0].second}, done); });
+  const auto forgotten = wait([&](auto done) { keeper_->forget({"V", "i-1", "geheim"}, {snapshots[0].second}, done); });
   EXPECT_TRUE(forgotten.has_value()) << forgotten.error().text();
   EXPECT_TRUE(std::filesystem::is_empty(path + "/snapshots"));
   std::uintmax_t left = 0;
