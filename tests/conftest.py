@@ -1,7 +1,8 @@
 """Every test talks to the real binary: `server` is one for the module, `fresh_server` one for the test alone.
 
-STILLPOINT_BIN names another binary; STILLPOINT_DUMMY=1 replaces the server by one that answers 200 `{}` to everything
-(tests/api/test_operations.py uses it to show that no test passes by accident).
+STILLPOINT_BIN names another binary; STILLPOINT_REPORTS a folder for the logs in which a sanitizer spoke;
+STILLPOINT_DUMMY=1 replaces the server by one that answers 200 `{}` to everything (tests/api/test_operations.py uses it to
+show that no test passes by accident).
 """
 import os
 
