@@ -166,14 +166,14 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/SOAK.md")
     commit = git("rev-parse", "--short", "HEAD") + (" and changes" if changed else "")
-    kept, writing, good = rows(), threading.Lock(), []
+    writing, good = threading.Lock(), []
 
     def run_one(name):
         row, passed = one(name, seconds, commit)
         with writing:
             print(row, flush=True)
-            kept[name] = row
             good.append(passed)
+            kept = {**rows(), name: row}
             SUMMARY.write_text(HEAD + "".join(kept[n] + "\n" for n in NAMES if n in kept))
 
     for part in PARTS:
