@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "net/blocking_stream.h"
+#include "net/last_chunk.h"
 
 namespace sp::net {
 namespace http = boost::beast::http;
@@ -155,7 +156,8 @@ class Client final : public HttpClient {
     while (!parser.is_done()) {
       ErrorCode ec;
       std::size_t used = 0;
-      if (!left_over_.empty()) used = parser.put(boost::asio::const_buffer(left_over_.data(), left_over_.size()), ec);
+      if (!left_over_.empty() && !(parser.chunked() && isLastChunkCut(left_over_)))
+        used = parser.put(boost::asio::const_buffer(left_over_.data(), left_over_.size()), ec);
       left_over_.erase(0, used);
       if (parser.refused) return std::unexpected(std::move(*parser.refused));
       if (ec && ec != http::error::need_more)

@@ -3,6 +3,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 
 #include "base/strings.h"
+#include "net/last_chunk.h"
 
 namespace sp::net {
 namespace http = boost::beast::http;
@@ -111,6 +112,7 @@ RequestParser::Event RequestParser::next(std::string_view& input) {
   while (!core_->got_some() && input.starts_with("\r\n")) input.remove_prefix(2);
   if (!core_->got_some() && input == "\r") return {Step::needMore, {}, 0, {}};
   while (!input.empty()) {
+    if (core_->head_told && core_->chunked() && isLastChunkCut(input)) break;
     ErrorCode ec;
     core_->piece = {};
     const auto used = core_->put(boost::asio::const_buffer(input.data(), input.size()), ec);

@@ -61,6 +61,31 @@ TEST(RequestParser, PipelinedRequestsCutAtEveryPieceSize) {
   }
 }
 
+TEST(RequestParser, TheEndOfAnEmptyChunkedBodyMayComeInPieces) {
+  const std::string head = "PUT /o HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string_view body : {"0\r\n\r\n", "00\r\n\r\n", "0;a\r\n\r\n", "0\r\nT: x\r\n\r\n", "4\r\n0\r\n\r\r\n0\r\n\r\n"}) {
+    for (std::size_t piece = 1; piece <= body.size(); ++piece) {
+      // The head apart, so that each piece size cuts the body everywhere.
+      RequestParser parser(HttpLimits{});
+      std::string_view input = head;
+      ASSERT_EQ(parser.next(input).step, Step::head);
+      std::string buffer;
+      auto last = Step::needMore;
+      for (auto rest = body; !rest.empty(); rest.remove_prefix(std::min(piece, rest.size()))) {
+        buffer += rest.substr(0, piece);
+        input = buffer;
+        do last = parser.next(input).step;
+        while (last == Step::body);
+        ASSERT_NE(last, Step::error) << body << " in pieces of " << piece;
+        // Asked once more without more: a connection may.
+        if (last == Step::needMore) ASSERT_EQ(parser.next(input).step, Step::needMore);
+        buffer.erase(0, buffer.size() - input.size());
+      }
+      EXPECT_EQ(last, Step::complete) << body << " in pieces of " << piece;
+    }
+  }
+}
+
 TEST(RequestParser, HeadTellsLengthAndExpectation) {
   RequestParser parser(HttpLimits{});
   std::string_view input = "PUT /o HTTP/1.1\r\nHost: h:1\r\nContent-Length: 7\r\nEXPECT: 100-Continue\r\nX-MiXed:  v  \r\n\r\n";

@@ -389,6 +389,18 @@ def test_chunked_request_bodies(server):
         assert b"<Account>" in raw.answer().body
 
 
+def test_the_end_of_an_empty_chunked_body_comes_in_pieces(server):
+    with Raw(server) as raw:
+        service, method, target, plain, body = REQUESTS["restjson"]
+        signed = Signer(*server.credentials, service).headers(method, target, {"host": raw.host, **plain}, body)
+        raw.send(request_bytes(method, target, {**signed, "transfer-encoding": "chunked"}, b"", length=False))
+        for piece in (b"0\r\n", b"\r", b"\n"):
+            # An answer to somebody else comes after what was sent before has been read.
+            server.client("sts").get_caller_identity()
+            raw.send(piece)
+        assert raw.answer().status == 200
+
+
 def test_continue_comes_only_after_the_signature(server, bucket):
     for secret, first in ((None, 100), ("wrong", 403)):
         with Raw(server) as raw:
