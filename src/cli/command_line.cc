@@ -133,6 +133,17 @@ void addRuns(CLI::App& app, Command& command) {
     };
   });
 
+  auto& redrive = *app.add_subcommand(
+      "redrive", "go on with the machines that failed in a run that has ended (ARN or name; default: the newest) and watch it");
+  addDataDir(redrive, command);
+  redrive.add_option("execution", *execution, "ARN or name");
+  redrive.add_flag("--json", *json, "print JSON, a line for each change");
+  redrive.callback([&command, execution, json] {
+    command.action = [&command, execution, json] {
+      return withTarget(command.data_dir, [&](const Target& t) { return redriveVerb(t, *execution, *json); });
+    };
+  });
+
   auto& list = *app.add_subcommand("list", "list the runs, newest first");
   addDataDir(list, command);
   list.add_option("--limit", *limit, "how many")->default_val("20");

@@ -164,6 +164,15 @@ int watchVerb(const Target& target, const std::string& execution, bool json) {
   return finishWatching(follow(api, *arn, json), json);
 }
 
+int redriveVerb(const Target& target, const std::string& execution, bool json) {
+  Api api(target);
+  const auto arn = api.executionArn(execution);
+  if (!arn) return complain(arn.error());
+  const auto redriven = api.call("states", "AWSStepFunctions.RedriveExecution", {{"executionArn", *arn}});
+  if (!redriven) return complain(redriven.error());
+  return finishWatching(follow(api, *arn, json), json);
+}
+
 int listVerb(const Target& target, std::size_t limit, bool json) {
   Api api(target);
   const auto machine = api.machineArn();
@@ -209,7 +218,10 @@ int showVerb(const Target& target, const std::string& execution, bool json) {
     return 0;
   }
   Terminal terminal;
-  for (const auto& line : drawRunInFull(readRun(*description), terminal)) fmt::print("{}\n", line);
+  auto run = readRun(*description);
+  if (const auto execution_shown = api.call("states", "AWSStepFunctions.DescribeExecution", {{"executionArn", *arn}}); execution_shown)
+    readRedrive(run, *execution_shown);
+  for (const auto& line : drawRunInFull(run, terminal)) fmt::print("{}\n", line);
   return 0;
 }
 

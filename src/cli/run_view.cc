@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/time_format.h"
+
 namespace sp::cli {
 namespace {
 
@@ -42,6 +44,8 @@ LaneView readLane(const json::Object& lane) {
   view.frozen_now = json::boolOr(lane, "Frozen", false);
   view.failure = json::textOr(lane, "FailureMessage");
   view.warning = json::textOr(lane, "Warning");
+  view.note = json::textOr(lane, "Note");
+  view.attempt = static_cast<int>(json::intOr(lane, "Attempt", 1));
   view.owed = textsOf(lane, "Owed");
   view.recovery_point = json::textOr(lane, "RecoveryPointArn");
   view.pre_command = json::textOr(lane, "PreCommandId");
@@ -110,6 +114,14 @@ RunView readRun(const json::Object& description) {
   return run;
 }
 
+void readRedrive(RunView& run, const json::Object& execution) {
+  run.redrives = static_cast<int>(json::intOr(execution, "redriveCount", 0));
+  if (const auto at = numberOr(execution, "redriveDate", 0); at > 0)
+    run.redriven = toIso8601Millis(fromMicros(static_cast<std::int64_t>(at * 1e6)));
+  run.redrivable = json::textOr(execution, "redriveStatus") == "REDRIVABLE";
+  run.not_redrivable = json::textOr(execution, "redriveStatusReason");
+}
+
 std::string pathText(int path) {
   switch (path) {
     case 1: return "pre, stop, backup, start, post";
@@ -153,12 +165,20 @@ std::vector<std::string> drawRunInFull(const RunView& run, const Terminal& termi
   if (!run.ended.empty()) lines.push_back("  ended       " + run.ended);
   if (!run.error.empty()) lines.push_back("  error       " + terminal.paint(run.error, Colour::red));
   if (!run.message.empty()) lines.push_back("  message     " + run.message);
+  if (run.redrives > 0) lines.push_back(fmt::format("  redriven    {} ({})", run.redriven, run.redrives));
+  if (run.over() && run.status != "SUCCEEDED") {
+    // Whoever looks at a run that failed wants to know what can be done.
+    if (run.redrivable) lines.push_back("  to go on    stillpoint redrive " + run.name);
+    else if (!run.not_redrivable.empty()) lines.push_back("  to go on    not now: " + run.not_redrivable);
+  }
   for (const auto& lane : run.lanes) {
     lines.push_back("");
     lines.push_back("  " + terminal.paint(lane.instance, Colour::bold));
     for (const auto& [name, status] : lane.steps) lines.push_back(fmt::format("    {:<8}{}", name, status.empty() ? "–" : status));
     if (lane.frozen_seconds > 0) lines.push_back("    frozen  " + humanSeconds(lane.frozen_seconds));
     if (!lane.failure.empty()) lines.push_back("    failed  " + terminal.paint(lane.failure, Colour::red));
+    if (lane.attempt > 1) lines.push_back(fmt::format("    attempt {}", lane.attempt));
+    if (!lane.note.empty()) lines.push_back("    note    " + lane.note);
     if (!lane.warning.empty()) lines.push_back("    warning " + terminal.paint(lane.warning, Colour::yellow));
     for (const auto& debt : lane.owed) lines.push_back("    owed    " + terminal.paint(debt, Colour::red));
     if (!lane.recovery_point.empty()) lines.push_back("    point   " + lane.recovery_point);

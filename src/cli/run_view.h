@@ -23,6 +23,9 @@ struct LaneView {
   bool frozen_now = false;
   std::string failure;
   std::string warning;
+  std::string note;
+  /// Grows with each redrive of a lane that had failed.
+  int attempt = 1;
   std::vector<std::string> owed;
   std::string recovery_point;
   std::string pre_command, post_command;
@@ -36,11 +39,19 @@ struct RunView {
   std::string error;
   std::string message;
   std::string started, ended;
+  /// How often it was redriven, and when last.
+  int redrives = 0;
+  std::string redriven;
+  bool redrivable = false;
+  /// Why it cannot be redriven now.
+  std::string not_redrivable;
   std::vector<LaneView> lanes;
   bool over() const { return status != "RUNNING"; }
 };
 
 RunView readRun(const json::Object& description);
+/// Adds what DescribeExecution tells of redriving.
+void readRedrive(RunView& run, const json::Object& execution);
 
 /// "pre, stop, backup, start, post" of paths 1 to 8.
 std::string pathText(int path);

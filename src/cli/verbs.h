@@ -31,6 +31,8 @@ struct RunOptions {
 int runVerb(const Target& target, const RunOptions& options);
 /// Watches a run (ARN or name; empty: the newest).
 int watchVerb(const Target& target, const std::string& execution, bool json);
+/// Goes on with the machines that failed in a run that has ended, and watches it; 0 only if it succeeds then.
+int redriveVerb(const Target& target, const std::string& execution, bool json);
 int listVerb(const Target& target, std::size_t limit, bool json);
 int showVerb(const Target& target, const std::string& execution, bool json);
 

@@ -27,6 +27,7 @@
 #include "services/stillpoint/stillpoint.h"
 #include "services/sts/sts.h"
 #include "store/sqlite/sqlite_store.h"
+#include "tasks/nested_executions.h"
 #include "tasks/task_registry.h"
 
 namespace sp::daemon {
@@ -76,6 +77,7 @@ class Wired final : public Installation {
     limits.history_events = config.history_events;
     executions_.setLimits(limits);
     retention_.onGone(runtime::ExecutionRuntime::gone);
+    retention_.onGone(tasks::NestedExecutions::gone);
     tasks_.attach(executions_);
     stillpoint_.attach(executions_);
     tasks_.serve(tables());

@@ -70,11 +70,11 @@ class Execution {
     take(TimerFired{number});
   }
   /// Goes on from where it failed.
-  void redrive() {
+  void redrive(const Redrive& how = {}) {
     ASSERT_TRUE(end_ && end_->resume != nullptr);
     state_ = *end_->resume;
     end_.reset();
-    EXPECT_TRUE(take(Redrive{}));
+    EXPECT_TRUE(take(how));
   }
   std::int64_t task() const { return tasks_.empty() ? 0 : tasks_.begin()->first; }
   void succeed(std::int64_t token, std::string output) {
@@ -276,6 +276,20 @@ TEST(Engine, ARedriveGoesOnWhereItFailed) {
   EXPECT_THAT(e.types(), HasSubstr("11<10 ExecutionFailed, 12<11 ExecutionRedriven, 13<12 TaskScheduled, 14<13 TaskStarted"));
   EXPECT_EQ(json::toText(*json::find(e.event(12), "executionRedrivenEventDetails")), R"({"redriveCount":1})");
   EXPECT_FALSE(e.take(Redrive{}));
+}
+
+TEST(Engine, ARedriveMayBeginAtAnotherState) {
+  Execution e(machine(R"("A":{"Type":"Pass","Result":1,"ResultPath":"$.p","Next":"B"},"B":{"Type":"Parallel","Branches":[
+                     {"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}}],"Next":"C"},
+                     "C":{"Type":"Fail","Error":"E"})"));
+  e.succeed(e.task(), "1");
+  EXPECT_EQ(e.result(), "FAILED E: ");
+  e.redrive({0, Payload::fromText(R"({"again":true})")});
+  ASSERT_EQ(e.tasks_.size(), 1U);
+  EXPECT_EQ(e.tasks_.begin()->second.parameters.text(), R"({"again":true,"p":1})");
+  EXPECT_THAT(e.types(), HasSubstr("ExecutionFailed, 15<14 ExecutionRedriven, 16<15 PassStateEntered, 17<16 PassStateExited"));
+  e.succeed(e.task(), "1");
+  EXPECT_EQ(e.result(), "FAILED E: ");
 }
 
 TEST(Engine, ARedriveKeepsWhatSucceeded) {

@@ -51,8 +51,12 @@ struct Abort {
 };
 /// The execution has been open for as long as any may be: it ends as TIMED_OUT.
 struct Overdue {};
-/// To a state that Finish::resume gave: it goes on where it failed.
-struct Redrive {};
+/// To a state that Finish::resume gave: it goes on where it failed, or enters the top-level state `state` (an index of
+/// Definition::states) anew, with `input`.
+struct Redrive {
+  int state = -1;
+  Payload input = {};
+};
 using Event =
     std::variant<Start, TaskStarted, TaskSubmitted, TaskSucceeded, TaskFailed, TaskHeartbeat, TimerFired, Abort, Overdue, Redrive>;
 
@@ -66,6 +70,8 @@ struct StartTask {
   std::int64_t attempt = 1;
   /// Of Credentials; empty: the state machine's own role.
   std::string role = {};
+  /// The event that entered its state: the same for each of its tries, redriven ones too, and no other's.
+  std::int64_t entered = 0;
 };
 struct CancelTask {
   std::int64_t token = 0;

@@ -288,8 +288,8 @@ void Stepper::wake() {
 }
 
 // What failed or was aborted is done again from the start of its state; what had succeeded stays.
-bool Stepper::on(const Redrive&) {
-  if (state_.frames.empty()) return false;
+bool Stepper::on(const Redrive& redrive) {
+  if (redrive.state < 0 && state_.frames.empty()) return false;
   state_.ended = false;
   ++state_.redrives;
   state_.redriven = inputs_.now;
@@ -297,6 +297,14 @@ bool Stepper::on(const Redrive&) {
   const auto redriven =
       log_.add("ExecutionRedriven", log_.nextEvent() - 1, "executionRedriven", details.number("redriveCount", state_.redrives));
   if (definition_.timeout_seconds) state_.deadline_timer = setTimer(inputs_.now + std::chrono::seconds(*definition_.timeout_seconds));
+  if (redrive.state >= 0) {
+    state_.frames.clear();
+    auto& top = state_.frames[state_.next_frame];
+    top.id = state_.next_frame++;
+    top.last_event = redriven;
+    enter(top, redrive.state, redrive.input);
+    return true;
+  }
   for (auto& [id, frame] : state_.frames) frame.last_event = redriven;
   wake();
   return true;

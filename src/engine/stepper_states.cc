@@ -85,7 +85,7 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
   frame.waiting = token;
   // Of an activity they count once a worker has taken it.
   if (!is_activity) SP_CHECK_OK(startTaskTimers(frame, *input));
-  effects_.emplace_back(StartTask{token, frame.state, std::move(parameters), frame.retry_count + 1, std::move(*role)});
+  effects_.emplace_back(StartTask{token, frame.state, std::move(parameters), frame.retry_count + 1, std::move(*role), frame.entered_event});
   return {};
 }
 

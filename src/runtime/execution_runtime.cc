@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "engine/history.h"
 
 namespace sp::runtime {
 namespace {
 
-// Tasks that freeze, stop, back up, start and thaw machines.
-constexpr std::string_view kLanes = "arn:aws:states:::stillpoint:";
 constexpr std::string_view kTimerKind = "execution";
 constexpr std::string_view kDefinitionKind = "definition";
 // Where failed executions go on from when they are redriven, by ARN.
@@ -46,6 +46,50 @@ void describeEnd(store::ExecutionRow& row, const engine::Finish& end, Instant no
   if (!end.error.empty()) text.append(",\"error\":").append(json::quote(end.error));
   if (!end.cause.empty()) text.append(",\"cause\":").append(json::quote(end.cause));
   text += '}';
+}
+
+// Index of the first Task with this Resource that is reached without entering a Parallel or Map; -1: none.
+int topLevelTask(const asl::Definition& definition, std::string_view resource) {
+  std::vector<int> ahead = {definition.start};
+  std::set<int> seen;
+  while (!ahead.empty()) {
+    const auto at = ahead.back();
+    ahead.pop_back();
+    if (at < 0 || !seen.insert(at).second) continue;
+    const auto& state = definition.states[static_cast<std::size_t>(at)];
+    if (state.type == asl::StateType::task && state.resource == resource) return at;
+    ahead.push_back(state.next);
+    ahead.push_back(state.otherwise);
+    for (const auto& rule : state.rules) ahead.push_back(rule.next);
+    for (const auto& catcher : state.catchers) ahead.push_back(catcher.next);
+  }
+  return -1;
+}
+
+// What the state with this name had as input when it was entered first, as its history tells; nullopt: it never was.
+std::optional<engine::Payload> inputOf(store::Txn& txn, std::string_view arn, std::string_view state) {
+  constexpr std::size_t kPage = 200;
+  for (std::int64_t from = 1;; from += static_cast<std::int64_t>(kPage)) {
+    const auto page = txn.executions().history(arn, from, false, kPage);
+    for (const auto& text : page) {
+      auto event = json::parse(text);
+      if (!event || !event->is_object()) continue;
+      const auto* details = json::find(event->get_object(), "stateEnteredEventDetails");
+      if (details == nullptr || !details->is_object() || json::textOr(details->get_object(), "name") != state) continue;
+      auto holder = engine::namedEvent(event->get_object());
+      if (holder != 0) {
+        const auto held = txn.executions().history(arn, holder, false, 1);
+        const auto named = held.empty() ? Result<json::Value>(json::Value()) : json::parse(held.front());
+        if (named && named->is_object()) engine::resolveDocument(event->get_object(), named->get_object());
+      } else {
+        holder = json::intOr(event->get_object(), "id", 0);
+      }
+      auto input = engine::Payload::fromText(json::textOr(details->get_object(), "input"));
+      input.event = holder;
+      return input;
+    }
+    if (page.size() < kPage) return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -151,16 +195,20 @@ ExecutionRuntime::Redrivable ExecutionRuntime::redrivable(store::Txn& txn, const
   const auto description = json::parse(row.description);
   if (description && description->is_object()) {
     if (json::intOr(description->get_object(), "redriveCount", 0) >= kMaxRedrives) return {false, "Execution redrive limit exceeded"};
-    // A step of a machine's lane stands on the steps before it: a backup after its freeze was given up would be of a busy
-    // machine, and called good.
-    const auto definition = definitionFor(txn, json::textOr(description->get_object(), "definition"));
-    if (json::boolOr(description->get_object(), "builtin", false) ||
-        (definition != nullptr &&
-         std::ranges::any_of(definition->states, [](const auto& one) { return one.resource.starts_with(kLanes); })))
-      return {false, "Executions that freeze, stop and back up machines cannot be redriven: start a new one"};
+    if (!txn.records().get(kResumeKind, row.arn)) return {false, "Execution history event limit exceeded"};
+    auto plan = planOf(txn, row, definitionFor(txn, json::textOr(description->get_object(), "definition")).get());
+    if (!plan.refused.empty()) return {false, std::move(plan.refused)};
+    return {true, ""};
   }
-  if (!txn.records().get(kResumeKind, row.arn)) return {false, "Execution history event limit exceeded"};
-  return {true, ""};
+  return {false, "What describes the execution cannot be read"};
+}
+
+RedrivePlan ExecutionRuntime::planOf(store::Txn& txn, const store::ExecutionRow& row, const asl::Definition* definition) {
+  if (tasks_ == nullptr || definition == nullptr) return {};
+  auto plan = tasks_->redrivePlan(txn, row.arn);
+  if (plan.refused.empty() && !plan.restart_at.empty() && topLevelTask(*definition, plan.restart_at) < 0)
+    plan.refused = "Its state machine has no Task with the Resource " + plan.restart_at + " at its top level to begin again with";
+  return plan;
 }
 
 bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std::string& token) {
@@ -176,7 +224,13 @@ bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std:
   if (cached->definition == nullptr) return false;
   txn.records().erase(kResumeKind, arn);
   const auto limits = limitsOf(*state->identity);
-  auto transition = engine::step(*cached->definition, std::move(*state), engine::Redrive{}, inputs(txn), limits);
+  engine::Redrive how;
+  if (const auto plan = planOf(txn, *row, cached->definition.get()); !plan.restart_at.empty()) {
+    how.state = topLevelTask(*cached->definition, plan.restart_at);
+    how.input = inputOf(txn, arn, cached->definition->states[static_cast<std::size_t>(how.state)].name).value_or(state->input);
+  }
+  if (tasks_ != nullptr) tasks_->redriven(txn, arn);
+  auto transition = engine::step(*cached->definition, std::move(*state), how, inputs(txn), limits);
   SP_ASSERT(!transition.stale);
   auto description = json::parse(row->description);
   SP_ASSERT(description && description->is_object());
@@ -400,6 +454,7 @@ void ExecutionRuntime::perform(store::Txn& txn, const Work& work, const engine::
   request.resource = def.resource;
   request.parameters = task.parameters.value();
   request.attempt = static_cast<int>(task.attempt);
+  request.entered = task.entered;
   tasks_->start(txn, request);
 }
 

@@ -110,6 +110,7 @@ class ExecutionRuntime final : public Executions {
   void perform(store::Txn& txn, const Work& work, const engine::Effect& effect);
   engine::Inputs inputs(store::Txn& txn);
   engine::Limits limitsOf(const engine::Identity& identity) const;
+  RedrivePlan planOf(store::Txn& txn, const store::ExecutionRow& row, const asl::Definition* definition);
 
   Core& core_;
   TaskPort* tasks_ = nullptr;

@@ -26,8 +26,18 @@ struct TaskRequest {
   std::string resource;
   /// Effective parameters (Parameters applied, or the state's input).
   json::Value parameters;
-  /// 1 for the first try; grows with Retry.
+  /// 1 for the first try; grows with Retry; 1 again after a redrive.
   int attempt = 1;
+  /// The event that entered the state: with the execution it names all tries of this visit, redriven ones too.
+  std::int64_t entered = 0;
+};
+
+/// How an execution that did not succeed may go on, as far as what its tasks have begun decides it.
+struct RedrivePlan {
+  /// Why not now, as a sentence; empty: it may.
+  std::string refused;
+  /// Not where it failed: it enters the top-level Task with this Resource again, with the input that had. Empty: where it failed.
+  std::string restart_at;
 };
 
 /// Does the work of tasks. Implemented by tasks/ (rank 6).
@@ -46,6 +56,13 @@ class TaskPort {
   virtual void start(store::Txn& txn, const TaskRequest& request) = 0;
   /// The execution no longer waits for it (timeout, abort, a failed sibling).
   virtual void cancel(store::Txn& txn, std::string_view token) = 0;
+  /// Asked of an ended execution before it is redriven, and when it is described.
+  virtual RedrivePlan redrivePlan(store::Txn& txn, std::string_view execution) {
+    static_cast<void>(txn), static_cast<void>(execution);
+    return {};
+  }
+  /// It goes on: called in the transaction of its redrive, before its first step.
+  virtual void redriven(store::Txn& txn, std::string_view execution) { static_cast<void>(txn), static_cast<void>(execution); }
 };
 
 class Executions {

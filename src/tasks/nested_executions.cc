@@ -1,11 +1,16 @@
 #include "tasks/nested_executions.h"
 
+#include "engine/step.h"
 #include "json/json.h"
 
 namespace sp::tasks {
 namespace {
 
 constexpr std::string_view kKind = "nested_execution";
+// "PARENT_ARN#EVENT", the event that entered the parent's state → ARN of the child.
+constexpr std::string_view kChildKind = "nested_child";
+
+std::string visit(const runtime::TaskRequest& request) { return engine::globalName(request.execution_arn, request.entered); }
 
 std::int64_t millis(Instant at) { return toMicros(at) / 1000; }
 
@@ -49,17 +54,32 @@ json::Object nestedEnded(const store::ExecutionRow& row, bool parsed) {
   return out;
 }
 
-void NestedExecutions::await(store::Txn& txn, std::string_view token, std::string_view child, bool parsed) {
-  txn.records().put(kKind, child, json::toText(json::Object{{"token", token}, {"parsed", parsed}}));
-  txn.records().index(kKind, child, "token", token);
+void NestedExecutions::await(store::Txn& txn, const runtime::TaskRequest& request, std::string_view child, bool parsed) {
+  txn.records().put(kKind, child, json::toText(json::Object{{"token", request.token}, {"parsed", parsed}, {"visit", visit(request)}}));
+  txn.records().index(kKind, child, "token", request.token);
+  txn.records().put(kChildKind, visit(request), child);
 }
 
-std::optional<NestedExecutions::Parent> NestedExecutions::take(store::Txn& txn, std::string_view child) {
-  const auto record = txn.records().get(kKind, child);
+std::optional<std::string> NestedExecutions::lastChild(store::Txn& txn, const runtime::TaskRequest& request) {
+  return txn.records().get(kChildKind, visit(request));
+}
+
+void NestedExecutions::gone(store::Txn& txn, std::string_view execution) {
+  constexpr std::size_t kPage = 100;
+  while (true) {
+    const auto page = txn.records().scan(kChildKind, std::string(execution) + "#", "", kPage);
+    for (const auto& record : page) txn.records().erase(kChildKind, record.key);
+    if (page.size() < kPage) return;
+  }
+}
+
+std::optional<NestedExecutions::Parent> NestedExecutions::take(store::Txn& txn, const store::ExecutionRow& child) {
+  const auto record = txn.records().get(kKind, child.arn);
   if (!record) return std::nullopt;
-  txn.records().erase(kKind, child);
+  txn.records().erase(kKind, child.arn);
   const auto parsed = json::parse(*record);
   if (!parsed || !parsed->is_object()) return std::nullopt;
+  if (child.status == "SUCCEEDED") txn.records().erase(kChildKind, json::textOr(parsed->get_object(), "visit"));
   return Parent{json::textOr(parsed->get_object(), "token"), json::boolOr(parsed->get_object(), "parsed", false)};
 }
 

@@ -22,14 +22,19 @@ json::Object nestedEnded(const store::ExecutionRow& row, bool parsed);
 /// Which task waits for which execution. Core thread only.
 class NestedExecutions {
  public:
-  /// The task `token` waits for the end of the execution `child`.
-  static void await(store::Txn& txn, std::string_view token, std::string_view child, bool parsed);
+  /// The task waits for the end of the execution `child`, which is remembered until it has succeeded: a redriven task goes
+  /// on with it.
+  static void await(store::Txn& txn, const runtime::TaskRequest& request, std::string_view child, bool parsed);
   struct Parent {
     std::string token;
     bool parsed = false;
   };
-  /// Who waits for it; forgotten with this call.
-  static std::optional<Parent> take(store::Txn& txn, std::string_view child);
+  /// The execution that the last try of this visit of the state waited for, if it did not succeed while somebody waited.
+  static std::optional<std::string> lastChild(store::Txn& txn, const runtime::TaskRequest& request);
+  /// An old execution is removed: forgets the children it would be redriven with.
+  static void gone(store::Txn& txn, std::string_view execution);
+  /// Who waits for it; forgotten with this call, and the child too once it has succeeded.
+  static std::optional<Parent> take(store::Txn& txn, const store::ExecutionRow& child);
   /// The task is over: forgets its wait and tells for which execution it was.
   static std::optional<std::string> withdraw(store::Txn& txn, std::string_view token);
 };

@@ -204,6 +204,8 @@ void TaskRegistry::sendEvents(store::Txn& txn, const runtime::TaskRequest& reque
 // TaskSubmitted: outcomes queue behind what is being handled.
 void TaskRegistry::startExecution(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
   using Pattern = Resource::Pattern;
+  const bool parsed = resource.pattern == Pattern::sync2;
+  if ((resource.sync() || parsed) && goOnWithChild(txn, request, parsed)) return;
   const auto* operation = find("states", resource.operation());
   const auto request_id = context_.random.uuid();
   const auto outcome = call(txn, *operation, nestedInput(request.parameters.get_object()), request.token, request_id);
@@ -217,13 +219,33 @@ void TaskRegistry::startExecution(store::Txn& txn, const runtime::TaskRequest& r
   executions_->taskSubmitted(txn, request.token, std::move(started));
   if (resource.pattern == Pattern::callback) return;
   const auto child = json::textOr(*outcome, "executionArn");
-  NestedExecutions::await(txn, request.token, child, resource.pattern == Pattern::sync2);
+  NestedExecutions::await(txn, request, child, parsed);
   // The same name and input as one that has ended: its end was told before anybody waited.
   if (const auto row = txn.executions().get(child); row && row->status != "RUNNING") executionEnded(txn, *row);
 }
 
+// A first try that has a child is a redriven one: the child goes on where it failed; one that was redriven by itself
+// meanwhile is taken as it is. A retry starts another execution, and so does a child that cannot be redriven.
+bool TaskRegistry::goOnWithChild(store::Txn& txn, const runtime::TaskRequest& request, bool parsed) {
+  if (request.attempt != 1) return false;
+  const auto child = NestedExecutions::lastChild(txn, request);
+  if (!child) return false;
+  auto row = txn.executions().get(*child);
+  if (!row) return false;
+  const bool over = row->status != "RUNNING" && row->status != "SUCCEEDED";
+  if (over && !executions_->redrivable(txn, *row).possible) return false;
+  NestedExecutions::await(txn, request, *child, parsed);
+  json::Object told{{"ExecutionArn", *child}, {"StartDate", toMicros(row->started) / 1000}};
+  if (over) told["RedriveDate"] = toMicros(txn.now()) / 1000;
+  const auto size = json::toText(told).size();
+  executions_->taskSubmitted(txn, request.token, withMetadata(told, context_.random.uuid(), txn.now(), size));
+  if (over) executions_->redrive(txn, *child);
+  else if (row->status == "SUCCEEDED") executionEnded(txn, *row);
+  return true;
+}
+
 void TaskRegistry::executionEnded(store::Txn& txn, const store::ExecutionRow& row) {
-  const auto parent = NestedExecutions::take(txn, row.arn);
+  const auto parent = NestedExecutions::take(txn, row);
   if (!parent) return;
   auto told = nestedEnded(row, parent->parsed);
   if (row.status == "SUCCEEDED") executions_->taskSucceeded(txn, parent->token, json::Value(std::move(told)));
@@ -349,6 +371,12 @@ void TaskRegistry::checkPower(store::Txn& txn, const std::string& token, const s
   output["Message"] = failure;
   executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
 }
+
+runtime::RedrivePlan TaskRegistry::redrivePlan(store::Txn& txn, std::string_view execution) {
+  return services::stillpoint::Lanes::redrivePlan(txn, execution);
+}
+
+void TaskRegistry::redriven(store::Txn& txn, std::string_view execution) { lanes_.redriven(txn, execution); }
 
 void TaskRegistry::cancel(store::Txn& txn, std::string_view token) {
   lanes_.cancel(txn, token);

@@ -52,6 +52,8 @@ class TaskRegistry final : public runtime::TaskPort {
   bool activityExists(store::Txn& txn, std::string_view arn) const override;
   void start(store::Txn& txn, const runtime::TaskRequest& request) override;
   void cancel(store::Txn& txn, std::string_view token) override;
+  runtime::RedrivePlan redrivePlan(store::Txn& txn, std::string_view execution) override;
+  void redriven(store::Txn& txn, std::string_view execution) override;
 
  private:
   const aws::Operation* find(std::string_view signing_name, std::string_view operation) const;
@@ -61,6 +63,7 @@ class TaskRegistry final : public runtime::TaskPort {
   void invoke(store::Txn& txn, const runtime::TaskRequest& request);
   void sendEvents(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void startExecution(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+  bool goOnWithChild(store::Txn& txn, const runtime::TaskRequest& request, bool parsed);
   void executionEnded(store::Txn& txn, const store::ExecutionRow& row);
   void callSdk(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void callDynamo(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);

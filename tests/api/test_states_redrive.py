@@ -56,16 +56,109 @@ def test_redrive_goes_on_at_the_failed_state(server, sfn):
     assert event["executionRedrivenEventDetails"] == {"redriveCount": 1} and event["previousEventId"] == event["id"] - 1
 
 
-def test_a_copy_of_the_workflow_is_not_redriven(server, sfn):
-    """Its backup would follow a freeze that was given up."""
+def test_a_refused_run_is_validated_anew(server, sfn):
+    """The built-in machine begins again with its validation; tests/e2e/test_redrive.py has runs that touched machines."""
     built_in = next(m["stateMachineArn"] for m in sfn.list_state_machines()["stateMachines"] if m["name"] == "PrePostBackup")
-    copy = sfn.create_state_machine(name=fresh("copy"), roleArn="arn:aws:iam::000000000000:role/r",
-                                    definition=sfn.describe_state_machine(stateMachineArn=built_in)["definition"])["stateMachineArn"]
-    execution = sfn.start_execution(stateMachineArn=copy, input="{}")["executionArn"]
+    execution = sfn.start_execution(stateMachineArn=built_in, input="{}")["executionArn"]
+    assert ended(sfn, execution)["status"] == "FAILED" and describe(server, execution)["redriveStatus"] == "REDRIVABLE"
+    call(server, "RedriveExecution", executionArn=execution)
+    assert ended(sfn, execution)["error"] == "Stillpoint.InvalidInput"
+    assert describe(server, execution)["redriveCount"] == 1
+    assert types(history(sfn, execution)).count("TaskFailed") == 2
+    row = server.client("dynamodb").get_item(TableName="PrePostBackupLog", Key={"SM_Execution_ID": {"S": execution}}, ConsistentRead=True)["Item"]
+    assert (row["Status"]["S"], row["RedriveCount"]["S"]) == ("FAILED", "1")
+
+
+def nested(suffix, **more):
+    return {"A": {"Type": "Task", "Resource": f"arn:aws:states:::states:startExecution{suffix}", "End": True, "Parameters": {"StateMachineArn.$": "$.m"}, **more}}
+
+
+def child_of(sfn, execution):
+    """The last child that a task of this execution submitted."""
+    told = [e for e in history(sfn, execution) if e["type"] == "TaskSubmitted"][-1]
+    return json.loads(told["taskSubmittedEventDetails"]["output"])
+
+
+@pytest.mark.parametrize("suffix", [".sync", ".sync:2"])
+def test_redriving_a_parent_redrives_its_failed_child(server, sfn, suffix):
+    arn = sfn.create_activity(name=fresh("a"))["activityArn"]
+    leaf = create(sfn, {"P": {"Type": "Pass", "Result": 1, "Next": "T"}, "T": {"Type": "Task", "Resource": arn, "End": True}}, start="P")
+    middle = create(sfn, nested(suffix))
+    execution = start(sfn, create(sfn, nested(suffix, Parameters={"StateMachineArn": middle, "Input": {"m": leaf}})))
+    sfn.send_task_failure(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], error="E", cause="C")
+    assert ended(sfn, execution)["error"] == "States.TaskFailed"
+    child = child_of(sfn, execution)["ExecutionArn"]
+    grandchild = child_of(sfn, child)["ExecutionArn"]
+    call(server, "RedriveExecution", executionArn=execution)
+    again = child_of(sfn, execution)
+    assert again["ExecutionArn"] == child and again["RedriveDate"] >= again["StartDate"]
+    assert {one: describe(server, one)["redriveCount"] for one in (execution, child, grandchild)} == {execution: 1, child: 1, grandchild: 1}
+    sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], output='"done"')
+    shown = ended(sfn, execution)
+    assert shown["status"] == "SUCCEEDED", shown
+    assert ended(sfn, grandchild)["output"] == '"done"'
+    # It went on where it failed, and no other was started.
+    assert types(history(sfn, grandchild)).count("PassStateEntered") == 1
+    assert len(sfn.list_executions(stateMachineArn=leaf)["executions"]) == len(sfn.list_executions(stateMachineArn=middle)["executions"]) == 1
+    assert types(history(sfn, execution))[-6:] == ["ExecutionRedriven", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"][-6:]
+
+
+def test_a_stopped_parent_goes_on_with_its_stopped_child(server, sfn):
+    leaf = create(sfn, {"A": {"Type": "Wait", "Seconds": 1, "End": True}})
+    execution = start(sfn, create(sfn, nested(".sync:2")), {"m": leaf})
+    child = child_of(sfn, execution)["ExecutionArn"]
+    sfn.stop_execution(executionArn=execution)
+    assert ended(sfn, child)["status"] == "ABORTED"
+    call(server, "RedriveExecution", executionArn=execution)
+    assert ended(sfn, execution)["status"] == ended(sfn, child)["status"] == "SUCCEEDED"
+    assert describe(server, child)["redriveCount"] == 1
+
+
+def test_a_child_that_was_redriven_by_itself_is_taken_as_it_is(server, sfn):
+    arn = sfn.create_activity(name=fresh("a"))["activityArn"]
+    leaf = create(sfn, {"T": {"Type": "Task", "Resource": arn, "End": True}}, start="T")
+    execution = start(sfn, create(sfn, nested(".sync:2")), {"m": leaf})
+    sfn.send_task_failure(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"])
+    ended(sfn, execution)
+    child = child_of(sfn, execution)["ExecutionArn"]
+    call(server, "RedriveExecution", executionArn=child)
+    sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], output="5")
+    assert ended(sfn, child)["status"] == "SUCCEEDED"
+    call(server, "RedriveExecution", executionArn=execution)
+    assert json.loads(ended(sfn, execution)["output"])["Output"] == 5
+    assert describe(server, child)["redriveCount"] == 1
+
+
+def test_retries_of_a_redriven_task_start_new_children(server, sfn):
+    leaf = create(sfn, {"A": {"Type": "Fail", "Error": "E"}})
+    parent = create(sfn, nested(".sync", Retry=[{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1}]))
+    execution = start(sfn, parent, {"m": leaf})
+    ended(sfn, execution)
+    second = child_of(sfn, execution)["ExecutionArn"]
+    assert len(sfn.list_executions(stateMachineArn=leaf)["executions"]) == 2
+    call(server, "RedriveExecution", executionArn=execution)
     assert ended(sfn, execution)["status"] == "FAILED"
-    shown = describe(server, execution)
-    assert shown["redriveStatus"] == "NOT_REDRIVABLE" and "start a new one" in shown["redriveStatusReason"]
-    assert call(server, "RedriveExecution", executionArn=execution).startswith("ExecutionNotRedrivable: ")
+    # The last try's child went on; the retry after it began another.
+    assert len(sfn.list_executions(stateMachineArn=leaf)["executions"]) == 3
+    assert describe(server, second)["redriveCount"] == 1
+
+
+def test_redriven_children_survive_a_kill(fresh_server):
+    sfn = fresh_server.client("stepfunctions")
+    arn = sfn.create_activity(name=fresh("a"))["activityArn"]
+    leaf = create(sfn, {"T": {"Type": "Task", "Resource": arn, "End": True}}, start="T")
+    execution = start(sfn, create(sfn, nested(".sync:2")), {"m": leaf})
+    sfn.send_task_failure(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"])
+    ended(sfn, execution)
+    fresh_server.kill()
+    fresh_server.start()
+    call(fresh_server, "RedriveExecution", executionArn=execution)
+    fresh_server.kill()
+    fresh_server.start()
+    sfn = fresh_server.client("stepfunctions")
+    sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], output="6")
+    assert json.loads(ended(sfn, execution)["output"])["Output"] == 6
+    assert len(sfn.list_executions(stateMachineArn=leaf)["executions"]) == 1
 
 
 @pytest.mark.parametrize("how", ["stopped", "timed out"])

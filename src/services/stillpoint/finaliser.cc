@@ -61,6 +61,18 @@ void Finaliser::executionEnded(store::Txn& txn, const std::string& execution, co
   write(txn, std::move(*run));
 }
 
+void Finaliser::redriven(store::Txn& txn, const std::string& execution) {
+  auto run = loadRun(txn, execution);
+  if (!run) return;
+  ++run->redrives;
+  run->ended.reset();
+  run->ended_as.clear();
+  run->save_token.clear();
+  run->row_written = false;
+  saveRun(txn, *run);
+  txn.timers().drop(kTimer, execution);
+}
+
 void Finaliser::refresh(store::Txn& txn, const std::string& execution) {
   if (auto run = loadRun(txn, execution); run && run->row_written) write(txn, std::move(*run));
 }

@@ -25,6 +25,8 @@ class Finaliser {
   void save(store::Txn& txn, const std::string& execution, const std::string& token);
   /// The execution has ended as `status` without that step: the row is written all the same.
   void executionEnded(store::Txn& txn, const std::string& execution, const std::string& status);
+  /// The execution goes on: the row stays as it is until the new end.
+  static void redriven(store::Txn& txn, const std::string& execution);
   /// Something the row tells has changed; nothing happens before the row exists.
   void refresh(store::Txn& txn, const std::string& execution);
 

@@ -95,7 +95,7 @@ void Lanes::preScript(store::Txn& txn, const runtime::TaskRequest& request, cons
   order_freeze["phase"] = "freeze";
   order_freeze["attempt"] = freeze.attempt;
   const ScriptOrder order{lane.instance,           *run.input->pre,         holderOf(lane.execution),
-                          "Stillpoint pre-script", std::move(order_freeze), {{"ATTEMPT", "1"}}};
+                          "Stillpoint pre-script", std::move(order_freeze), {{"ATTEMPT", std::to_string(lane.attempt)}}};
   const auto sent = ports_.scripts.send(txn, order);
   if (!sent) {
     ledger_.withdraw(txn, lane, DebtKind::thaw);

@@ -38,6 +38,12 @@ class Lanes {
   /// The execution no longer waits for the task.
   void cancel(store::Txn& txn, std::string_view token);
 
+  /// How a run that did not succeed goes on: with its failed lanes, each from the start, since what it had frozen was
+  /// thawed; not while anything is owed to one of its machines or still under way there.
+  static runtime::RedrivePlan redrivePlan(store::Txn& txn, std::string_view execution);
+  /// Makes the failed lanes new; what succeeded stays. Only after a redrivePlan() that refused nothing.
+  void redriven(store::Txn& txn, std::string_view execution);
+
   void commandEnded(store::Txn& txn, const ScriptEnd& end);
   void jobCut(store::Txn& txn, const JobView& job);
   void jobEnded(store::Txn& txn, const JobView& job);
@@ -71,6 +77,7 @@ class Lanes {
   void postEnded(store::Txn& txn, Lane lane, const ScriptEnd& end);
   void finishBackup(store::Txn& txn, Lane lane, const JobView& job);
   void abort(store::Txn& txn, Lane lane, const std::string& status);
+  void renew(store::Txn& txn, const Lane& lane);
 
   void wait(store::Txn& txn, Lane& lane, const std::string& token, std::string_view what);
   void succeed(store::Txn& txn, Lane lane, std::string_view token, json::Object output);

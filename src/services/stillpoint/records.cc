@@ -64,6 +64,7 @@ Lane decodeLane(const json::Object& from) {
   lane.execution = json::textOr(from, "execution");
   lane.instance = json::textOr(from, "instance");
   lane.index = static_cast<int>(json::intOr(from, "index", 0));
+  lane.attempt = static_cast<int>(json::intOr(from, "attempt", 1));
   lane.step = json::textOr(from, "step");
   lane.token = json::textOr(from, "token");
   lane.waits = json::textOr(from, "waits");
@@ -106,6 +107,7 @@ json::Object encodeLane(const Lane& lane) {
   out["execution"] = lane.execution;
   out["instance"] = lane.instance;
   out["index"] = lane.index;
+  out["attempt"] = lane.attempt;
   out["step"] = lane.step;
   out["token"] = lane.token;
   out["waits"] = lane.waits;
@@ -181,6 +183,7 @@ std::optional<Run> loadRun(store::Txn& txn, std::string_view execution) {
     run.input = decodeRunInput(input->get_object());
   run.failure = decodeFailure(*from);
   run.failures = static_cast<int>(json::intOr(*from, "failures", 0));
+  run.redrives = static_cast<int>(json::intOr(*from, "redrives", 0));
   run.row_written = json::boolOr(*from, "rowWritten", false);
   run.list_revision = json::intOr(*from, "listRevision", 0);
   run.list_at = json::textOr(*from, "listAt");
@@ -198,6 +201,7 @@ void saveRun(store::Txn& txn, const Run& run) {
   if (run.input) out["input"] = encode(*run.input);
   if (run.failure) out["failure"] = encodeFailure(run.failure);
   out["failures"] = run.failures;
+  out["redrives"] = run.redrives;
   out["rowWritten"] = run.row_written;
   if (run.list_revision != 0) out["listRevision"] = run.list_revision;
   if (!run.list_at.empty()) out["listAt"] = run.list_at;
@@ -215,6 +219,8 @@ std::optional<Lane> loadLane(store::Txn& txn, std::string_view execution, std::s
 void saveLane(store::Txn& txn, const Lane& lane) {
   txn.records().put("lane", laneKey(lane.execution, lane.instance), json::toText(encodeLane(lane)));
 }
+
+void eraseLane(store::Txn& txn, const Lane& lane) { txn.records().erase("lane", laneKey(lane.execution, lane.instance)); }
 
 std::vector<Lane> loadLanes(store::Txn& txn, std::string_view execution) {
   std::vector<Lane> lanes;

@@ -37,6 +37,8 @@ struct Run {
   /// What failed before any lane began.
   Failure failure;
   int failures = 0;
+  /// How often the execution was redriven.
+  int redrives = 0;
   /// Row attributes as last written; empty until then.
   bool row_written = false;
   /// Counts the writings of a row that was too large for its list; the list of which is stored, and where. 0: it fitted.
@@ -52,6 +54,8 @@ struct Lane {
   std::string execution;
   std::string instance;
   int index = 0;
+  /// 1 for the first; a redrive of a failed lane makes the next one, which begins with nothing done.
+  int attempt = 1;
   /// The state's name of the workflow it is in ("ReserveMachine", "ExecutePreBackupScript" …), "done" at the end.
   std::string step;
   /// Token of the task that waits for this step's end; empty: none.
@@ -98,6 +102,7 @@ std::optional<Lane> loadLane(store::Txn& txn, std::string_view execution, std::s
 void saveLane(store::Txn& txn, const Lane& lane);
 /// All lanes of a run by index.
 std::vector<Lane> loadLanes(store::Txn& txn, std::string_view execution);
+void eraseLane(store::Txn& txn, const Lane& lane);
 
 std::optional<quiesce::Debt> loadDebt(store::Txn& txn, std::string_view execution, std::string_view instance, quiesce::DebtKind kind);
 void saveDebt(store::Txn& txn, const quiesce::Debt& debt);

@@ -106,6 +106,7 @@ json::Object statusEntry(const Run& run, const LaneReport& report) {
   if (!lane.recovery_point.empty()) entry["RecoveryPointArn"] = lane.recovery_point;
   if (!lane.pre_command.empty()) entry["PreCommandId"] = lane.pre_command;
   if (!lane.post_command.empty()) entry["PostCommandId"] = lane.post_command;
+  if (lane.attempt > 1) entry["Attempt"] = lane.attempt;
   if (lane.freeze) {
     entry["FreezeId"] = lane.freeze->id;
     entry["FrozenSeconds"] = frozenSeconds(lane, run.ended.value_or(lane.over_at.value_or(*lane.frozen_at)));
@@ -159,6 +160,7 @@ std::map<std::string, std::string> makeRow(const Run& run, const std::vector<Lan
   row["FailedCount"] = std::to_string(report.failed);
   if (run.input) row["Path"] = std::to_string(run.input->path());
   if (!report.error.empty()) row["Error"] = report.error;
+  if (run.redrives > 0) row["RedriveCount"] = std::to_string(run.redrives);
 
   json::Array all;
   for (const auto& lane : lanes) all.emplace_back(statusEntry(run, lane));

@@ -30,8 +30,12 @@ void closeLane(Lane& lane, Instant now) {
 
 // Everything that can be known before anything is touched.
 void Lanes::validateInput(store::Txn& txn, const runtime::TaskRequest& request) {
-  if (const auto known = loadRun(txn, request.execution_arn); known && known->input) return plan(txn, *known, request.token);
-  Run run;
+  auto known = loadRun(txn, request.execution_arn);
+  if (known && known->input && !known->failure) return plan(txn, *known, request.token);
+  // Tried or redriven after a refusal, nothing was touched: it is looked at anew, and so are the targets.
+  for (const auto& lane : loadLanes(txn, request.execution_arn)) eraseLane(txn, lane);
+  Run run = known ? std::move(*known) : Run{};
+  run.failure = {};
   run.execution = request.execution_arn;
   run.machine = request.machine_arn;
   const auto row = txn.executions().get(request.execution_arn);

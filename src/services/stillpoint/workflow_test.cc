@@ -17,6 +17,8 @@ class Steps final : public runtime::TaskPort {
   }
   void start(store::Txn& txn, const runtime::TaskRequest& request) override { (*lanes)->start(txn, request); }
   void cancel(store::Txn& txn, std::string_view token) override { (*lanes)->cancel(txn, token); }
+  runtime::RedrivePlan redrivePlan(store::Txn& txn, std::string_view execution) override { return Lanes::redrivePlan(txn, execution); }
+  void redriven(store::Txn& txn, std::string_view execution) override { (*lanes)->redriven(txn, execution); }
 
  private:
   static constexpr std::string_view kPrefix = "arn:aws:states:::stillpoint:";
@@ -90,6 +92,22 @@ class Workflow : public LanesTest {
       }
     });
     return names;
+  }
+
+  bool redrive(const std::string& arn = kExecution) {
+    bool done = false;
+    run([&](store::Txn& txn) { done = runtime_->redrive(txn, arn); });
+    return done;
+  }
+  std::string notRedrivable(const std::string& arn = kExecution) {
+    std::string why;
+    run([&](store::Txn& txn) { why = runtime_->redrivable(txn, *txn.executions().get(arn)).reason; });
+    return why;
+  }
+  json::Object entry(const std::string& instance) {
+    for (const auto& one : entries())
+      if (json::textOr(one.get_object(), "InstanceId") == instance) return one.get_object();
+    return {};
   }
 
   Steps steps_;
@@ -166,6 +184,112 @@ TEST_F(Workflow, StopExecutionInEveryPhaseUndoes) {
     EXPECT_TRUE(owedTo("i-a").empty()) << events;
     EXPECT_EQ(holder("i-a"), "") << events;
   }
+}
+
+TEST_F(Workflow, ARedriveGoesOnWithTheMachineThatFailedFromItsPreScript) {
+  startExecution(kExecution, inputFor(1, R"("TargetEC2Instances": ["i-a", "i-b"])"));
+  endCommand(0, "Failed");
+  while (oneEvent()) {}
+  ASSERT_EQ(row(kExecution).status, "FAILED");
+  const auto first = json::textOr(entry("i-a"), "FreezeId");
+  const auto good = entry("i-b");
+  const auto started = fleet_.rows.at(kExecution).at("StartTime");
+  advance(std::chrono::minutes(1));
+  ASSERT_TRUE(redrive());
+  EXPECT_EQ(row(kExecution).status, "RUNNING");
+  while (oneEvent()) restart();
+  EXPECT_EQ(row(kExecution).status, "SUCCEEDED") << row(kExecution).description;
+  const std::vector<std::string> scripts = {"Stillpoint pre-script Failed", "Stillpoint post-script Success",
+                                            "Stillpoint pre-script Success", "Stillpoint post-script Success"};
+  EXPECT_EQ(fleet_.machines["i-a"].journal, scripts);
+  EXPECT_EQ(fleet_.machines["i-b"].journal.size(), 2U) << "a machine that was backed up is not touched again";
+  EXPECT_NE(json::textOr(entry("i-a"), "FreezeId"), first) << "the old freeze was thawed for ever";
+  EXPECT_EQ(json::textOr(entry("i-a"), "BackupJobStatus"), "COMPLETED");
+  EXPECT_EQ(json::textOr(entry("i-a"), "FailureMessage"), "");
+  EXPECT_EQ(json::intOr(entry("i-a"), "Attempt", 1), 2);
+  EXPECT_NE(json::textOr(entry("i-a"), "Note").find("attempt 1 failed in pre"), std::string::npos);
+  EXPECT_EQ(entry("i-b"), good);
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("Status"), "SUCCEEDED");
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("RedriveCount"), "1");
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("StartTime"), started);
+  EXPECT_GT(fleet_.rows.at(kExecution).at("EndTime"), started);
+  EXPECT_EQ(holder("i-a") + holder("i-b"), "");
+}
+
+TEST_F(Workflow, NoRedriveWhileAnythingIsOwed) {
+  startExecution(kExecution, inputFor(5));
+  endCommand(0, "Success");
+  endJob(fleet_.jobs.begin()->first, "COMPLETED");
+  endCommand(0, "Failed");
+  EXPECT_EQ(row(kExecution).status, "FAILED");
+  EXPECT_NE(notRedrivable().find("i-a is still owed its post-script"), std::string::npos) << notRedrivable();
+  EXPECT_FALSE(redrive());
+  advance(std::chrono::seconds(10));
+  endCommand(0, "Success");
+  EXPECT_EQ(notRedrivable(), "");
+  // The backup was good, but nobody knows what the machine has done since it was thawed: all of it again.
+  ASSERT_TRUE(redrive());
+  while (oneEvent()) {}
+  EXPECT_EQ(row(kExecution).status, "SUCCEEDED");
+  EXPECT_EQ(fleet_.machines["i-a"].journal.size(), 5U);
+  EXPECT_EQ(fleet_.jobs.size(), 2U);
+}
+
+TEST_F(Workflow, ARedriveAfterAnAbortInEveryPhase) {
+  for (int events = 0; events < 5; ++events) {
+    const auto arn = fmt::format("{}-{}", kExecution, events);
+    startExecution(arn, inputFor(1));
+    for (int i = 0; i < events; ++i) oneEvent();
+    run([&](store::Txn& txn) { EXPECT_TRUE(runtime_->stop(txn, arn, "Mine", "because")); });
+    for (int i = 0; i < 3; ++i) {
+      while (oneEvent()) {}
+      advance(std::chrono::minutes(6));
+    }
+    const auto before = fleet_.machines["i-a"].journal.size();
+    ASSERT_TRUE(redrive(arn)) << events << ": " << notRedrivable(arn);
+    while (oneEvent()) restart();
+    EXPECT_EQ(row(arn).status, "SUCCEEDED") << events << row(arn).description;
+    EXPECT_EQ(fleet_.rows.at(arn).at("Status"), "SUCCEEDED") << events;
+    EXPECT_EQ(fleet_.machines["i-a"].journal.size(), before + 2) << events;
+    EXPECT_TRUE(fleet_.machines["i-a"].frozen.empty()) << events;
+    EXPECT_EQ(holder("i-a"), "") << events;
+  }
+}
+
+TEST_F(Workflow, ARedriveValidatesAnewWhatWasRefused) {
+  fleet_.vaults.clear();
+  startExecution(kExecution, inputFor(5));
+  EXPECT_EQ(row(kExecution).status, "FAILED");
+  ASSERT_TRUE(redrive());
+  EXPECT_EQ(row(kExecution).status, "FAILED");
+  fleet_.vaults.insert("vault");
+  ASSERT_TRUE(redrive());
+  while (oneEvent()) {}
+  EXPECT_EQ(row(kExecution).status, "SUCCEEDED");
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("RedriveCount"), "2");
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("FailureMessage"), "");
+}
+
+TEST_F(Workflow, ARedrivenRunWaitsForAMachineThatAnotherRunHolds) {
+  startExecution(kExecution, inputFor(5));
+  endCommand(0, "Failed");
+  while (oneEvent()) {}
+  startExecution(kExecution + "-other", inputFor(5));
+  ASSERT_EQ(fleet_.commands.size(), 1U);
+  ASSERT_TRUE(redrive());
+  EXPECT_EQ(fleet_.commands.size(), 1U) << "it must wait";
+  while (oneEvent()) {}
+  EXPECT_EQ(row(kExecution + "-other").status, "SUCCEEDED");
+  EXPECT_EQ(row(kExecution).status, "SUCCEEDED");
+}
+
+TEST_F(Workflow, ATargetThatIsGoneStaysFailed) {
+  startExecution(kExecution, inputFor(8, R"("TargetEC2Instances": ["i-a", "i-none"])"));
+  while (oneEvent()) {}
+  ASSERT_TRUE(redrive());
+  EXPECT_EQ(row(kExecution).status, "FAILED");
+  EXPECT_EQ(json::textOr(entry("i-none"), "FailureMessage"), "TargetEC2Instances: i-none does not exist");
+  EXPECT_EQ(fleet_.jobs.size(), 1U);
 }
 
 TEST_F(Workflow, TwoHundredMachinesInOneRun) {
