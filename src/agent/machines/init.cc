@@ -23,8 +23,9 @@ using std::chrono::milliseconds;
 constexpr int kLockFd = 3;
 constexpr milliseconds kFirstDelay{100};
 constexpr milliseconds kLongestDelay{5'000};
-/// A service that lived this long starts again at once.
-constexpr milliseconds kHealthy{10'000};
+/// A service that lived this long starts again at once: one that dies every second costs little, and while a machine is without its
+/// agent its application may stay frozen.
+constexpr milliseconds kHealthy{1'000};
 constexpr milliseconds kAgentPatience{5'000};
 constexpr milliseconds kRestPatience{3'000};
 
@@ -90,7 +91,7 @@ void Init::ended(pid_t pid) {
     if (!service.process || service.process->pid() != pid) continue;
     service.process.reset();
     const auto lived = Steady::now() - service.started;
-    service.delay = lived > kHealthy ? kFirstDelay : std::min(kLongestDelay, service.delay * 2);
+    service.delay = restartDelay(service.delay, std::chrono::duration_cast<milliseconds>(lived));
     service.next = Steady::now() + service.delay;
     log::warn("service ended", {{"service", service.name}, {"lived_ms", std::chrono::duration_cast<milliseconds>(lived).count()}});
   }
@@ -185,6 +186,10 @@ std::string imageName() {
 }
 
 }  // namespace
+
+milliseconds restartDelay(milliseconds last, milliseconds lived) {
+  return lived >= kHealthy ? kFirstDelay : std::min(kLongestDelay, last * 2);
+}
 
 int machineInit() {
   if (::getpid() != 1) return 2;
