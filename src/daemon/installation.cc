@@ -190,7 +190,7 @@ Result<std::unique_ptr<Installation>> Installation::open(const Config& config, c
                                                          Random& random) {
   auto base = std::make_unique<Foundation>();
   base->realm = config.realm;
-  SP_TRY(base->store, store::openSqlite(config.data_dir + "/store.db"));
+  SP_TRY(base->store, store::openSqlite(config.data_dir + "/store.db", store::WalRoom::ahead));
   SP_TRY(base->blobs, store::BlobStore::open(config.data_dir + "/blobs", random));
   base->core = std::make_unique<runtime::Core>(*base->store, base->clock, random);
   SP_TRY(base->fleet, openFleet(config, agents_at, *base, random));

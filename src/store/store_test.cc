@@ -216,5 +216,31 @@ TEST_F(StoreTest, ItemRangesAreBoundedAndPaged) {
   });
 }
 
+// What a kill leaves behind is what the files hold: copies of them are opened.
+TEST_F(StoreTest, ZerosAheadInTheWalAreNoCommits) {
+  store_.reset();
+  store_ = *openSqlite(directory_ / "store.db", WalRoom::ahead);
+  const auto wal = directory_ / "store.db-wal";
+  const auto space = std::filesystem::space(directory_).available;
+  if (space > 1U << 30U) EXPECT_GE(std::filesystem::file_size(wal), 10U << 20U);
+  for (const char* key : {"a", "b"}) {
+    run([&](Txn& t) {
+      t.records().put("role", key, "{}");
+      return true;
+    });
+    const auto left = directory_ / (std::string("left-") + key);
+    std::filesystem::create_directories(left);
+    for (const char* name : {"store.db", "store.db-wal"}) std::filesystem::copy_file(directory_ / name, left / name);
+    const auto again = *openSqlite(left / "store.db", WalRoom::ahead);
+    std::vector<std::string> found;
+    ASSERT_TRUE(again->run({[&](Txn& t) {
+                             for (const auto& one : t.records().scan("role", "", "", 10)) found.push_back(one.key);
+                             return true;
+                           }},
+                           fromMicros(1000)));
+    EXPECT_EQ(found, key == std::string("a") ? std::vector<std::string>{"a"} : (std::vector<std::string>{"a", "b"}));
+  }
+}
+
 }  // namespace
 }  // namespace sp::store

@@ -1,5 +1,10 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -9,6 +14,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "os/file.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/tables.h"
 
@@ -18,6 +24,25 @@ namespace {
 // The WAL is checkpointed by a thread with a connection of its own once it holds this many pages: in the committing
 // thread a checkpoint would stand in the way of every waiting reply.
 constexpr int kCheckpointPages = 2000;
+
+// A commit that makes the WAL longer costs the file system a commit of its own journal, and with it whatever else is under way on
+// that disk; one within the file is a single write. So zeros stand where the first frames will: SQLite reads none without the
+// WAL's salt. It overwrites the WAL from its beginning after each whole checkpoint.
+constexpr std::uint64_t kWalRoom = 10U << 20U;
+constexpr std::size_t kZeros = 64U << 10U;
+
+/// Not on a disk with less than twenty times as much left, nor after an error: there the WAL grows as it is needed. Before the first
+/// commit; flushed by the checkpointer.
+void makeWalRoom(const std::string& file) {
+  const os::Fd wal(::open((file + "-wal").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  struct stat info{};
+  struct statvfs disk{};
+  if (!wal || ::fstat(wal.get(), &info) != 0 || ::fstatvfs(wal.get(), &disk) != 0) return;
+  if (static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < 20 * kWalRoom) return;
+  const std::vector<char> zeros(kZeros);
+  for (auto at = static_cast<std::uint64_t>(info.st_size); at < kWalRoom; at += kZeros)
+    if (::pwrite(wal.get(), zeros.data(), zeros.size(), static_cast<off_t>(at)) != static_cast<ssize_t>(zeros.size())) return;
+}
 
 class Checkpointer {
  public:
@@ -49,6 +74,7 @@ class Checkpointer {
       return;
     }
     sqlite3_busy_timeout(db, 1000);
+    if (const os::Fd wal(::open((file_ + "-wal").c_str(), O_WRONLY | O_CLOEXEC)); wal) ::fdatasync(wal.get());
     std::unique_lock lock(mutex_);
     while (true) {
       wake_.wait(lock, [this] { return stop_ || asked_; });
@@ -171,7 +197,7 @@ Result<void> migrate(Connection& connection) {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> openSqlite(const std::string& file) {
+Result<std::unique_ptr<Store>> openSqlite(const std::string& file, WalRoom room) {
   sqlite3* db = nullptr;
   if (sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK) {
     auto error = fail("store.io", fmt::format("cannot open {}: {}", file, sqlite3_errmsg(db)));
@@ -193,6 +219,7 @@ Result<std::unique_ptr<Store>> openSqlite(const std::string& file) {
     for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
                                "PRAGMA foreign_keys=OFF", "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-8192"})
       sqlite3_exec(db, pragma, nullptr, nullptr, nullptr);
+    if (room == WalRoom::ahead) makeWalRoom(file);
     return std::make_unique<SqliteStore>(db, file);
   } catch (const Fault& fault) { return fail(fault.full() ? "store.full" : "store.io", fmt::format("open {}: {}", file, fault.what())); }
 }

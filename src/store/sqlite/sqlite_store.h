@@ -9,7 +9,10 @@
 
 namespace sp::store {
 
+/// Whether the disk's room for the first commits (10 MiB) is taken at once: they are quicker then. Lost again when the store closes.
+enum class WalRoom { as_needed, ahead };
+
 /// Opens (or makes) FILE and brings its schema up to date. Errors: "store.io", "store.newer" (made by a later version).
-Result<std::unique_ptr<Store>> openSqlite(const std::string& file);
+Result<std::unique_ptr<Store>> openSqlite(const std::string& file, WalRoom room = WalRoom::as_needed);
 
 }  // namespace sp::store
