@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """SendCommand of `true` to one connected machine until GetCommandInvocation tells its end: what a caller waits for a script.
 
-Signed requests by hand on one connection that stays open, polled without a pause; the time of signing is within the figure.
+Signed requests by hand on one connection that stays open; the time of signing is within the figure. Between two polls lies a pause of
+1 ms: client, server, agent and script share the same few cores, and a caller that polls without any takes one of them for itself.
 """
 import json
 import pathlib
@@ -18,6 +19,7 @@ RUNS = 100
 WARM = 10
 GOAL_MS = 10
 SECONDS = 20
+PAUSE = 0.001
 OPEN = ("Pending", "InProgress", "Delayed")
 
 
@@ -38,6 +40,7 @@ def round_trip(keys, raw, machine):
     command = sent["Command"]["CommandId"]
     polls = 0
     while True:
+        time.sleep(PAUSE)
         answer = call(keys, raw, "GetCommandInvocation", {"CommandId": command, "InstanceId": machine})
         polls += 1
         if answer["Status"] not in OPEN:
@@ -64,7 +67,7 @@ def main():
     times = sorted(ms for ms, _ in runs)
     p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
     polls = sum(count for _, count in runs) / len(runs)
-    print(f"SendCommand of true, round trip   p50 {p50:.1f} ms, p99 {p99:.1f} ms, {polls:.1f} polls a run, {RUNS} runs   goal p50 <= {GOAL_MS} ms")
+    print(f"SendCommand of true, round trip   p50 {p50:.1f} ms, p99 {p99:.1f} ms, {polls:.1f} polls a run (pause {PAUSE * 1000:.0f} ms), {RUNS} runs   goal p50 <= {GOAL_MS} ms")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include <fmt/format.h>
@@ -21,6 +22,10 @@ constexpr std::uint32_t kRecordMax = 8U << 20U;
 constexpr std::uint64_t kCompactAbove = 4ULL << 20ULL;
 constexpr std::size_t kSettledKept = 4096;
 constexpr off_t kReserve = 1 << 20;
+/// Zeros are written so far ahead: an fsync of records within the file costs one write of the disk, where one that makes the file
+/// longer costs the file system a commit of its own journal as well.
+constexpr std::uint64_t kAhead = 256U << 10U;
+constexpr std::size_t kZeros = 16U << 10U;
 
 std::uint32_t readBigEndian32(std::string_view bytes) {
   std::uint32_t value = 0;
@@ -48,6 +53,17 @@ Result<void> writeAt(int fd, std::string_view bytes, std::uint64_t offset) {
     offset += static_cast<std::uint64_t>(put);
   }
   return {};
+}
+
+/// Zeros from `from` to `to`; how far they reach now.
+std::uint64_t writeZeros(int fd, std::uint64_t from, std::uint64_t to) {
+  static constexpr std::array<char, kZeros> zeros{};
+  while (from < to) {
+    const auto size = std::min<std::uint64_t>(zeros.size(), to - from);
+    if (!writeAt(fd, {zeros.data(), size}, from)) break;
+    from += size;
+  }
+  return from;
 }
 
 json::Object record(std::string_view kind, std::string_view id) { return {{"k", kind}, {"id", id}}; }
@@ -111,10 +127,12 @@ Result<void> Journal::load() {
     rest.remove_prefix(kHeader + text->size());
   }
   size_ = bytes.size() - rest.size();
-  if (!rest.empty()) {
+  allocated_ = bytes.size();
+  if (rest.find_first_not_of('\0') != std::string_view::npos) {
     log::warn("torn tail of the journal cut off", {{"file", path}, {"bytes", rest.size()}});
     if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0)
       return failErrno("journal.open", "cannot cut the torn tail of " + path, errno);
+    allocated_ = size_;
   }
   return os::fsyncDirectory(directory_);
 }
@@ -154,6 +172,8 @@ void Journal::rememberSettled(const std::string& id) {
 Result<void> Journal::append(const std::vector<json::Object>& records, bool durable) {
   std::string bytes;
   for (const auto& one : records) bytes += encodeRecord(one);
+  // On a full disk there are none ahead, and the record may still fit.
+  if (size_ + bytes.size() > allocated_) allocated_ = writeZeros(file_.get(), allocated_, size_ + bytes.size() + kAhead);
   auto written = writeAt(file_.get(), bytes, size_);
   if (written && durable && failpoint::hit("agent.journal.before_fsync"))
     written = fail("journal.full", "cannot write the agent's journal: fail point");
@@ -161,10 +181,12 @@ Result<void> Journal::append(const std::vector<json::Object>& records, bool dura
   if (!written) {
     // What stands behind the last whole record would hide everything written after it.
     if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) log::error("journal tail not cut", {{"errno", errno}});
+    allocated_ = size_;
     return written;
   }
   if (durable) failpoint::hit("agent.journal.after_fsync");
   size_ += bytes.size();
+  allocated_ = std::max(allocated_, size_);
   for (const auto& one : records) apply(one);
   return {};
 }
@@ -204,13 +226,13 @@ std::vector<std::string> Journal::openIds() const {
 }
 
 Result<void> Journal::accept(const std::string& id, const json::Object& request,
-                             const std::optional<std::pair<std::string, Freeze>>& freeze) {
+                             const std::optional<std::pair<std::string, Freeze>>& freeze, bool durable) {
   auto accepted = record("accept", id);
   accepted["request"] = request;
   std::vector<json::Object> records{std::move(accepted)};
   if (freeze) records.push_back(freezeRecord(freeze->first, freeze->second));
   const std::lock_guard lock(mutex_);
-  return append(records);
+  return append(records, durable);
 }
 
 Result<void> Journal::note(const std::string& id, const json::Object& note) {
@@ -297,6 +319,7 @@ Result<void> Journal::compactLocked() {
   os::Fd fresh(::open(aside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fresh) return failErrno("journal.write", "cannot create " + aside, errno);
   auto written = writeAt(fresh.get(), bytes, 0);
+  const auto allocated = written ? writeZeros(fresh.get(), bytes.size(), bytes.size() + kAhead) : 0;
   if (written && ::fsync(fresh.get()) != 0) written = failErrno("journal.write", "cannot fsync " + aside, errno);
   failpoint::hit("agent.journal.compact_written");
   if (written && ::rename(aside.c_str(), path.c_str()) != 0) written = failErrno("journal.write", "cannot rename to " + path, errno);
@@ -307,6 +330,7 @@ Result<void> Journal::compactLocked() {
   failpoint::hit("agent.journal.compact_renamed");
   file_ = std::move(fresh);
   size_ = bytes.size();
+  allocated_ = allocated;
   compacted_size_ = size_;
   return os::fsyncDirectory(directory_);
 }

@@ -1,6 +1,6 @@
 // What this agent was asked, how far it came and what it answered: an append-only file of checksummed records, fsynced
-// before anything that rests on it happens. Survives kill -9 and power cuts at any byte: a torn tail is cut off. Rewritten
-// without what is settled at start and when it has grown. All members may be called by any thread.
+// before anything that rests on it happens. Survives kill -9 and power cuts at any byte: a torn tail is cut off. Zeros stand
+// behind the records. Rewritten without what is settled at start and when it has grown. All members may be called by any thread.
 #pragma once
 #include <deque>
 #include <map>
@@ -56,8 +56,9 @@ class Journal {
 
   /// Each returns when its record is durable. Errors: "journal.full" (disk full), "journal.write"; nothing was recorded then,
   /// and the record is not in memory either.
-  /// `freeze` (id, record) is stored in the same write.
-  Result<void> accept(const std::string& id, const json::Object& request, const std::optional<std::pair<std::string, Freeze>>& freeze);
+  /// `freeze` (id, record) is stored in the same write. An acceptance that is not `durable` is so with the next record of any kind.
+  Result<void> accept(const std::string& id, const json::Object& request, const std::optional<std::pair<std::string, Freeze>>& freeze,
+                      bool durable = true);
   Result<void> note(const std::string& id, const json::Object& note);
   Result<void> finish(const std::string& id, const json::Object& result, const std::optional<std::pair<std::string, Freeze>>& freeze);
   /// The server has the result: both forget the request; its id is remembered (the last 4,096). Durable with the next record:
@@ -90,7 +91,9 @@ class Journal {
   const std::string directory_;
   mutable std::mutex mutex_;
   os::Fd file_;
+  /// Where the records end; zeros follow up to allocated_.
   std::uint64_t size_ = 0;
+  std::uint64_t allocated_ = 0;
   std::uint64_t compacted_size_ = 0;
   std::uint64_t next_sequence_ = 1;
   std::map<std::string, Entry> entries_;

@@ -56,11 +56,18 @@ class RequestHandler {
   virtual ~RequestHandler() = default;
   /// The message types this handler takes ("backup.run").
   virtual std::vector<std::string> types() const = 0;
+  /// True: run() makes a note, or ends, before it does anything that takes time or lasts. Acceptance and note are then one durable
+  /// write, and the server hears of the acceptance after it.
+  virtual bool notesAtOnce(const json::Object& request) const {
+    (void)request;
+    return false;
+  }
   /// Does the request and returns its result message: "type" and members; "id" is set by the agent. Runs on a thread of
   /// its own, many at once. When the agent is killed and started again it is called anew with adopted() true: it must not
   /// do twice what may be done once. A cancelled request still returns a result.
   virtual json::Object run(RequestContext& context) = 0;
-  /// The server has the result: what was kept on disk for this request may go. Session's thread; be quick.
+  /// The server has the result: what was kept on disk for this request may go. Called a while later, when the agent is quiet,
+  /// by a thread of its own; not at all if the agent ends before.
   virtual void settled(const std::string& id) { (void)id; }
 };
 

@@ -20,6 +20,9 @@ namespace sp::agent {
 namespace {
 
 constexpr std::size_t kResultMax = 900U << 10U;
+/// Folders are removed after so long without a settled request, and not later than that while there are ever new ones.
+constexpr std::chrono::milliseconds kQuiet{500};
+constexpr std::chrono::seconds kTidyWithin{10};
 
 std::string resultTypeOf(const std::string& type) {
   const auto dot = type.find('.');
@@ -82,12 +85,13 @@ json::Object bounded(json::Object result) {
 
 class Requests::Running final : public RequestContext {
  public:
-  Running(Requests& owner, std::string id, Entry entry, bool adopted, RequestHandler* handler)
+  Running(Requests& owner, std::string id, Entry entry, bool adopted, Told told, RequestHandler* handler)
       : handler_(handler),
         owner_(owner),
         id_(std::move(id)),
         entry_(std::move(entry)),
         adopted_(adopted),
+        told_(told == Told::yes),
         cancel_(::eventfd(0, EFD_CLOEXEC)) {}
 
   const std::string& id() const override { return id_; }
@@ -102,6 +106,7 @@ class Requests::Running final : public RequestContext {
       owner_.journal_.releaseReserve();
       noted = owner_.journal_.note(id_, note);
     }
+    if (noted) tellAccepted();
     return noted;
   }
   bool cancelled() const override { return cancelled_.load(); }
@@ -113,6 +118,11 @@ class Requests::Running final : public RequestContext {
   }
   std::chrono::milliseconds age() const override { return ageOf(entry_.request); }
   bool sleep(std::chrono::milliseconds time) override { return os::waitReadable(cancel_.get(), time); }
+
+  /// Once it is durable. The request's own thread.
+  void tellAccepted() {
+    if (!std::exchange(told_, true)) owner_.outbox_.send({{"type", agentwire::kAccepted}, {"id", id_}});
+  }
 
   void cancel() {
     cancelled_.store(true);
@@ -126,6 +136,7 @@ class Requests::Running final : public RequestContext {
   const std::string id_;
   const Entry entry_;
   const bool adopted_;
+  bool told_;
   std::atomic<bool> cancelled_{false};
   os::Fd cancel_;
 };
@@ -172,11 +183,14 @@ void Requests::accept(const std::string& id, const json::Object& received) {
   const auto message = stamped(received);
   std::optional<std::pair<std::string, Freeze>> freeze;
   const auto tag = FreezeTag::of(message);
+  const auto* handler = handlerOf(json::textOr(message, "type"));
+  // What waits for its turn may wait long.
+  const auto told = !tag && handler && handler->notesAtOnce(message) ? Told::with_note : Told::yes;
   Result<void> accepted;
   {
     const std::lock_guard lock(freeze_mutex_);
     if (tag) freeze.emplace(tag->id, onAccept(journal_.freeze(tag->id), *tag, id));
-    accepted = journal_.accept(id, message, freeze);
+    accepted = journal_.accept(id, message, freeze, told == Told::yes);
     const bool undoing = (tag && tag->thaw) || json::textOr(message, "type") != agentwire::kCommandRun;
     if (!accepted && undoing) {
       journal_.releaseReserve();
@@ -188,17 +202,17 @@ void Requests::accept(const std::string& id, const json::Object& received) {
     return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", accepted.error().text()}});
   }
   failpoint::hit("agent.request.accepted");
-  outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
+  if (told == Told::yes) outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
   if (json::textOr(message, "type") == agentwire::kCancel) return cancel(message);
   if (tag && tag->thaw) cancelFreezePhase(tag->id);
   Entry entry;
   entry.request = message;
-  start(id, entry, false);
+  start(id, entry, false, told);
 }
 
-void Requests::start(const std::string& id, const Entry& entry, bool adopted) {
+void Requests::start(const std::string& id, const Entry& entry, bool adopted, Told told) {
   auto* handler = handlerOf(json::textOr(entry.request, "type"));
-  auto running = std::make_shared<Running>(*this, id, entry, adopted, handler);
+  auto running = std::make_shared<Running>(*this, id, entry, adopted, told, handler);
   if (journal_.cancelled(id)) cancelTarget(id);
   if (journal_.cancelled(id)) running->cancel();
   {
@@ -259,12 +273,12 @@ void Requests::finish(Running& running, const std::optional<FreezeTag>& tag, jso
     std::this_thread::sleep_for(std::chrono::seconds(1));
   }
   failpoint::hit("agent.result.journaled");
+  running.tellAccepted();
   outbox_.send(result);
   failpoint::hit("agent.result.sent");
   if (tag) endTurn(tag->id, id);
   const std::lock_guard lock(mutex_);
   running_.erase(id);
-  if (running_.empty()) ::malloc_trim(0);
 }
 
 void Requests::cancel(const json::Object& message) {
@@ -318,8 +332,41 @@ void Requests::onSettled(const std::string& id) {
     log::error("settling not journalled", {{"id", id}, {"why", settled.error().text()}});
     return;
   }
-  if (auto* handler = handlerOf(json::textOr(entry->request, "type"))) handler->settled(id);
+  tidyLater(handlerOf(json::textOr(entry->request, "type")), id);
   journal_.restoreReserve();
+}
+
+// Removing files and giving memory back takes longer than a short script: the next request, which may be here at once, need not
+// wait for it, nor share a commit of the file system's journal with it.
+void Requests::tidyLater(RequestHandler* handler, const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  leftovers_.emplace_back(handler, id);
+  last_settled_ = std::chrono::steady_clock::now();
+  if (tidying_) return;
+  try {
+    std::thread([this] { tidy(); }).detach();
+    tidying_ = true;
+  } catch (const std::exception& error) { log::warn("no thread to tidy up: later", {{"why", error.what()}}); }
+}
+
+void Requests::tidy() {
+  std::unique_lock lock(mutex_);
+  while (!leftovers_.empty()) {
+    const auto latest = std::chrono::steady_clock::now() + kTidyWithin;
+    for (auto due = std::min(last_settled_ + kQuiet, latest); due > std::chrono::steady_clock::now();
+         due = std::min(last_settled_ + kQuiet, latest)) {
+      lock.unlock();
+      std::this_thread::sleep_until(due);
+      lock.lock();
+    }
+    const auto over = std::exchange(leftovers_, {});
+    lock.unlock();
+    for (const auto& [handler, id] : over)
+      if (handler) handler->settled(id);
+    ::malloc_trim(0);
+    lock.lock();
+  }
+  tidying_ = false;
 }
 
 void Requests::resend() {

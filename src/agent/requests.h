@@ -1,5 +1,6 @@
 // Every request this agent has accepted: journalled, given to its handler on a thread, answered until settled.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -25,7 +26,7 @@ class Requests {
   void adopt();
   /// A request of the server ("command.run", "cancel" …). Session's thread; blocks for an fsync.
   void onRequest(const json::Object& message);
-  /// "settled" {id}. Session's thread.
+  /// "settled" {id}. Session's thread; what the request left on disk goes later.
   void onSettled(const std::string& id);
   /// Sends every result that is not settled. After each welcome.
   void resend();
@@ -36,7 +37,8 @@ class Requests {
   class Running;
   RequestHandler* handlerOf(const std::string& type) const;
   void accept(const std::string& id, const json::Object& received);
-  void start(const std::string& id, const Entry& entry, bool adopted);
+  enum class Told { yes, with_note };
+  void start(const std::string& id, const Entry& entry, bool adopted, Told told = Told::yes);
   void work(const std::shared_ptr<Running>& running);
   json::Object outcome(Running& running, const std::optional<FreezeTag>& tag);
   void finish(Running& running, const std::optional<FreezeTag>& tag, json::Object result);
@@ -45,6 +47,8 @@ class Requests {
   void cancelFreezePhase(const std::string& freeze_id);
   void awaitTurn(const std::string& freeze_id, const std::string& id);
   void endTurn(const std::string& freeze_id, const std::string& id);
+  void tidyLater(RequestHandler* handler, const std::string& id);
+  void tidy();
 
   Journal& journal_;
   const Identity& identity_;
@@ -55,6 +59,10 @@ class Requests {
   std::map<std::string, std::shared_ptr<Running>> running_;
   /// Requests of one freeze in the order they were accepted; the first one has its turn.
   std::map<std::string, std::deque<std::string>> turns_;
+  /// Settled requests whose traces on disk may go; a thread removes them while `tidying_`.
+  std::vector<std::pair<RequestHandler*, std::string>> leftovers_;
+  std::chrono::steady_clock::time_point last_settled_;
+  bool tidying_ = false;
   /// A freeze's record is read, changed and written under this.
   std::mutex freeze_mutex_;
 };

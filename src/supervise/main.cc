@@ -2,10 +2,11 @@
 //
 //   stillpoint-supervise       descriptor 3: a socket of the agent's
 //
-// waits for one message on it: the folder's path, and with it two descriptors, the folder's lock, held, and a pipe that is closed once
-// `status` stands. So it can be started before it is needed. Without a message (the agent has gone) it ends.
-// A program of its own, linked statically and with nothing but the C library, because one starts for every script: it is there in a
-// millisecond where the agent's own program needs fifteen. Its bytes are embedded in the agent, which puts them beside its state.
+// waits for messages on it, one for each script: the folder's path, and with it two descriptors, the folder's lock, held, and a pipe
+// that is closed once `status` stands. For each it forks the process that looks after that script, and needs no program to be started
+// and loaded; so one of it is started ahead and serves all scripts of its agent. When the agent has gone it ends; those it forked go on.
+// A program of its own, linked statically and with nothing but the C library: small enough that a fork of it costs next to nothing.
+// Its bytes are embedded in the agent, which puts them beside its state.
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -32,6 +34,11 @@ namespace {
 constexpr int kSocketFd = 3;
 constexpr long kKillPatienceMs = 5000;
 constexpr long kBusyPatienceMs = 5000;
+constexpr long kForeverMs = 1'000'000'000;
+/// How often a script is looked at where its end cannot be waited for.
+constexpr long kLookMs = 20;
+/// So much of a script tells whether it is text.
+constexpr std::size_t kLookBytes = 128;
 // What a shell answers for a program that is not there, and for one that cannot be run.
 constexpr int kNotFound = 127;
 constexpr int kNotRunnable = 126;
@@ -94,7 +101,6 @@ bool awaitOrder(Order& order) {
   message.msg_controllen = sizeof control;
   ssize_t got = 0;
   while ((got = ::recvmsg(kSocketFd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
-  ::close(kSocketFd);
   const auto* sent = CMSG_FIRSTHDR(&message);
   if (got <= 0 || sent == nullptr || sent->cmsg_type != SCM_RIGHTS || sent->cmsg_len != CMSG_LEN(2 * sizeof(int))) return false;
   int descriptors[2] = {};
@@ -142,6 +148,19 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
+/// Text that names no interpreter: no kernel runs it, and a shell takes it for a shell's script. To ask the kernel first costs a
+/// process that ends at once.
+bool isPlainText(const std::string& path) {
+  char head[kLookBytes];
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const auto got = ::read(fd, head, sizeof head);
+  ::close(fd);
+  if (got < 0) return false;
+  const std::string_view text(head, static_cast<std::size_t>(got));
+  return !text.starts_with("#!") && text.find('\0') == std::string_view::npos;
+}
+
 /// Starts the script in a session of its own; 0, or errno. One without "#!" is run by /bin/sh, as a shell does it.
 int startScript(Spec& spec, int out, int err, pid_t& pid) {
   posix_spawn_file_actions_t actions;
@@ -162,12 +181,14 @@ int startScript(Spec& spec, int out, int err, pid_t& pid) {
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
   const auto environment = pointers(spec.environment);
   auto argv = pointers(spec.argv);
+  std::string shell = "/bin/sh";
+  const bool plain = isPlainText(spec.argv[0]);
+  if (plain) argv.insert(argv.begin(), shell.data());
   const auto spawn = [&] { return ::posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environment.data()); };
   int error = spawn();
   // A child that the agent starts at the same moment may hold the script open for writing until its own exec.
   for (const long deadline = nowMs() + kBusyPatienceMs; error == ETXTBSY && nowMs() < deadline; error = spawn()) ::poll(nullptr, 0, 2);
-  if (error == ENOEXEC) {
-    std::string shell = "/bin/sh";
+  if (error == ENOEXEC && !plain) {
     argv.insert(argv.begin(), shell.data());
     error = spawn();
   }
@@ -200,21 +221,29 @@ struct Ending {
   int code = -1;
 };
 
-/// Until the script ends, its time is up or we are told to end it.
+/// Without reaping it.
+bool hasEnded(pid_t pid) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/// Until the script ends, its time is up or we are told to end it. Without a pidfd (no descriptor left, an old kernel) its end is
+/// looked for, so that its time is limited all the same.
 Ending watch(pid_t pid, int signals, long timeout_ms) {
   Ending ending;
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   const long deadline = timeout_ms > 0 ? nowMs() + timeout_ms : 0;
-  bool over = pidfd < 0;
-  while (!over) {
+  bool over = false;
+  while (true) {
     pollfd fds[2] = {{pidfd, POLLIN, 0}, {signals, POLLIN, 0}};
-    const long left = deadline == 0 ? -1 : deadline - nowMs();
-    const int ready = left < 0 && deadline != 0 ? 0 : ::poll(fds, 2, static_cast<int>(left > 1'000'000'000 ? 1'000'000'000 : left));
+    long left = deadline == 0 ? kForeverMs : std::clamp(deadline - nowMs(), 0L, kForeverMs);
+    if (pidfd < 0) left = std::min(left, kLookMs);
+    const int ready = ::poll(fds, 2, static_cast<int>(left));
     if (ready < 0 && errno == EINTR) continue;
-    over = ready > 0 && fds[0].revents != 0;
+    over = pidfd < 0 ? hasEnded(pid) : fds[0].revents != 0;
     if (over) break;
-    if (ready == 0 && (deadline == 0 || nowMs() < deadline)) continue;
-    ending.reason = ready == 0 ? "timeout" : "cancelled";
+    if (fds[1].revents == 0 && (deadline == 0 || nowMs() < deadline)) continue;
+    ending.reason = fds[1].revents == 0 ? "timeout" : "cancelled";
     ::kill(-pid, SIGKILL);
     break;
   }
@@ -253,22 +282,17 @@ std::string statusText(const Ending& ending, long duration_ms, const std::string
 
 int openOutput(const std::string& path) { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600); }
 
-}  // namespace
-
-int main() {
-  ::prctl(PR_SET_NAME, "sp-supervise");
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  ::umask(022);
-  sigset_t blocked;
+/// A signal that tells this process to end its script, as a descriptor.
+int endSignals() {
   sigset_t wanted;
-  sigemptyset(&blocked);
   sigemptyset(&wanted);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) sigaddset(&blocked, number);
   sigaddset(&wanted, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
-  const int signals = ::signalfd(-1, &wanted, SFD_CLOEXEC);
-  Order order;
-  if (!awaitOrder(order)) return 0;
+  return ::signalfd(-1, &wanted, SFD_CLOEXEC);
+}
+
+/// Runs what stands in the folder to its end.
+void supervise(const Order& order) {
+  const int signals = endSignals();
   const auto& directory = order.directory;
   const long began = nowMs();
   replaceFile(directory + "/pid", std::to_string(::getpid()) + " " + startTime());
@@ -299,5 +323,42 @@ int main() {
   // The end of a process takes the kernel a while: who waits need not.
   ::close(order.lock);
   ::close(order.done);
+}
+
+/// In a process and a session of its own, which whoever started us does not wait for.
+void begin(const Order& order) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    // Held here it would seem open to an agent whose messages nobody takes any more.
+    ::close(kSocketFd);
+    ::setsid();
+    ::signal(SIGCHLD, SIG_DFL);
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    supervise(order);
+    ::_exit(0);
+  }
+  if (pid < 0) {
+    Ending ending;
+    ending.reason = "not_started";
+    replaceFile(order.directory + "/status",
+                statusText(ending, 0, std::string("no process for the script's supervisor: ") + std::strerror(errno)));
+  }
+  ::close(order.lock);
+  ::close(order.done);
+}
+
+}  // namespace
+
+int main() {
+  ::prctl(PR_SET_NAME, "sp-supervise");
+  ::umask(022);
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) sigaddset(&blocked, number);
+  ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+  // Whom we forked nobody waits for.
+  ::signal(SIGCHLD, SIG_IGN);
+  Order order;
+  while (awaitOrder(order)) begin(order);
   return 0;
 }

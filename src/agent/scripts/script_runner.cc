@@ -336,19 +336,23 @@ json::Object CommandRun::answer(std::string status, std::string_view fate, const
 
 }  // namespace
 
+bool ScriptRunner::notesAtOnce(const json::Object& request) const {
+  const auto* steps = json::find(request, "steps");
+  if (!steps || !steps->is_array() || steps->get_array().empty() || !steps->get_array().front().is_object()) return false;
+  return json::textOr(steps->get_array().front().get_object(), "plugin") == "aws:runShellScript";
+}
+
 json::Object ScriptRunner::run(RequestContext& context) { return CommandRun(context, runDirectory(identity_, context.id())).run(); }
 
 void ScriptRunner::settled(const std::string& id) {
-  reapSupervisors();
-  keepSupervisorWaiting(identity_.stateDir());
   std::error_code ignored;
   fs::remove_all(runDirectory(identity_, id), ignored);
 }
 
 void ScriptRunner::sweep(const std::vector<std::string>& open) {
   // Now, while nothing else is started that could hold the new file open for writing.
-  if (const auto program = superviseProgram(identity_.stateDir()); !program)
-    log::error("the scripts' supervisor is not in place; the next script tries again", {{"why", program.error().text()}});
+  if (const auto program = superviseProgram(identity_.stateDir())) keepSupervisorsReady(*program);
+  else log::error("the scripts' supervisor is not in place; the next script tries again", {{"why", program.error().text()}});
   std::set<std::string> kept;
   for (const auto& id : open) kept.insert(percentEncode(id));
   std::error_code ignored;

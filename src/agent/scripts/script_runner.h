@@ -11,6 +11,8 @@ class ScriptRunner final : public RequestHandler {
  public:
   explicit ScriptRunner(const Identity& identity) : identity_(identity) {}
   std::vector<std::string> types() const override { return {"command.run"}; }
+  /// Where a script is the first step: it is noted before it starts.
+  bool notesAtOnce(const json::Object& request) const override;
   json::Object run(RequestContext& context) override;
   void settled(const std::string& id) override;
   /// Removes folders of requests not in `open`. Once, at start.

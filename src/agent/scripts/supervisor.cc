@@ -17,25 +17,11 @@
 #include <fmt/format.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace sp::agent {
 namespace {
-
-/// Supervisors of ours that have told all they had to tell and are still to be reaped.
-struct Ending {
-  std::mutex mutex;
-  std::vector<os::Process> children;
-  static Ending& list() {
-    static Ending one;
-    return one;
-  }
-  static void add(os::Process child) {
-    auto& ending = list();
-    const std::lock_guard lock(ending.mutex);
-    ending.children.push_back(std::move(child));
-  }
-};
 
 /// One field of the file `spec`. An environment may come from outside; a NUL in it would shift all that follows.
 Result<void> addField(std::string& out, std::string_view field) {
@@ -85,34 +71,41 @@ Result<void> SupervisedRun::prepare(const SuperviseSpec& spec) {
 
 namespace {
 
-/// A supervisor that waits for its order.
-struct Waiting {
+/// The one process that forks a supervisor for each script of this agent, and the socket that it takes its orders from.
+struct Nursery {
+  std::mutex mutex;
   os::Process process;
   os::Fd socket;
-};
-
-struct Spare {
-  std::mutex mutex;
-  std::optional<Waiting> waiting;
-  static Spare& only() {
-    static Spare one;
+  static Nursery& only() {
+    static Nursery one;
     return one;
   }
 };
 
-Result<Waiting> startSupervisor(const std::string& program) {
+/// With the mutex held.
+Result<void> start(Nursery& nursery, const std::string& program) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return failErrno("os.socket", "cannot make a pair of sockets", errno);
   os::Fd ours(ends[0]);
   const os::Fd theirs(ends[1]);
-  SP_TRY(auto process,
+  SP_TRY(nursery.process,
          os::spawn({.argv = {program}, .environment = std::vector<std::string>{}, .pass = {{theirs.get(), 3}}, .new_session = true}));
-  return Waiting{std::move(process), std::move(ours)};
+  nursery.socket = std::move(ours);
+  return {};
+}
+
+/// One that takes no more orders; those it forked go on.
+void end(Nursery& nursery) {
+  if (!nursery.socket) return;
+  nursery.socket.reset();
+  nursery.process.signal(SIGKILL);
+  [[maybe_unused]] const auto reaped = nursery.process.wait();
 }
 
 /// False: it has gone.
-bool order(const Waiting& waiting, const std::string& directory, int lock, int done) {
+bool order(const Nursery& nursery, const std::string& directory, int lock, int done) {
+  if (!nursery.socket) return false;
   const std::array<int, 2> descriptors{lock, done};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
   iovec bytes{const_cast<char*>(directory.data()), directory.size()};
@@ -126,53 +119,36 @@ bool order(const Waiting& waiting, const std::string& directory, int lock, int d
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof descriptors);
   std::memcpy(CMSG_DATA(header), descriptors.data(), sizeof descriptors);
-  return ::sendmsg(waiting.socket.get(), &message, MSG_NOSIGNAL) == static_cast<ssize_t>(directory.size());
+  return ::sendmsg(nursery.socket.get(), &message, MSG_NOSIGNAL) == static_cast<ssize_t>(directory.size());
 }
 
 }  // namespace
 
-void keepSupervisorWaiting(const std::string& state_dir) {
-  auto& spare = Spare::only();
-  const std::lock_guard lock(spare.mutex);
-  if (spare.waiting) return;
-  if (const auto program = superviseProgram(state_dir))
-    if (auto started = startSupervisor(*program)) spare.waiting = std::move(*started);
+void keepSupervisorsReady(const std::string& program) {
+  auto& nursery = Nursery::only();
+  const std::lock_guard lock(nursery.mutex);
+  if (nursery.socket) return;
+  if (const auto started = start(nursery, program); !started)
+    log::warn("scripts' supervisors are not started ahead", {{"why", started.error().text()}});
 }
 
 Result<void> SupervisedRun::launch(const std::string& program) {
   SP_TRY(auto done, os::makePipe());
-  std::optional<Waiting> waiting;
   {
-    auto& spare = Spare::only();
-    const std::lock_guard lock(spare.mutex);
-    waiting.swap(spare.waiting);
+    auto& nursery = Nursery::only();
+    const std::lock_guard lock(nursery.mutex);
+    // An order that was not taken has started nothing: it goes to the next one.
+    if (!order(nursery, directory_, lock_.get(), done.write.get())) {
+      end(nursery);
+      SP_CHECK_OK(start(nursery, program));
+      if (!order(nursery, directory_, lock_.get(), done.write.get()))
+        return failErrno("os.spawn", "the script's supervisor did not start", errno);
+    }
   }
-  // An order that was not taken has started nothing: a supervisor of its own is next.
-  if (!waiting || !order(*waiting, directory_, lock_.get(), done.write.get())) {
-    if (waiting) Ending::add(std::move(waiting->process));
-    SP_TRY(waiting, startSupervisor(program));
-    if (!order(*waiting, directory_, lock_.get(), done.write.get()))
-      return failErrno("os.spawn", "the script's supervisor did not start", errno);
-  }
-  child_ = std::move(waiting->process);
   done_ = std::move(done.read);
   // From here on the lock lives exactly as long as the supervisor, or the message to it.
   lock_.reset();
   return {};
-}
-
-SupervisedRun::~SupervisedRun() {
-  if (!child_) return;
-  Ending::add(std::move(*child_));
-}
-
-void reapSupervisors() {
-  auto& ending = Ending::list();
-  const std::lock_guard lock(ending.mutex);
-  std::erase_if(ending.children, [](const os::Process& child) {
-    const auto status = child.wait(std::chrono::milliseconds(0));
-    return !status || *status;
-  });
 }
 
 std::optional<ScriptStatus> SupervisedRun::status() const {
@@ -192,7 +168,6 @@ bool SupervisedRun::alive() const {
 }
 
 int SupervisedRun::pidfd() {
-  if (child_) return child_->pidfd();
   if (adopted_) return adopted_.get();
   const auto text = os::readFile(directory_ + "/pid", 256);
   if (!text) return -1;

@@ -43,13 +43,11 @@ class SupervisedRun {
   explicit SupervisedRun(std::string directory) : directory_(std::move(directory)) {}
   SupervisedRun(const SupervisedRun&) = delete;
   SupervisedRun& operator=(const SupervisedRun&) = delete;
-  /// Leaves the supervisor to reapSupervisors().
-  ~SupervisedRun();
   const std::string& directory() const { return directory_; }
 
   /// Makes the folder, writes `spec` and takes the lock; nothing runs yet. Errors "os.…", "agent.spec" (a NUL byte).
   Result<void> prepare(const SuperviseSpec& spec);
-  /// Gives the lock to the supervisor that waits, else to a new one of `program` (superviseProgram). After prepare().
+  /// Starts its supervisor, which takes over the lock; of `program` (superviseProgram) if none was kept ready. After prepare().
   Result<void> launch(const std::string& program);
   /// The status if it is on disk.
   std::optional<ScriptStatus> status() const;
@@ -61,12 +59,11 @@ class SupervisedRun {
   void cancel();
 
  private:
-  /// pidfd of the supervisor, from our own child or from the file `pid`; -1: not known (yet).
+  /// pidfd of the supervisor, from the file `pid`; -1: not known (yet).
   int pidfd();
 
   const std::string directory_;
   os::Fd lock_;
-  std::optional<os::Process> child_;
   /// Readable once the supervisor that was launched here has nothing more to tell.
   os::Fd done_;
   os::Fd adopted_;
@@ -75,12 +72,9 @@ class SupervisedRun {
 /// Path of the supervisor's program, which is put into the agent's state directory first if it is not there. Any thread. Errors "os.…".
 Result<std::string> superviseProgram(const std::string& state_dir);
 
-/// Starts a supervisor ahead of its use, so that the next script need not wait for it; one at a time, it ends with the agent. Any
-/// thread. Where it cannot be started nothing happens: launch() will say why.
-void keepSupervisorWaiting(const std::string& state_dir);
-
-/// Reaps supervisors that have ended since their SupervisedRun went. Any thread; waits for none.
-void reapSupervisors();
+/// Starts the process that forks supervisors ahead of its use, so that not even the first script waits for it; it ends with the
+/// agent. `program` is superviseProgram()'s. Any thread. Where it cannot be started launch() will say why.
+void keepSupervisorsReady(const std::string& program);
 
 /// Its bytes (supervise_program.cc).
 extern const std::string_view kSuperviseProgram;
