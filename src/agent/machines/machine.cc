@@ -86,11 +86,11 @@ Result<void> Machine::create(const MachineSpec& spec, const std::vector<std::pai
   return os::fsyncDirectory(machines_dir_);
 }
 
-Result<os::Fd> Machine::lock() const {
+Result<os::Fd> Machine::lock(int kind) const {
   const auto path = directory() + "/lock";
   os::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file) return failErrno("machine.lock", "cannot open " + path, errno);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(file.get(), kind | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return fail("machine.running", fmt::format("machine {} runs", id_));
     return failErrno("machine.lock", "cannot lock " + path, errno);
   }
@@ -99,7 +99,8 @@ Result<os::Fd> Machine::lock() const {
 
 bool Machine::alive() const {
   if (!exists()) return false;
-  const auto held = lock();
+  // Shared: two that look at once must not take each other for the machine.
+  const auto held = lock(LOCK_SH);
   if (!held) return held.error().code == "machine.running";
   // Its pid 1 lets go of the lock a moment before the last of its processes is gone.
   return readState().has_value();
@@ -121,6 +122,15 @@ std::optional<MachineProcess> Machine::readState() const {
   return MachineProcess{pid, std::move(*pidfd), json::intOr(*record, "generation", 0)};
 }
 
+Result<os::Fd> Machine::lockToStart() const {
+  const auto deadline = std::chrono::steady_clock::now() + kLaunchPatience / 2;
+  while (true) {
+    auto held = lock(LOCK_EX);
+    if (held || held.error().code != "machine.running" || readState() || std::chrono::steady_clock::now() > deadline) return held;
+    ::poll(nullptr, 0, 2);
+  }
+}
+
 std::optional<MachineProcess> Machine::process() const {
   const auto deadline = std::chrono::steady_clock::now() + kLaunchPatience / 2;
   while (true) {
@@ -134,7 +144,7 @@ Result<bool> Machine::start() {
   SP_CHECK_OK(canRunMachines());
   if (!exists()) return fail("machine.missing", fmt::format("there is no machine {} in {}", id_, machines_dir_));
   if (process()) return false;
-  auto held = lock();
+  auto held = lockToStart();
   if (!held && held.error().code == "machine.running") return false;
   if (!held) return std::unexpected(std::move(held).error());
   const auto next = generation() + 1;

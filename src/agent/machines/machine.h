@@ -55,7 +55,11 @@ class Machine {
   Result<void> destroy();
 
  private:
-  Result<os::Fd> lock() const;
+  /// The machine's lock file, locked as `kind` (LOCK_SH, LOCK_EX) without waiting. Error "machine.running": its pid 1, or who
+  /// starts it, holds it.
+  Result<os::Fd> lock(int kind) const;
+  /// Exclusively; waits for those who only look. Error "machine.running" once the machine runs.
+  Result<os::Fd> lockToStart() const;
   std::optional<MachineProcess> readState() const;
 
   const std::string machines_dir_;

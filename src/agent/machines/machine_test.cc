@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -194,6 +197,33 @@ TEST_F(MachineTest, KilledAtEachPointThePowerChangeHappensOnce) {
     EXPECT_EQ(ask(stop), "stopped");
     EXPECT_FALSE(machine.alive());
     agent_.kill();
+  }
+}
+
+TEST_F(MachineTest, ThoseWhoLookDoNotTakeEachOtherForTheMachine) {
+  startAgent();
+  ASSERT_EQ(ask(creation("pow/0", "ami-bare")), "running");
+  auto stop = power("power.stop", "stop/0");
+  stop["timeoutMs"] = 20'000;
+  ASSERT_EQ(ask(stop), "stopped");
+  Machine machine(machines_, kId);
+  std::atomic<int> seen{0};
+  {
+    std::vector<std::jthread> lookers;
+    for (int i = 0; i < 4; ++i)
+      lookers.emplace_back([&] {
+        for (int look = 0; look < 2000; ++look) seen += machine.alive() ? 1 : 0;
+      });
+  }
+  EXPECT_EQ(seen, 0) << "it is stopped";
+  std::jthread looker([&](const std::stop_token& end) {
+    while (!end.stop_requested()) (void)machine.alive();
+  });
+  for (int boot = 2; boot <= 4; ++boot) {
+    ASSERT_EQ(ask(power("power.start", fmt::format("pow/{}", boot))), "running");
+    EXPECT_EQ(machine.generation(), boot) << "a start that found somebody looking must start all the same";
+    stop["id"] = fmt::format("stop/{}", boot);
+    ASSERT_EQ(ask(stop), "stopped");
   }
 }
 
