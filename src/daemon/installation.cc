@@ -88,6 +88,7 @@ class Wired final : public Installation {
   }
 
   net::Handler& apiHandler() override { return front_; }
+  void serving(std::string address) override { address_ = std::move(address); }
   net::Endpoint agentsEndpoint() const override { return base_->fleet->endpoint(); }
 
   Result<void> start() override {
@@ -122,7 +123,7 @@ class Wired final : public Installation {
     std::vector<aws::ServiceTable> tables;
     tables.push_back(services::sts::makeSts());
     tables.push_back(services::iam::makeIam(context_));
-    tables.push_back(services::makeDynamoDb(context_));
+    tables.push_back(services::makeDynamoDb(context_, [this] { return address_; }));
     tables.push_back(services::ssm::makeSsm(context_, commands_, instances_));
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
@@ -150,6 +151,7 @@ class Wired final : public Installation {
 
   std::unique_ptr<Foundation> base_;
   Random& random_;
+  std::string address_;
   services::Context context_;
   services::ec2::Instances instances_;
   services::s3::S3 s3_;

@@ -20,6 +20,8 @@ class Installation {
   /// Answers the API port's requests.
   virtual net::Handler& apiHandler() = 0;
   virtual net::Endpoint agentsEndpoint() const = 0;
+  /// Where the API is found, "HOST:PORT": before start().
+  virtual void serving(std::string address) = 0;
   /// Takes up what was under way, then accepts agents.
   virtual Result<void> start() = 0;
   /// After the API port has closed. Machines and the host's agent live on.

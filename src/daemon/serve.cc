@@ -65,9 +65,10 @@ Result<void> run(Config config) {
   }
   if (!server) return std::unexpected(std::move(server.error()));
 
+  const auto api = urlOf((*server)->endpoint(), config.tls.has_value());
+  installation->serving(api.substr(api.find("//") + 2));
   SP_CHECK_OK(installation->start());
   (*server)->start();
-  const auto api = urlOf((*server)->endpoint(), config.tls.has_value());
   const auto agents = installation->agentsEndpoint().text();
   SP_CHECK_OK(dir.savePorts((*server)->endpoint().port, installation->agentsEndpoint().port));
   SP_CHECK_OK(dir.publishModel(ownModel()));

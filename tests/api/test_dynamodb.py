@@ -248,8 +248,6 @@ def test_get_item_refused(ddb, table):
         assert refusal(lambda key=key: ddb.get_item(TableName=table, Key=key)) == ("ValidationException", shape)
     code, message = refusal(lambda: ddb.get_item(TableName=table, Key={"id": {"S": "a"}}, ProjectionExpression="Status"))
     assert (code, message) == ("ValidationException", "Invalid ProjectionExpression: Attribute name is a reserved keyword; reserved keyword: Status")
-    code, message = refusal(lambda: ddb.get_item(TableName=table, Key={"id": {"S": "a"}}, AttributesToGet=["id"]))
-    assert code == "ValidationException" and "AttributesToGet is a legacy parameter" in message and "ProjectionExpression" in message
 
 
 def test_consumed_capacity(ddb, table):
@@ -303,8 +301,7 @@ def test_bad_conditions_change_nothing(ddb, table):
                         ({"ConditionExpression": "id = :v"}, "An expression attribute value used in expression is not defined; attribute value: :v"),
                         ({"ConditionExpression": "attribute_exists(id)", "ExpressionAttributeNames": {"#x": "x"}},
                          "Value provided in ExpressionAttributeNames unused in expressions: keys: {#x}"),
-                        ({"ExpressionAttributeValues": {":v": {"S": "x"}}}, "ExpressionAttributeValues can only be specified when using expressions"),
-                        ({"Expected": {"id": {"Exists": False}}}, "Expected is a legacy parameter")):
+                        ({"ExpressionAttributeValues": {":v": {"S": "x"}}}, "ExpressionAttributeValues can only be specified when using expressions")):
         code, message = refusal(lambda more=more: ddb.put_item(**put, **more))
         assert code == "ValidationException" and words in message
     assert ddb.scan(TableName=table)["Count"] == 0
@@ -386,7 +383,6 @@ BAD_QUERIES = {
     "index": ({"KeyConditionExpression": "id = :i", "IndexName": "gsi"}, "The table does not have the specified index: gsi"),
     "limit": ({"KeyConditionExpression": "id = :i", "Limit": 0}, "Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1"),
     "select": ({"KeyConditionExpression": "id = :i", "Select": "SPECIFIC_ATTRIBUTES"}, "when choosing to get SPECIFIC_ATTRIBUTES"),
-    "legacy": ({"KeyConditions": {"id": {"AttributeValueList": [{"S": "p"}], "ComparisonOperator": "EQ"}}}, "KeyConditions is a legacy parameter"),
 }
 
 
@@ -430,8 +426,7 @@ def test_scan_segments(ddb, table):
 def test_scan_refused(ddb, table):
     for more, words in (({"Segment": 1}, "The TotalSegments parameter is required"), ({"TotalSegments": 2}, "The Segment parameter is required"),
                         ({"Segment": 2, "TotalSegments": 2}, "Segment: 2 is not less than TotalSegments: 2"),
-                        ({"FilterExpression": "x = "}, "Invalid FilterExpression: Syntax error"), ({"ExclusiveStartKey": {"x": {"S": "a"}}}, "The provided starting key is invalid"),
-                        ({"ScanFilter": {"x": {"ComparisonOperator": "NULL"}}}, "ScanFilter is a legacy parameter")):
+                        ({"FilterExpression": "x = "}, "Invalid FilterExpression: Syntax error"), ({"ExclusiveStartKey": {"x": {"S": "a"}}}, "The provided starting key is invalid")):
         code, message = refusal(lambda more=more: ddb.scan(TableName=table, **more))
         assert code == "ValidationException" and words in message
 

@@ -89,7 +89,7 @@ BAD_GETS = {
     "101 keys": ({"Keys": [key(str(i)) for i in range(101)]}, "member.keys' failed to satisfy constraint: Member must have length less than or equal to 100"),
     "duplicates": ({"Keys": [key("a"), key("a")]}, "Provided list of item keys contains duplicates"),
     "key of another shape": ({"Keys": [{"x": {"S": "a"}}]}, "The provided key element does not match the schema"),
-    "legacy": ({"Keys": [key("a")], "AttributesToGet": ["id"]}, "AttributesToGet is a legacy parameter"),
+    "mixed": ({"Keys": [key("a")], "AttributesToGet": ["id"], "ProjectionExpression": "id"}, "Can not use both expression and non-expression parameters in the same request"),
     "projection": ({"Keys": [key("a")], "ProjectionExpression": "a b"}, "Invalid ProjectionExpression: Syntax error"),
 }
 

@@ -11,7 +11,6 @@ aws::Outcome getItem(Service& service, const aws::Call& call) {
   const auto* given = request.object("Key");
   const bool consistent = request.boolean("ConsistentRead", false);
   const auto capacity = capacityWish(request);
-  request.refuseLegacy("AttributesToGet", "ProjectionExpression");
   SP_CHECK_OK(request.finish());
   SP_CHECK_OK(checkItem(*given));
   SP_TRY(const auto expressions, Expressions::read(request, {"ProjectionExpression"}));

@@ -31,8 +31,6 @@ PageWishes PageWishes::read(Request& request) {
   wishes.consistent = request.boolean("ConsistentRead", false);
   wishes.capacity = capacityWish(request);
   if (request.has("ExclusiveStartKey")) wishes.start = request.object("ExclusiveStartKey");
-  request.refuseLegacy("AttributesToGet", "ProjectionExpression");
-  request.refuseLegacy("ConditionalOperator", "FilterExpression");
   return wishes;
 }
 

@@ -42,8 +42,6 @@ aws::Outcome query(Service& service, const aws::Call& call) {
   const auto name = request.tableName();
   const auto wishes = PageWishes::read(request);
   const bool forward = request.boolean("ScanIndexForward", true);
-  request.refuseLegacy("KeyConditions", "KeyConditionExpression");
-  request.refuseLegacy("QueryFilter", "FilterExpression");
   SP_CHECK_OK(request.finish());
   SP_TRY(const auto expressions, Expressions::read(request, {"FilterExpression", "KeyConditionExpression", "ProjectionExpression"}));
   if (!expressions.key_condition)

@@ -134,10 +134,6 @@ void Request::require(std::string_view key) {
   if (!has(key)) missing(key);
 }
 
-void Request::refuseLegacy(std::string_view key, std::string_view instead) {
-  if (has(key)) refuse(fmt::format("{} is a legacy parameter, which this server does not take: use {}", key, instead));
-}
-
 void Request::refuse(std::string message) {
   if (!refused_) refused_ = aws::ApiError::validation(std::move(message));
 }

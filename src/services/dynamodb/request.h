@@ -42,8 +42,6 @@ class Request {
 
   /// Null is refused, whatever its type is.
   void require(std::string_view key);
-  /// A parameter from before expressions: refused, naming what to use instead.
-  void refuseLegacy(std::string_view key, std::string_view instead);
   /// Refused after all constraints, with a ValidationException of its own.
   void refuse(std::string message);
   void constraint(std::string_view value, std::string_view key, std::string_view rule);

@@ -35,7 +35,6 @@ aws::Outcome scan(Service& service, const aws::Call& call) {
   const auto wishes = PageWishes::read(request);
   const auto segment = request.integer("Segment", 0, 999999);
   const auto total = request.integer("TotalSegments", 1, 1000000);
-  request.refuseLegacy("ScanFilter", "FilterExpression");
   SP_CHECK_OK(request.finish());
   SP_TRY(const auto segments, checkSegments(segment, total));
   SP_TRY(const auto expressions, Expressions::read(request, {"FilterExpression", "ProjectionExpression"}));

@@ -8,6 +8,7 @@
 #include "services/dynamodb/batch/batch.h"
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodb/expression/evaluate.h"
+#include "services/dynamodb/legacy.h"
 #include "services/dynamodb/tables/tables.h"
 #include "services/dynamodb/value.h"
 
@@ -60,8 +61,6 @@ WriteWishes WriteWishes::readForUpdate(Request& request) {
   wishes.return_old_on_failure = request.choice("ReturnValuesOnConditionCheckFailure", {"NONE", "ALL_OLD"}) == "ALL_OLD";
   request.choice("ReturnItemCollectionMetrics", {"SIZE", "NONE"});
   wishes.capacity = capacityWish(request);
-  request.refuseLegacy("Expected", "ConditionExpression");
-  request.refuseLegacy("ConditionalOperator", "ConditionExpression");
   return wishes;
 }
 
@@ -85,7 +84,7 @@ json::Object writeOutput(const WriteWishes& wishes, std::string_view table, std:
 
 namespace sp::services {
 
-aws::ServiceTable makeDynamoDb(Context& context) {
+aws::ServiceTable makeDynamoDb(Context& context, std::function<std::string()> endpoint) {
   const auto service =
       std::make_shared<dynamodb::Service>(dynamodb::Service{context.realm, context.random, dynamodb::Extents(context.clock)});
   aws::ServiceTable table;
@@ -96,9 +95,20 @@ aws::ServiceTable makeDynamoDb(Context& context) {
   const auto add = [&](std::string name, aws::Outcome (*operation)(dynamodb::Service&, const aws::Call&)) {
     aws::Operation row;
     row.name = std::move(name);
-    row.handler = [service, operation](const aws::Call& call) { return operation(*service, call); };
+    row.handler = [service, operation, called = row.name](const aws::Call& call) -> aws::Outcome {
+      SP_TRY(const auto modern, dynamodb::modernised(called, call.input));
+      if (!modern) return operation(*service, call);
+      return operation(*service, {*modern, call.txn, call.principal, call.realm, call.request_id, call.invocation_id, call.now, call.poll});
+    };
     table.operations.push_back(std::move(row));
   };
+  // Clients that discover endpoints ask this first, and then call what they are told.
+  aws::Operation endpoints;
+  endpoints.name = "DescribeEndpoints";
+  endpoints.handler = [endpoint = std::move(endpoint)](const aws::Call&) -> aws::Outcome {
+    return json::Object{{"Endpoints", json::Array{json::Object{{"Address", endpoint()}, {"CachePeriodInMinutes", 1440}}}}};
+  };
+  table.operations.push_back(std::move(endpoints));
   add("CreateTable", dynamodb::createTable);
   add("DescribeTable", dynamodb::describeTable);
   add("ListTables", dynamodb::listTables);

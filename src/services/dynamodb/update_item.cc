@@ -41,7 +41,6 @@ aws::Outcome updateItem(Service& service, const aws::Call& call) {
   const auto name = request.tableName();
   const auto* given = request.object("Key");
   const auto wishes = WriteWishes::readForUpdate(request);
-  request.refuseLegacy("AttributeUpdates", "UpdateExpression");
   SP_CHECK_OK(request.finish());
   SP_CHECK_OK(checkItem(*given));
   SP_TRY(const auto expressions, Expressions::read(request, {"UpdateExpression", "ConditionExpression"}));

@@ -28,7 +28,6 @@ std::expected<Reads, aws::ApiError> readWishes(const BatchTable& of) {
   Request request(of.asked->get_object(), fmt::format("requestItems.{}.member.", of.name));
   reads.keys = request.array("Keys");
   reads.consistent = request.boolean("ConsistentRead", false);
-  request.refuseLegacy("AttributesToGet", "ProjectionExpression");
   if (reads.keys != nullptr && (reads.keys->empty() || reads.keys->size() > kKeysMax))
     request.constraint(
         fmt::format("[{} keys]", reads.keys->size()), "Keys",
