@@ -127,8 +127,10 @@ TEST(Intrinsics, NestAndFail) {
   EXPECT_THAT(call("States.Format('{} {}', 1)"), HasSubstr("States.IntrinsicFailure"));
   EXPECT_THAT(call("States.ArrayRange(1, 5000, 1)"), HasSubstr("States.IntrinsicFailure"));
   EXPECT_THAT(call("States.StringToJson('{')"), HasSubstr("States.IntrinsicFailure"));
-  EXPECT_THAT(call("States.ArrayLength($.no)"),
-              HasSubstr("The JSONPath '$.no' specified for the field 'f.$' could not be found in the input '{}'"));
+  EXPECT_THAT(
+      call("States.ArrayLength($.no)"),
+      HasSubstr("The function 'States.ArrayLength($.no)' had the following error: The JsonPath argument for the field '$.no' could not be "
+                "found in the input '{}'"));
   for (const auto* text :
        {"States.No()", "States.MathAdd(1)", "States.Format('x'", "States.Format('x) ", "States.Format('x') y", "States.MathAdd(1,)"})
     EXPECT_EQ(call(text), "BAD") << text;

@@ -50,13 +50,14 @@ constexpr std::array kOperators = {
     Operator{"IsTimestamp", Comparison::isTimestamp, false},
 };
 
-// '*' is any run of characters, '\*' and '\\' stand for themselves. Goes back to the last '*' only: linear in practice.
-bool matchesPattern(std::string_view pattern, std::string_view text) {
+// '*' is any run of characters, '\*' and '\\' stand for themselves. Goes back to the last '*' only: linear in practice, and false
+// once `work` is used up.
+bool matchesPattern(std::string_view pattern, std::string_view text, Work& work) {
   std::size_t p = 0;
   std::size_t t = 0;
   std::size_t star = std::string_view::npos;
   std::size_t star_text = 0;
-  while (t < text.size()) {
+  while (t < text.size() && work.spend(1)) {
     if (p < pattern.size() && pattern[p] == '*') {
       star = p++;
       star_text = t;
@@ -75,7 +76,7 @@ bool matchesPattern(std::string_view pattern, std::string_view text) {
     }
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
+  return t == text.size() && p == pattern.size();
 }
 
 bool ordered(Comparison comparison, int order) {
@@ -96,14 +97,14 @@ bool ordered(Comparison comparison, int order) {
   }
 }
 
-bool compare(Comparison comparison, const json::Value& value, const json::Value& expected) {
+bool compare(Comparison comparison, const json::Value& value, const json::Value& expected, Work& work) {
   if (comparison == Comparison::booleanEquals) return value.is_bool() && expected.is_bool() && value.get_bool() == expected.get_bool();
   if (comparison >= Comparison::numericEquals && comparison <= Comparison::numericGreaterEq)
     return value.is_number() && expected.is_number() && ordered(comparison, compareNumbers(value, expected));
   if (!value.is_string() || !expected.is_string()) return false;
   const auto a = json::toView(value.get_string());
   const auto b = json::toView(expected.get_string());
-  if (comparison == Comparison::stringMatches) return matchesPattern(b, a);
+  if (comparison == Comparison::stringMatches) return matchesPattern(b, a, work);
   if (comparison <= Comparison::stringGreaterEq) return ordered(comparison, a.compare(b));
   const auto x = parseTimestamp(a);
   const auto y = parseTimestamp(b);
@@ -144,24 +145,34 @@ std::optional<Instant> parseTimestamp(std::string_view text) {
 }
 
 Eval<bool> ChoiceRule::holds(const Scope& scope) const {
+  Work unbounded;
+  auto& work = scope.work == nullptr ? unbounded : *scope.work;
+  const auto held = judge(scope, work);
+  if (work.exhausted())
+    return runtimeError(fmt::format("the Choice looks at more than the {} places that one state may look at", work.most()));
+  return held;
+}
+
+Eval<bool> ChoiceRule::judge(const Scope& scope, Work& work) const {
   if (kind == Kind::no) {
-    const auto inner = parts.front().holds(scope);
+    const auto inner = parts.front().judge(scope, work);
     if (!inner) return inner;
     return !*inner;
   }
   if (kind != Kind::test) {
     for (const auto& part : parts) {
-      const auto held = part.holds(scope);
+      const auto held = part.judge(scope, work);
       if (!held) return held;
       if (*held == (kind == Kind::any)) return *held;
     }
     return kind == Kind::all;
   }
+  if (!work.spend(1)) return false;
   json::Value many;
   const json::Value* value = nullptr;
   if (variable.definite()) {
     value = variable.find(rootOf(variable, scope));
-  } else if (auto read = variable.read(rootOf(variable, scope))) {
+  } else if (auto read = variable.read(rootOf(variable, scope), &work)) {
     many = std::move(*read);
     if (!many.get_array().empty()) value = &many;
   }
@@ -169,10 +180,10 @@ Eval<bool> ChoiceRule::holds(const Scope& scope) const {
   if (value == nullptr) return invalidReference(variable);
   if (comparison > Comparison::isPresent || comparison == Comparison::isNull)
     return isOfKind(comparison, *value) == (expected.is_bool() && expected.get_bool());
-  if (!expected_path) return compare(comparison, *value, expected);
-  auto other = expected_path->read(rootOf(*expected_path, scope));
+  if (!expected_path) return compare(comparison, *value, expected, work);
+  auto other = expected_path->read(rootOf(*expected_path, scope), &work);
   if (!other) return invalidReference(*expected_path);
-  return compare(comparison, *value, *other);
+  return compare(comparison, *value, *other, work);
 }
 
 }  // namespace sp::asl

@@ -60,6 +60,8 @@ struct ChoiceRule {
 
   /// The error is States.Runtime: a path that names nothing.
   Eval<bool> holds(const Scope& scope) const;
+  /// The same; what it says once `work` is used up means nothing.
+  Eval<bool> judge(const Scope& scope, Work& work) const;
 };
 
 /// A moment in the profile of ISO 8601 that States takes: date, 'T', time and zone; nullopt for anything else.

@@ -4,6 +4,7 @@
 #include <expected>
 #include <string>
 
+#include "asl/work.h"
 #include "json/json.h"
 
 namespace sp::asl {
@@ -51,6 +52,8 @@ struct Scope {
   const json::Value& input;
   ContextSource& context;
   Dice& dice;
+  /// Null: as much as it takes.
+  Work* work = nullptr;
 };
 
 }  // namespace sp::asl

@@ -109,6 +109,8 @@ struct Limits {
   std::int64_t map_concurrency = 40;
   /// Events one step may make before it lets other executions go on.
   std::int64_t step_events = 5'000;
+  /// Places of documents that evaluating one state may look at or copy; a step that used as much lets others go on, too.
+  std::int64_t state_work = 4'000'000;
 };
 
 struct Transition {

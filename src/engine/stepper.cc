@@ -120,6 +120,7 @@ Stepper::Stepper(const asl::Definition& definition, State state, const Inputs& i
       inputs_(inputs),
       limits_(limits),
       dice_(inputs.seed),
+      work_(limits.state_work),
       state_(std::move(state)),
       log_(state_.next_event, inputs.now) {}
 
@@ -314,7 +315,8 @@ bool Stepper::on(const Redrive& redrive) {
 // iteration in memory.
 void Stepper::work() {
   while (!ready_.empty() && !state_.ended && !full_) {
-    if (static_cast<std::int64_t>(log_.size()) >= limits_.step_events) return yieldRest();
+    beginWork();
+    if (static_cast<std::int64_t>(log_.size()) >= limits_.step_events || worked_ > limits_.state_work) return yieldRest();
     const auto id = ready_.back();
     ready_.pop_back();
     auto* frame = find(id);
@@ -323,6 +325,13 @@ void Stepper::work() {
     else if (frame->phase == Phase::children && def(*frame).type == asl::StateType::map) launch(*frame);
   }
 }
+
+void Stepper::beginWork() {
+  worked_ += work_.used();
+  work_ = asl::Work(limits_.state_work);
+}
+
+asl::Scope Stepper::scope(const json::Value& input, FrameContext& context) { return {input, context, dice_, &work_}; }
 
 void Stepper::yieldRest() {
   ready_.clear();

@@ -104,6 +104,10 @@ class Stepper {
   std::shared_ptr<State> resumeState() const;
   void timedOut(Frame& frame, bool heartbeat);
 
+  /// What the expressions of a frame's state are evaluated against.
+  asl::Scope scope(const json::Value& input, FrameContext& context);
+  /// A state's own share begins.
+  void beginWork();
   const Def& def(const Frame& frame) const { return definition_.states[static_cast<std::size_t>(frame.state)]; }
   Frame* frameWaitingFor(std::int64_t number);
   Frame* find(std::int64_t id);
@@ -116,6 +120,9 @@ class Stepper {
   const Inputs& inputs_;
   const Limits& limits_;
   asl::Dice dice_;
+  /// Of the state at work, and of those before it in this step.
+  asl::Work work_;
+  std::int64_t worked_ = 0;
   State state_;
   HistoryLog log_;
   std::vector<Effect> effects_;

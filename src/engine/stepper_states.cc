@@ -56,7 +56,7 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
   if (d.parameters) {
     FrameContext context(*this, frame);
     context.token(token);
-    auto made = d.parameters->evaluate({input->value(), context, dice_});
+    auto made = d.parameters->evaluate(scope(input->value(), context));
     if (!made) return std::unexpected(made.error());
     parameters = Payload::fromValue(std::move(*made));
   }
@@ -94,7 +94,7 @@ asl::Eval<std::string> Stepper::roleOf(Frame& frame, const Payload& input) {
   const auto& credentials = def(frame).credentials;
   if (!credentials) return std::string();
   FrameContext context(*this, frame);
-  const auto made = credentials->evaluate({input.value(), context, dice_});
+  const auto made = credentials->evaluate(scope(input.value(), context));
   if (!made) return std::unexpected(made.error());
   const auto& role = made->get_object().at("RoleArn");
   if (role.is_string() && asl::isRoleArn(json::toView(role.get_string()))) return json::toStd(role.get_string());
@@ -158,7 +158,7 @@ asl::Eval<void> Stepper::executeChoice(Frame& frame) {
   FrameContext context(*this, frame);
   int next = d.otherwise;
   for (const auto& rule : d.rules) {
-    const auto holds = rule.holds({input->value(), context, dice_});
+    const auto holds = rule.holds(scope(input->value(), context));
     if (!holds) return std::unexpected(holds.error());
     if (!*holds) continue;
     next = rule.next;
@@ -192,7 +192,7 @@ asl::Eval<Instant> Stepper::waitEnd(Frame& frame, const Payload& input) {
   if (d.seconds.fixed) return inputs_.now + std::chrono::seconds(*d.seconds.fixed);
   FrameContext context(*this, frame);
   const auto& path = d.timestamp_path ? *d.timestamp_path : *d.seconds.path;
-  const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value());
+  const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value(), &work_);
   if (d.timestamp_path) {
     const auto text = !value ? std::string() : value->is_string() ? json::toStd(value->get_string()) : json::toText(*value);
     const auto moment = value && value->is_string() ? asl::parseTimestamp(text) : std::nullopt;
@@ -218,7 +218,7 @@ asl::Eval<std::string> Stepper::textOf(Frame& frame, const asl::TextField& field
   if (field.fixed) return *field.fixed;
   if (!field.computed) return std::string();
   FrameContext context(*this, frame);
-  const auto value = field.computed->evaluate({input.value(), context, dice_}, name);
+  const auto value = field.computed->evaluate(scope(input.value(), context), name);
   if (!value) return std::unexpected(value.error());
   if (!value->is_string())
     return asl::runtimeError(
@@ -328,7 +328,7 @@ asl::Eval<Payload> Stepper::itemInput(Frame& map, std::int64_t index) {
   if (!d.item_selector) return Payload();
   FrameContext context(*this, map);
   context.mapItem(index, map.items.value().get_array()[static_cast<std::size_t>(index)]);
-  auto value = d.item_selector->evaluate({map.effective.value(), context, dice_});
+  auto value = d.item_selector->evaluate(scope(map.effective.value(), context));
   if (!value) return std::unexpected(value.error());
   return shallow(Payload::fromValue(std::move(*value)), "ItemSelector");
 }
@@ -360,7 +360,7 @@ asl::Eval<Payload> Stepper::select(Frame& frame, const asl::Selection& selection
   const auto& path = selection.path;
   if (path.whole() && !path.context()) return from;
   FrameContext context(*this, frame);
-  auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : from.value());
+  auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : from.value(), &work_);
   if (!value) {
     if (field == "ItemsPath") return asl::runtimeError(fmt::format("Reference path \"{}\" must point to array.", path.text()));
     return asl::runtimeError(fmt::format("Invalid path '{}' : {}", path.text(), value.error()));
@@ -371,7 +371,7 @@ asl::Eval<Payload> Stepper::select(Frame& frame, const asl::Selection& selection
 asl::Eval<Payload> Stepper::fill(Frame& frame, const std::optional<asl::Template>& pattern, const Payload& input) {
   if (!pattern) return input;
   FrameContext context(*this, frame);
-  auto value = pattern->evaluate({input.value(), context, dice_});
+  auto value = pattern->evaluate(scope(input.value(), context));
   if (!value) return std::unexpected(value.error());
   return shallow(Payload::fromValue(std::move(*value)), "Parameters");
 }
@@ -395,7 +395,7 @@ asl::Eval<std::int64_t> Stepper::numberAt(Frame& frame, const asl::NumberField& 
   if (!field.path) return 0;
   FrameContext context(*this, frame);
   const auto& path = *field.path;
-  const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value());
+  const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value(), &work_);
   if (!value) return asl::runtimeError(fmt::format("Invalid path '{}' : {}", path.text(), value.error()));
   if (value->is_int64()) return value->get_int64();
   if (name == "ToleratedFailurePercentagePath" && value->is_double()) return static_cast<std::int64_t>(value->get_double());

@@ -142,6 +142,7 @@ engine::Limits ExecutionRuntime::limitsOf(const engine::Identity& identity) cons
     limits.history_events = std::numeric_limits<std::int64_t>::max() - 1;
     limits.payload_bytes = std::numeric_limits<std::size_t>::max();
     limits.map_concurrency = std::numeric_limits<std::int64_t>::max();
+    limits.state_work = std::numeric_limits<std::int64_t>::max();
   }
   return limits;
 }

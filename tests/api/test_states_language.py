@@ -113,6 +113,12 @@ def test_intrinsics_that_fail(sfn, expression):
     assert failure(sfn, states, {"l": [1]})[0] == "States.IntrinsicFailure"
 
 
+@pytest.mark.parametrize("expression", ["States.Format('{}', $.no)", "States.Format('{} {}',  States.ArrayLength($.no), 1)"])
+def test_paths_in_intrinsics_that_find_nothing(sfn, expression):
+    shown = failure(sfn, passing(Parameters={"x.$": expression}), {"other": 1})
+    assert shown == ("States.Runtime", f"The function '{expression}' had the following error: The JsonPath argument for the field '$.no' could not be found in the input '{{\"other\":1}}'")
+
+
 # Choice
 
 CHOICE = {"s": "b", "n": 2, "t": "2024-01-01T00:00:00Z", "f": False, "nul": None, "b": "b", "two": 2.0, "later": "2024-01-01T02:00:00+01:00", "yes": True}

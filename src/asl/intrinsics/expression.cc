@@ -163,26 +163,46 @@ bool needsExecutionInput(const Path& path) {
 
 Eval<json::Value> readForField(const Path& path, const Scope& scope, std::string_view field) {
   const auto& root = path.context() ? scope.context.context(needsExecutionInput(path)) : scope.input;
-  auto value = path.read(root);
+  auto value = path.read(root, scope.work);
   if (value) return std::move(*value);
+  if (scope.work != nullptr && scope.work->exhausted()) return runtimeError(path.tooMuch(scope.work->most()));
   return runtimeError(fmt::format("The JSONPath '{}' specified for the field '{}' could not be found in the input '{}'", path.text(), field,
                                   json::toText(root)));
 }
 
+namespace {
+
+// A path that stands as an argument: the error names the whole expression, as written.
+Eval<json::Value> readForCall(const Path& path, const Scope& scope, std::string_view whole) {
+  const auto& root = path.context() ? scope.context.context(needsExecutionInput(path)) : scope.input;
+  auto value = path.read(root, scope.work);
+  if (value) return std::move(*value);
+  if (scope.work != nullptr && scope.work->exhausted()) return runtimeError(path.tooMuch(scope.work->most()));
+  return runtimeError(fmt::format(
+      "The function '{}' had the following error: The JsonPath argument for the field '{}' could not be found in the input '{}'", whole,
+      path.text(), json::toText(root)));
+}
+
+}  // namespace
+
 Eval<json::Value> Expression::evaluate(const Scope& scope, std::string_view field) const {
-  switch (kind_) {
-    case Kind::literal: return literal_;
-    case Kind::path: return readForField(path_, scope, field);
-    case Kind::call: break;
-  }
-  std::vector<json::Value> arguments;
-  arguments.reserve(arguments_.size());
-  for (const auto& argument : arguments_) {
-    auto value = argument.evaluate(scope, field);
-    if (!value) return value;
-    arguments.push_back(std::move(*value));
-  }
-  return function_(arguments, scope.dice);
+  if (kind_ == Kind::path) return readForField(path_, scope, field);
+  const auto value = [&](const auto& self, const Expression& one) -> Eval<json::Value> {
+    switch (one.kind_) {
+      case Kind::literal: return one.literal_;
+      case Kind::path: return readForCall(one.path_, scope, text_);
+      case Kind::call: break;
+    }
+    std::vector<json::Value> arguments;
+    arguments.reserve(one.arguments_.size());
+    for (const auto& argument : one.arguments_) {
+      auto made = self(self, argument);
+      if (!made) return made;
+      arguments.push_back(std::move(*made));
+    }
+    return one.function_(arguments, scope.dice);
+  };
+  return value(value, *this);
 }
 
 }  // namespace sp::asl

@@ -98,10 +98,11 @@ Outcome arrayRange(Arguments& arguments, Dice&) {
   const auto [first, last, step] = numbers;
   if (step == 0) return badArgument("ArrayRange", "a step other than 0", arguments[2]);
   json::Array all;
-  for (auto n = first; step > 0 ? n <= last : n >= last; n += step) {
+  for (auto n = first; step > 0 ? n <= last : n >= last;) {
     if (static_cast<std::int64_t>(all.size()) == kMaxRange)
       return intrinsicFailure("Invalid arguments in States.ArrayRange: more than 1000 elements");
     all.emplace_back(n);
+    if (__builtin_add_overflow(n, step, &n)) break;
   }
   return json::Value(std::move(all));
 }
@@ -194,12 +195,15 @@ Outcome mathAdd(Arguments& arguments, Dice&) {
 Outcome stringSplit(Arguments& arguments, Dice&) {
   if (!arguments[0].is_string()) return badArgument("StringSplit", "a text", arguments[0]);
   if (!arguments[1].is_string()) return badArgument("StringSplit", "separators as a text", arguments[1]);
-  const auto separators = json::toView(arguments[1].get_string());
+  // A table: looking each character up in a long text of separators would take the product of both.
+  std::array<bool, 256> separates{};
+  for (const auto c : json::toView(arguments[1].get_string())) separates[static_cast<unsigned char>(c)] = true;
+  const auto isSeparator = [&separates](char c) { return separates[static_cast<unsigned char>(c)]; };
   auto rest = json::toView(arguments[0].get_string());
   json::Array parts;
   // Every character of the second text separates; empty parts are left out.
   while (!rest.empty()) {
-    const auto end = std::min(rest.find_first_of(separators), rest.size());
+    const auto end = static_cast<std::size_t>(std::ranges::find_if(rest, isSeparator) - rest.begin());
     if (end > 0) parts.push_back(fromText(rest.substr(0, end)));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }

@@ -171,25 +171,37 @@ class FilterReader {
   std::size_t depth_;
 };
 
-// nullopt: the path names nothing.
-std::optional<json::Value> valueOf(const FilterOperand& operand, const json::Value& element, const json::Value& root) {
-  if (operand.literal) return operand.value;
-  auto value = operand.path.read(operand.from_element ? element : root);
-  if (!value) return std::nullopt;
-  return std::move(*value);
+// nullptr: the path names nothing. `made` holds what stands nowhere in the document.
+const json::Value* valueOf(const FilterOperand& operand, const json::Value& element, const json::Value& root, Work& work,
+                           json::Value& made) {
+  if (operand.literal) return &operand.value;
+  const auto& from = operand.from_element ? element : root;
+  if (operand.path.definite()) return operand.path.find(from);
+  auto value = operand.path.read(from, &work);
+  if (!value) return nullptr;
+  made = std::move(*value);
+  return &made;
 }
 
-bool within(const json::Value& value, const json::Value& list) {
-  return list.is_array() && std::ranges::any_of(list.get_array(), [&](const auto& one) { return sameValue(one, value); });
+bool within(const json::Value& value, const json::Value& list, Work& work) {
+  return list.is_array() && std::ranges::any_of(list.get_array(), [&](const auto& one) { return work.spend(1) && sameValue(one, value); });
 }
 
-bool compareValues(FilterNode::Compare compare, const json::Value& a, const json::Value& b) {
+// What comparing it with another may take.
+std::int64_t breadth(const json::Value& value) {
+  if (value.is_array()) return static_cast<std::int64_t>(value.get_array().size());
+  if (value.is_object()) return static_cast<std::int64_t>(value.get_object().size());
+  return value.is_string() ? static_cast<std::int64_t>(value.get_string().size() / 16) : 1;
+}
+
+bool compareValues(FilterNode::Compare compare, const json::Value& a, const json::Value& b, Work& work) {
+  if (!work.spend(1 + std::min(breadth(a), breadth(b)))) return false;
   using Compare = FilterNode::Compare;
   switch (compare) {
     case Compare::eq: return sameValue(a, b);
     case Compare::ne: return !sameValue(a, b);
-    case Compare::in: return within(a, b);
-    case Compare::nin: return !within(a, b);
+    case Compare::in: return within(a, b, work);
+    case Compare::nin: return !within(a, b, work);
     default: break;
   }
   int order = 0;
@@ -208,22 +220,26 @@ Result<std::shared_ptr<const FilterNode>> parseFilter(std::string_view text, std
   return FilterReader(text, depth).whole();
 }
 
-bool matches(const FilterNode& node, const json::Value& element, const json::Value& root) {
-  const auto holds = [&](const auto& part) { return matches(*part, element, root); };
+bool matches(const FilterNode& node, const json::Value& element, const json::Value& root, Work& work) {
+  if (!work.spend(1)) return false;
+  const auto holds = [&](const auto& part) { return matches(*part, element, root, work); };
   switch (node.kind) {
     case FilterNode::Kind::all: return std::ranges::all_of(node.parts, holds);
     case FilterNode::Kind::any: return std::ranges::any_of(node.parts, holds);
     case FilterNode::Kind::no: return !holds(node.parts.front());
     case FilterNode::Kind::exists: {
-      const auto value = valueOf(node.left, element, root);
-      return value && (node.left.path.definite() || !value->get_array().empty());
+      json::Value made;
+      const auto* value = valueOf(node.left, element, root, work, made);
+      return value != nullptr && (node.left.path.definite() || !value->get_array().empty());
     }
     case FilterNode::Kind::compare: break;
   }
-  const auto left = valueOf(node.left, element, root);
-  const auto right = valueOf(node.right, element, root);
-  if (!left || !right) return node.compare == FilterNode::Compare::ne && left.has_value() != right.has_value();
-  return compareValues(node.compare, *left, *right);
+  json::Value made_left;
+  json::Value made_right;
+  const auto* left = valueOf(node.left, element, root, work, made_left);
+  const auto* right = valueOf(node.right, element, root, work, made_right);
+  if (left == nullptr || right == nullptr) return node.compare == FilterNode::Compare::ne && (left == nullptr) != (right == nullptr);
+  return compareValues(node.compare, *left, *right, work);
 }
 
 }  // namespace sp::asl

@@ -28,6 +28,7 @@ struct FilterNode {
 
 /// The expression between "?(" and its ")". `depth`: how deep it stands in other filters. Error code "asl.path".
 Result<std::shared_ptr<const FilterNode>> parseFilter(std::string_view text, std::size_t depth);
-bool matches(const FilterNode& node, const json::Value& element, const json::Value& root);
+/// False once `work` is used up.
+bool matches(const FilterNode& node, const json::Value& element, const json::Value& root, Work& work);
 
 }  // namespace sp::asl

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxSteps = 256;
 // "$..*..*..*" over a large document would grow without end.
-constexpr std::size_t kMaxFound = 1'000'000;
+// Where nobody counts, this much all the same.
+constexpr std::int64_t kMostWork = 10'000'000;
 
 std::unexpected<Error> badPath(std::string_view text, std::string_view why) {
   return fail("asl.path", fmt::format("'{}' is not a valid JSONPath: {}", text.substr(0, 256), why));
@@ -178,7 +179,13 @@ std::optional<std::size_t> placeOf(std::int64_t index, std::size_t size) {
 
 using Found = std::vector<const json::Value*>;
 
-void select(const PathStep& step, const json::Value& value, const json::Value& root, Found& found) {
+/// What a path is evaluated over.
+struct Walk {
+  const json::Value& root;
+  Work& work;
+};
+
+void choose(const PathStep& step, const json::Value& value, const Walk& walk, Found& found) {
   switch (step.kind) {
     case PathStep::Kind::names:
       if (!value.is_object()) return;
@@ -208,20 +215,29 @@ void select(const PathStep& step, const json::Value& value, const json::Value& r
     case PathStep::Kind::filter:
       if (value.is_array()) {
         for (const auto& element : value.get_array())
-          if (matches(*step.filter, element, root)) found.push_back(&element);
-      } else if (value.is_object() && matches(*step.filter, value, root)) {
+          if (!walk.work.exhausted() && matches(*step.filter, element, walk.root, walk.work)) found.push_back(&element);
+      } else if (value.is_object() && matches(*step.filter, value, walk.root, walk.work)) {
         found.push_back(&value);
       }
       return;
   }
 }
 
-void descend(const PathStep& step, const json::Value& value, const json::Value& root, Found& found) {
-  select(step, value, root, found);
+// A place looked at, and each that is found, count.
+void select(const PathStep& step, const json::Value& value, const Walk& walk, Found& found) {
+  if (!walk.work.spend(1)) return;
+  const auto before = found.size();
+  choose(step, value, walk, found);
+  walk.work.spend(static_cast<std::int64_t>(found.size() - before));
+}
+
+void descend(const PathStep& step, const json::Value& value, const Walk& walk, Found& found) {
+  select(step, value, walk, found);
+  if (walk.work.exhausted()) return;
   if (value.is_array())
-    for (const auto& element : value.get_array()) descend(step, element, root, found);
+    for (const auto& element : value.get_array()) descend(step, element, walk, found);
   if (value.is_object())
-    for (const auto& member : value.get_object()) descend(step, member.value(), root, found);
+    for (const auto& member : value.get_object()) descend(step, member.value(), walk, found);
 }
 
 }  // namespace
@@ -276,26 +292,37 @@ const json::Value* Path::find(const json::Value& root, std::string* why) const {
   return value;
 }
 
-std::expected<json::Value, std::string> Path::read(const json::Value& root) const {
+std::string Path::tooMuch(std::int64_t most) const {
+  return fmt::format("the path '{}' looks at more than the {} places that one state may look at", text_, most);
+}
+
+std::expected<json::Value, std::string> Path::read(const json::Value& root, Work* given) const {
+  Work own(kMostWork);
+  auto& work = given == nullptr ? own : *given;
   if (definite_) {
     std::string why;
     const auto* value = find(root, &why);
     if (value == nullptr) return std::unexpected(why);
+    if (given != nullptr && !work.spendCopy(*value)) return std::unexpected(tooMuch(work.most()));
     return *value;
   }
+  const Walk walk{root, work};
   Found found{&root};
   for (const auto& step : steps_) {
     Found next;
     for (const auto* value : found) {
-      if (step.deep) descend(step, *value, root, next);
-      else select(step, *value, root, next);
-      if (next.size() > kMaxFound) return std::unexpected(fmt::format("the path '{}' selects more than {} places", text_, kMaxFound));
+      if (step.deep) descend(step, *value, walk, next);
+      else select(step, *value, walk, next);
+      if (work.exhausted()) return std::unexpected(tooMuch(work.most()));
     }
     found = std::move(next);
   }
   json::Array all;
   all.reserve(found.size());
-  for (const auto* value : found) all.push_back(*value);
+  for (const auto* value : found) {
+    if (given != nullptr && !work.spendCopy(*value)) return std::unexpected(tooMuch(work.most()));
+    all.push_back(*value);
+  }
   return json::Value(std::move(all));
 }
 

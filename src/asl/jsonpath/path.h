@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "asl/work.h"
 #include "base/result.h"
 #include "json/json.h"
 
@@ -52,7 +53,10 @@ class Path {
   /// ("No results for path: $['a']").
   const json::Value* find(const json::Value& root, std::string* why = nullptr) const;
   /// Any path: a copy of what it names; an array if it is not definite. The error is the text of `why` above.
-  std::expected<json::Value, std::string> read(const json::Value& root) const;
+  /// With `work`: once that is used up, an error that says so.
+  std::expected<json::Value, std::string> read(const json::Value& root, Work* work = nullptr) const;
+  /// The error of a path that used up `most`.
+  std::string tooMuch(std::int64_t most) const;
 
   /// Writes `value` at this reference path of `root`, making objects on the way. False if something there is no object
   /// or the array has no such element.

@@ -1,0 +1,67 @@
+"""Definitions and inputs made to take all there is: they end with a clear error, and others go on meanwhile."""
+import json
+
+import pytest
+
+from tests.support.machines import ROLE, create, ended, fresh, history, refused, run, start
+
+PASS = {"A": {"Type": "Pass", "End": True}}
+FULL = ("States.Runtime", "The execution reached the maximum number of history events (25000).")
+LOOP = {"A": {"Type": "Choice", "Choices": [{"Variable": "$.end", "IsPresent": True, "Next": "C"}], "Default": "B"},
+        "B": {"Type": "Choice", "Choices": [{"Variable": "$.end", "IsPresent": True, "Next": "C"}], "Default": "A"}, "C": {"Type": "Succeed"}}
+MAP = {"A": {"Type": "Map", "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}, "End": True}}
+DEEP = "[" * 400 + ",".join(["7"] * 60_000) + "]" * 400
+
+
+def passing(expression):
+    return {"A": {"Type": "Pass", "Parameters": {"x.$": expression}, "End": True}}
+
+
+@pytest.fixture
+def sfn(server):
+    return server.client("stepfunctions")
+
+
+def test_a_map_over_100000_items(sfn):
+    text = "[" + ",".join(["1"] * 100_000) + "]"
+    execution = sfn.start_execution(stateMachineArn=create(sfn, MAP), input=text)["executionArn"]
+    shown = ended(sfn, execution)
+    assert ((shown["error"], shown["cause"]), len(history(sfn, execution))) == (FULL, 25_000)
+
+
+def test_a_cycle_of_choices(sfn):
+    shown, events = run(sfn, LOOP)
+    assert ((shown["error"], shown["cause"]), len(events)) == (FULL, 25_000)
+
+
+@pytest.mark.parametrize("path", ["$..*", "$..*..*..*", "$..[?(@..[?(@..[?(@..[?(@..x)])])])]", "$..[?(@..* == $..*)]"])
+def test_paths_made_to_blow_up(sfn, path):
+    execution = sfn.start_execution(stateMachineArn=create(sfn, passing(path)), input=DEEP)["executionArn"]
+    shown = ended(sfn, execution, 60)
+    assert (shown["error"], shown["cause"]) == ("States.Runtime", f"An error occurred while executing the state 'A' (entered at the event id #2). the path '{path}' looks at more than the "
+                                                "4000000 places that one state may look at")
+
+
+def test_a_pattern_made_to_blow_up(sfn):
+    states = {"A": {"Type": "Choice", "Choices": [{"Variable": "$", "StringMatches": "*" + "a" * 100_000 + "b", "Next": "B"}], "Default": "B"}, "B": {"Type": "Succeed"}}
+    shown, _ = run(sfn, states, "a" * 250_000)
+    assert shown["error"] == "States.Runtime" and shown["cause"].endswith("the Choice looks at more than the 4000000 places that one state may look at")
+
+
+def test_a_definition_nested_1000_deep(sfn):
+    opened, closed = '{"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[', "]}}}"
+    text = opened * 1000 + '{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}' + closed * 1000
+    message = refused("InvalidDefinition", sfn.create_state_machine, name="never", definition=text + " " * (900_000 - len(text)), roleArn=ROLE)
+    assert "INVALID_JSON_DESCRIPTION" in message and len(message) < 2_000
+    message = refused("InvalidDefinition", sfn.create_state_machine, name="never", definition=json.dumps({"StartAt": "A", "States": {f"S{i}": {"Type": "Nap"} for i in range(30_000)}}), roleArn=ROLE)
+    assert "more" in message and len(message) < 10_000
+
+
+def test_others_go_on_meanwhile(sfn):
+    """Four that use up all their events, and twenty small ones that are started behind them (Bounds.* count the steps)."""
+    heavy = [create(sfn, LOOP, name=fresh("heavy")) for _ in range(4)]
+    small = create(sfn, PASS)
+    begun = [start(sfn, machine) for machine in heavy]
+    quick = [start(sfn, small, i) for i in range(20)]
+    assert [ended(sfn, one)["output"] for one in quick] == [str(i) for i in range(20)]
+    assert [(one["error"], one["cause"]) for one in (ended(sfn, one) for one in begun)] == [FULL] * 4
