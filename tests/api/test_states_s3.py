@@ -214,7 +214,7 @@ def test_kill_while_objects_are_written(fresh_server):
 # Every operation that is served
 
 SERVICES = {"sts": ("sts", "Sts"), "iam": ("iam", "Iam"), "s3": ("s3", "S3"), "dynamodb": ("dynamodb", "DynamoDb"), "ec2": ("ec2", "Ec2"), "ssm": ("ssm", "Ssm"),
-            "backup": ("backup", "Backup"), "stepfunctions": ("sfn", "Sfn")}
+            "backup": ("backup", "Backup"), "stepfunctions": ("sfn", "Sfn"), "stillpoint": ("stillpoint", "Stillpoint")}
 # Older names that the SDK for Java 2 does not have.
 OLD = {"GetBucketLifecycle", "GetBucketNotification"}
 
