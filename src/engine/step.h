@@ -109,8 +109,10 @@ struct Limits {
   std::int64_t map_concurrency = 40;
   /// Events one step may make before it lets other executions go on.
   std::int64_t step_events = 5'000;
-  /// Places of documents that evaluating one state may look at or copy; a step that used as much lets others go on, too.
-  std::int64_t state_work = 4'000'000;
+  /// Places of documents that evaluating one state may look at or copy, fifteen times the densest document.
+  std::int64_t state_work = 2'000'000;
+  /// As many make one step let other executions go on.
+  std::int64_t step_work = 500'000;
 };
 
 struct Transition {

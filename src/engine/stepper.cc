@@ -316,7 +316,7 @@ bool Stepper::on(const Redrive& redrive) {
 void Stepper::work() {
   while (!ready_.empty() && !state_.ended && !full_) {
     beginWork();
-    if (static_cast<std::int64_t>(log_.size()) >= limits_.step_events || worked_ > limits_.state_work) return yieldRest();
+    if (static_cast<std::int64_t>(log_.size()) >= limits_.step_events || worked_ > limits_.step_work) return yieldRest();
     const auto id = ready_.back();
     ready_.pop_back();
     auto* frame = find(id);

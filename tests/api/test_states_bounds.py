@@ -39,13 +39,13 @@ def test_paths_made_to_blow_up(sfn, path):
     execution = sfn.start_execution(stateMachineArn=create(sfn, passing(path)), input=DEEP)["executionArn"]
     shown = ended(sfn, execution, 60)
     assert (shown["error"], shown["cause"]) == ("States.Runtime", f"An error occurred while executing the state 'A' (entered at the event id #2). the path '{path}' looks at more than the "
-                                                "4000000 places that one state may look at")
+                                                "2000000 places that one state may look at")
 
 
 def test_a_pattern_made_to_blow_up(sfn):
     states = {"A": {"Type": "Choice", "Choices": [{"Variable": "$", "StringMatches": "*" + "a" * 100_000 + "b", "Next": "B"}], "Default": "B"}, "B": {"Type": "Succeed"}}
     shown, _ = run(sfn, states, "a" * 250_000)
-    assert shown["error"] == "States.Runtime" and shown["cause"].endswith("the Choice looks at more than the 4000000 places that one state may look at")
+    assert shown["error"] == "States.Runtime" and shown["cause"].endswith("the Choice looks at more than the 2000000 places that one state may look at")
 
 
 def test_a_definition_nested_1000_deep(sfn):

@@ -138,10 +138,12 @@ std::vector<std::string> SqliteExecutions::running() {
 }
 
 std::vector<SqliteExecutions::Position> SqliteExecutions::oldestRunning(std::optional<Position> after, std::size_t limit) {
+  // Bound texts are read when the query steps: they must live until then.
+  const std::string_view behind = after ? std::string_view(after->arn) : std::string_view();
   Query q(
       c_.prepare("SELECT started, arn FROM executions WHERE status = 'RUNNING' AND started >= ?1 AND (started, arn) > (?1, ?2) "
                  "ORDER BY started, arn LIMIT ?3"));
-  q.bind(after ? toMicros(after->started) : std::numeric_limits<std::int64_t>::min()).bind(after ? after->arn : "");
+  q.bind(after ? toMicros(after->started) : std::numeric_limits<std::int64_t>::min()).bind(behind);
   q.bind(static_cast<std::int64_t>(limit));
   std::vector<Position> found;
   while (q.step()) found.push_back({fromMicros(q.number(0)), q.text(1)});
