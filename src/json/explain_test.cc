@@ -19,7 +19,7 @@ void expect(std::string_view text, std::string_view message, int column, int lin
 TEST(Explain, WhatIsExpectedWhere) {
   constexpr const char* kWanted = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'";
   expect(R"({"a": "6225", "b": """, "c": "0"})", "Unexpected character ('\"' (code 34)): was expecting comma to separate Object entries",
-         22);
+         23);
   expect("{a: 1}", "Unexpected character ('a' (code 97)): was expecting double-quote to start field name", 3);
   expect(R"({"a" 1})", "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value", 7);
   expect(R"({"a":1,})", "Unexpected character ('}' (code 125)): was expecting double-quote to start field name", 9);
