@@ -1,7 +1,9 @@
 // Load generator for the API port: N keep-alive connections, one request under way on each, driven by one thread.
 //
-//   http_bench HOST:PORT ACCESS_KEY SECRET identity|put:TABLE|get:TABLE CONNECTIONS SECONDS
+//   http_bench HOST:PORT ACCESS_KEY SECRET identity|put:TABLE|get:TABLE|start:MACHINE_ARN|history:EXECUTION_ARN CONNECTIONS SECONDS|Nx
 //
+// "Nx" sends N requests, without a warm-up, however long they take. start:… starts executions with 1 KB of input, without a
+// name, so that the same signed request starts a new one each time.
 // Requests are signed once a second and sent as they are, so that what is measured is the server and not the client's
 // HMACs. Prints one JSON line: requests/s, percentiles in µs, and the answers that were not 200.
 #include <arpa/inet.h>
@@ -35,6 +37,8 @@ struct Options {
   std::string workload;
   int connections = 1;
   double seconds = 3;
+  /// 0: as many as there is time for.
+  std::size_t requests = 0;
 };
 
 std::string signedRequest(const Options& options, std::string_view service, std::string_view type, std::string_view target,
@@ -74,6 +78,15 @@ class Requests {
       return;
     }
     const auto colon = options_.workload.find(':');
+    if (options_.workload.starts_with("start:") || options_.workload.starts_with("history:")) {
+      const bool start = options_.workload.starts_with("start:");
+      const auto arn = options_.workload.substr(colon + 1);
+      const auto body = start ? fmt::format(R"({{"stateMachineArn":"{}","input":"{{\"text\":\"{}\"}}"}})", arn, std::string(1000, 'x'))
+                              : fmt::format(R"({{"executionArn":"{}"}})", arn);
+      made_.push_back(signedRequest(options_, "states", "application/x-amz-json-1.0",
+                                    start ? "AWSStepFunctions.StartExecution" : "AWSStepFunctions.GetExecutionHistory", body));
+      return;
+    }
     const auto table = options_.workload.substr(colon + 1);
     const bool put = options_.workload.starts_with("put");
     const std::string filler(1000, 'x');
@@ -157,6 +170,7 @@ Outcome run(const Options& options, double seconds) {
   const auto start = SteadyClock::now();
   const auto until = start + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
   for (auto& connection : connections) send(connection, requests.next());
+  auto sent = connections.size();
   std::array<epoll_event, 256> events{};
   std::array<char, 16384> buffer{};
   for (bool running = true; running;) {
@@ -173,8 +187,9 @@ Outcome run(const Options& options, double seconds) {
       outcome.us.push_back(std::chrono::duration<double, std::micro>(now - connection.sent).count());
       if (!connection.in.starts_with("HTTP/1.1 200 ") && ++outcome.errors == 1) outcome.first_error = connection.in.substr(0, length);
       connection.in.erase(0, length);
-      if (now < until) send(connection, requests.next());
-      else running = false;
+      if (options.requests > 0 ? sent < options.requests : now < until) send(connection, requests.next()), ++sent;
+      if (options.requests > 0) running = outcome.us.size() < options.requests;
+      else running = now < until;
     }
   }
   outcome.seconds = std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -190,7 +205,7 @@ double percentile(const std::vector<double>& sorted, double part) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) die("use: http_bench HOST:PORT ACCESS_KEY SECRET identity|put:TABLE|get:TABLE CONNECTIONS SECONDS");
+  if (argc != 7) die("use: http_bench HOST:PORT ACCESS_KEY SECRET WORKLOAD CONNECTIONS SECONDS|Nx");
   Options options;
   const std::string_view where = argv[1];
   const auto colon = where.rfind(':');
@@ -200,8 +215,10 @@ int main(int argc, char** argv) {
   options.secret = argv[3];
   options.workload = argv[4];
   options.connections = static_cast<int>(sp::parseInt(argv[5]).value_or(1));
-  options.seconds = std::strtod(argv[6], nullptr);
-  (void)run(options, std::min(1.0, options.seconds / 4));
+  const std::string_view length = argv[6];
+  if (length.ends_with('x')) options.requests = static_cast<std::size_t>(sp::parseInt(length.substr(0, length.size() - 1)).value_or(1));
+  else options.seconds = std::strtod(argv[6], nullptr);
+  if (options.requests == 0) (void)run(options, std::min(1.0, options.seconds / 4));
   auto outcome = run(options, options.seconds);
   if (outcome.errors > 0) fmt::print(stderr, "first answer that was not 200:\n{}\n", outcome.first_error);
   std::ranges::sort(outcome.us);

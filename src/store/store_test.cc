@@ -197,6 +197,55 @@ TEST_F(StoreTest, OldExecutionsGoInSmallSteps) {
   });
 }
 
+TEST_F(StoreTest, AHistoryIsReadFromAnyEventBothWays) {
+  constexpr std::int64_t kEvents = 1000;
+  run([](Txn& t) {
+    t.executions().insert({"arn", "m", "n", "RUNNING", fromMicros(1), {}, "{}", ""});
+    t.executions().insert({"other", "m", "n", "RUNNING", fromMicros(1), {}, "{}", ""});
+    // Appended in parts of different sizes, of events that fill several rows.
+    std::int64_t next = 1;
+    for (const std::int64_t part : {1, 600, 399}) {
+      std::vector<std::string> events;
+      for (std::int64_t i = 0; i < part; ++i) events.push_back(std::to_string(next + i) + ":" + std::string(200, 'x'));
+      t.executions().appendHistory("arn", next, events);
+      t.executions().appendHistory("other", next, {"no"});
+      next += part;
+    }
+    EXPECT_EQ(next, kEvents + 1);
+    return true;
+  });
+  run([](Txn& t) {
+    const auto number = [](const std::string& event) { return std::stoll(event); };
+    for (const std::int64_t from : {1, 2, 160, 161, 601, 602, 999, 1000}) {
+      const auto up = t.executions().history("arn", from, false, 150);
+      EXPECT_EQ(up.size(), static_cast<std::size_t>(std::min<std::int64_t>(150, kEvents - from + 1))) << from;
+      for (std::size_t i = 0; i < up.size(); ++i) EXPECT_EQ(number(up[i]), from + static_cast<std::int64_t>(i));
+      const auto down = t.executions().history("arn", from, true, 150);
+      EXPECT_EQ(down.size(), static_cast<std::size_t>(std::min<std::int64_t>(150, from))) << from;
+      for (std::size_t i = 0; i < down.size(); ++i) EXPECT_EQ(number(down[i]), from - static_cast<std::int64_t>(i));
+    }
+    EXPECT_TRUE(t.executions().history("arn", kEvents + 1, false, 10).empty());
+    EXPECT_EQ(t.executions().history("arn", kEvents + 1, true, 10).size(), 10U);
+    EXPECT_TRUE(t.executions().history("none", 1, false, 10).empty());
+    return true;
+  });
+}
+
+// The WAL would grow for ever, and the next start would have to read all of it.
+TEST_F(StoreTest, TheWalIsBroughtOverWhileCommitsGoOn) {
+  constexpr std::size_t kBody = 1U << 20U;
+  const auto small = std::filesystem::file_size(directory_ / "store.db");
+  int commits = 0;
+  while (std::filesystem::file_size(directory_ / "store.db") < small + kBody && ++commits < 600) {
+    run([&](Txn& t) {
+      // Other bytes each time: pages that stay the same are not written again.
+      t.records().put("k", "big", std::string(kBody, static_cast<char>('a' + commits % 26)));
+      return true;
+    });
+  }
+  EXPECT_LT(commits, 600);
+}
+
 TEST_F(StoreTest, ItemRangesAreBoundedAndPaged) {
   run([](Txn& t) {
     for (const char* sort : {"1", "2", "3", "4"}) t.items().put("tbl", {"p", sort, sort});

@@ -8,25 +8,27 @@
 namespace sp::store {
 namespace {
 
-// A block of events is stored as LENGTH:TEXT LENGTH:TEXT …
-std::string pack(const std::vector<std::string>& events) {
-  std::string out;
-  for (const auto& event : events) out += std::to_string(event.size()) + ":" + event;
-  return out;
+// Events of one commit share rows, as LENGTH:TEXT LENGTH:TEXT …; a row is full from this many bytes on, so that a page of a
+// history reads little more than it shows.
+constexpr std::size_t kBlockBytes = 32U << 10U;
+
+void packInto(std::string& block, std::string_view event) {
+  char digits[24];
+  block.append(digits, std::to_chars(digits, digits + sizeof digits, event.size()).ptr);
+  block += ':';
+  block += event;
 }
 
-std::vector<std::string> unpack(std::string_view block) {
-  std::vector<std::string> events;
-  while (!block.empty()) {
-    std::size_t size = 0;
-    const auto [end, error] = std::from_chars(block.data(), block.data() + block.size(), size);
-    SP_ASSERT(error == std::errc() && *end == ':');
-    block.remove_prefix(static_cast<std::size_t>(end - block.data()) + 1);
-    SP_ASSERT(size <= block.size());
-    events.emplace_back(block.substr(0, size));
-    block.remove_prefix(size);
-  }
-  return events;
+/// Takes the next event off the front of a block.
+std::string_view unpackNext(std::string_view& block) {
+  std::size_t size = 0;
+  const auto [end, error] = std::from_chars(block.data(), block.data() + block.size(), size);
+  SP_ASSERT(error == std::errc() && *end == ':');
+  block.remove_prefix(static_cast<std::size_t>(end - block.data()) + 1);
+  SP_ASSERT(size <= block.size());
+  const auto event = block.substr(0, size);
+  block.remove_prefix(size);
+  return event;
 }
 
 ExecutionRow readRow(const Query& q) {
@@ -159,10 +161,19 @@ void SqliteExecutions::appendHistory(std::string_view arn, std::int64_t first_id
   if (events.empty()) return;
   const auto id = rowOf(arn);
   SP_ASSERT(id.has_value());
-  const auto block = pack(events);
-  Query q(c_.prepare("INSERT INTO history (execution, first_id, count, events) VALUES (?1, ?2, ?3, ?4)"));
-  q.bind(*id).bind(first_id).bind(static_cast<std::int64_t>(events.size())).blob(block);
-  q.run();
+  std::string block;
+  std::size_t at = 0;
+  while (at < events.size()) {
+    const auto from = at;
+    block.clear();
+    std::size_t size = 0;
+    for (auto i = at; i < events.size() && size < kBlockBytes; ++i) size += events[i].size() + 8;
+    block.reserve(size);
+    while (at < events.size() && block.size() < kBlockBytes) packInto(block, events[at++]);
+    Query q(c_.prepare("INSERT INTO history (execution, first_id, count, events) VALUES (?1, ?2, ?3, ?4)"));
+    q.bind(*id).bind(first_id + static_cast<std::int64_t>(from)).bind(static_cast<std::int64_t>(at - from)).blob(block);
+    q.run();
+  }
 }
 
 std::vector<std::string> SqliteExecutions::history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) {
@@ -170,21 +181,27 @@ std::vector<std::string> SqliteExecutions::history(std::string_view arn, std::in
   const auto id = rowOf(arn);
   if (!id) return found;
   if (!backward) {
-    Query q(c_.prepare("SELECT first_id, events FROM history WHERE execution = ?1 AND first_id + count > ?2 ORDER BY first_id"));
+    // From the block that holds `from`: the last that begins at or before it.
+    Query q(
+        c_.prepare("SELECT first_id, events FROM history WHERE execution = ?1 AND first_id >= coalesce((SELECT max(first_id) FROM history "
+                   "WHERE execution = ?1 AND first_id <= ?2), ?2) ORDER BY first_id"));
     q.bind(*id).bind(from);
     while (found.size() < limit && q.step()) {
       auto event_id = q.number(0);
-      for (auto& event : unpack(q.text(1)))
-        if (event_id++ >= from && found.size() < limit) found.push_back(std::move(event));
+      for (auto block = q.view(1); !block.empty() && found.size() < limit;) {
+        const auto event = unpackNext(block);
+        if (event_id++ >= from) found.emplace_back(event);
+      }
     }
     return found;
   }
   Query q(c_.prepare("SELECT first_id, events FROM history WHERE execution = ?1 AND first_id <= ?2 ORDER BY first_id DESC"));
   q.bind(*id).bind(from);
   while (found.size() < limit && q.step()) {
-    auto events = unpack(q.text(1));
-    for (auto i = static_cast<std::int64_t>(events.size()) - 1; i >= 0; --i)
-      if (q.number(0) + i <= from && found.size() < limit) found.push_back(std::move(events[static_cast<std::size_t>(i)]));
+    std::vector<std::string_view> events;
+    auto event_id = q.number(0);
+    for (auto block = q.view(1); !block.empty() && event_id <= from; ++event_id) events.push_back(unpackNext(block));
+    for (auto event = events.rbegin(); event != events.rend() && found.size() < limit; ++event) found.emplace_back(*event);
   }
   return found;
 }

@@ -24,6 +24,12 @@ namespace {
 // The WAL is checkpointed by a thread with a connection of its own once it holds this many pages: in the committing
 // thread a checkpoint would stand in the way of every waiting reply.
 constexpr int kCheckpointPages = 2000;
+// SQLite goes back to the WAL's start only once all of it is checkpointed, and while commits follow each other the thread is
+// never quite done. From this many pages on (64 MiB) the committing thread does the rest, if that is at most kRestPages.
+constexpr int kRestartPages = 16'384;
+constexpr int kRestPages = 1'000;
+// A WAL that has grown so far (256 MiB) is dealt with however much is left: the next start would have to read all of it.
+constexpr int kLimitPages = 4 * kRestartPages;
 
 // A commit that makes the WAL longer costs the file system a commit of its own journal, and with it whatever else is under way on
 // that disk; one within the file is a single write. So zeros stand where the first frames will: SQLite reads none without the
@@ -57,32 +63,47 @@ class Checkpointer {
     wake_.notify_one();
     thread_.join();
   }
-  void ask() {
+  /// The committing thread's WAL holds that many pages now. True: that thread is to do the rest.
+  bool committed(int pages) {
+    if (pages < kCheckpointPages) return false;
     {
       const std::lock_guard lock(mutex_);
-      asked_ = true;
+      if (working_) return false;
+      // Fewer pages than were brought over: the WAL has begun anew.
+      if (done_ > pages) done_ = 0;
+      if (pages >= kRestartPages && (pages >= kLimitPages || pages - done_ <= kRestPages)) {
+        done_ = 0;
+        return true;
+      }
+      if (pages - done_ < kRestPages) return false;
+      working_ = true;
     }
     wake_.notify_one();
+    return false;
   }
 
  private:
   void loop() {
     sqlite3* db = nullptr;
-    if (sqlite3_open_v2(file_.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
-      log::error("cannot open the store for checkpoints", {{"file", file_}});
+    // A connection that has read nothing does not know that there is a WAL, and its checkpoints would do nothing.
+    if (sqlite3_open_v2(file_.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK || sqlite3_busy_timeout(db, 1000) != SQLITE_OK ||
+        sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", nullptr, nullptr, nullptr) != SQLITE_OK) {
+      log::error("cannot open the store for checkpoints", {{"file", file_}, {"error", sqlite3_errmsg(db)}});
       sqlite3_close(db);
       return;
     }
-    sqlite3_busy_timeout(db, 1000);
     if (const os::Fd wal(::open((file_ + "-wal").c_str(), O_WRONLY | O_CLOEXEC)); wal) ::fdatasync(wal.get());
     std::unique_lock lock(mutex_);
     while (true) {
-      wake_.wait(lock, [this] { return stop_ || asked_; });
+      wake_.wait(lock, [this] { return stop_ || working_; });
       if (stop_) break;
-      asked_ = false;
       lock.unlock();
-      sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+      int done = 0;
+      const int code = sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, &done);
+      if (code != SQLITE_OK && code != SQLITE_BUSY) log::error("a checkpoint of the store failed", {{"error", sqlite3_errmsg(db)}});
       lock.lock();
+      working_ = false;
+      done_ = code == SQLITE_OK ? done : 0;
     }
     sqlite3_close(db);
   }
@@ -90,7 +111,9 @@ class Checkpointer {
   std::string file_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool asked_ = false;
+  bool working_ = false;
+  /// Pages of the WAL that the last checkpoint had brought over.
+  int done_ = 0;
   bool stop_ = false;
   std::thread thread_;
 };
@@ -142,8 +165,9 @@ class SqliteStore final : public Store {
   SqliteStore(sqlite3* db, const std::string& file) : connection_(db), checkpointer_(file) {
     sqlite3_wal_hook(
         db,
-        [](void* self, sqlite3*, const char*, int pages) {
-          if (pages >= kCheckpointPages) static_cast<SqliteStore*>(self)->checkpointer_.ask();
+        [](void* self, sqlite3* db, const char*, int pages) {
+          if (static_cast<SqliteStore*>(self)->checkpointer_.committed(pages))
+            sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
           return SQLITE_OK;
         },
         this);

@@ -59,10 +59,12 @@ void Query::run() {
   while (step()) {}
 }
 
-std::string Query::text(int column) const {
+std::string Query::text(int column) const { return std::string(view(column)); }
+
+std::string_view Query::view(int column) const {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.handle(), column));
   const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_.handle(), column));
-  return bytes == nullptr ? std::string() : std::string(bytes, size);
+  return bytes == nullptr ? std::string_view() : std::string_view(bytes, size);
 }
 
 std::int64_t Query::number(int column) const { return sqlite3_column_int64(statement_.handle(), column); }

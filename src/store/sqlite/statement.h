@@ -47,6 +47,8 @@ class Query {
   /// For statements without rows.
   void run();
   std::string text(int column) const;
+  /// The column's bytes as they lie in SQLite: until the next step.
+  std::string_view view(int column) const;
   std::int64_t number(int column) const;
   bool isNull(int column) const;
 
