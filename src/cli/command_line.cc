@@ -86,13 +86,18 @@ void addRun(CLI::App& app, Command& command) {
       "Examples:\n"
       "  stillpoint run --tag backup-job=true --vault Default --pre s3://scripts/pre.sh --post s3://scripts/post.sh --stop\n"
       "  stillpoint run --instance i-0123456789abcdef0 --vault Default\n"
-      "  stillpoint run --input run.json");
+      "  stillpoint run --input run.json\n"
+      "  stillpoint run --again run-20261124T102301Z-042");
   addDataDir(verb, command);
   auto options = std::make_shared<RunOptions>();
   auto tag = std::make_shared<std::string>();
-  verb.add_option("--input", options->input_file, "the whole input as a JSON file (- for standard input)");
-  verb.add_option("--tag", *tag, "KEY=VALUE of the machines to back up");
-  verb.add_option("--instance", options->instances, "id of a machine to back up (may be repeated)");
+  auto* input = verb.add_option("--input", options->input_file, "the whole input as a JSON file (- for standard input)");
+  auto* by_tag = verb.add_option("--tag", *tag, "KEY=VALUE of the machines to back up");
+  auto* by_id = verb.add_option("--instance", options->instances, "id of a machine to back up (may be repeated)");
+  verb.add_option("--again", options->again, "ARN or name of a run: with its input, the machines that failed in it")
+      ->excludes(input)
+      ->excludes(by_tag)
+      ->excludes(by_id);
   verb.add_flag("--stop", options->stop, "stop each machine for its backup and start it again");
   verb.add_option("--pre", options->pre_source, "pre-script: s3://BUCKET/KEY");
   verb.add_option("--pre-command", options->pre_command, "command line that runs it (default: its file name)");
@@ -134,9 +139,9 @@ void addRuns(CLI::App& app, Command& command) {
   });
 
   auto& redrive = *app.add_subcommand(
-      "redrive", "go on with the machines that failed in a run that has ended (ARN or name; default: the newest) and watch it");
+      "redrive", "redrive an execution of your own copy of PrePostBackup: it goes on with the machines that failed (see run --again)");
   addDataDir(redrive, command);
-  redrive.add_option("execution", *execution, "ARN or name");
+  redrive.add_option("execution", *execution, "ARN")->required();
   redrive.add_flag("--json", *json, "print JSON, a line for each change");
   redrive.callback([&command, execution, json] {
     command.action = [&command, execution, json] {

@@ -85,7 +85,28 @@ json::Object scriptDetails(const std::string& source, const std::string& command
   return details;
 }
 
+// What a run was given, for the machines alone that failed in it.
+Result<json::Value> inputAgain(Api& api, const std::string& execution) {
+  SP_TRY(const auto arn, api.executionArn(execution));
+  SP_TRY(const auto description, describe(api, arn));
+  const auto run = readRun(description);
+  if (!run.over()) return fail("cli.usage", fmt::format("{} still runs: wait for its end (stillpoint watch {})", run.name, run.name));
+  json::Array failed;
+  for (const auto& lane : run.lanes)
+    if (!lane.failure.empty()) failed.emplace_back(lane.instance);
+  if (failed.empty()) return fail("cli.usage", fmt::format("no machine failed in {}: there is nothing to do again", run.name));
+  SP_TRY(const auto shown, api.call("states", "AWSStepFunctions.DescribeExecution", {{"executionArn", arn}}));
+  SP_TRY(auto input, withContext(json::parse(json::textOr(shown, "input")), "read the input of " + run.name));
+  if (!input.is_object()) return fail("cli.usage", fmt::format("the input of {} is no object", run.name));
+  auto& members = input.get_object();
+  members.erase("TargetEC2TagKey");
+  members.erase("TargetEC2TagValue");
+  members["TargetEC2Instances"] = std::move(failed);
+  return input;
+}
+
 Result<json::Value> inputOf(Api& api, const RunOptions& options) {
+  if (!options.again.empty()) return inputAgain(api, options.again);
   if (!options.input_file.empty()) {
     std::string text;
     if (options.input_file == "-") {

@@ -120,6 +120,7 @@ void readRedrive(RunView& run, const json::Object& execution) {
     run.redriven = toIso8601Millis(fromMicros(static_cast<std::int64_t>(at * 1e6)));
   run.redrivable = json::textOr(execution, "redriveStatus") == "REDRIVABLE";
   run.not_redrivable = json::textOr(execution, "redriveStatusReason");
+  run.built_in = json::textOr(execution, "stateMachineArn").ends_with(":stateMachine:PrePostBackup");
 }
 
 std::string pathText(int path) {
@@ -168,8 +169,10 @@ std::vector<std::string> drawRunInFull(const RunView& run, const Terminal& termi
   if (run.redrives > 0) lines.push_back(fmt::format("  redriven    {} ({})", run.redriven, run.redrives));
   if (run.over() && run.status != "SUCCEEDED") {
     // Whoever looks at a run that failed wants to know what can be done.
-    if (run.redrivable) lines.push_back("  to go on    stillpoint redrive " + run.name);
-    else if (!run.not_redrivable.empty()) lines.push_back("  to go on    not now: " + run.not_redrivable);
+    const bool any_failed = std::ranges::any_of(run.lanes, [](const LaneView& lane) { return !lane.failure.empty(); });
+    if (run.redrivable) lines.push_back("  to go on    stillpoint redrive " + run.arn);
+    else if (any_failed) lines.push_back("  to go on    stillpoint run --again " + run.name);
+    if (!run.redrivable && !run.built_in && !run.not_redrivable.empty()) lines.push_back("  redrive     not now: " + run.not_redrivable);
   }
   for (const auto& lane : run.lanes) {
     lines.push_back("");

@@ -43,6 +43,8 @@ struct RunView {
   int redrives = 0;
   std::string redriven;
   bool redrivable = false;
+  /// Of PrePostBackup itself, whose executions are never redriven: run --again does what is left.
+  bool built_in = false;
   /// Why it cannot be redriven now.
   std::string not_redrivable;
   std::vector<LaneView> lanes;

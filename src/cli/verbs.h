@@ -17,6 +17,8 @@ int awsVerb(const Target& target, const std::vector<std::string>& words);
 struct RunOptions {
   /// A file with the input, "-" for standard input; else the input is made from the flags below.
   std::string input_file;
+  /// ARN or name of a run that has ended: its input, for the machines that failed in it.
+  std::string again;
   std::string tag_key, tag_value;
   std::vector<std::string> instances;
   bool stop = false;
@@ -31,7 +33,7 @@ struct RunOptions {
 int runVerb(const Target& target, const RunOptions& options);
 /// Watches a run (ARN or name; empty: the newest).
 int watchVerb(const Target& target, const std::string& execution, bool json);
-/// Goes on with the machines that failed in a run that has ended, and watches it; 0 only if it succeeds then.
+/// Redrives an execution of a copy of PrePostBackup: it goes on with the machines that failed. Watches it; 0 only if it succeeds then.
 int redriveVerb(const Target& target, const std::string& execution, bool json);
 int listVerb(const Target& target, std::size_t limit, bool json);
 int showVerb(const Target& target, const std::string& execution, bool json);

@@ -196,6 +196,8 @@ ExecutionRuntime::Redrivable ExecutionRuntime::redrivable(store::Txn& txn, const
   const auto description = json::parse(row.description);
   if (description && description->is_object()) {
     if (json::intOr(description->get_object(), "redriveCount", 0) >= kMaxRedrives) return {false, "Execution redrive limit exceeded"};
+    if (json::boolOr(description->get_object(), "builtin", false))
+      return {false, "Executions of built-in state machines cannot be redriven: start a new one"};
     if (!txn.records().get(kResumeKind, row.arn)) return {false, "Execution history event limit exceeded"};
     auto plan = planOf(txn, row, definitionFor(txn, json::textOr(description->get_object(), "definition")).get());
     if (!plan.refused.empty()) return {false, std::move(plan.refused)};

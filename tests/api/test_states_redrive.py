@@ -57,9 +57,14 @@ def test_redrive_goes_on_at_the_failed_state(server, sfn):
 
 
 def test_a_refused_run_is_validated_anew(server, sfn):
-    """The built-in machine begins again with its validation; tests/e2e/test_redrive.py has runs that touched machines."""
+    """A copy of the built-in machine begins again with its validation; tests/e2e/test_redrive.py has runs that touched machines."""
     built_in = next(m["stateMachineArn"] for m in sfn.list_state_machines()["stateMachines"] if m["name"] == "PrePostBackup")
-    execution = sfn.start_execution(stateMachineArn=built_in, input="{}")["executionArn"]
+    own = sfn.start_execution(stateMachineArn=built_in, input="{}")["executionArn"]
+    assert ended(sfn, own)["status"] == "FAILED" and describe(server, own)["redriveStatus"] == "NOT_REDRIVABLE"
+    assert call(server, "RedriveExecution", executionArn=own).startswith("ExecutionNotRedrivable: ")
+    definition = sfn.describe_state_machine(stateMachineArn=built_in)["definition"]
+    copy = sfn.create_state_machine(name=fresh("copy"), definition=definition, roleArn="arn:aws:iam::000000000000:role/r")["stateMachineArn"]
+    execution = sfn.start_execution(stateMachineArn=copy, input="{}")["executionArn"]
     assert ended(sfn, execution)["status"] == "FAILED" and describe(server, execution)["redriveStatus"] == "REDRIVABLE"
     call(server, "RedriveExecution", executionArn=execution)
     assert ended(sfn, execution)["error"] == "Stillpoint.InvalidInput"

@@ -20,6 +20,7 @@ class Fleet:
         self.ec2, self.ssm, self.backup = server.client("ec2"), server.client("ssm"), server.client("backup")
         self.states, self.dynamodb, self.s3 = server.client("stepfunctions"), server.client("dynamodb"), server.client("s3")
         self.vault, self.bucket = "e2e", "e2e-scripts"
+        self.machine = MACHINE
         if self.vault not in [v["BackupVaultName"] for v in self.backup.list_backup_vaults()["BackupVaultList"]]:
             self.backup.create_backup_vault(BackupVaultName=self.vault)
             self.s3.create_bucket(Bucket=self.bucket)
@@ -74,7 +75,7 @@ class Fleet:
                 "BackupDetails": {"BackupVaultName": self.vault, "IamRoleArn": ROLE}, **more}
 
     def start(self, run_input):
-        return self.states.start_execution(stateMachineArn=MACHINE, name=f"e2e-{next(_names)}", input=json.dumps(run_input))["executionArn"]
+        return self.states.start_execution(stateMachineArn=self.machine, name=f"e2e-{next(_names)}", input=json.dumps(run_input))["executionArn"]
 
     def ended(self, arn, seconds=120):
         def over():

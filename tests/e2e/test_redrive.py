@@ -1,4 +1,5 @@
-"""A run that failed goes on with the machines that failed: each from its pre-script, under a new freeze; what was backed up is not touched again."""
+"""An execution of a copy of PrePostBackup that failed goes on with the machines that failed: each from its pre-script, under a new freeze; what was
+backed up is not touched again. PrePostBackup's own executions are not redriven: run --again starts a new one for the machines that failed."""
 import json
 import subprocess
 
@@ -15,9 +16,16 @@ WORDS = ("PreBackupScriptStatus", "StopEc2InstanceStatus", "BackupJobStatus", "S
 GOOD = {1: ["Success", "stopped", "COMPLETED", "running", "Success"], 5: ["Success", "skipped", "COMPLETED", "skipped", "Success"]}
 
 
+def copied(fleet):
+    """The fleet, running a copy of PrePostBackup."""
+    definition = fleet.states.describe_state_machine(stateMachineArn=MACHINE)["definition"]
+    fleet.machine = fleet.states.create_state_machine(name="copied", definition=definition, roleArn="arn:aws:iam::000000000000:role/r")["stateMachineArn"]
+    return fleet
+
+
 @pytest.fixture(scope="module")
 def fleet(server):
-    made = Fleet(server)
+    made = copied(Fleet(server))
     made.script("pre-once.sh", ONCE.format("pre"))
     made.script("post-once.sh", ONCE.format("post"))
     return made
@@ -136,42 +144,56 @@ def test_stopped_run(fleet):
     assert fleet.trace(instance) == ["pre", "post", "pre", "post"]
 
 
-def test_a_copy_is_redriven_as_the_built_in_one(fleet):
-    definition = fleet.states.describe_state_machine(stateMachineArn=MACHINE)["definition"]
-    copy = fleet.states.create_state_machine(name="redriven-copy", definition=definition, roleArn="arn:aws:iam::000000000000:role/r")["stateMachineArn"]
-    [instance] = fleet.machines(1)
-    value = fleet.input(5, [instance], pre="pre-once.sh")
-    arn = fleet.states.start_execution(stateMachineArn=copy, input=json.dumps(value))["executionArn"]
-    cause_of(fleet.ended(arn), instance, "pre", "Stillpoint.PreScriptFailed")
-    first = fleet.row(arn)
-    redrive(fleet, arn)
-    succeeded(fleet, arn, instance, 5, first)
-    assert fleet.trace(instance) == ["pre", "post", "pre", "post"]
+def cli(fleet, *words):
+    return subprocess.run([BINARY, *words, "--data-dir", str(fleet.server.data)], capture_output=True, text=True, check=False)
 
 
 def test_from_the_command_line(fleet):
-    def cli(*words):
-        return subprocess.run([BINARY, *words, "--data-dir", str(fleet.server.data)], capture_output=True, text=True, check=False)
     [instance] = fleet.machines(1)
     arn = fleet.start(fleet.input(5, [instance], pre="pre-once.sh"))
     fleet.ended(arn)
-    name = arn.rpartition(":")[2]
     until(lambda: redrivable(fleet, arn), 60, "it can be redriven")
-    shown = cli("show", name).stdout
-    assert f"stillpoint redrive {name}" in shown and "redriven" not in shown
-    done = cli("redrive", name)
-    assert done.returncode == 0 and f"{name} SUCCEEDED" in done.stdout, done
-    shown = cli("show", name).stdout
+    shown = cli(fleet, "show", arn).stdout
+    assert f"stillpoint redrive {arn}" in shown and "redriven" not in shown
+    done = cli(fleet, "redrive", arn)
+    assert done.returncode == 0 and f"{arn.rpartition(':')[2]} SUCCEEDED" in done.stdout, done
+    shown = cli(fleet, "show", arn).stdout
     assert "redriven" in shown and "attempt 2" in shown and "attempt 1 failed in pre" in shown and "to go on" not in shown
-    refused = cli("redrive", name)
+    refused = cli(fleet, "redrive", arn)
     assert refused.returncode == 1 and "Execution is SUCCEEDED and cannot be redriven" in refused.stderr
+
+
+def test_the_built_in_machine_is_run_again_for_what_failed(server):
+    fleet = Fleet(server)
+    bad, good = fleet.machines(2)
+    fleet.script("pre-once.sh", ONCE.format("pre"))
+    fleet.shell(good, "touch /root/pre-failed")
+    arn = fleet.start(fleet.input(5, [bad, good], pre="pre-once.sh"))
+    cause_of(fleet.ended(arn), bad, "pre", "Stillpoint.PreScriptFailed")
+    settled(fleet, bad)
+    name = arn.rpartition(":")[2]
+    described = call(fleet, "DescribeExecution", arn)[1]
+    assert described["redriveStatus"] == "NOT_REDRIVABLE" and "start a new one" in described["redriveStatusReason"]
+    status, answer = call(fleet, "RedriveExecution", arn)
+    assert status == 400 and answer["__type"].endswith("ExecutionNotRedrivable"), answer
+    assert f"stillpoint run --again {name}" in cli(fleet, "show", name).stdout
+    done = cli(fleet, "run", "--again", name, "--name", name + "-again")
+    assert done.returncode == 0 and f"{name}-again SUCCEEDED" in done.stdout, done
+    again = arn.replace(name, name + "-again")
+    assert list(fleet.entries(again)) == [bad] and words(fleet, again, bad) == GOOD[5]
+    assert fleet.trace(bad) == ["pre", "post", "pre", "post"] and fleet.trace(good) == ["pre", "post"]
+    assert "to go on" not in cli(fleet, "show", name + "-again").stdout
+    nothing = cli(fleet, "run", "--again", name + "-again")
+    assert nothing.returncode == 2 and f"no machine failed in {name}-again" in nothing.stderr
+    both = cli(fleet, "run", "--again", name, "--tag", "a=b")
+    assert both.returncode != 0 and "excludes" in both.stderr
 
 
 @pytest.mark.parametrize("step", ["ExecutePreBackupScript", "RunBackupJob", "ExecutePostBackupScript"])
 def test_kill_in_the_middle_of_a_redriven_run(tmp_path, step):
     server = Server(tmp_path).start()
     try:
-        fleet = Fleet(server)
+        fleet = copied(Fleet(server))
         slow = "[ ! -e /root/pre-failed ] || touch /root/{0}-runs; echo {0} >> /root/trace; sleep 1; "
         fleet.script("pre-once.sh", slow.format("pre") + "[ -e /root/pre-failed ] || { touch /root/pre-failed; exit 1; }")
         fleet.script("post.sh", "[ $(grep -c pre /root/trace) -lt 2 ] || touch /root/post-runs; echo post >> /root/trace; sleep 1")

@@ -103,9 +103,9 @@ void end(Nursery& nursery) {
   [[maybe_unused]] const auto reaped = nursery.process.wait();
 }
 
-/// False: it has gone.
-bool order(const Nursery& nursery, const std::string& directory, int lock, int done) {
-  if (!nursery.socket) return false;
+}  // namespace
+
+bool orderSupervisor(int socket, const std::string& directory, int lock, int done) {
   const std::array<int, 2> descriptors{lock, done};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
   iovec bytes{const_cast<char*>(directory.data()), directory.size()};
@@ -119,10 +119,8 @@ bool order(const Nursery& nursery, const std::string& directory, int lock, int d
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof descriptors);
   std::memcpy(CMSG_DATA(header), descriptors.data(), sizeof descriptors);
-  return ::sendmsg(nursery.socket.get(), &message, MSG_NOSIGNAL) == static_cast<ssize_t>(directory.size());
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(directory.size());
 }
-
-}  // namespace
 
 void keepSupervisorsReady(const std::string& program) {
   auto& nursery = Nursery::only();
@@ -138,10 +136,10 @@ Result<void> SupervisedRun::launch(const std::string& program) {
     auto& nursery = Nursery::only();
     const std::lock_guard lock(nursery.mutex);
     // An order that was not taken has started nothing: it goes to the next one.
-    if (!order(nursery, directory_, lock_.get(), done.write.get())) {
+    if (!nursery.socket || !orderSupervisor(nursery.socket.get(), directory_, lock_.get(), done.write.get())) {
       end(nursery);
       SP_CHECK_OK(start(nursery, program));
-      if (!order(nursery, directory_, lock_.get(), done.write.get()))
+      if (!orderSupervisor(nursery.socket.get(), directory_, lock_.get(), done.write.get()))
         return failErrno("os.spawn", "the script's supervisor did not start", errno);
     }
   }

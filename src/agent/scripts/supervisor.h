@@ -72,6 +72,10 @@ class SupervisedRun {
 /// Path of the supervisor's program, which is put into the agent's state directory first if it is not there. Any thread. Errors "os.…".
 Result<std::string> superviseProgram(const std::string& state_dir);
 
+/// Tells the process at the other end of `socket` (src/supervise) to run what stands in `directory`, and hands it the folder's held
+/// lock and the pipe that it closes at the end. False: nobody takes it.
+bool orderSupervisor(int socket, const std::string& directory, int lock, int done);
+
 /// Starts the process that forks supervisors ahead of its use, so that not even the first script waits for it; it ends with the
 /// agent. `program` is superviseProgram()'s. Any thread. Where it cannot be started launch() will say why.
 void keepSupervisorsReady(const std::string& program);

@@ -133,20 +133,7 @@ bool superviseWithoutPidfds(const std::string& program, const std::string& direc
     ::_exit(98);
   }
   theirs.reset();
-  const std::array<int, 2> descriptors{lock.get(), done->write.get()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
-  iovec bytes{const_cast<char*>(directory.data()), directory.size()};
-  msghdr message{};
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  auto* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof descriptors);
-  std::memcpy(CMSG_DATA(header), descriptors.data(), sizeof descriptors);
-  const bool sent = ::sendmsg(ours.get(), &message, MSG_NOSIGNAL) > 0;
+  const bool sent = orderSupervisor(ours.get(), directory, lock.get(), done->write.get());
   done->write.reset();
   const bool ended = sent && os::waitReadable(done->read.get(), std::chrono::milliseconds(20'000));
   ours.reset();

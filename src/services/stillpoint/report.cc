@@ -148,6 +148,16 @@ Report makeReport(const Run& run, const std::vector<LaneReport>& lanes) {
   return report;
 }
 
+namespace {
+
+json::Array allEntries(const Run& run, const std::vector<LaneReport>& lanes) {
+  json::Array all;
+  for (const auto& lane : lanes) all.emplace_back(statusEntry(run, lane));
+  return all;
+}
+
+}  // namespace
+
 std::map<std::string, std::string> makeRow(const Run& run, const std::vector<LaneReport>& lanes, std::size_t limit) {
   const auto report = makeReport(run, lanes);
   std::map<std::string, std::string> row;
@@ -162,8 +172,7 @@ std::map<std::string, std::string> makeRow(const Run& run, const std::vector<Lan
   if (!report.error.empty()) row["Error"] = report.error;
   if (run.redrives > 0) row["RedriveCount"] = std::to_string(run.redrives);
 
-  json::Array all;
-  for (const auto& lane : lanes) all.emplace_back(statusEntry(run, lane));
+  const auto all = allEntries(run, lanes);
   auto text = json::toText(all);
   if (text.size() > limit) {
     json::Array kept;
@@ -183,11 +192,7 @@ std::map<std::string, std::string> makeRow(const Run& run, const std::vector<Lan
   return row;
 }
 
-std::string wholeList(const Run& run, const std::vector<LaneReport>& lanes) {
-  json::Array all;
-  for (const auto& lane : lanes) all.emplace_back(statusEntry(run, lane));
-  return json::toText(all);
-}
+std::string wholeList(const Run& run, const std::vector<LaneReport>& lanes) { return json::toText(allEntries(run, lanes)); }
 
 std::vector<LaneReport> loadReports(store::Txn& txn, std::string_view execution) {
   std::vector<LaneReport> reports;

@@ -53,7 +53,8 @@ class Workflow : public LanesTest {
     runtime_->setTasks(steps_);
     lanes_->attach(*runtime_);
   }
-  void startExecution(const std::string& arn, const std::string& input) {
+  /// `built_in`: of the server's own machine, else of a copy of it.
+  void startExecution(const std::string& arn, const std::string& input, bool built_in = true) {
     run([&](store::Txn& txn) {
       runtime::StartSpec spec;
       spec.arn = arn;
@@ -63,7 +64,7 @@ class Workflow : public LanesTest {
       spec.role_arn = "arn:aws:iam::000000000000:role/stillpoint";
       spec.input = input;
       spec.definition = runtime_->addDefinition(txn, std::string(prePostBackupDefinition()));
-      spec.unlimited = true;
+      spec.unlimited = built_in;
       EXPECT_TRUE(runtime_->start(txn, spec));
     });
   }
@@ -186,8 +187,17 @@ TEST_F(Workflow, StopExecutionInEveryPhaseUndoes) {
   }
 }
 
+TEST_F(Workflow, TheBuiltInMachinesOwnExecutionsAreNotRedriven) {
+  startExecution(kExecution, inputFor(5));
+  endCommand(0, "Failed");
+  while (oneEvent()) {}
+  EXPECT_EQ(row(kExecution).status, "FAILED");
+  EXPECT_EQ(notRedrivable(), "Executions of built-in state machines cannot be redriven: start a new one");
+  EXPECT_FALSE(redrive());
+}
+
 TEST_F(Workflow, ARedriveGoesOnWithTheMachineThatFailedFromItsPreScript) {
-  startExecution(kExecution, inputFor(1, R"("TargetEC2Instances": ["i-a", "i-b"])"));
+  startExecution(kExecution, inputFor(1, R"("TargetEC2Instances": ["i-a", "i-b"])"), false);
   endCommand(0, "Failed");
   while (oneEvent()) {}
   ASSERT_EQ(row(kExecution).status, "FAILED");
@@ -217,7 +227,7 @@ TEST_F(Workflow, ARedriveGoesOnWithTheMachineThatFailedFromItsPreScript) {
 }
 
 TEST_F(Workflow, NoRedriveWhileAnythingIsOwed) {
-  startExecution(kExecution, inputFor(5));
+  startExecution(kExecution, inputFor(5), false);
   endCommand(0, "Success");
   endJob(fleet_.jobs.begin()->first, "COMPLETED");
   endCommand(0, "Failed");
@@ -238,7 +248,7 @@ TEST_F(Workflow, NoRedriveWhileAnythingIsOwed) {
 TEST_F(Workflow, ARedriveAfterAnAbortInEveryPhase) {
   for (int events = 0; events < 5; ++events) {
     const auto arn = fmt::format("{}-{}", kExecution, events);
-    startExecution(arn, inputFor(1));
+    startExecution(arn, inputFor(1), false);
     for (int i = 0; i < events; ++i) oneEvent();
     run([&](store::Txn& txn) { EXPECT_TRUE(runtime_->stop(txn, arn, "Mine", "because")); });
     for (int i = 0; i < 3; ++i) {
@@ -258,7 +268,7 @@ TEST_F(Workflow, ARedriveAfterAnAbortInEveryPhase) {
 
 TEST_F(Workflow, ARedriveValidatesAnewWhatWasRefused) {
   fleet_.vaults.clear();
-  startExecution(kExecution, inputFor(5));
+  startExecution(kExecution, inputFor(5), false);
   EXPECT_EQ(row(kExecution).status, "FAILED");
   ASSERT_TRUE(redrive());
   EXPECT_EQ(row(kExecution).status, "FAILED");
@@ -271,10 +281,10 @@ TEST_F(Workflow, ARedriveValidatesAnewWhatWasRefused) {
 }
 
 TEST_F(Workflow, ARedrivenRunWaitsForAMachineThatAnotherRunHolds) {
-  startExecution(kExecution, inputFor(5));
+  startExecution(kExecution, inputFor(5), false);
   endCommand(0, "Failed");
   while (oneEvent()) {}
-  startExecution(kExecution + "-other", inputFor(5));
+  startExecution(kExecution + "-other", inputFor(5), false);
   ASSERT_EQ(fleet_.commands.size(), 1U);
   ASSERT_TRUE(redrive());
   EXPECT_EQ(fleet_.commands.size(), 1U) << "it must wait";
@@ -284,7 +294,7 @@ TEST_F(Workflow, ARedrivenRunWaitsForAMachineThatAnotherRunHolds) {
 }
 
 TEST_F(Workflow, ATargetThatIsGoneStaysFailed) {
-  startExecution(kExecution, inputFor(8, R"("TargetEC2Instances": ["i-a", "i-none"])"));
+  startExecution(kExecution, inputFor(8, R"("TargetEC2Instances": ["i-a", "i-none"])"), false);
   while (oneEvent()) {}
   ASSERT_TRUE(redrive());
   EXPECT_EQ(row(kExecution).status, "FAILED");

@@ -68,6 +68,7 @@ class Checkpointer {
     if (pages < kCheckpointPages) return false;
     {
       const std::lock_guard lock(mutex_);
+      if (absent_) return pages >= kRestartPages;
       if (working_) return false;
       // Fewer pages than were brought over: the WAL has begun anew.
       if (done_ > pages) done_ = 0;
@@ -90,6 +91,9 @@ class Checkpointer {
         sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", nullptr, nullptr, nullptr) != SQLITE_OK) {
       log::error("cannot open the store for checkpoints", {{"file", file_}, {"error", sqlite3_errmsg(db)}});
       sqlite3_close(db);
+      const std::lock_guard lock(mutex_);
+      absent_ = true;
+      working_ = false;
       return;
     }
     if (const os::Fd wal(::open((file_ + "-wal").c_str(), O_WRONLY | O_CLOEXEC)); wal) ::fdatasync(wal.get());
@@ -112,6 +116,8 @@ class Checkpointer {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool working_ = false;
+  /// The thread could not open the store: the committing thread does all of it, late.
+  bool absent_ = false;
   /// Pages of the WAL that the last checkpoint had brought over.
   int done_ = 0;
   bool stop_ = false;
