@@ -36,6 +36,16 @@ def failed(server, sfn):
     return execution, arn
 
 
+def redriven_between_kills(server, execution):
+    """Redrives it on a server that was killed just before and is killed just after; a client of the one that follows."""
+    server.kill()
+    server.start()
+    call(server, "RedriveExecution", executionArn=execution)
+    server.kill()
+    server.start()
+    return server.client("stepfunctions")
+
+
 def test_redrive_goes_on_at_the_failed_state(server, sfn):
     execution, arn = failed(server, sfn)
     before = describe(server, execution)
@@ -155,12 +165,7 @@ def test_redriven_children_survive_a_kill(fresh_server):
     execution = start(sfn, create(sfn, nested(".sync:2")), {"m": leaf})
     sfn.send_task_failure(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"])
     ended(sfn, execution)
-    fresh_server.kill()
-    fresh_server.start()
-    call(fresh_server, "RedriveExecution", executionArn=execution)
-    fresh_server.kill()
-    fresh_server.start()
-    sfn = fresh_server.client("stepfunctions")
+    sfn = redriven_between_kills(fresh_server, execution)
     sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], output="6")
     assert json.loads(ended(sfn, execution)["output"])["Output"] == 6
     assert len(sfn.list_executions(stateMachineArn=leaf)["executions"]) == 1
@@ -225,12 +230,7 @@ def test_list_redriven_executions(server, sfn):
 def test_redrive_survives_a_kill(fresh_server):
     sfn = fresh_server.client("stepfunctions")
     execution, arn = failed(fresh_server, sfn)
-    fresh_server.kill()
-    fresh_server.start()
-    call(fresh_server, "RedriveExecution", executionArn=execution)
-    fresh_server.kill()
-    fresh_server.start()
-    sfn = fresh_server.client("stepfunctions")
+    sfn = redriven_between_kills(fresh_server, execution)
     sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=arn)["taskToken"], output="3")
     assert ended(sfn, execution)["output"] == "3"
 

@@ -194,22 +194,27 @@ def test_kill_in_the_middle_of_a_redriven_run(tmp_path, step):
     server = Server(tmp_path).start()
     try:
         fleet = copied(Fleet(server))
-        slow = "[ ! -e /root/pre-failed ] || touch /root/{0}-runs; echo {0} >> /root/trace; sleep 1; "
-        fleet.script("pre-once.sh", slow.format("pre") + "[ -e /root/pre-failed ] || { touch /root/pre-failed; exit 1; }")
-        fleet.script("post.sh", "[ $(grep -c pre /root/trace) -lt 2 ] || touch /root/post-runs; echo post >> /root/trace; sleep 1")
+        # The second of each stays until it is let go.
+        wait = "touch /root/{0}-runs; while [ ! -e /root/{0}-go ]; do sleep 0.05; done"
+        fleet.script("pre-gated.sh", "echo pre >> /root/trace; [ -e /root/pre-failed ] || { touch /root/pre-failed; exit 1; }; " + wait.format("pre"))
+        fleet.script("post-gated.sh", "echo post >> /root/trace; [ $(grep -c post /root/trace) -lt 2 ] || { " + wait.format("post") + "; }")
         [instance] = fleet.machines(1)
         fleet.shell(instance, "dd if=/dev/urandom of=/root/big bs=1M count=100 2>/dev/null; sync")
-        arn = fleet.start(fleet.input(5, [instance], pre="pre-once.sh"))
+        killed_in = {"ExecutePreBackupScript": "pre", "ExecutePostBackupScript": "post"}.get(step)
+        for one in {"pre", "post"} - {killed_in}:
+            fleet.tree(instance, f"/root/{one}-go").touch()
+        arn = fleet.start(fleet.input(5, [instance], pre="pre-gated.sh", post="post-gated.sh"))
         fleet.ended(arn)
         first = fleet.row(arn)
         redrive(fleet, arn)
-        if step == "RunBackupJob":
-            until(lambda: backups_of(fleet, instance), 60, "the job is there")
+        if killed_in:
+            until(lambda: fleet.tree(instance, f"/root/{killed_in}-runs").exists(), 60, f"{step} runs")
         else:
-            marker = "/root/pre-runs" if step == "ExecutePreBackupScript" else "/root/post-runs"
-            until(lambda: fleet.tree(instance, marker).exists(), 60, f"{step} runs")
+            until(lambda: backups_of(fleet, instance), 60, "the job is there")
         server.kill()
         server.start()
+        if killed_in:
+            fleet.tree(instance, f"/root/{killed_in}-go").touch()
         fleet = Fleet(server)
         end = fleet.ended(arn)
         assert end["status"] == "SUCCEEDED", end
