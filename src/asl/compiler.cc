@@ -369,8 +369,8 @@ std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compil
   }
   const auto parsed = json::parse(text);
   if (!parsed) {
-    auto explained = json::explainSyntax(text);
-    problems.push_back({"INVALID_JSON_DESCRIPTION", explained.empty() ? parsed.error().message : std::move(explained), "/"});
+    const auto explained = json::explainSyntax(text);
+    problems.push_back({"INVALID_JSON_DESCRIPTION", explained.empty() ? parsed.error().message : explained, "/"});
     return std::unexpected(std::move(problems));
   }
   auto made = std::make_shared<Definition>();

@@ -184,7 +184,9 @@ class Walk {
     return true;
   }
   bool number() {
-    if (text_[at_] == '-' && (++at_, !atEnd()) && !isDigit(text_[at_]))
+    const bool negative = text_[at_] == '-';
+    if (negative) ++at_;
+    if (negative && !atEnd() && !isDigit(text_[at_]))
       return unexpected(" in numeric value: expected digit (0-9) to follow minus sign, for valid numeric value");
     if (!atEnd() && text_[at_] == '0' && at_ + 1 < text_.size() && isDigit(text_[at_ + 1])) {
       wrong_ = fmt::format("Invalid numeric value: Leading zeroes not allowed{}", place(at_ + 1));

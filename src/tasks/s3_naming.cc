@@ -311,7 +311,7 @@ std::optional<std::string> bodyOf(const Operation& operation, const json::Value&
 
 std::optional<std::string> take(const Operation& operation, const Member& member, const json::Value& value, S3Call& call) {
   auto& request = call.request;
-  const auto refused = badFormat(member.name);
+  auto refused = badFormat(member.name);
   if (member.where == Where::body) {
     auto body = bodyOf(operation, value);
     if (!body) return refused;

@@ -220,7 +220,7 @@ std::expected<std::optional<json::Object>, aws::ApiError> modernised(std::string
                 : one.name == "AttributeUpdates" ? writer.updates(*given)
                                                  : writer.conditions(*given, one.name == "KeyConditions" ? "AND" : joiner);
     if (!text) return std::unexpected(std::move(text.error()));
-    if (!text->empty()) out[one.expression] = std::move(*text);
+    if (!text->empty()) out[one.expression] = *text;
   }
   if (joins != nullptr && !joined)
     return std::unexpected(

@@ -80,7 +80,7 @@ double frozenSeconds(const Lane& lane, Instant now) {
   Instant end = now;
   if (lane.thawed_at) end = *lane.thawed_at;
   else if (lane.over && lane.over_at && lane.post_command.empty()) end = *lane.over_at;
-  return static_cast<double>((end - *lane.frozen_at).count() / 1000) / 1000.0;
+  return static_cast<double>(std::chrono::floor<std::chrono::milliseconds>(end - *lane.frozen_at).count()) / 1000.0;
 }
 
 json::Object statusEntry(const Run& run, const LaneReport& report) {
