@@ -1,4 +1,7 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <set>
 
 #include "base/hash.h"
 #include "base/random.h"
@@ -82,6 +85,24 @@ TEST(Time, WrittenFormsAreReadBack) {
   EXPECT_FALSE(parseIso8601("2024-02-30T00:00:00Z"));
   EXPECT_FALSE(parseIso8601("2024-02-29T00:00:00"));
   EXPECT_FALSE(parseIso8601("2024-02-29T00:00:00Zx"));
+}
+
+TEST(Random, OrderedUuidsFollowTime) {
+  SeededRandom random(7);
+  const auto early = random.orderedUuid(fromMicros(1'000'000'000'000'000));
+  const auto late = random.orderedUuid(fromMicros(1'000'000'000'001'000));
+  EXPECT_EQ(early.substr(0, 15), "00e8d4a5-1000-7");
+  EXPECT_THAT(early, ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+  EXPECT_LT(early, late);
+  EXPECT_NE(late, random.orderedUuid(fromMicros(1'000'000'000'001'000)));
+}
+
+TEST(Random, SmallDrawsDoNotRepeatEachOther) {
+  SystemRandom random;
+  std::set<std::string> seen;
+  // More than one pool of them.
+  for (int i = 0; i < 500; ++i) EXPECT_TRUE(seen.insert(random.hex(16)).second);
+  EXPECT_FALSE(seen.contains("0000000000000000"));
 }
 
 TEST(Random, UuidHasVersionAndVariant) {

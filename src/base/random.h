@@ -4,6 +4,8 @@
 #include <span>
 #include <string>
 
+#include "base/clock.h"
+
 namespace sp {
 
 /// Where chance comes from. Safe to call from any thread.
@@ -17,6 +19,8 @@ class Random {
   std::string hex(std::size_t digits);
   /// A version 4 UUID, lower case with dashes.
   std::string uuid();
+  /// A version 7 UUID: those of later milliseconds sort behind it. https://www.rfc-editor.org/rfc/rfc9562#section-5.7
+  std::string orderedUuid(Instant now);
   /// Uniform in [0, bound), bound > 0.
   std::uint64_t below(std::uint64_t bound);
 };
