@@ -26,7 +26,7 @@ namespace {
 constexpr int kCheckpointPages = 2000;
 // SQLite goes back to the WAL's start only once all of it is checkpointed, and while commits follow each other the thread is
 // never quite done. From this many pages on (64 MiB) the committing thread does the rest, if that is at most kRestPages.
-constexpr int kRestartPages = 16'384;
+constexpr int kRestartPages = 2400;
 constexpr int kRestPages = 1'000;
 // A WAL that has grown so far (256 MiB) is dealt with however much is left: the next start would have to read all of it.
 constexpr int kLimitPages = 4 * kRestartPages;
