@@ -14,6 +14,8 @@ void appendNumber(std::string& out, std::int64_t number) {
   out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr);
 }
 
+bool isNamed(const Payload& payload) { return payload.event != 0 && payload.text().size() > kRepeatedDocument; }
+
 }  // namespace
 
 void Details::name(std::string_view name) {
@@ -56,11 +58,9 @@ Details& Details::document(std::string_view name_text, const Payload& payload) {
 }
 
 Details& Details::plainDocument(std::string_view name_text, const Payload& payload) {
-  if (payload.event != 0 && payload.text().size() > kRepeatedDocument) {
+  if (isNamed(payload)) {
     name(name_text);
-    members_ += "{\"event\":";
-    appendNumber(members_, payload.event);
-    members_ += '}';
+    members_ += documentText(payload);
     return *this;
   }
   const auto& quoted = payload.quoted();
@@ -95,6 +95,19 @@ void resolveDocument(json::Object& event, const json::Object& holder) {
   auto* place = documentIn(event);
   const auto* document = documentIn(holder);
   if (place != nullptr && document != nullptr) *place = *document;
+}
+
+std::optional<std::string> documentOf(const json::Object& event) {
+  const auto* document = documentIn(event);
+  if (document == nullptr || !document->is_string()) return std::nullopt;
+  return json::toStd(document->get_string());
+}
+
+std::string documentText(const Payload& payload) {
+  if (!isNamed(payload)) return payload.quoted();
+  std::string text = "{\"event\":";
+  appendNumber(text, payload.event);
+  return text += '}';
 }
 
 HistoryLog::HistoryLog(std::int64_t next_event, Instant now) : first_event_(next_event), next_event_(next_event) {

@@ -36,10 +36,15 @@ class Details {
 /// Shorter documents are repeated rather than named.
 constexpr std::size_t kRepeatedDocument = 512;
 
+/// The JSON text for a document: itself as a string, or {"event":ID} for a long one that an event holds.
+std::string documentText(const Payload& payload);
+
 /// The event that holds the document a stored event only names; 0: it names none.
 std::int64_t namedEvent(const json::Object& event);
 /// Puts the document of `holder` where `event` names it.
 void resolveDocument(json::Object& event, const json::Object& holder);
+/// The text of the document that `event` itself holds; nullopt: it holds none.
+std::optional<std::string> documentOf(const json::Object& event);
 
 /// The events of one step.
 class HistoryLog {

@@ -432,7 +432,8 @@ void Stepper::finish(Finish end, std::string_view type, std::string_view details
   Details details;
   if (end.output) details.document("output", end.output);
   details.textIf("error", end.error).textIf("cause", end.cause);
-  log_.add(type, previous, details_name, details);
+  const auto last = log_.add(type, previous, details_name, details);
+  if (end.output && end.output.event == 0) end.output.event = last;
   state_.ended = true;
   effects_.emplace_back(std::move(end));
 }

@@ -89,19 +89,14 @@ void Core::loop() {
 // drains them.
 bool Core::runBatch(std::deque<Entry> batch) {
   std::vector<store::Job> jobs;
-  jobs.reserve(batch.size() * 2);
-  for (auto& entry : batch) {
-    jobs.push_back(std::move(entry.job));
-    jobs.emplace_back([this](store::Txn& txn) {
-      while (!following_.empty()) {
-        const auto next = std::move(following_.front());
-        following_.pop_front();
-        txn.nested([&] { return next(txn); });
-      }
-      return true;
-    });
-  }
+  jobs.reserve(batch.size() + 1);
+  for (auto& entry : batch) jobs.push_back(std::move(entry.job));
   jobs.emplace_back([this](store::Txn& txn) {
+    while (!following_.empty()) {
+      const auto next = std::move(following_.front());
+      following_.pop_front();
+      txn.nested([&] { return next(txn); });
+    }
     next_timer_ = txn.timers().earliest();
     return true;
   });

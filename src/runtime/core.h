@@ -32,7 +32,7 @@ class Core {
   /// called with nullptr all the same: the job itself knows what it answers.
   void post(store::Job job, std::function<void(const Error*)> done = {});
 
-  /// A job to run in the same batch, after the job that asks for it (its writes are seen). Core thread only.
+  /// A job to run at the end of the same batch (the writes of the job that asks for it are seen). Core thread only.
   void follow(store::Job job);
 
   /// Who gets the timers of `kind`. Before start().

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "engine/history.h"
+#include "runtime/description.h"
 
 namespace sp::runtime {
 namespace {
@@ -22,31 +23,6 @@ constexpr std::int64_t kMaxRedrives = 1000;
 // States of running executions kept decoded; what does not fit is decoded again when it moves.
 constexpr std::size_t kCacheBytes = 32U << 20U;
 constexpr std::size_t kDefinitionsKept = 4096;
-
-// What describes an execution is put together as text: its documents are large and quoted already, for the history.
-std::string describeStart(const StartSpec& spec, const engine::Payload& input) {
-  std::string text = "{\"input\":";
-  text.reserve(input.quoted().size() + spec.role_arn.size() + spec.definition.size() + 64);
-  text.append(input.quoted()).append(",\"roleArn\":").append(json::quote(spec.role_arn));
-  text.append(",\"definition\":").append(json::quote(spec.definition));
-  return text.append(spec.unlimited ? ",\"builtin\":true}" : "}");
-}
-
-void describeEnd(store::ExecutionRow& row, const engine::Finish& end, Instant now) {
-  row.status = end.status;
-  row.stopped = now;
-  row.state.clear();
-  auto& text = row.description;
-  SP_ASSERT(text.size() > 2 && text.back() == '}');
-  text.pop_back();
-  if (end.output) {
-    text.reserve(text.size() + end.output.quoted().size() + 16);
-    text.append(",\"output\":").append(end.output.quoted());
-  }
-  if (!end.error.empty()) text.append(",\"error\":").append(json::quote(end.error));
-  if (!end.cause.empty()) text.append(",\"cause\":").append(json::quote(end.cause));
-  text += '}';
-}
 
 // Index of the first Task with this Resource that is reached without entering a Parallel or Map; -1: none.
 int topLevelTask(const asl::Definition& definition, std::string_view resource) {
@@ -169,7 +145,8 @@ bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
   auto transition = engine::step(*definition, engine::initialState(std::move(identity), input), engine::Start{}, inputs(txn), limits);
 
   // One that ends within its first step is written once, as ended.
-  store::ExecutionRow row{spec.arn, spec.machine_arn, spec.name, "RUNNING", txn.now(), {}, describeStart(spec, input), ""};
+  store::ExecutionRow row{spec.arn, spec.machine_arn, spec.name, "RUNNING", txn.now(), {}, describeStart(*transition.state.identity, input),
+                          ""};
   auto cached = std::make_shared<Cached>();
   cached->definition = std::move(definition);
   const bool ended = transition.state.ended;
@@ -179,7 +156,8 @@ bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
     describeEnd(row, std::get<engine::Finish>(*end), txn.now());
   }
   if (!ended) row.state = engine::encode(transition.state);
-  if (!txn.executions().insert(row)) return false;
+  SP_ASSERT(transition.first_event == 1);
+  if (!txn.executions().insert(row, std::exchange(transition.history, {}))) return false;
   cached->text = std::move(row.state);
   write(txn, spec.arn, *cached, std::move(transition), ended ? &row : nullptr);
   if (!cached->state.ended) {
@@ -403,7 +381,7 @@ void ExecutionRuntime::handle(store::Txn& txn, const std::string& arn, const eng
 // History and effects of a step whose state is written. The end is written by finish().
 void ExecutionRuntime::write(store::Txn& txn, const std::string& arn, Cached& cached, engine::Transition transition,
                              const store::ExecutionRow* ended_row) {
-  txn.executions().appendHistory(arn, transition.first_event, transition.history);
+  if (!transition.history.empty()) txn.executions().appendHistory(arn, transition.first_event, transition.history);
   cached.state = std::move(transition.state);
   for (auto& effect : transition.effects) {
     if (const auto* timer = std::get_if<engine::SetTimer>(&effect)) {

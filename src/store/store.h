@@ -132,8 +132,8 @@ struct ExecutionRow {
 class ExecutionTable {
  public:
   virtual ~ExecutionTable() = default;
-  /// False if the ARN exists.
-  virtual bool insert(const ExecutionRow& row) = 0;
+  /// With its first history events. False if the ARN exists; nothing is written then.
+  virtual bool insert(const ExecutionRow& row, const std::vector<std::string>& history) = 0;
   virtual std::optional<ExecutionRow> get(std::string_view arn) = 0;
   /// The engine's state alone; empty if it has ended or does not exist.
   virtual std::string state(std::string_view arn) = 0;

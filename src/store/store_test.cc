@@ -124,8 +124,8 @@ TEST_F(StoreTest, TimersComeInOrderOfDueThenOfSetting) {
 
 TEST_F(StoreTest, HistoryIsReadFromAnyEventInBothDirections) {
   run([](Txn& t) {
-    EXPECT_TRUE(t.executions().insert({"arn", "machine", "n", "RUNNING", fromMicros(1), {}, "{}", "state"}));
-    EXPECT_FALSE(t.executions().insert({"arn", "machine", "n", "RUNNING", fromMicros(1), {}, "{}", "state"}));
+    EXPECT_TRUE(t.executions().insert({"arn", "machine", "n", "RUNNING", fromMicros(1), {}, "{}", "state"}, {}));
+    EXPECT_FALSE(t.executions().insert({"arn", "machine", "n", "RUNNING", fromMicros(1), {}, "{}", "state"}, {}));
     t.executions().appendHistory("arn", 1, {"e1", "e2", "e3"});
     t.executions().appendHistory("arn", 4, {"e4"});
     EXPECT_EQ(t.executions().history("arn", 2, false, 2), (std::vector<std::string>{"e2", "e3"}));
@@ -146,7 +146,7 @@ TEST_F(StoreTest, HistoryIsReadFromAnyEventInBothDirections) {
 TEST_F(StoreTest, ExecutionsAreListedNewestFirst) {
   run([](Txn& t) {
     for (int i = 0; i < 5; ++i)
-      t.executions().insert({"arn" + std::to_string(i), "m", "n", i % 2 == 0 ? "FAILED" : "RUNNING", fromMicros(i / 2), {}, "{}", ""});
+      t.executions().insert({"arn" + std::to_string(i), "m", "n", i % 2 == 0 ? "FAILED" : "RUNNING", fromMicros(i / 2), {}, "{}", ""}, {});
     const auto first = t.executions().list("m", "", {}, 2);
     EXPECT_EQ(first.at(0).arn, "arn4");
     EXPECT_EQ(first.at(1).arn, "arn3");
@@ -166,7 +166,7 @@ TEST_F(StoreTest, OldExecutionsGoInSmallSteps) {
       // The second runs on, the last ended too late.
       std::optional<Instant> stopped = fromMicros(i == 5 ? 100 : i + 1);
       if (i == 1) stopped.reset();
-      t.executions().insert({arn, "m", "n", stopped ? "FAILED" : "RUNNING", fromMicros(i), stopped, "{}", ""});
+      t.executions().insert({arn, "m", "n", stopped ? "FAILED" : "RUNNING", fromMicros(i), stopped, "{}", ""}, {});
       for (int e = 0; e < 3; ++e) t.executions().appendHistory(arn, e + 1, events);
     }
     return true;
@@ -190,7 +190,7 @@ TEST_F(StoreTest, OldExecutionsGoInSmallSteps) {
     EXPECT_FALSE(t.executions().get("arn0"));
     EXPECT_EQ(t.executions().history("arn1", 1, false, 10).size(), 3U);
     EXPECT_EQ(t.executions().history("arn5", 1, false, 10).size(), 3U);
-    EXPECT_TRUE(t.executions().insert({"arn0", "m", "n", "RUNNING", fromMicros(9), {}, "{}", ""}));
+    EXPECT_TRUE(t.executions().insert({"arn0", "m", "n", "RUNNING", fromMicros(9), {}, "{}", ""}, {}));
     EXPECT_TRUE(t.executions().history("arn0", 1, false, 10).empty());
     EXPECT_GT(t.executions().extent().bytes, 0U);
     return true;
@@ -200,8 +200,8 @@ TEST_F(StoreTest, OldExecutionsGoInSmallSteps) {
 TEST_F(StoreTest, AHistoryIsReadFromAnyEventBothWays) {
   constexpr std::int64_t kEvents = 1000;
   run([](Txn& t) {
-    t.executions().insert({"arn", "m", "n", "RUNNING", fromMicros(1), {}, "{}", ""});
-    t.executions().insert({"other", "m", "n", "RUNNING", fromMicros(1), {}, "{}", ""});
+    t.executions().insert({"arn", "m", "n", "RUNNING", fromMicros(1), {}, "{}", ""}, {});
+    t.executions().insert({"other", "m", "n", "RUNNING", fromMicros(1), {}, "{}", ""}, {});
     // Appended in parts of different sizes, of events that fill several rows.
     std::int64_t next = 1;
     for (const std::int64_t part : {1, 600, 399}) {

@@ -2,6 +2,7 @@
 
 #include "engine/step.h"
 #include "json/json.h"
+#include "runtime/description.h"
 
 namespace sp::tasks {
 namespace {
@@ -28,11 +29,10 @@ json::Object nestedStarted(const json::Object& output) {
   return {{"ExecutionArn", json::textOr(output, "executionArn")}, {"StartDate", static_cast<std::int64_t>(seconds * 1000)}};
 }
 
-json::Object nestedEnded(const store::ExecutionRow& row, bool parsed) {
-  const auto description = json::parse(row.description);
-  const auto members = description && description->is_object() ? description->get_object() : json::Object();
+json::Object nestedEnded(store::Txn& txn, const store::ExecutionRow& row, bool parsed) {
+  const auto members = runtime::descriptionOf(row);
   const auto document = [&](std::string_view name) {
-    const auto text = json::textOr(members, name);
+    const auto text = runtime::documentOf(txn, row, members, name).value_or("");
     auto value = parsed ? json::parse(text) : Result<json::Value>(json::Value(text));
     return value ? std::move(*value) : json::Value(text);
   };

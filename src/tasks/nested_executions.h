@@ -17,7 +17,7 @@ json::Object nestedInput(const json::Object& parameters);
 json::Object nestedStarted(const json::Object& output);
 /// What an ended execution is told as: DescribeExecution's answer in Step Functions' names, input and output as JSON texts,
 /// or as JSON when `parsed`.
-json::Object nestedEnded(const store::ExecutionRow& row, bool parsed);
+json::Object nestedEnded(store::Txn& txn, const store::ExecutionRow& row, bool parsed);
 
 /// Which task waits for which execution. Core thread only.
 class NestedExecutions {

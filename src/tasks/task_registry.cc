@@ -247,7 +247,7 @@ bool TaskRegistry::goOnWithChild(store::Txn& txn, const runtime::TaskRequest& re
 void TaskRegistry::executionEnded(store::Txn& txn, const store::ExecutionRow& row) {
   const auto parent = NestedExecutions::take(txn, row);
   if (!parent) return;
-  auto told = nestedEnded(row, parent->parsed);
+  auto told = nestedEnded(txn, row, parent->parsed);
   if (row.status == "SUCCEEDED") executions_->taskSucceeded(txn, parent->token, json::Value(std::move(told)));
   else executions_->taskFailed(txn, parent->token, "States.TaskFailed", json::toText(told));
 }

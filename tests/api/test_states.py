@@ -258,6 +258,30 @@ def test_start_twice(sfn):
     assert refused("ExecutionAlreadyExists", sfn.start_execution, stateMachineArn=machine, name="e", input="{}") == told
 
 
+def test_long_documents(sfn):
+    """They stand in the history once; whoever shows them shows all of them, and a start again with the same one is the same start."""
+    value = json.dumps({"text": "x" * 5000, "n": 1.50})
+    through = create(sfn)
+    arn = start(sfn, through, name="long", input=value)
+    told = ended(sfn, arn)
+    assert (told["input"], told["output"]) == (value, value)
+    waiting = create(sfn, WAIT)
+    assert start(sfn, waiting, name="long", input=value) == start(sfn, waiting, name="long", input=value)
+    refused("ExecutionAlreadyExists", sfn.start_execution, stateMachineArn=through, name="long", input=value.replace("x", "y", 1))
+
+    wrapped = create(sfn, {"StartAt": "A", "States": {"A": {"Type": "Pass", "Parameters": {"whole.$": "$", "again.$": "$.text"}, "End": True}}})
+    told = ended(sfn, start(sfn, wrapped, input=value))
+    assert told["input"] == value
+    assert json.loads(told["output"]) == {"whole": json.loads(value), "again": "x" * 5000}
+
+    parent = create(sfn, {"StartAt": "A", "States": {"A": {
+        "Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "End": True,
+        "Parameters": {"StateMachineArn": wrapped, "Input.$": "$"}}}})
+    child = json.loads(ended(sfn, start(sfn, parent, input=value))["output"])
+    assert child["Input"] == json.loads(value)
+    assert child["Output"] == {"whole": json.loads(value), "again": "x" * 5000}
+
+
 def test_start_with_bad_input(sfn):
     machine = create(sfn)
     assert refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input='{"a": 1, "b": }') == (

@@ -66,7 +66,11 @@ class Timers final : public store::TimerTable {
 class Executions final : public store::ExecutionTable {
  public:
   explicit Executions(Data*& data) : data_(data) {}
-  bool insert(const store::ExecutionRow& row) override { return data_->executions.emplace(row.arn, row).second; }
+  bool insert(const store::ExecutionRow& row, const std::vector<std::string>& history) override {
+    if (!data_->executions.emplace(row.arn, row).second) return false;
+    appendHistory(row.arn, 1, history);
+    return true;
+  }
   std::optional<store::ExecutionRow> get(std::string_view arn) override {
     const auto found = data_->executions.find(std::string(arn));
     return found == data_->executions.end() ? std::nullopt : std::optional(found->second);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/history.h"
 #include "engine/state.h"
 
 namespace sp::sim {
@@ -168,13 +169,22 @@ class World {
     }
   }
 
+  /// A long one stands in the history only.
+  std::string outputOf(const std::string& arn, const json::Object& description) {
+    const auto* output = json::find(description, "output");
+    const auto event = output != nullptr && output->is_object() ? json::intOr(output->get_object(), "event", 0) : 0;
+    if (event == 0) return json::textOr(description, "output");
+    const auto holder = *json::parse(data_.history[arn].at(static_cast<std::size_t>(event - 1)));
+    return engine::documentOf(holder.get_object()).value_or("");
+  }
+
   void finish() {
     std::uint64_t trace = seed_;
     for (const auto& [arn, row] : data_.executions) {
       const auto description = *json::parse(row.description);
       const auto& members = description.get_object();
       report_.results[arn] =
-          row.status == "SUCCEEDED" ? "SUCCEEDED " + json::textOr(members, "output") : row.status + " " + json::textOr(members, "error");
+          row.status == "SUCCEEDED" ? "SUCCEEDED " + outputOf(arn, members) : row.status + " " + json::textOr(members, "error");
       if (!data_.records.contains({"ended", arn})) broken(arn + ": nobody was told of its end");
       std::int64_t id = 0;
       for (const auto& text : data_.history[arn]) {

@@ -1,15 +1,11 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
 #include <fmt/format.h>
 
+#include "runtime/description.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
 
 namespace sp::services::states {
-
-json::Object descriptionOf(const store::ExecutionRow& row) {
-  auto parsed = json::parse(row.description);
-  return parsed && parsed->is_object() ? std::move(parsed->get_object()) : json::Object();
-}
 
 aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
@@ -17,7 +13,7 @@ aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
   const bool with_data = includesData(input);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto row, service.execution(*call.txn, arn));
-  const auto description = descriptionOf(row);
+  const auto description = runtime::descriptionOf(row);
   const json::Object details{{"included", with_data}};
   json::Object out{{"executionArn", row.arn},
                    {"stateMachineArn", row.machine_arn},
@@ -25,11 +21,11 @@ aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
                    {"status", row.status},
                    {"startDate", toEpochSeconds(row.started)}};
   if (row.stopped) out["stopDate"] = toEpochSeconds(*row.stopped);
-  if (with_data) out["input"] = json::textOr(description, "input");
+  for (const auto* member : {"input", "output"})
+    if (auto text = with_data ? runtime::documentOf(*call.txn, row, description, member) : std::nullopt) out[member] = std::move(*text);
   out["inputDetails"] = details;
-  for (const auto* member : {"output", "error", "cause"})
-    if (const auto* value = json::find(description, member); value != nullptr && (with_data || member != std::string_view("output")))
-      out[member] = *value;
+  for (const auto* member : {"error", "cause"})
+    if (const auto* value = json::find(description, member)) out[member] = *value;
   if (json::find(description, "output") != nullptr) out["outputDetails"] = details;
   const auto count = json::intOr(description, "redriveCount", 0);
   out["redriveCount"] = count;

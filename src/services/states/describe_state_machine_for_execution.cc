@@ -1,5 +1,6 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachineForExecution.html
 #include "base/strings.h"
+#include "runtime/description.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
 
@@ -13,7 +14,7 @@ aws::Outcome describeStateMachineForExecution(const Service& service, const aws:
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto row, service.execution(*call.txn, arn));
   SP_TRY(const auto name, nameInArn(row.machine_arn, "stateMachine"));
-  const auto description = descriptionOf(row);
+  const auto description = runtime::descriptionOf(row);
   const auto machine = service.find(*call.txn, name);
   const bool unchanged = machine && machine->definition == json::textOr(description, "definition");
   json::Object out{{"stateMachineArn", row.machine_arn},

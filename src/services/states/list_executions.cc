@@ -2,13 +2,14 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "runtime/description.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
 
 namespace sp::services::states {
 namespace {
 
-std::int64_t redriveCount(const store::ExecutionRow& row) { return json::intOr(descriptionOf(row), "redriveCount", 0); }
+std::int64_t redriveCount(const store::ExecutionRow& row) { return json::intOr(runtime::descriptionOf(row), "redriveCount", 0); }
 
 }  // namespace
 
@@ -51,7 +52,7 @@ aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
                      {"status", row.status},
                      {"startDate", toEpochSeconds(row.started)}};
     if (row.stopped) one["stopDate"] = toEpochSeconds(*row.stopped);
-    const auto description = descriptionOf(row);
+    const auto description = runtime::descriptionOf(row);
     const auto count = json::intOr(description, "redriveCount", 0);
     one["redriveCount"] = count;
     if (count > 0) one["redriveDate"] = toEpochSeconds(fromMicros(json::intOr(description, "redriven", 0)));

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kKind = "state_machine";
 constexpr std::size_t kMaxTags = 50;
+constexpr std::size_t kDecodedKept = 1024;
 // PrePostBackup.
 constexpr std::uint64_t kBuiltins = 1;
 
@@ -62,9 +63,13 @@ std::string Service::executionArn(std::string_view machine, std::string_view nam
 std::optional<Machine> Service::find(store::Txn& txn, std::string_view name) const {
   const auto record = txn.records().get(kKind, name);
   if (!record) return std::nullopt;
+  if (const auto known = decoded->find(name); known != decoded->end() && known->second.first == *record) return known->second.second;
   const auto parsed = json::parse(*record);
   if (!parsed || !parsed->is_object()) return std::nullopt;
-  return Machine::decode(parsed->get_object());
+  auto machine = Machine::decode(parsed->get_object());
+  if (decoded->size() >= kDecodedKept) decoded->clear();
+  decoded->insert_or_assign(std::string(name), std::pair(*record, machine));
+  return machine;
 }
 
 void Service::put(store::Txn& txn, const Machine& machine) const { txn.records().put(kKind, machine.name, json::toText(machine.encode())); }

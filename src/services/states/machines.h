@@ -1,9 +1,12 @@
 // State machines as records.
 #pragma once
 #include <expected>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "aws/operation.h"
 #include "base/clock.h"
@@ -46,6 +49,10 @@ struct Quotas {
   std::int64_t activities = 100'000;
 };
 
+/// Machines as they were decoded, each beside the very record it was decoded from: a record that has changed since, or was rolled
+/// back, differs. Core thread only.
+using DecodedMachines = std::map<std::string, std::pair<std::string, Machine>, std::less<>>;
+
 /// What all operations work with.
 struct Service {
   Context& context;
@@ -53,6 +60,7 @@ struct Service {
   const runtime::TaskPort& tasks;
   Activities& activities;
   Quotas quotas = {};
+  std::shared_ptr<DecodedMachines> decoded = std::make_shared<DecodedMachines>();
 
   std::string machineArn(std::string_view name) const;
   std::string executionArn(std::string_view machine, std::string_view name) const;

@@ -30,9 +30,6 @@ aws::Outcome tagResource(const Service& service, const aws::Call& call);
 aws::Outcome untagResource(const Service& service, const aws::Call& call);
 aws::Outcome listTagsForResource(const Service& service, const aws::Call& call);
 
-/// Members of one execution's description (input, output, error, cause …).
-json::Object descriptionOf(const store::ExecutionRow& row);
-
 constexpr std::size_t kArnLength = 2000;
 constexpr std::size_t kDefinitionLength = 1'048'576;
 constexpr std::size_t kTokenLength = 3096;

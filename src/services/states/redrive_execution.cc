@@ -1,6 +1,7 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html
 #include <fmt/format.h>
 
+#include "runtime/description.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
 
@@ -16,9 +17,9 @@ aws::Outcome redriveExecution(const Service& service, const aws::Call& call) {
   auto& txn = *call.txn;
   SP_TRY(const auto row, service.execution(txn, arn));
   const auto since = [](const store::ExecutionRow& one) {
-    return toEpochSeconds(fromMicros(json::intOr(descriptionOf(one), "redriven", toMicros(one.started))));
+    return toEpochSeconds(fromMicros(json::intOr(runtime::descriptionOf(one), "redriven", toMicros(one.started))));
   };
-  if (token && json::textOr(descriptionOf(row), "redriveToken") == *token) return json::Object{{"redriveDate", since(row)}};
+  if (token && json::textOr(runtime::descriptionOf(row), "redriveToken") == *token) return json::Object{{"redriveDate", since(row)}};
   const auto can = service.runtime.redrivable(txn, row);
   if (!can.possible) return aws::refuse("ExecutionNotRedrivable", fmt::format("Execution Not Redrivable: '{}'", can.reason));
   SP_CHECK_OK(service.roomForExecution(txn));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/hash.h"
+#include "runtime/description.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
 
@@ -10,9 +11,10 @@ namespace {
 
 constexpr std::size_t kMaxInput = 262'144;
 
-// Retries of one call must not start two executions: without a name it comes from the call's own id.
-std::string nameFor(const Service& service, const aws::Call& call, std::string_view machine) {
-  if (call.invocation_id.empty()) return service.context.random.uuid();
+// Retries of one call must not start two executions: without a name it comes from the call's own id. Otherwise names follow each other
+// in time, so that the index of many executions grows at its end: a page of it a commit, not a page an execution.
+std::string nameFor(const Service& service, const aws::Call& call, std::string_view machine, Instant now) {
+  if (call.invocation_id.empty()) return service.context.random.orderedUuid(now);
   const auto h = sha256Hex(fmt::format("{}\n{}\n{}", call.principal.access_key, machine, call.invocation_id));
   return fmt::format("{}-{}-4{}-8{}-{}", h.substr(0, 8), h.substr(8, 4), h.substr(12, 3), h.substr(15, 3), h.substr(18, 12));
 }
@@ -38,7 +40,7 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
                        fmt::format("Invalid State Machine Execution Input: '{}'", syntaxProblem(given, parsed.error())));
 
   runtime::StartSpec spec;
-  spec.name = name ? *name : nameFor(service, call, arn);
+  spec.name = name ? *name : nameFor(service, call, arn, txn.now());
   spec.arn = service.executionArn(machine.name, spec.name);
   spec.machine_arn = machine.arn;
   spec.machine_name = machine.name;
@@ -53,7 +55,8 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
 
   const auto row = txn.executions().get(spec.arn);
   // One that was given no name is the retry of its own call, whatever has become of it since.
-  const bool same = row && json::textOr(descriptionOf(*row), "input") == given && (row->status == "RUNNING" || !name);
+  const bool same =
+      row && runtime::documentOf(txn, *row, runtime::descriptionOf(*row), "input") == given && (row->status == "RUNNING" || !name);
   if (!same) return aws::refuse("ExecutionAlreadyExists", fmt::format("Execution Already Exists: '{}'", spec.arn));
   return json::Object{{"executionArn", spec.arn}, {"startDate", toEpochSeconds(row->started)}};
 }

@@ -52,7 +52,7 @@ std::optional<std::int64_t> SqliteExecutions::rowOf(std::string_view arn) {
   return q.number(0);
 }
 
-bool SqliteExecutions::insert(const ExecutionRow& row) {
+bool SqliteExecutions::insert(const ExecutionRow& row, const std::vector<std::string>& history) {
   std::int64_t id = 0;
   {
     Query q(
@@ -66,10 +66,12 @@ bool SqliteExecutions::insert(const ExecutionRow& row) {
     id = q.number(0);
     while (q.step()) {}
   }
-  if (row.state.empty()) return true;
-  Query q(c_.prepare("INSERT INTO execution_state VALUES (?1, ?2)"));
-  q.bind(id).blob(row.state);
-  q.run();
+  if (!row.state.empty()) {
+    Query q(c_.prepare("INSERT INTO execution_state VALUES (?1, ?2)"));
+    q.bind(id).blob(row.state);
+    q.run();
+  }
+  append(id, 1, history);
   return true;
 }
 
@@ -161,6 +163,10 @@ void SqliteExecutions::appendHistory(std::string_view arn, std::int64_t first_id
   if (events.empty()) return;
   const auto id = rowOf(arn);
   SP_ASSERT(id.has_value());
+  append(*id, first_id, events);
+}
+
+void SqliteExecutions::append(std::int64_t id, std::int64_t first_id, const std::vector<std::string>& events) {
   std::string block;
   std::size_t at = 0;
   while (at < events.size()) {
@@ -171,7 +177,7 @@ void SqliteExecutions::appendHistory(std::string_view arn, std::int64_t first_id
     block.reserve(size);
     while (at < events.size() && block.size() < kBlockBytes) packInto(block, events[at++]);
     Query q(c_.prepare("INSERT INTO history (execution, first_id, count, events) VALUES (?1, ?2, ?3, ?4)"));
-    q.bind(*id).bind(first_id + static_cast<std::int64_t>(from)).bind(static_cast<std::int64_t>(at - from)).blob(block);
+    q.bind(id).bind(first_id + static_cast<std::int64_t>(from)).bind(static_cast<std::int64_t>(at - from)).blob(block);
     q.run();
   }
 }

@@ -66,7 +66,7 @@ class SqliteObjects final : public ObjectTable {
 class SqliteExecutions final : public ExecutionTable {
  public:
   explicit SqliteExecutions(Connection& connection) : c_(connection) {}
-  bool insert(const ExecutionRow& row) override;
+  bool insert(const ExecutionRow& row, const std::vector<std::string>& history) override;
   std::optional<ExecutionRow> get(std::string_view arn) override;
   std::string state(std::string_view arn) override;
   void update(const ExecutionRow& row) override;
@@ -84,6 +84,7 @@ class SqliteExecutions final : public ExecutionTable {
  private:
   bool dropHistory(std::int64_t id, std::size_t& limit);
   std::optional<std::int64_t> rowOf(std::string_view arn);
+  void append(std::int64_t id, std::int64_t first_id, const std::vector<std::string>& events);
   Connection& c_;
 };
 
