@@ -25,10 +25,10 @@ namespace {
 // thread a checkpoint would stand in the way of every waiting reply.
 constexpr int kCheckpointPages = 2000;
 // SQLite goes back to the WAL's start only once all of it is checkpointed, and while commits follow each other the thread is
-// never quite done. From this many pages on (64 MiB) the committing thread does the rest, if that is at most kRestPages.
+// never quite done. From this many pages on (what is written ahead, below) the committing thread does the rest, if that is at most kRestPages.
 constexpr int kRestartPages = 2400;
 constexpr int kRestPages = 1'000;
-// A WAL that has grown so far (256 MiB) is dealt with however much is left: the next start would have to read all of it.
+// A WAL that has grown so far (40 MiB) is dealt with however much is left: the next start would have to read all of it.
 constexpr int kLimitPages = 4 * kRestartPages;
 
 // A commit that makes the WAL longer costs the file system a commit of its own journal, and with it whatever else is under way on
