@@ -1,7 +1,10 @@
 // Durable transitions a second of the engine in process: core, runtime and a real store with synchronous=FULL, no wire.
 //
-//   engine_bench [DIRECTORY]     default: a folder below the current one (a tmpfs would measure no disk)
+//   engine_bench [DIRECTORY]             default: a folder below the current one (a tmpfs would measure no disk)
+//   engine_bench --cpu BYTES DIRECTORY   for the guard: executions of 10 Pass with that much input at once, the µs of CPU of one
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "engine_rig.h"
 
@@ -29,9 +32,24 @@ void run(const std::filesystem::path& directory, std::string_view what, const st
   if (rig.succeeded != count) fmt::print("  ONLY {} of {} succeeded\n", rig.succeeded, count);
 }
 
+/// Through the store's end, which brings over the rest of the WAL: how much of that is done before is chance.
+int cpuOfOne(std::size_t bytes, const std::filesystem::path& directory) {
+  const int count = bytes < 1000 ? 1000 : 100;
+  const Folder folder(directory);
+  auto rig = std::make_unique<Rig>(folder.store());
+  const Usage usage;
+  for (int i = 0; i < count; ++i) rig->start(fmt::format("e{}", i), passes(10), textOf(bytes));
+  rig->runPending();
+  const int succeeded = rig->succeeded;
+  rig.reset();
+  fmt::print("{:.2f}\n", usage.cpuSeconds() * 1e6 / count);
+  return succeeded == count ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 4 && std::string_view(argv[1]) == "--cpu") return cpuOfOne(std::strtoul(argv[2], nullptr, 10), argv[3]);
   const std::filesystem::path directory = argc > 1 ? argv[1] : fmt::format("engine-bench-{}", getpid());
   const auto with_writes =
       R"({"StartAt":"S0","States":{"S0":{"Type":"Pass","Result":1,"ResultPath":"$.a","Next":"S1"},)"
