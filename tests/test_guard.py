@@ -1,4 +1,6 @@
 """What the guard of ./x bench decides from its pairs of measurements."""
+import json
+
 import pytest
 
 from bench import guard
@@ -46,6 +48,5 @@ def test_the_ratio_is_of_pairs_not_of_medians():
 
 
 def test_every_row_has_a_recorded_ratio():
-    import json
     recorded = json.loads(guard.RECORDED.read_text())["ratios"]
     assert set(recorded) == set(guard.ROWS) and all(ratio > 0 for ratio in recorded.values())
