@@ -23,9 +23,10 @@ namespace {
 
 // The WAL is checkpointed by a thread with a connection of its own once it holds this many pages: in the committing
 // thread a checkpoint would stand in the way of every waiting reply.
-constexpr int kCheckpointPages = 2000;
+constexpr int kCheckpointPages = 1000;
 // SQLite goes back to the WAL's start only once all of it is checkpointed, and while commits follow each other the thread is
-// never quite done. From this many pages on (what is written ahead, below) the committing thread does the rest, if that is at most kRestPages.
+// never quite done. From this many pages on, which is what is written ahead below, the committing thread does the rest, if that is
+// at most kRestPages.
 constexpr int kRestartPages = 2400;
 constexpr int kRestPages = 1'000;
 // A WAL that has grown so far (40 MiB) is dealt with however much is left: the next start would have to read all of it.
