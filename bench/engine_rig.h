@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/definitions.h"
 #include "runtime/execution_runtime.h"
 #include "store/sqlite/sqlite_store.h"
 #include "usage.h"
@@ -57,7 +58,7 @@ class Rig {
       spec.machine_name = "bench";
       spec.input = input;
       spec.unlimited = unlimited;
-      spec.definition = runtime_->addDefinition(txn, definition);
+      spec.definition = runtime::definitions::add(txn, definition);
       return runtime_->start(txn, spec);
     });
   }

@@ -9,13 +9,13 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "engine/history.h"
+#include "runtime/definitions.h"
 #include "runtime/description.h"
 
 namespace sp::runtime {
 namespace {
 
 constexpr std::string_view kTimerKind = "execution";
-constexpr std::string_view kDefinitionKind = "definition";
 // Where failed executions go on from when they are redriven, by ARN.
 constexpr std::string_view kResumeKind = "redrivable";
 constexpr Duration kRedrivable = std::chrono::hours(24 * 14);
@@ -87,19 +87,9 @@ ExecutionRuntime::ExecutionRuntime(Core& core) : core_(core) {
 
 ExecutionRuntime::~ExecutionRuntime() = default;
 
-std::string ExecutionRuntime::addDefinition(store::Txn& txn, const std::string& text) {
-  auto name = sha256Hex(text);
-  if (!txn.records().get(kDefinitionKind, name)) txn.records().put(kDefinitionKind, name, text);
-  return name;
-}
-
-std::optional<std::string> ExecutionRuntime::definitionText(store::Txn& txn, std::string_view definition) {
-  return txn.records().get(kDefinitionKind, definition);
-}
-
 std::shared_ptr<const asl::Definition> ExecutionRuntime::definitionFor(store::Txn& txn, const std::string& name) {
   if (const auto found = definitions_.find(name); found != definitions_.end()) return found->second;
-  const auto text = txn.records().get(kDefinitionKind, name);
+  const auto text = definitions::textOf(txn, name);
   if (!text) return nullptr;
   auto compiled = asl::compile(*text);
   if (!compiled) {

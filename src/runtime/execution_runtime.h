@@ -28,7 +28,7 @@ struct StartSpec {
   std::string role_arn;
   /// JSON, as given.
   std::string input;
-  /// From addDefinition().
+  /// From definitions::add().
   std::string definition;
   /// Built-in machines: no limits of history, payload and concurrency.
   bool unlimited = false;
@@ -43,11 +43,6 @@ class ExecutionRuntime final : public Executions {
   /// Who does the tasks; before the first execution. Without one every Task fails.
   void setTasks(TaskPort& tasks) { tasks_ = &tasks; }
   void setLimits(const engine::Limits& limits) { limits_ = limits; }
-
-  /// Keeps a definition that compiled for executions that are started from it; returns its name. Adding it again is harmless.
-  std::string addDefinition(store::Txn& txn, const std::string& text);
-  /// The text of a kept definition.
-  std::optional<std::string> definitionText(store::Txn& txn, std::string_view definition);
 
   /// Starts an execution and runs it to its first wait. False if its ARN exists already.
   bool start(store::Txn& txn, const StartSpec& spec);

@@ -1,5 +1,6 @@
 // The runtime on a real store: every event is one commit, and a crash at any boundary changes nothing.
 #include "runtime/execution_runtime.h"
+#include "runtime/definitions.h"
 
 #include <filesystem>
 
@@ -75,7 +76,7 @@ class RuntimeTest : public testing::Test {
       spec.machine_arn = "machine";
       spec.machine_name = "m";
       spec.input = input;
-      spec.definition = runtime_->addDefinition(txn, definition);
+      spec.definition = definitions::add(txn, definition);
       EXPECT_TRUE(runtime_->start(txn, spec));
       return true;
     });
@@ -297,7 +298,7 @@ TEST_F(RuntimeTest, ManyThatAreOverdueEndWithoutHoldingUpTheCore) {
     StartSpec spec;
     spec.machine_arn = "machine";
     spec.input = "{}";
-    spec.definition = runtime_->addDefinition(txn, R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":99999999,"End":true}}})");
+    spec.definition = definitions::add(txn, R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":99999999,"End":true}}})");
     for (int i = 0; i < 250; ++i) {
       spec.arn = fmt::format("arn:aws:states:us-east-1:000000000000:execution:m:e{}", i);
       EXPECT_TRUE(runtime_->start(txn, spec));
@@ -334,7 +335,7 @@ TEST_F(RuntimeTest, OpenExecutionsAreCountedWhateverIsRolledBack) {
     StartSpec spec;
     spec.arn = "arn:aws:states:us-east-1:000000000000:execution:m:undone";
     spec.input = "{}";
-    spec.definition = runtime_->addDefinition(txn, kAll);
+    spec.definition = definitions::add(txn, kAll);
     runtime_->start(txn, spec);
     return false;
   });
@@ -379,6 +380,57 @@ TEST_F(RuntimeTest, OldExecutionsAreRemovedInTheBackground) {
   EXPECT_EQ(count("redrivable"), 0U);
   // Its name is free again.
   startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Fail","Error":"E"}}})");
+}
+
+TEST_F(RuntimeTest, DefinitionsGoWithTheLastThatMayNeedThem) {
+  const std::string kOld = R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":7200,"End":true}}})";
+  Retention retention(*core_, std::chrono::hours(24));
+  const auto kept = [&](std::string_view name) {
+    bool found = false;
+    run([&](store::Txn& txn) {
+      found = definitions::textOf(txn, name).has_value();
+      return true;
+    });
+    return found;
+  };
+  std::string old;
+  run([&](store::Txn& txn) {
+    retention.begin(txn);
+    old = definitions::add(txn, kOld);
+    definitions::adopt(txn, old);
+    definitions::adopt(txn, old);
+    return true;
+  });
+  startExecution(kOld);
+  const auto after = [&](Duration time) {
+    for (auto left = time; left > Duration(0); left -= std::chrono::hours(1)) {
+      clock_.advance(std::chrono::hours(1));
+      core_->runPending();
+    }
+    return kept(old);
+  };
+  run([&](store::Txn& txn) {
+    definitions::release(txn, old);
+    return true;
+  });
+  EXPECT_TRUE(after(std::chrono::hours(48))) << "one machine has it still";
+  startExecution(kOld);
+  run([&](store::Txn& txn) {
+    definitions::release(txn, old);
+    return true;
+  });
+  EXPECT_TRUE(after(std::chrono::hours(3))) << "an execution that began with it can still be asked for it";
+  EXPECT_EQ(row().status, "SUCCEEDED");
+  EXPECT_FALSE(after(std::chrono::hours(26)));
+  // One that is given up and taken again stays.
+  run([&](store::Txn& txn) {
+    old = definitions::add(txn, kOld);
+    definitions::adopt(txn, old);
+    definitions::release(txn, old);
+    definitions::adopt(txn, old);
+    return true;
+  });
+  EXPECT_TRUE(after(std::chrono::hours(48)));
 }
 
 }  // namespace

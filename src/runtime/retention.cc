@@ -2,11 +2,13 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "runtime/definitions.h"
 
 namespace sp::runtime {
 namespace {
 
 constexpr std::string_view kKind = "retention";
+constexpr std::string_view kDefinitions = "definitions";
 // About two milliseconds of work in each step, ten steps a second: 5,000 rows a second, and a fiftieth of the core's time.
 constexpr std::size_t kRowsAtOnce = 500;
 constexpr Duration kPause = std::chrono::milliseconds(100);
@@ -16,9 +18,16 @@ constexpr Duration kBetweenSweeps = std::chrono::hours(1);
 
 Retention::Retention(Core& core, Duration kept) : core_(core), kept_(kept) {
   core_.onTimer(std::string(kKind), [this](store::Txn& txn, const store::Timer& timer) { sweep(txn, timer); });
+  core_.onTimer(std::string(kDefinitions), [](store::Txn& txn, const store::Timer& timer) {
+    const auto after = definitions::collect(txn, timer.payload, kRowsAtOnce);
+    txn.timers().set({std::string(kDefinitions), "sweep", txn.now() + (after.empty() ? kBetweenSweeps : kPause), after});
+  });
 }
 
-void Retention::begin(store::Txn& txn) { txn.timers().set({std::string(kKind), "sweep", txn.now() + kPause, "0"}); }
+void Retention::begin(store::Txn& txn) {
+  txn.timers().set({std::string(kKind), "sweep", txn.now() + kPause, "0"});
+  txn.timers().set({std::string(kDefinitions), "sweep", txn.now() + kPause, ""});
+}
 
 void Retention::sweep(store::Txn& txn, const store::Timer& timer) {
   const auto swept = txn.executions().expire(txn.now() - kept_, parseInt(timer.payload).value_or(0), kRowsAtOnce);

@@ -1,5 +1,6 @@
-// Removes executions that ended long ago, with all that is kept for them: in the background, a little at a time, so that no
-// request waits for it. How much disk there is in use is told in the log after every sweep that removed something.
+// Removes executions that ended long ago, with all that is kept for them, and definitions that nothing needs any more: in the background, a
+// little at a time, so that no request waits for it. How much disk there is in use is told in the log after every sweep that removed
+// something.
 #pragma once
 #include <functional>
 #include <string>

@@ -151,6 +151,12 @@ class ExecutionTable {
   virtual std::vector<std::string> running() = 0;
   /// Where those that run began, oldest first by (started, arn), strictly after the given position, at most `limit`.
   virtual std::vector<Position> oldestRunning(std::optional<Position> after, std::size_t limit) = 0;
+  /// The numbers of the first and the last row, which count executions in the order in which they began; 0: there is none.
+  struct Numbers {
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+  };
+  virtual Numbers numbers() = 0;
   /// How many run. Walks their index.
   virtual std::uint64_t countRunning() = 0;
 

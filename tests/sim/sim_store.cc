@@ -108,6 +108,7 @@ class Executions final : public store::ExecutionTable {
   }
   std::vector<std::string> history(std::string_view, std::int64_t, bool, std::size_t) override { SP_ASSERT(false); }
   Sweep expire(Instant, std::int64_t, std::size_t) override { SP_ASSERT(false); }
+  Numbers numbers() override { SP_ASSERT(false); }
   Extent extent() override { SP_ASSERT(false); }
 
  private:

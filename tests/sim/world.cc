@@ -4,6 +4,7 @@
 
 #include "engine/history.h"
 #include "engine/state.h"
+#include "runtime/definitions.h"
 
 namespace sp::sim {
 namespace {
@@ -99,7 +100,7 @@ class World {
           spec.machine_arn = fmt::format("arn:aws:states:us-east-1:000000000000:stateMachine:m{}", i);
           spec.machine_name = fmt::format("m{}", i);
           spec.input = json::toText(input);
-          spec.definition = runtime_->addDefinition(txn, json::toText(machine));
+          spec.definition = runtime::definitions::add(txn, json::toText(machine));
           runtime_->start(txn, spec);
           return true;
         });

@@ -16,7 +16,7 @@ aws::Outcome deleteStateMachine(const Service& service, const aws::Call& call) {
   if (!machine || machine->arn != arn) return json::Object();
   if (machine->builtin)
     return std::unexpected(aws::ApiError::validation(fmt::format("The state machine {} is built in and cannot be deleted", machine->name)));
-  call.txn->records().erase("state_machine", name);
+  service.erase(*call.txn, *machine);
   return json::Object();
 }
 

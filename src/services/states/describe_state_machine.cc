@@ -1,4 +1,5 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachine.html
+#include "runtime/definitions.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
 
@@ -13,7 +14,7 @@ aws::Outcome describeStateMachine(const Service& service, const aws::Call& call)
   json::Object out{{"stateMachineArn", machine.arn},
                    {"name", machine.name},
                    {"status", "ACTIVE"},
-                   {"definition", service.runtime.definitionText(*call.txn, machine.definition).value_or("")},
+                   {"definition", runtime::definitions::textOf(*call.txn, machine.definition).value_or("")},
                    {"roleArn", machine.role_arn},
                    {"type", "STANDARD"},
                    {"creationDate", toEpochSeconds(machine.created)},

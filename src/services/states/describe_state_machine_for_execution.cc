@@ -1,5 +1,6 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachineForExecution.html
 #include "base/strings.h"
+#include "runtime/definitions.h"
 #include "runtime/description.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
@@ -19,7 +20,7 @@ aws::Outcome describeStateMachineForExecution(const Service& service, const aws:
   const bool unchanged = machine && machine->definition == json::textOr(description, "definition");
   json::Object out{{"stateMachineArn", row.machine_arn},
                    {"name", name},
-                   {"definition", service.runtime.definitionText(*call.txn, json::textOr(description, "definition")).value_or("")},
+                   {"definition", runtime::definitions::textOf(*call.txn, json::textOr(description, "definition")).value_or("")},
                    {"roleArn", json::textOr(description, "roleArn")},
                    {"updateDate", toEpochSeconds(unchanged ? machine->updated : row.started)},
                    {"loggingConfiguration", machine ? machine->logging : defaultLogging()},

@@ -4,6 +4,7 @@
 
 #include "asl/definition.h"
 #include "base/strings.h"
+#include "runtime/definitions.h"
 #include "services/states/states.h"
 
 namespace sp::services::states {
@@ -72,7 +73,17 @@ std::optional<Machine> Service::find(store::Txn& txn, std::string_view name) con
   return machine;
 }
 
-void Service::put(store::Txn& txn, const Machine& machine) const { txn.records().put(kKind, machine.name, json::toText(machine.encode())); }
+void Service::put(store::Txn& txn, const Machine& machine) const {
+  const auto before = find(txn, machine.name);
+  txn.records().put(kKind, machine.name, json::toText(machine.encode()));
+  if (before && before->definition == machine.definition) return;
+  runtime::definitions::adopt(txn, machine.definition);
+  if (before) runtime::definitions::release(txn, before->definition);
+}
+
+void Service::erase(store::Txn& txn, const Machine& machine) const {
+  if (txn.records().erase(kKind, machine.name)) runtime::definitions::release(txn, machine.definition);
+}
 
 Answer<void> Service::roomForExecution(store::Txn& txn) const {
   if (!runtime.openReached(txn, quotas.open_executions)) return {};
@@ -124,7 +135,7 @@ Answer<Activity> Service::activity(store::Txn& txn, const std::string& arn) cons
 Answer<std::string> Service::keepDefinition(store::Txn& txn, const std::string& text) const {
   const auto compiled = asl::compile(text, [this](std::string_view resource) { return tasks.knows(resource); });
   if (!compiled) return aws::refuse("InvalidDefinition", asl::describe(compiled.error()));
-  return runtime.addDefinition(txn, text);
+  return runtime::definitions::add(txn, text);
 }
 
 Answer<std::string> nameInArn(std::string_view arn, std::string_view type) {

@@ -67,6 +67,7 @@ struct Service {
 
   std::optional<Machine> find(store::Txn& txn, std::string_view name) const;
   void put(store::Txn& txn, const Machine& machine) const;
+  void erase(store::Txn& txn, const Machine& machine) const;
   /// ExecutionLimitExceeded while as many executions are open as may be.
   Answer<void> roomForExecution(store::Txn& txn) const;
   /// StateMachineLimitExceeded, the built-in ones not counted.

@@ -2,11 +2,13 @@
 #include "services/states/states.h"
 
 #include <filesystem>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "runtime/definitions.h"
 #include "services/states/operations.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -91,6 +93,29 @@ class StatesTest : public testing::Test {
   std::unique_ptr<Activities> activities_;
   aws::ServiceTable table_;
 };
+
+TEST_F(StatesTest, ADefinitionIsKeptWhileAMachineHasIt) {
+  const auto texts = [&] {
+    std::set<std::string> found;
+    core_->post([&](store::Txn& txn) {
+      runtime::definitions::collect(txn, "", 100);
+      for (const auto& record : txn.records().scan("definition", "", "", 100)) found.insert(record.body);
+      return true;
+    });
+    core_->runPending();
+    return found;
+  };
+  const auto one = create("one");
+  const auto other = create("other");
+  create("one");
+  call("UpdateStateMachine", {{"stateMachineArn", one}, {"definition", kPass}});
+  call("TagResource", {{"resourceArn", one}, {"tags", json::Array{json::Object{{"key", "k"}, {"value", "v"}}}}});
+  EXPECT_EQ(texts(), (std::set<std::string>{kPass, kWait}));
+  call("DeleteStateMachine", {{"stateMachineArn", other}});
+  EXPECT_EQ(texts(), std::set<std::string>{kPass});
+  call("DeleteStateMachine", {{"stateMachineArn", one}});
+  EXPECT_EQ(texts(), std::set<std::string>());
+}
 
 TEST_F(StatesTest, CreatingTwiceIsOneMachineUnlessItDiffers) {
   EXPECT_EQ(create("m"), "arn:aws:states:us-east-1:000000000000:stateMachine:m");

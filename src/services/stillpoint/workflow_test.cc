@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/definitions.h"
 #include "runtime/execution_runtime.h"
 #include "services/stillpoint/lanes_fixture.h"
 
@@ -63,7 +64,7 @@ class Workflow : public LanesTest {
       spec.machine_name = "PrePostBackup";
       spec.role_arn = "arn:aws:iam::000000000000:role/stillpoint";
       spec.input = input;
-      spec.definition = runtime_->addDefinition(txn, std::string(prePostBackupDefinition()));
+      spec.definition = runtime::definitions::add(txn, std::string(prePostBackupDefinition()));
       spec.unlimited = built_in;
       EXPECT_TRUE(runtime_->start(txn, spec));
     });

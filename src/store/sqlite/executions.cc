@@ -154,6 +154,12 @@ std::vector<SqliteExecutions::Position> SqliteExecutions::oldestRunning(std::opt
   return found;
 }
 
+SqliteExecutions::Numbers SqliteExecutions::numbers() {
+  // Two look-ups: min() and max() in one statement walk the table.
+  Query q(c_.prepare("SELECT coalesce((SELECT min(id) FROM executions), 0), coalesce((SELECT max(id) FROM executions), 0)"));
+  return q.step() ? Numbers{q.number(0), q.number(1)} : Numbers{};
+}
+
 std::uint64_t SqliteExecutions::countRunning() {
   Query q(c_.prepare("SELECT COUNT(*) FROM executions WHERE status = 'RUNNING'"));
   return q.step() ? static_cast<std::uint64_t>(q.number(0)) : 0;

@@ -75,6 +75,7 @@ class SqliteExecutions final : public ExecutionTable {
                                  std::size_t limit) override;
   std::vector<std::string> running() override;
   std::vector<Position> oldestRunning(std::optional<Position> after, std::size_t limit) override;
+  Numbers numbers() override;
   std::uint64_t countRunning() override;
   void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) override;
   std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) override;
