@@ -386,16 +386,18 @@ void Stepper::leave(Frame& frame, Payload output, int next) {
   else endScope(frame, std::move(output));
 }
 
+std::optional<Failure> Stepper::limitBroken(const Frame& frame, const Payload& payload) const {
+  if (payload.tooDeep()) return evaluationFailure(frame, {"States.Runtime", fmt::format("A document is nested deeper than {}", kDepthMax)});
+  if (payload.text().size() <= limits_.payload_bytes) return std::nullopt;
+  return Failure{"States.DataLimitExceeded",
+                 fmt::format("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
+                             def(frame).name)};
+}
+
 bool Stepper::overLimit(Frame& frame, const Payload& payload) {
-  if (payload.tooDeep()) {
-    failEvaluation(frame, {"States.Runtime", fmt::format("A document is nested deeper than {}", kDepthMax)});
-    return true;
-  }
-  if (payload.text().size() <= limits_.payload_bytes) return false;
-  fail(frame, {"States.DataLimitExceeded",
-               fmt::format("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
-                           def(frame).name)});
-  return true;
+  auto broken = limitBroken(frame, payload);
+  if (broken) fail(frame, std::move(*broken));
+  return broken.has_value();
 }
 
 void Stepper::endScope(Frame& frame, Payload output) {

@@ -96,6 +96,7 @@ class Stepper {
   bool retry(Frame& frame, const Failure& failure);
   bool handOver(Frame& frame, const Failure& failure);
   void failScope(Frame& frame, Failure failure);
+  Failure evaluationFailure(const Frame& frame, const asl::EvalError& error) const;
   bool bear(Frame& parent, Frame& child, const Failure& failure);
   void abortChildren(Frame& parent, std::int64_t except);
   void abortFrame(Frame& frame);
@@ -113,7 +114,9 @@ class Stepper {
   Frame* find(std::int64_t id);
   std::int64_t setTimer(Instant due);
   void dropTimer(std::int64_t& timer);
-  /// Too many bytes or nested too deep: the state has failed.
+  /// Too many bytes or nested too deep.
+  std::optional<Failure> limitBroken(const Frame& frame, const Payload& payload) const;
+  /// The same; the state has failed then.
   bool overLimit(Frame& frame, const Payload& payload);
 
   const asl::Definition& definition_;

@@ -34,11 +34,13 @@ void shorten(std::string& text, std::size_t limit) {
 
 }  // namespace
 
-void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) {
-  fail(frame, {error.error,
-               fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
-                           frame.entered_event, error.cause),
-               true, error.also});
+Failure Stepper::evaluationFailure(const Frame& frame, const asl::EvalError& error) const {
+  return {error.error,
+          fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
+void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) { fail(frame, evaluationFailure(frame, error)); }
+
+                      frame.entered_event, error.cause),
+          true, error.also};
 }
 
 void Stepper::fail(Frame& frame, Failure failure) {
@@ -84,13 +86,12 @@ bool Stepper::handOver(Frame& frame, const Failure& failure) {
     auto output = merge(one.result_path, frame.input, told);
     if (!output) {
       // The frame stays where it failed.
-      failScope(frame, {output.error().error,
-                        fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
-                                    frame.entered_event, output.error().cause),
-                        true});
+      failScope(frame, evaluationFailure(frame, output.error()));
       return true;
     }
-    leave(frame, std::move(*output), one.next);
+    // What its catcher makes is too large: no catcher of this state takes that, or it would go round for ever.
+    if (auto over = limitBroken(frame, *output)) failScope(frame, std::move(*over));
+    else leave(frame, std::move(*output), one.next);
     return true;
   }
   return false;

@@ -1,0 +1,180 @@
+// Retriers, catchers, and the limits of a state: which error goes where.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "engine/execution_rig.h"
+
+namespace sp::engine {
+namespace {
+
+using testing::HasSubstr;
+
+/// A task whose errors go to `names`; "caught" is the output then.
+std::string catching(std::string_view names, std::string_view fields = "") {
+  return machine(fmt::format(
+      R"("A":{{"Type":"Task","Resource":"arn:aws:states:::x:y",{}"Catch":[{{"ErrorEquals":[{}],"Next":"C"}}],"End":true}},"C":{{"Type":"Pass","Result":"caught","End":true}})",
+      fields, names));
+}
+
+struct CatchCase {
+  const char* error;
+  const char* names;
+  bool caught;
+};
+
+TEST(Failure, WhichCatcherTakesWhichErrorOfATask) {
+  constexpr CatchCase kCases[] = {
+      {"E", R"("E")", true},
+      {"E", R"("e")", false},
+      {"E", R"("X","E")", true},
+      {"E", R"("States.ALL")", true},
+      {"E", R"("States.TaskFailed")", true},
+      {"E", R"("States.Timeout")", false},
+      {"E", R"("States.BranchFailed")", false},
+      {"E", R"("States.Runtime")", false},
+      {"States.TaskFailed", R"("States.TaskFailed")", true},
+      {"States.TaskFailed", R"("States.ALL")", true},
+      {"States.Timeout", R"("States.TaskFailed")", false},
+      {"States.Timeout", R"("States.Timeout")", true},
+      {"States.Timeout", R"("States.ALL")", true},
+      {"States.HeartbeatTimeout", R"("States.HeartbeatTimeout")", true},
+      {"States.HeartbeatTimeout", R"("States.ALL")", true},
+      {"States.Permissions", R"("States.Permissions")", true},
+      {"States.Permissions", R"("States.TaskFailed")", true},
+      {"States.IntrinsicFailure", R"("States.IntrinsicFailure")", true},
+      {"States.IntrinsicFailure", R"("States.ALL")", true},
+      {"States.ResultPathMatchFailure", R"("States.ALL")", true},
+      {"States.ParameterPathFailure", R"("States.ParameterPathFailure")", true},
+      {"States.NoChoiceMatched", R"("States.NoChoiceMatched")", true},
+      {"States.ExceedToleratedFailureThreshold", R"("States.ALL")", true},
+      {"States.ItemReaderFailed", R"("States.ItemReaderFailed")", true},
+      {"States.ResultWriterFailed", R"("States.ResultWriterFailed")", true},
+      {"States.QueryEvaluationError", R"("States.QueryEvaluationError")", true},
+      {"States.Http.Socket", R"("States.Http.Socket")", true},
+      {"States.Runtime", R"("States.ALL")", false},
+      {"States.Runtime", R"("States.TaskFailed")", false},
+      {"States.Runtime", R"("States.Runtime")", true},
+      {"States.DataLimitExceeded", R"("States.ALL")", false},
+      {"States.DataLimitExceeded", R"("States.TaskFailed")", false},
+      {"States.DataLimitExceeded", R"("States.DataLimitExceeded")", true},
+  };
+  for (const auto& [error, names, caught] : kCases) {
+    Execution e(catching(names));
+    e.fail(e.task(), error, "c");
+    EXPECT_EQ(e.result(), caught ? "\"caught\"" : fmt::format("FAILED {}: c", error)) << error << " to " << names;
+  }
+}
+
+TEST(Failure, TheFirstCatcherThatMatchesTakesIt) {
+  Execution e(
+      machine(
+          R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Catch":[{"ErrorEquals":["X"],"Next":"N"},{"ErrorEquals":["E"],"ResultPath":null,"Next":"B"},
+      {"ErrorEquals":["States.ALL"],"Next":"N"}],"End":true},"B":{"Type":"Pass","End":true},"N":{"Type":"Fail"})"),
+      R"({"i":1})");
+  e.fail(e.task(), "E", "c");
+  EXPECT_EQ(e.result(), R"({"i":1})");
+}
+
+// What the catcher itself makes is too large: nobody takes that, the execution fails.
+TEST(Failure, ACatcherWhoseOutputIsTooLargeFails) {
+  Limits limits;
+  limits.payload_bytes = 200;
+  for (const auto* names : {R"("States.ALL")", R"("States.DataLimitExceeded","E")"}) {
+    Execution e(
+        machine(fmt::format(
+            R"("A":{{"Type":"Task","Resource":"arn:aws:states:::x:y","Catch":[{{"ErrorEquals":[{}],"ResultPath":"$.e","Next":"C"}}],"End":true}},"C":{{"Type":"Succeed"}})",
+            names)),
+        fmt::format(R"({{"x":"{}"}})", std::string(180, 'x')), limits);
+    e.fail(e.task(), "E", "c");
+    EXPECT_EQ(e.result(),
+              "FAILED States.DataLimitExceeded: The state/task 'A' returned a result with a size exceeding the maximum number of bytes "
+              "service limit.")
+        << names;
+  }
+}
+
+TEST(Failure, RetriesWaitLongerEachTime) {
+  struct Case {
+    const char* fields;
+    std::vector<double> delays;
+  };
+  const Case cases[] = {
+      // What is left out: one second, three attempts, doubled each time.
+      {"", {1, 2, 4}},
+      {R"("IntervalSeconds":3,)", {3, 6, 12}},
+      {R"("MaxAttempts":1,)", {1}},
+      {R"("MaxAttempts":0,)", {}},
+      {R"("BackoffRate":1,)", {1, 1, 1}},
+      {R"("BackoffRate":1.5,"IntervalSeconds":2,)", {2, 3, 4.5}},
+      {R"("BackoffRate":10,"MaxDelaySeconds":5,"MaxAttempts":4,)", {1, 5, 5, 5}},
+      {R"("JitterStrategy":"NONE","IntervalSeconds":7,"MaxAttempts":2,)", {7, 14}},
+  };
+  for (const auto& [fields, delays] : cases) {
+    Execution e(machine(fmt::format(
+        R"("A":{{"Type":"Task","Resource":"arn:aws:states:::x:y","Retry":[{{{}"ErrorEquals":["States.ALL"]}}],"End":true}})", fields)));
+    for (const auto delay : delays) {
+      e.fail(e.task(), "E");
+      ASSERT_EQ(e.timers_.size(), 1U) << fields;
+      EXPECT_EQ(e.timers_.begin()->second - e.now_, std::chrono::duration_cast<Duration>(std::chrono::duration<double>(delay))) << fields;
+      e.fire();
+    }
+    e.fail(e.task(), "E");
+    EXPECT_EQ(e.result(), "FAILED E: ") << fields;
+  }
+}
+
+TEST(Failure, FullJitterStaysBelowTheDelayAndVaries) {
+  Execution e(machine(
+      R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Retry":[{"ErrorEquals":["E"],"IntervalSeconds":10,"BackoffRate":1,"MaxAttempts":200,"JitterStrategy":"FULL"}],"End":true})"));
+  auto least = Duration::max();
+  auto most = Duration::min();
+  for (int i = 0; i < 200; ++i) {
+    e.fail(e.task(), "E");
+    const auto delay = e.timers_.begin()->second - e.now_;
+    least = std::min(least, delay);
+    most = std::max(most, delay);
+    e.fire();
+  }
+  EXPECT_GE(least, Duration(0));
+  EXPECT_LT(most, std::chrono::seconds(10));
+  EXPECT_LT(least, std::chrono::seconds(2));
+  EXPECT_GT(most, std::chrono::seconds(8));
+}
+
+// Each retrier counts its own attempts; what none of them names goes to the catchers at once.
+TEST(Failure, RetriersCountOnTheirOwn) {
+  Execution e(machine(
+      R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Parameters":{"n.$":"$$.State.RetryCount"},
+      "Retry":[{"ErrorEquals":["E"],"MaxAttempts":1},{"ErrorEquals":["F"],"MaxAttempts":2}],"Catch":[{"ErrorEquals":["States.ALL"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true})"));
+  for (const auto* error : {"E", "F", "F"}) {
+    e.fail(e.task(), error);
+    EXPECT_EQ(e.result(), "RUNNING");
+    e.fire();
+  }
+  EXPECT_EQ(e.tasks_.begin()->second.parameters.text(), R"({"n":3})");
+  e.fail(e.task(), "F", "c");
+  EXPECT_EQ(e.result(), R"({"Error":"F","Cause":"c"})");
+
+  Execution other(machine(
+      R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Retry":[{"ErrorEquals":["States.TaskFailed"]}],"TimeoutSeconds":5,"End":true})"));
+  other.fire();
+  EXPECT_EQ(other.result(), "FAILED States.Timeout: ");
+}
+
+TEST(Failure, RuntimeErrorsAreRetriedByTheirOwnNameOnly) {
+  const auto with = [](std::string_view name) {
+    Execution e(machine(fmt::format(
+        R"("A":{{"Type":"Task","Resource":"arn:aws:states:::x:y","Parameters":{{"a.$":"$.no"}},"Retry":[{{"ErrorEquals":["{}"],"MaxAttempts":1}}],"End":true}})",
+        name)));
+    return e.timers_.size();
+  };
+  EXPECT_EQ(with("States.ALL"), 0U);
+  EXPECT_EQ(with("States.TaskFailed"), 0U);
+  EXPECT_EQ(with("States.Runtime"), 1U);
+  EXPECT_EQ(with("States.ParameterPathFailure"), 1U);
+}
+
+}  // namespace
+}  // namespace sp::engine
