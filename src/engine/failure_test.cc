@@ -67,6 +67,31 @@ TEST(Failure, WhichCatcherTakesWhichErrorOfATask) {
   }
 }
 
+TEST(Failure, WhichCatcherTakesWhichErrorOfBranchesAndIterations) {
+  constexpr CatchCase kCases[] = {
+      {"E", R"("E")", true},
+      {"E", R"("States.ALL")", true},
+      {"E", R"("States.TaskFailed")", true},
+      {"E", R"("X")", false},
+      {"States.Timeout", R"("States.TaskFailed")", false},
+      {"States.Timeout", R"("States.Timeout")", true},
+      {"States.Runtime", R"("States.ALL")", false},
+      {"States.DataLimitExceeded", R"("States.ALL")", false},
+  };
+  const auto* const body = R"({"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}})";
+  for (const auto& [error, names, caught] : kCases)
+    for (const auto* type : {"Parallel", "Map"}) {
+      const bool map = std::string_view(type) == "Map";
+      Execution e(
+          machine(fmt::format(
+              R"("A":{{"Type":"{}",{}:{}{}{},"Catch":[{{"ErrorEquals":[{}],"Next":"C"}}],"End":true}},"C":{{"Type":"Pass","Result":"caught","End":true}})",
+              type, map ? R"("ItemProcessor")" : R"("Branches")", map ? "" : "[", body, map ? "" : "]", names)),
+          "[1]");
+      e.fail(e.task(), error, "c");
+      EXPECT_EQ(e.result(), caught ? "\"caught\"" : fmt::format("FAILED {}: c", error)) << error << " of " << type << " to " << names;
+    }
+}
+
 TEST(Failure, TheFirstCatcherThatMatchesTakesIt) {
   Execution e(
       machine(

@@ -19,7 +19,7 @@ bool matches(const std::vector<std::string>& names, const Failure& failure, asl:
   return std::ranges::any_of(names, [&](const std::string& name) {
     if (name == error || (!failure.also.empty() && name == failure.also)) return true;
     if (name == "States.ALL") return !terminal;
-    if (name == "States.TaskFailed") return type == asl::StateType::task && !terminal && error != "States.Timeout";
+    if (name == "States.TaskFailed") return !terminal && error != "States.Timeout";
     if (name == "States.BranchFailed") return type == asl::StateType::parallel && !terminal;
     return false;
   });
