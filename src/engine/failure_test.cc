@@ -201,5 +201,20 @@ TEST(Failure, RuntimeErrorsAreRetriedByTheirOwnNameOnly) {
   EXPECT_EQ(with("States.ParameterPathFailure"), 1U);
 }
 
+TEST(Failure, ErrorAndCauseAreCutAfterCharacters) {
+  const auto repeat = [](std::string_view one, int times) {
+    std::string all;
+    for (int i = 0; i < times; ++i) all += one;
+    return all;
+  };
+  const auto* const states = R"("A":{"Type":"Fail","ErrorPath":"$.e","CausePath":"$.c"})";
+  const auto fails = [&](const std::string& error, const std::string& cause) {
+    return run(states, fmt::format(R"({{"e":"{}","c":"{}"}})", error, cause));
+  };
+  EXPECT_EQ(fails(repeat("é", 256), "c"), "FAILED " + repeat("é", 256) + ": c");
+  EXPECT_EQ(fails(repeat("é", 257), "c"), "FAILED " + repeat("é", 256) + ": c");
+  EXPECT_EQ(fails("e", repeat("ж", 40'000)), "FAILED e: " + repeat("ж", 32'768));
+}
+
 }  // namespace
 }  // namespace sp::engine

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "asl/characters.h"
 #include "engine/stepper.h"
 
 namespace sp::engine {
@@ -25,12 +26,7 @@ bool matches(const std::vector<std::string>& names, const Failure& failure, asl:
   });
 }
 
-void shorten(std::string& text, std::size_t limit) {
-  if (text.size() <= limit) return;
-  // Not in the middle of a character.
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) --limit;
-  text.resize(limit);
-}
+void shorten(std::string& text, std::size_t limit) { text.resize(asl::firstCharacters(text, limit).size()); }
 
 }  // namespace
 
