@@ -120,6 +120,27 @@ TEST(Failure, ACatcherWhoseOutputIsTooLargeFails) {
   }
 }
 
+TEST(Failure, WhatAParallelOrMapHandsOnIsLimitedToo) {
+  Limits limits;
+  limits.payload_bytes = 100;
+  const auto input = fmt::format(R"({{"x":"{}","l":[1]}})", std::string(60, 'x'));
+  const auto body = R"({"StartAt":"P","States":{"P":{"Type":"Pass","Result":1,"End":true}}})";
+  const auto* const wanted =
+      "FAILED States.DataLimitExceeded: The state/task 'A' returned a result with a size exceeding the maximum number of bytes service "
+      "limit.";
+  EXPECT_EQ(Execution(machine(fmt::format(
+                          R"("A":{{"Type":"Parallel","Parameters":{{"a.$":"$.x","b.$":"$.x"}},"Branches":[{}],"End":true}})", body)),
+                      input, limits)
+                .result(),
+            wanted);
+  Execution map(
+      machine(fmt::format(
+          R"("A":{{"Type":"Map","ItemsPath":"$.l","ItemSelector":{{"a.$":"$.x","b.$":"$.x"}},"ItemProcessor":{},"End":true}})", body)),
+      input, limits);
+  EXPECT_EQ(map.result(), wanted);
+  EXPECT_THAT(map.types(), HasSubstr("MapStateStarted"));
+}
+
 TEST(Failure, RetriesWaitLongerEachTime) {
   struct Case {
     const char* fields;

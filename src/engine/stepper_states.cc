@@ -242,6 +242,7 @@ asl::Eval<void> Stepper::executeParallel(Frame& frame) {
   if (!input) return std::unexpected(input.error());
   auto effective = fill(frame, d.parameters, *input);
   if (!effective) return std::unexpected(effective.error());
+  if (overLimit(frame, *effective)) return {};
   event(frame, "ParallelStateStarted");
   const auto count = static_cast<std::int64_t>(d.branches.size());
   frame.phase = Phase::children;
@@ -310,6 +311,7 @@ void Stepper::launch(Frame& map) {
   if (map.next_item < count && map.running < map.concurrency) ready_.push_back(map.id);
   auto& child = state_.frames[state_.next_frame];
   child.id = state_.next_frame++;
+  if (*input && overLimit(map, *input)) return;
   child.parent = map.id;
   child.branch = index;
   child.last_event = map.last_event;
