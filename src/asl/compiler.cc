@@ -337,12 +337,16 @@ NumberField Compiler::number(const json::Object& source, std::string_view field,
       schema(fmt::format("The value for the field '{}' must be between {} and {}", field, least, most), place);
     else made.fixed = static_cast<std::int64_t>(*given);
   }
-  const auto twin = std::string(field) + "Path";
-  if (const auto* value = json::find(source, twin)) {
-    if (made.fixed) schema(fmt::format("Only one of the fields '{}' and '{}' can be given", field, twin), location);
-    made.path = path(*value, place + "Path", twin);
-  }
+  made.path = twin(source, field, location);
   return made;
+}
+
+std::optional<Path> Compiler::twin(const json::Object& source, std::string_view field, const std::string& location) {
+  const auto name = std::string(field) + "Path";
+  const auto* value = json::find(source, name);
+  if (value == nullptr) return std::nullopt;
+  if (json::find(source, field) != nullptr) schema(fmt::format("Only one of the fields '{}' and '{}' can be given", field, name), location);
+  return path(*value, fmt::format("{}/{}", location, name), name);
 }
 
 std::optional<double> Compiler::decimal(const json::Object& source, std::string_view field, const std::string& location, double least,

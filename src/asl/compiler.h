@@ -56,6 +56,8 @@ class Compiler {
   std::optional<Template> payload(const json::Object& source, std::string_view field, const std::string& location);
   NumberField number(const json::Object& source, std::string_view field, const std::string& location, std::int64_t least,
                      std::int64_t most);
+  /// The path in the field's "…Path" twin.
+  std::optional<Path> twin(const json::Object& source, std::string_view field, const std::string& location);
   TextField text(const json::Object& source, std::string_view field, const std::string& location);
   std::optional<double> decimal(const json::Object& source, std::string_view field, const std::string& location, double least, double most);
 

@@ -227,7 +227,8 @@ void Compiler::map(const json::Object& source, const std::string& location, Stat
   }
   def.max_concurrency = number(source, "MaxConcurrency", location, 0, 10'000);
   def.tolerated_count = number(source, "ToleratedFailureCount", location, 0, 100'000'000);
-  def.tolerated_percentage = number(source, "ToleratedFailurePercentage", location, 0, 100);
+  def.tolerated_percentage.fixed = decimal(source, "ToleratedFailurePercentage", location, 0, 100);
+  def.tolerated_percentage.path = twin(source, "ToleratedFailurePercentage", location);
 }
 
 }  // namespace sp::asl

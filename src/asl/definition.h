@@ -39,6 +39,13 @@ struct NumberField {
   bool given() const { return fixed || path; }
 };
 
+/// The same with a fraction.
+struct DecimalField {
+  std::optional<double> fixed;
+  std::optional<Path> path;
+  bool given() const { return fixed || path; }
+};
+
 /// Error and Cause of Fail: given, or computed by the …Path twin (a path or an intrinsic).
 struct TextField {
   std::optional<std::string> fixed;
@@ -97,7 +104,7 @@ struct StateDef {
   std::optional<Template> item_selector;
   NumberField max_concurrency;
   NumberField tolerated_count;
-  NumberField tolerated_percentage;
+  DecimalField tolerated_percentage;
 };
 
 struct Definition {

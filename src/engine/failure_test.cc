@@ -237,5 +237,57 @@ TEST(Failure, ErrorAndCauseAreCutAfterCharacters) {
   EXPECT_EQ(fails("e", repeat("ж", 40'000)), "FAILED e: " + repeat("ж", 32'768));
 }
 
+TEST(Failure, BothToleratedLimitsHold) {
+  const auto failing = [](std::string_view fields, int failures) {
+    Execution e(
+        machine(fmt::format(
+            R"("A":{{"Type":"Map","ItemsPath":"$.l",{},"ItemProcessor":{{"StartAt":"T","States":{{"T":{{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}}}}},"ResultPath":null,"End":true}})",
+            fields)),
+        R"({"l":[1,2,3,4,5,6,7,8,9,10],"c":2,"p":25.5})");
+    for (int i = 0; i < failures && e.task() != 0; ++i) e.fail(e.task(), "E");
+    while (e.task() != 0) e.succeed(e.task(), "0");
+    return e.result().substr(0, 6) == "FAILED";
+  };
+  struct Case {
+    const char* fields;
+    int borne;
+  };
+  constexpr Case kCases[] = {
+      {R"("ToleratedFailureCount":3)", 3},
+      {R"("ToleratedFailureCountPath":"$.c")", 2},
+      {R"("ToleratedFailurePercentage":20)", 2},
+      {R"("ToleratedFailurePercentage":29.9)", 2},
+      {R"("ToleratedFailurePercentage":100)", 10},
+      {R"("ToleratedFailurePercentagePath":"$.p")", 2},
+      // Above either of them it fails.
+      {R"("ToleratedFailureCount":1,"ToleratedFailurePercentage":50)", 1},
+      {R"("ToleratedFailureCount":5,"ToleratedFailurePercentage":30)", 3},
+      {R"("MaxConcurrency":0)", 0},
+  };
+  for (const auto& [fields, borne] : kCases) {
+    EXPECT_FALSE(failing(fields, borne)) << fields;
+    if (borne < 10) EXPECT_TRUE(failing(fields, borne + 1)) << fields;
+  }
+}
+
+TEST(Failure, TimesFromPathsMustBeWholeAndPositive) {
+  const auto with = [](std::string_view field, std::string_view value) {
+    Execution e(machine(fmt::format(R"("A":{{"Type":"Task","Resource":"arn:aws:states:::x:y","{}":"$.t","End":true}})", field)),
+                fmt::format(R"({{"t":{}}})", value));
+    return e.result();
+  };
+  const std::string prefix = "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). The ";
+  for (const std::string field : {"TimeoutSecondsPath", "HeartbeatSecondsPath"}) {
+    EXPECT_EQ(with(field, "5"), "RUNNING");
+    EXPECT_EQ(with(field, "99999999"), "RUNNING");
+    for (const auto* bad : {"0", "-1", "100000000"})
+      EXPECT_EQ(with(field, bad),
+                fmt::format("{}{} field refers to value \"{}\" which is not between 1 and 99999999: $.t", prefix, field, bad));
+    for (const auto* bad : {"1.5", "null", "true"})
+      EXPECT_EQ(with(field, bad), fmt::format("{}{} field refers to value \"{}\" which is not a valid integer: $.t", prefix, field, bad));
+    EXPECT_EQ(with(field, "\"x\""), fmt::format("{}{} field refers to value \"x\" which is not a valid integer: $.t", prefix, field));
+  }
+}
+
 }  // namespace
 }  // namespace sp::engine

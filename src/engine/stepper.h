@@ -87,16 +87,19 @@ class Stepper {
   static asl::Eval<Payload> shallow(Payload made, std::string_view field);
   asl::Eval<Payload> merge(const asl::ResultTarget& target, const Payload& input, const Payload& result);
   asl::Eval<std::int64_t> numberAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name);
+  asl::Eval<std::int64_t> secondsAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name);
+  asl::Eval<double> decimalAt(Frame& frame, const asl::DecimalField& field, const Payload& input, std::string_view name);
+  asl::Eval<json::Value> readNumber(Frame& frame, const asl::Path& path, const Payload& input);
   asl::Eval<Instant> waitEnd(Frame& frame, const Payload& input);
   asl::Eval<std::string> textOf(Frame& frame, const asl::TextField& field, const Payload& input, std::string_view name);
 
   // stepper_failure.cc: retry, catch, failing and aborting scopes.
   void fail(Frame& frame, Failure failure);
   void failEvaluation(Frame& frame, const asl::EvalError& error);
+  Failure evaluationFailure(const Frame& frame, const asl::EvalError& error) const;
   bool retry(Frame& frame, const Failure& failure);
   bool handOver(Frame& frame, const Failure& failure);
   void failScope(Frame& frame, Failure failure);
-  Failure evaluationFailure(const Frame& frame, const asl::EvalError& error) const;
   bool bear(Frame& parent, Frame& child, const Failure& failure);
   void abortChildren(Frame& parent, std::int64_t except);
   void abortFrame(Frame& frame);

@@ -33,11 +33,11 @@ void shorten(std::string& text, std::size_t limit) { text.resize(asl::firstChara
 Failure Stepper::evaluationFailure(const Frame& frame, const asl::EvalError& error) const {
   return {error.error,
           fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
-void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) { fail(frame, evaluationFailure(frame, error)); }
-
                       frame.entered_event, error.cause),
           true, error.also};
 }
+
+void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) { fail(frame, evaluationFailure(frame, error)); }
 
 void Stepper::fail(Frame& frame, Failure failure) {
   shorten(failure.error, kMaxError);

@@ -10,7 +10,7 @@ namespace sp::engine {
 namespace {
 
 constexpr std::int64_t kMaxDelaySeconds = 2'147'483'647;
-constexpr std::int64_t kDefaultTaskTimeout = 99'999'999;
+constexpr std::int64_t kMaxTaskSeconds = 99'999'999;
 
 Payload emptyObject() { return Payload::fromText("{}"); }
 
@@ -61,9 +61,9 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
     parameters = Payload::fromValue(std::move(*made));
   }
   if (overLimit(frame, parameters)) return {};
-  auto timeout = numberAt(frame, d.timeout, *input, "TimeoutSecondsPath");
+  auto timeout = secondsAt(frame, d.timeout, *input, "TimeoutSecondsPath");
   if (!timeout) return std::unexpected(timeout.error());
-  auto heartbeat = numberAt(frame, d.heartbeat, *input, "HeartbeatSecondsPath");
+  auto heartbeat = secondsAt(frame, d.heartbeat, *input, "HeartbeatSecondsPath");
   if (!heartbeat) return std::unexpected(heartbeat.error());
 
   auto role = roleOf(frame, *input);
@@ -138,14 +138,14 @@ void Stepper::scheduled(Frame& frame, const ResourceName& resource, const Payloa
 asl::Eval<void> Stepper::startTaskTimers(Frame& frame, const Payload& input) {
   const auto& d = def(frame);
   if (d.timeout.given()) {
-    const auto timeout = numberAt(frame, d.timeout, input, "TimeoutSecondsPath");
+    const auto timeout = secondsAt(frame, d.timeout, input, "TimeoutSecondsPath");
     if (!timeout) return std::unexpected(timeout.error());
-    frame.timeout_timer = setTimer(inputs_.now + std::chrono::seconds(std::clamp<std::int64_t>(*timeout, 0, kDefaultTaskTimeout)));
+    frame.timeout_timer = setTimer(inputs_.now + std::chrono::seconds(*timeout));
   }
   if (d.heartbeat.given()) {
-    const auto heartbeat = numberAt(frame, d.heartbeat, input, "HeartbeatSecondsPath");
+    const auto heartbeat = secondsAt(frame, d.heartbeat, input, "HeartbeatSecondsPath");
     if (!heartbeat) return std::unexpected(heartbeat.error());
-    frame.heartbeat_seconds = std::clamp<std::int64_t>(*heartbeat, 0, kDefaultTaskTimeout);
+    frame.heartbeat_seconds = *heartbeat;
     frame.heartbeat_timer = setTimer(inputs_.now + std::chrono::seconds(frame.heartbeat_seconds));
   }
   return {};
@@ -280,7 +280,7 @@ asl::Eval<void> Stepper::executeMap(Frame& frame) {
   auto tolerated = numberAt(frame, d.tolerated_count, *input, "ToleratedFailureCountPath");
   if (!tolerated) return std::unexpected(tolerated.error());
   if (*tolerated < 0) return asl::runtimeError("ToleratedFailureCount cannot be negative.");
-  auto percentage = numberAt(frame, d.tolerated_percentage, *input, "ToleratedFailurePercentagePath");
+  auto percentage = decimalAt(frame, d.tolerated_percentage, *input, "ToleratedFailurePercentagePath");
   if (!percentage) return std::unexpected(percentage.error());
   if (*percentage < 0 || *percentage > 100) return asl::runtimeError("ToleratedFailurePercentage must be between 0 and 100.");
 
@@ -292,7 +292,12 @@ asl::Eval<void> Stepper::executeMap(Frame& frame) {
   frame.items = std::move(items);
   frame.results.assign(static_cast<std::size_t>(count), {});
   frame.concurrency = *concurrency == 0 ? limits_.map_concurrency : std::min(*concurrency, limits_.map_concurrency);
-  frame.tolerated = d.tolerated_percentage.given() ? std::max(*tolerated, count * *percentage / 100) : *tolerated;
+  frame.tolerated = *tolerated;
+  if (d.tolerated_percentage.given()) {
+    const auto share = static_cast<std::int64_t>(std::floor(static_cast<double>(count) * *percentage / 100));
+    // The Map fails above either.
+    frame.tolerated = d.tolerated_count.given() ? std::min(*tolerated, share) : share;
+  }
   if (full_) return {};
   if (count == 0) completeChildren(frame);
   else ready_.push_back(frame.id);
@@ -306,12 +311,12 @@ void Stepper::launch(Frame& map) {
   const auto index = map.next_item;
   auto input = itemInput(map, index);
   if (!input) return failEvaluation(map, input.error());
+  if (*input && overLimit(map, *input)) return;
   ++map.next_item;
   ++map.running;
   if (map.next_item < count && map.running < map.concurrency) ready_.push_back(map.id);
   auto& child = state_.frames[state_.next_frame];
   child.id = state_.next_frame++;
-  if (*input && overLimit(map, *input)) return;
   child.parent = map.id;
   child.branch = index;
   child.last_event = map.last_event;
@@ -392,18 +397,44 @@ asl::Eval<Payload> Stepper::merge(const asl::ResultTarget& target, const Payload
       "States.ResultPathMatchFailure", fmt::format("Unable to apply Reference Path '{}' to input '{}'", target.path.text(), input.text())});
 }
 
-asl::Eval<std::int64_t> Stepper::numberAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name) {
-  if (field.fixed) return *field.fixed;
-  if (!field.path) return 0;
+asl::Eval<json::Value> Stepper::readNumber(Frame& frame, const asl::Path& path, const Payload& input) {
   FrameContext context(*this, frame);
-  const auto& path = *field.path;
-  const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value(), &work_);
+  auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value(), &work_);
   if (!value) return asl::runtimeError(fmt::format("Invalid path '{}' : {}", path.text(), value.error()));
-  if (value->is_int64()) return value->get_int64();
-  if (name == "ToleratedFailurePercentagePath" && value->is_double()) return static_cast<std::int64_t>(value->get_double());
-  const auto shown = value->is_string() ? json::toStd(value->get_string()) : json::toText(*value);
-  return asl::runtimeError(fmt::format("The {} field refers to value \"{}\" which is not a valid {}: {}", name, shown,
-                                       name == "ToleratedFailurePercentagePath" ? "float" : "integer", path.text()));
+  return std::move(*value);
+}
+
+namespace {
+
+std::unexpected<asl::EvalError> notANumber(std::string_view name, const json::Value& value, std::string_view wanted,
+                                           const asl::Path& path) {
+  return asl::runtimeError(fmt::format("The {} field refers to value \"{}\" which is not {}: {}", name,
+                                       value.is_string() ? json::toStd(value.get_string()) : json::toText(value), wanted, path.text()));
+}
+
+}  // namespace
+
+asl::Eval<std::int64_t> Stepper::numberAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name) {
+  if (field.fixed || !field.path) return field.fixed.value_or(0);
+  const auto value = readNumber(frame, *field.path, input);
+  if (!value) return std::unexpected(value.error());
+  if (!value->is_int64()) return notANumber(name, *value, "a valid integer", *field.path);
+  return value->get_int64();
+}
+
+asl::Eval<std::int64_t> Stepper::secondsAt(Frame& frame, const asl::NumberField& field, const Payload& input, std::string_view name) {
+  const auto seconds = numberAt(frame, field, input, name);
+  if (!seconds || !field.path || (*seconds >= 1 && *seconds <= kMaxTaskSeconds)) return seconds;
+  return notANumber(name, *seconds, fmt::format("between 1 and {}", kMaxTaskSeconds), *field.path);
+}
+
+asl::Eval<double> Stepper::decimalAt(Frame& frame, const asl::DecimalField& field, const Payload& input, std::string_view name) {
+  if (field.fixed || !field.path) return field.fixed.value_or(0);
+  const auto value = readNumber(frame, *field.path, input);
+  if (!value) return std::unexpected(value.error());
+  const auto number = asl::numberOf(*value);
+  if (!number) return notANumber(name, *value, "a valid float", *field.path);
+  return *number;
 }
 
 }  // namespace sp::engine
