@@ -174,7 +174,7 @@ Eval<bool> ChoiceRule::judge(const Scope& scope, Work& work) const {
     value = variable.find(rootOf(variable, scope));
   } else if (auto read = variable.read(rootOf(variable, scope), &work)) {
     many = std::move(*read);
-    if (!many.get_array().empty()) value = &many;
+    if (!many.is_array() || !many.get_array().empty()) value = &many;
   }
   if (comparison == Comparison::isPresent) return (value != nullptr) == (expected.is_bool() && expected.get_bool());
   if (value == nullptr) return invalidReference(variable);

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "base/strings.h"
+#include "asl/characters.h"
 
 namespace sp::asl {
 namespace {
@@ -72,23 +72,64 @@ class FilterReader {
   Result<Node> comparison() {
     auto node = std::make_shared<FilterNode>();
     SP_TRY(node->left, operand());
-    constexpr std::array<std::pair<std::string_view, FilterNode::Compare>, 8> kOperators = {{{"==", FilterNode::Compare::eq},
-                                                                                             {"!=", FilterNode::Compare::ne},
-                                                                                             {"<=", FilterNode::Compare::le},
-                                                                                             {">=", FilterNode::Compare::ge},
-                                                                                             {"<", FilterNode::Compare::lt},
-                                                                                             {">", FilterNode::Compare::gt},
-                                                                                             {"nin ", FilterNode::Compare::nin},
-                                                                                             {"in ", FilterNode::Compare::in}}};
-    for (const auto& [text, compare] : kOperators) {
-      if (!take(text)) continue;
-      node->kind = FilterNode::Kind::compare;
-      node->compare = compare;
-      SP_TRY(node->right, operand());
+    const auto compare = comparator();
+    if (!compare) {
+      if (node->left.literal) return bad("a comparison is expected");
       return node;
     }
-    if (node->left.literal) return bad("a comparison is expected");
+    node->kind = FilterNode::Kind::compare;
+    node->compare = *compare;
+    if (*compare == FilterNode::Compare::matches) {
+      SP_TRY(node->pattern, pattern());
+    } else {
+      SP_TRY(node->right, operand());
+    }
     return node;
+  }
+
+  std::optional<FilterNode::Compare> comparator() {
+    using Compare = FilterNode::Compare;
+    constexpr std::array<std::pair<std::string_view, Compare>, 7> kSigns = {{{"==", Compare::eq},
+                                                                             {"!=", Compare::ne},
+                                                                             {"<=", Compare::le},
+                                                                             {">=", Compare::ge},
+                                                                             {"=~", Compare::matches},
+                                                                             {"<", Compare::lt},
+                                                                             {">", Compare::gt}}};
+    constexpr std::array<std::pair<std::string_view, Compare>, 8> kWords = {{{"in", Compare::in},
+                                                                             {"nin", Compare::nin},
+                                                                             {"subsetof", Compare::subset_of},
+                                                                             {"anyof", Compare::any_of},
+                                                                             {"noneof", Compare::none_of},
+                                                                             {"contains", Compare::contains},
+                                                                             {"size", Compare::size},
+                                                                             {"empty", Compare::empty}}};
+    for (const auto& [sign, compare] : kSigns)
+      if (take(sign)) return compare;
+    const auto end = std::ranges::find_if(rest_, [](char c) { return c < 'a' || c > 'z'; });
+    const auto word = rest_.substr(0, static_cast<std::size_t>(end - rest_.begin()));
+    for (const auto& [known, compare] : kWords) {
+      if (known != word) continue;
+      rest_.remove_prefix(word.size());
+      return compare;
+    }
+    return std::nullopt;
+  }
+
+  Result<std::shared_ptr<const Pattern>> pattern() {
+    skipBlanks();
+    if (!rest_.starts_with("/")) return bad("a regular expression in slashes is expected");
+    std::size_t end = 1;
+    for (; end < rest_.size() && rest_[end] != '/'; ++end)
+      if (rest_[end] == '\\') ++end;
+    if (end >= rest_.size()) return bad("a regular expression is not closed");
+    const auto text = rest_.substr(1, end - 1);
+    rest_.remove_prefix(end + 1);
+    const auto flags_end = std::ranges::find_if(rest_, [](char c) { return c < 'a' || c > 'z'; });
+    const auto flags = rest_.substr(0, static_cast<std::size_t>(flags_end - rest_.begin()));
+    rest_.remove_prefix(flags.size());
+    SP_TRY(auto made, Pattern::compile(text, flags));
+    return std::make_shared<const Pattern>(std::move(made));
   }
 
   Result<FilterOperand> operand() {
@@ -102,24 +143,49 @@ class FilterReader {
       rest_.remove_prefix(end);
       return found;
     }
-    const auto end = literalEnd();
-    auto text = std::string(rest_.substr(0, end));
-    if (text.starts_with("'")) {
-      // The JSON form of a text in single quotes.
-      std::string plain;
-      for (std::size_t i = 1; i + 1 < text.size(); ++i) {
-        if (text[i] == '\\' && i + 2 < text.size()) ++i;
-        plain += text[i];
-      }
-      text = json::quote(plain);
-    } else if (text.starts_with("[")) {
-      std::ranges::replace(text, '\'', '"');
-    }
-    auto value = json::parse(text, 32);
-    if (!value) return bad("a literal or a path is expected");
-    found.value = std::move(*value);
-    rest_.remove_prefix(end);
+    SP_TRY(found.value, literal());
     return found;
+  }
+
+  Result<json::Value> literal() {
+    skipBlanks();
+    if (rest_.starts_with("[")) return list();
+    if (rest_.starts_with("'") || rest_.starts_with("\"")) return quoted();
+    const auto end = std::min(rest_.find_first_of(" =!<>&|),]"), rest_.size());
+    auto value = json::parse(rest_.substr(0, end), 1);
+    if (!value || value->is_structured()) return bad("a literal or a path is expected");
+    rest_.remove_prefix(end);
+    return std::move(*value);
+  }
+
+  Result<json::Value> list() {
+    if (++depth_ > kMaxDepth) return bad("it is nested too deep");
+    rest_.remove_prefix(1);
+    json::Array made;
+    while (!take("]")) {
+      if (!made.empty() && !take(",")) return bad("',' or ']' is missing");
+      SP_TRY(auto one, literal());
+      made.push_back(std::move(one));
+    }
+    --depth_;
+    return json::Value(std::move(made));
+  }
+
+  Result<json::Value> quoted() {
+    const char quote = rest_.front();
+    std::string plain;
+    for (std::size_t i = 1; i < rest_.size(); ++i) {
+      if (rest_[i] == quote) {
+        const auto whole = rest_.substr(0, i + 1);
+        rest_.remove_prefix(i + 1);
+        // In double quotes it is what JSON has.
+        if (quote == '"') return json::parse(whole, 1);
+        return json::Value(json::String(plain));
+      }
+      if (rest_[i] == '\\' && i + 1 < rest_.size()) ++i;
+      plain += rest_[i];
+    }
+    return bad("a quote is not closed");
   }
 
   // A path ends at a blank, an operator or a closing parenthesis outside of brackets.
@@ -129,7 +195,8 @@ class FilterReader {
     for (std::size_t i = 1; i < rest_.size(); ++i) {
       const char c = rest_[i];
       if (quote != 0) {
-        if (c == quote) quote = 0;
+        if (c == '\\') ++i;
+        else if (c == quote) quote = 0;
       } else if (depth > 0 && (c == '\'' || c == '"')) {
         quote = c;
       } else if (c == '[') {
@@ -141,20 +208,6 @@ class FilterReader {
       }
     }
     return rest_.size();
-  }
-
-  std::size_t literalEnd() const {
-    if (rest_.empty()) return 0;
-    const char first = rest_.front();
-    if (first == '\'' || first == '"') {
-      for (std::size_t i = 1; i < rest_.size(); ++i) {
-        if (rest_[i] == '\\') ++i;
-        else if (rest_[i] == first) return i + 1;
-      }
-      return rest_.size();
-    }
-    if (first == '[') return std::min(rest_.find(']'), rest_.size() - 1) + 1;
-    return std::min(rest_.find_first_of(" =!<>&|)"), rest_.size());
   }
 
   bool take(std::string_view text) {
@@ -187,6 +240,33 @@ bool within(const json::Value& value, const json::Value& list, Work& work) {
   return list.is_array() && std::ranges::any_of(list.get_array(), [&](const auto& one) { return work.spend(1) && sameValue(one, value); });
 }
 
+bool sizeIs(const json::Value& value, const json::Value& wanted) {
+  if (!wanted.is_int64()) return false;
+  const auto size = value.is_array()    ? value.get_array().size()
+                    : value.is_string() ? characterCount(json::toView(value.get_string()))
+                                        : std::numeric_limits<std::size_t>::max();
+  return std::cmp_equal(size, wanted.get_int64());
+}
+
+bool emptyIs(const json::Value& value, const json::Value& wanted) {
+  if (!wanted.is_bool() || !(value.is_array() || value.is_string())) return false;
+  return (value.is_array() ? value.get_array().empty() : value.get_string().empty()) == wanted.get_bool();
+}
+
+bool contains(const json::Value& value, const json::Value& wanted, Work& work) {
+  if (value.is_string() && wanted.is_string())
+    return json::toView(value.get_string()).find(json::toView(wanted.get_string())) != std::string_view::npos;
+  return within(wanted, value, work);
+}
+
+// Of the members of `value`: whether each, or any, stands in `list`.
+bool members(FilterNode::Compare compare, const json::Value& value, const json::Value& list, Work& work) {
+  if (!value.is_array() || !list.is_array()) return false;
+  const auto stands = [&](const auto& one) { return within(one, list, work); };
+  if (compare == FilterNode::Compare::subset_of) return std::ranges::all_of(value.get_array(), stands);
+  return std::ranges::any_of(value.get_array(), stands) == (compare == FilterNode::Compare::any_of);
+}
+
 // What comparing it with another may take.
 std::int64_t breadth(const json::Value& value) {
   if (value.is_array()) return static_cast<std::int64_t>(value.get_array().size());
@@ -202,6 +282,12 @@ bool compareValues(FilterNode::Compare compare, const json::Value& a, const json
     case Compare::ne: return !sameValue(a, b);
     case Compare::in: return within(a, b, work);
     case Compare::nin: return !within(a, b, work);
+    case Compare::subset_of:
+    case Compare::any_of:
+    case Compare::none_of: return members(compare, a, b, work);
+    case Compare::contains: return contains(a, b, work);
+    case Compare::size: return sizeIs(a, b);
+    case Compare::empty: return emptyIs(a, b);
     default: break;
   }
   int order = 0;
@@ -230,13 +316,16 @@ bool matches(const FilterNode& node, const json::Value& element, const json::Val
     case FilterNode::Kind::exists: {
       json::Value made;
       const auto* value = valueOf(node.left, element, root, work, made);
-      return value != nullptr && (node.left.path.definite() || !value->get_array().empty());
+      return value != nullptr && (node.left.path.definite() || !value->is_array() || !value->get_array().empty());
     }
     case FilterNode::Kind::compare: break;
   }
   json::Value made_left;
   json::Value made_right;
   const auto* left = valueOf(node.left, element, root, work, made_left);
+  if (node.compare == FilterNode::Compare::matches)
+    return left != nullptr && left->is_primitive() && !left->is_null() &&
+           node.pattern->matches(left->is_string() ? std::string(json::toView(left->get_string())) : json::toText(*left), work);
   const auto* right = valueOf(node.right, element, root, work, made_right);
   if (left == nullptr || right == nullptr) return node.compare == FilterNode::Compare::ne && (left == nullptr) != (right == nullptr);
   return compareValues(node.compare, *left, *right, work);

@@ -1,4 +1,4 @@
-// Filter expressions of JSONPath: [?(@.a == 'x' && !(@.b) || @.c >= 2)].
+// Filter expressions of JSONPath: [?(@.a == 'x' && !(@.b) || @.c =~ /x.*/)].
 #pragma once
 #include <memory>
 #include <string>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "asl/jsonpath/path.h"
+#include "asl/jsonpath/pattern.h"
 
 namespace sp::asl {
 
@@ -19,11 +20,13 @@ struct FilterOperand {
 
 struct FilterNode {
   enum class Kind { all, any, no, exists, compare };
-  enum class Compare { eq, ne, lt, le, gt, ge, in, nin };
+  enum class Compare { eq, ne, lt, le, gt, ge, in, nin, subset_of, any_of, none_of, contains, size, empty, matches };
   Kind kind = Kind::exists;
   Compare compare = Compare::eq;
   std::vector<std::shared_ptr<const FilterNode>> parts;
   FilterOperand left, right;
+  /// The right side of "=~".
+  std::shared_ptr<const Pattern> pattern;
 };
 
 /// The expression between "?(" and its ")". `depth`: how deep it stands in other filters. Error code "asl.path".

@@ -40,7 +40,6 @@ class PathReader {
       rest_.remove_prefix(2);
     } else if (rest_.starts_with(".")) {
       rest_.remove_prefix(1);
-      if (rest_.starts_with("[")) return badPath(whole_, "a name must follow '.'");
     } else if (!rest_.starts_with("[")) {
       return badPath(whole_, fmt::format("'.' or '[' is expected before '{}'", rest_.substr(0, 16)));
     }
@@ -115,7 +114,7 @@ class PathReader {
       if (quote != 0) {
         if (c == '\\') ++i;
         else if (c == quote) quote = 0;
-      } else if (c == '\'' || c == '"') {
+      } else if (c == '\'' || c == '"' || (c == '/' && afterMatches(rest_.substr(0, i)))) {
         quote = c;
       } else if (c == '(') {
         ++depth;
@@ -128,6 +127,9 @@ class PathReader {
     }
     return badPath(whole_, "a filter is not closed");
   }
+
+  // A '/' there begins a regular expression.
+  static bool afterMatches(std::string_view before) { return trim(before).ends_with("=~"); }
 
   Result<void> numbers(PathStep& step) {
     const auto end = rest_.find(']');
@@ -231,11 +233,12 @@ void select(const PathStep& step, const json::Value& value, const Walk& walk, Fo
   walk.work.spend(static_cast<std::int64_t>(found.size() - before));
 }
 
-void descend(const PathStep& step, const json::Value& value, const Walk& walk, Found& found) {
-  select(step, value, walk, found);
+// `element`: of an array, whose filter has judged it.
+void descend(const PathStep& step, const json::Value& value, const Walk& walk, Found& found, bool element = false) {
+  if (!element || step.kind != PathStep::Kind::filter || !value.is_object()) select(step, value, walk, found);
   if (walk.work.exhausted()) return;
   if (value.is_array())
-    for (const auto& element : value.get_array()) descend(step, element, walk, found);
+    for (const auto& one : value.get_array()) descend(step, one, walk, found, true);
   if (value.is_object())
     for (const auto& member : value.get_object()) descend(step, member.value(), walk, found);
 }
@@ -256,6 +259,7 @@ Result<Path> Path::parse(std::string_view text, std::size_t depth) {
     const bool one = (step.kind == PathStep::Kind::names && step.names.size() == 1) ||
                      (step.kind == PathStep::Kind::indices && step.indices.size() == 1);
     if (step.deep || !one) path.definite_ = false;
+    if (path.definite_) ++path.definite_steps_;
   }
   return path;
 }
@@ -264,16 +268,18 @@ std::string Path::canonical(std::size_t steps) const {
   std::string out = "$";
   for (std::size_t i = 0; i < steps && i < steps_.size(); ++i) {
     const auto& step = steps_[i];
-    if (step.kind == PathStep::Kind::names) out += "['" + join(step.names, "','") + "']";
+    if (step.kind == PathStep::Kind::names) out += "['" + join(step.names, "', '") + "']";
     else if (step.kind == PathStep::Kind::indices) out += fmt::format("[{}]", fmt::join(step.indices, ","));
     else out += "[*]";
   }
   return out;
 }
 
-const json::Value* Path::find(const json::Value& root, std::string* why) const {
+const json::Value* Path::find(const json::Value& root, std::string* why) const { return follow(root, steps_.size(), why); }
+
+const json::Value* Path::follow(const json::Value& root, std::size_t count, std::string* why) const {
   const auto* value = &root;
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const auto& step = steps_[i];
     const bool last = i + 1 == steps_.size();
     const json::Value* next = nullptr;
@@ -306,22 +312,60 @@ std::expected<json::Value, std::string> Path::read(const json::Value& root, Work
     if (given != nullptr && !work.spendCopy(*value)) return std::unexpected(tooMuch(work.most()));
     return *value;
   }
+  if (merges()) return readMerged(root, work);
+  const auto found = walk(root, steps_.size(), work);
+  if (!found) return std::unexpected(found.error());
+  json::Array all;
+  all.reserve(found->size());
+  for (const auto* value : *found) {
+    if (given != nullptr && !work.spendCopy(*value)) return std::unexpected(tooMuch(work.most()));
+    all.push_back(*value);
+  }
+  return json::Value(std::move(all));
+}
+
+std::expected<Found, std::string> Path::walk(const json::Value& root, std::size_t count, Work& work) const {
   const Walk walk{root, work};
   Found found{&root};
-  for (const auto& step : steps_) {
+  for (std::size_t i = 0; i < count; ++i) {
     Found next;
     for (const auto* value : found) {
-      if (step.deep) descend(step, *value, walk, next);
-      else select(step, *value, walk, next);
+      if (steps_[i].deep) descend(steps_[i], *value, walk, next);
+      else select(steps_[i], *value, walk, next);
       if (work.exhausted()) return std::unexpected(tooMuch(work.most()));
     }
     found = std::move(next);
   }
+  return found;
+}
+
+std::expected<json::Value, std::string> Path::readMerged(const json::Value& root, Work& work) const {
+  const auto before = steps_.size() - 1;
+  const auto merged = [&](const json::Object& from) -> std::expected<json::Value, std::string> {
+    json::Object made;
+    for (const auto& name : steps_.back().names) {
+      const auto* member = json::find(from, name);
+      if (member == nullptr) continue;
+      if (!work.spendCopy(*member)) return std::unexpected(tooMuch(work.most()));
+      made[name] = *member;
+    }
+    return json::Value(std::move(made));
+  };
+  if (definite_steps_ == before) {
+    std::string why;
+    const auto* from = follow(root, before, &why);
+    if (from == nullptr) return std::unexpected(why);
+    if (!from->is_object()) return std::unexpected("Missing property in path " + canonical(steps_.size()));
+    return merged(from->get_object());
+  }
+  const auto found = walk(root, before, work);
+  if (!found) return std::unexpected(found.error());
   json::Array all;
-  all.reserve(found.size());
-  for (const auto* value : found) {
-    if (given != nullptr && !work.spendCopy(*value)) return std::unexpected(tooMuch(work.most()));
-    all.push_back(*value);
+  for (const auto* from : *found) {
+    if (!from->is_object()) continue;
+    auto made = merged(from->get_object());
+    if (!made) return made;
+    all.push_back(std::move(*made));
   }
   return json::Value(std::move(all));
 }
@@ -353,6 +397,9 @@ std::optional<double> numberOf(const json::Value& value) {
 
 int compareNumbers(const json::Value& a, const json::Value& b) {
   if (a.is_int64() && b.is_int64()) return a.get_int64() < b.get_int64() ? -1 : a.get_int64() > b.get_int64() ? 1 : 0;
+  if (a.is_uint64() && b.is_uint64()) return a.get_uint64() < b.get_uint64() ? -1 : a.get_uint64() > b.get_uint64() ? 1 : 0;
+  // Only what is no int64 is held as uint64.
+  if (!a.is_double() && !b.is_double()) return a.is_int64() ? -1 : 1;
   const auto x = numberOf(a).value_or(0);
   const auto y = numberOf(b).value_or(0);
   return x < y ? -1 : x > y ? 1 : 0;

@@ -43,7 +43,8 @@ class Path {
   bool context() const { return context_; }
   /// "$" or "$$" alone.
   bool whole() const { return steps_.empty(); }
-  /// Names at most one place; otherwise the result is always an array.
+  /// Names at most one place. Otherwise the result is an array, but for several members of one object ("$.a['b','c']"), which
+  /// make an object of their own.
   bool definite() const { return definite_; }
   /// Only names and single indices: may be written to (ResultPath).
   bool reference() const { return definite_; }
@@ -66,9 +67,19 @@ class Path {
   std::string canonical(std::size_t steps) const;
 
  private:
+  /// The last step names several members: they are put together.
+  bool merges() const { return !steps_.empty() && !steps_.back().deep && steps_.back().names.size() > 1; }
+  /// Of the first `count` steps, which name one place.
+  const json::Value* follow(const json::Value& root, std::size_t count, std::string* why) const;
+  /// Of the first `count` steps. The error says that `work` is used up.
+  std::expected<std::vector<const json::Value*>, std::string> walk(const json::Value& root, std::size_t count, Work& work) const;
+  std::expected<json::Value, std::string> readMerged(const json::Value& root, Work& work) const;
+
   std::string text_;
   bool context_ = false;
   bool definite_ = true;
+  /// How many steps from the start name one place.
+  std::size_t definite_steps_ = 0;
   std::vector<PathStep> steps_;
 };
 
