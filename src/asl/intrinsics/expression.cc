@@ -16,6 +16,7 @@ class ExpressionReader {
     if (!found) return found;
     skipBlanks();
     if (!rest_.empty()) return bad("unexpected text after its end");
+    if (found->kind_ == Expression::Kind::literal) return bad("it is no path and no call");
     found->text_ = whole_;
     return found;
   }
@@ -27,7 +28,6 @@ class ExpressionReader {
 
   Result<Expression> argument(std::size_t depth) {
     skipBlanks();
-    if (depth > kMaxDepth) return bad("calls are nested more than 10 deep");
     if (rest_.starts_with("$")) return path();
     if (rest_.starts_with("'")) return text();
     if (Expression::looksLikeCall(rest_)) return call(depth);
@@ -83,7 +83,7 @@ class ExpressionReader {
   Result<Expression> literal() {
     const auto end = std::min(rest_.find_first_of(",) "), rest_.size());
     auto value = json::parse(rest_.substr(0, end), 1);
-    if (!value || value->is_string())
+    if (!value || value->is_string() || value->is_structured())
       return bad(fmt::format("'{}' is no path, text in single quotes, number, boolean, null or call", rest_.substr(0, end)));
     Expression found;
     found.literal_ = std::move(*value);
@@ -92,6 +92,7 @@ class ExpressionReader {
   }
 
   Result<Expression> call(std::size_t depth) {
+    if (depth >= kMaxDepth) return bad("calls are nested more than 10 deep");
     rest_.remove_prefix(std::string_view("States.").size());
     const auto open = rest_.find('(');
     if (open == std::string_view::npos) return bad("'(' is missing");

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "asl/characters.h"
 #include "asl/intrinsics/expression.h"
 #include "base/hash.h"
 #include "base/strings.h"
@@ -30,8 +31,9 @@ std::optional<std::int64_t> wholeNumber(const json::Value& value) {
 }
 
 std::unexpected<EvalError> badArgument(std::string_view function, std::string_view wanted, const json::Value& got) {
+  const auto shown = json::toText(got);
   return intrinsicFailure(
-      fmt::format("Invalid arguments in States.{}: {} is expected, not {}", function, wanted, json::toText(got).substr(0, 200)));
+      fmt::format("Invalid arguments in States.{}: {} is expected, not {}", function, wanted, firstCharacters(shown, 200)));
 }
 
 Outcome format(Arguments& arguments, Dice&) {
@@ -120,18 +122,45 @@ Outcome arrayLength(Arguments& arguments, Dice&) {
   return json::Value(static_cast<std::int64_t>(arguments[0].get_array().size()));
 }
 
+/// The same text for equal values: members in the order of their names.
+void appendCanonical(std::string& out, const json::Value& value) {
+  if (value.is_array()) {
+    out += '[';
+    for (const auto& element : value.get_array()) {
+      appendCanonical(out, element);
+      out += ',';
+    }
+    out += ']';
+  } else if (value.is_object()) {
+    std::map<std::string_view, const json::Value*> members;
+    for (const auto& member : value.get_object()) members.emplace(std::string_view(member.key()), &member.value());
+    out += '{';
+    for (const auto& [name, member] : members) {
+      out += json::quote(name) + ':';
+      appendCanonical(out, *member);
+      out += ',';
+    }
+    out += '}';
+  } else {
+    out += json::toText(value);
+  }
+}
+
 Outcome arrayUnique(Arguments& arguments, Dice&) {
   if (!arguments[0].is_array()) return badArgument("ArrayUnique", "an array", arguments[0]);
   // By text first: a comparison of each with each would take a large array's square.
   std::set<std::string> seen;
   json::Array all;
-  for (auto& element : arguments[0].get_array())
-    if (seen.insert(json::toText(element)).second) all.push_back(std::move(element));
+  for (auto& element : arguments[0].get_array()) {
+    std::string text;
+    appendCanonical(text, element);
+    if (seen.insert(std::move(text)).second) all.push_back(std::move(element));
+  }
   return json::Value(std::move(all));
 }
 
 Outcome base64Encode(Arguments& arguments, Dice&) {
-  if (!arguments[0].is_string() || arguments[0].get_string().size() > kMaxText)
+  if (!arguments[0].is_string() || characterCount(json::toView(arguments[0].get_string())) > kMaxText)
     return badArgument("Base64Encode", "a text of at most 10000 characters", arguments[0]);
   return fromText(toBase64(json::toView(arguments[0].get_string())));
 }
@@ -151,7 +180,7 @@ Outcome hash(Arguments& arguments, Dice&) {
                                                                             {"SHA-384", HashKind::sha384},
                                                                             {"SHA-512", HashKind::sha512}}};
   const auto text = plainText(arguments[0]);
-  if (text.size() > kMaxText) return badArgument("Hash", "data of at most 10000 characters", arguments[0]);
+  if (characterCount(text) > kMaxText) return badArgument("Hash", "data of at most 10000 characters", arguments[0]);
   const auto name = plainText(arguments[1]);
   for (const auto& [known, kind] : kKinds)
     if (known == name) return fromText(toHex(digest(kind, text)));
@@ -179,7 +208,10 @@ Outcome mathRandom(Arguments& arguments, Dice& dice) {
     if (!seed) return badArgument("MathRandom", "a whole number as seed", arguments[2]);
     fraction = Dice(static_cast<std::uint64_t>(*seed)).fraction();
   }
-  return json::Value(*from + static_cast<std::int64_t>(fraction * static_cast<double>(*to - *from)));
+  // Without signs: the distance of any two numbers fits.
+  const auto span = static_cast<std::uint64_t>(*to) - static_cast<std::uint64_t>(*from);
+  const auto offset = std::min(static_cast<std::uint64_t>(fraction * static_cast<double>(span)), span - 1);
+  return json::Value(static_cast<std::int64_t>(static_cast<std::uint64_t>(*from) + offset));
 }
 
 Outcome mathAdd(Arguments& arguments, Dice&) {
@@ -195,18 +227,26 @@ Outcome mathAdd(Arguments& arguments, Dice&) {
 Outcome stringSplit(Arguments& arguments, Dice&) {
   if (!arguments[0].is_string()) return badArgument("StringSplit", "a text", arguments[0]);
   if (!arguments[1].is_string()) return badArgument("StringSplit", "separators as a text", arguments[1]);
-  // A table: looking each character up in a long text of separators would take the product of both.
-  std::array<bool, 256> separates{};
-  for (const auto c : json::toView(arguments[1].get_string())) separates[static_cast<unsigned char>(c)] = true;
-  const auto isSeparator = [&separates](char c) { return separates[static_cast<unsigned char>(c)]; };
-  auto rest = json::toView(arguments[0].get_string());
+  // A set: looking each character up in a long text of separators would take the product of both.
+  std::set<std::string_view> separators;
+  for (auto rest = json::toView(arguments[1].get_string()); !rest.empty(); rest.remove_prefix(firstCharacters(rest, 1).size()))
+    separators.insert(firstCharacters(rest, 1));
+  const auto text = json::toView(arguments[0].get_string());
   json::Array parts;
-  // Every character of the second text separates; empty parts are left out.
-  while (!rest.empty()) {
-    const auto end = static_cast<std::size_t>(std::ranges::find_if(rest, isSeparator) - rest.begin());
-    if (end > 0) parts.push_back(fromText(rest.substr(0, end)));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  std::size_t begin = 0;
+  const auto endPart = [&](std::size_t end) {
+    // Empty parts are left out.
+    if (end > begin) parts.push_back(fromText(text.substr(begin, end - begin)));
+  };
+  for (std::size_t i = 0; i < text.size();) {
+    const auto character = firstCharacters(text.substr(i), 1);
+    if (separators.contains(character)) {
+      endPart(i);
+      begin = i + character.size();
+    }
+    i += character.size();
   }
+  endPart(text.size());
   return json::Value(std::move(parts));
 }
 

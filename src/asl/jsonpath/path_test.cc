@@ -80,6 +80,7 @@ TEST(Path, WritesMakeObjectsOnTheWay) {
   EXPECT_EQ(write("$.l[2]", "{\"l\":[1,2]}"), "NO");
   EXPECT_EQ(write("$.x.y", "{\"x\":1}"), "NO");
 }
+
 struct PathCase {
   const char* path;
   const char* document;
