@@ -139,7 +139,10 @@ const Operator* findOperator(std::string_view name) {
 std::optional<Instant> parseTimestamp(std::string_view text) {
   if (text.size() < 20 || text[10] != 'T') return std::nullopt;
   const auto tail = text.substr(19);
-  if (tail.find_first_of("Z+-") == std::string_view::npos) return std::nullopt;
+  const auto zone = tail.find_first_of("Z+-");
+  if (zone == std::string_view::npos) return std::nullopt;
+  // "Z" or "+01:00"; other times that AWS writes have "+0100".
+  if (tail[zone] != 'Z' && (tail.size() - zone != 6 || tail[zone + 3] != ':')) return std::nullopt;
   const auto moment = parseIso8601(text);
   return moment ? std::optional(*moment) : std::nullopt;
 }
