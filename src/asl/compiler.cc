@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "asl/characters.h"
 #include "json/explain.h"
 
 namespace sp::asl {
@@ -12,6 +13,7 @@ namespace {
 constexpr std::size_t kMaxStateName = 80;
 constexpr std::size_t kMaxText = 1'048'576;
 constexpr std::int64_t kMaxSeconds = 99'999'999;
+constexpr std::int64_t kMaxDelaySeconds = 31'622'400;
 
 std::string_view keyOf(const boost::json::key_value_pair& member) { return {member.key().data(), member.key().size()}; }
 
@@ -45,11 +47,7 @@ std::vector<std::string_view> fieldsOf(std::string_view type) {
 std::string_view typeName(StateType type) { return kTypeNames.at(static_cast<std::size_t>(type)); }
 
 void Compiler::whole(const json::Object& definition) {
-  for (const auto& member : definition) {
-    constexpr std::array<std::string_view, 6> kKnown = {"Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"};
-    if (std::ranges::find(kKnown, keyOf(member)) == kKnown.end())
-      schema(fmt::format("Field '{}' is not supported", keyOf(member)), fmt::format("/{}", keyOf(member)));
-  }
+  checkMembers(definition, {"Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"}, "");
   if (const auto* language = json::find(definition, "QueryLanguage"); language != nullptr && *language != "JSONPath")
     schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", "/QueryLanguage");
   out_.timeout_seconds = number(definition, "TimeoutSeconds", "", 1, kMaxSeconds).fixed;
@@ -71,21 +69,39 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
   Graph graph{{}, location + "/States"};
   for (const auto& member : states->get_object()) {
     const auto name = keyOf(member);
-    if (name.empty() || name.size() > kMaxStateName)
+    if (name.empty() || characterCount(name) > kMaxStateName)
       schema(fmt::format("The length of a state's name must be between 1 and {}", kMaxStateName),
              fmt::format("{}/{}", graph.location, name));
     graph.names.emplace(name, static_cast<int>(out_.states.size()));
     out_.states.emplace_back();
   }
-  const auto before = problems_.size();
+  const bool outer = std::exchange(edges_known_, true);
   for (const auto& member : states->get_object()) {
     const auto place = fmt::format("{}/{}", graph.location, keyOf(member));
-    if (!member.value().is_object()) schema("Expected value of type Object", place);
-    else state(member.value().get_object(), graph, keyOf(member), graph.names.find(keyOf(member))->second);
+    if (member.value().is_object()) {
+      state(member.value().get_object(), graph, keyOf(member), graph.names.find(keyOf(member))->second);
+    } else {
+      schema("Expected value of type Object", place);
+      edges_known_ = false;
+    }
   }
   const int first = target(*start, graph, location + "/StartAt", "StartAt");
-  if (problems_.size() == before) checkReach(graph, first);
+  if (edges_known_) checkReach(graph, first);
+  edges_known_ = outer;
   return first;
+}
+
+void Compiler::unsupported(std::string_view key, const std::string& location, bool in_map) {
+  const auto among = [key](const auto& names) { return std::ranges::find(names, key) != names.end(); };
+  const auto* why = among(kLater)                   ? ": it belongs to JSONata and variables, this server's state machines use JSONPath"
+                    : in_map && among(kDistributed) ? ": it belongs to the distributed Map, this server runs inline Maps"
+                                                    : "";
+  schema(fmt::format("Field '{}' is not supported{}", key, why), fmt::format("{}/{}", location, key));
+}
+
+void Compiler::checkMembers(const json::Object& source, std::initializer_list<std::string_view> known, const std::string& location) {
+  for (const auto& member : source)
+    if (std::ranges::find(known, keyOf(member)) == known.end()) unsupported(keyOf(member), location);
 }
 
 void Compiler::checkReach(const Graph& graph, int start) {
@@ -110,23 +126,12 @@ void Compiler::checkReach(const Graph& graph, int start) {
   if (!ends) problems_.push_back({"MISSING_END_STATE", "Workflow has no terminal state", "null"});
 }
 
-bool Compiler::checkFields(const json::Object& state, std::string_view type, const std::string& location) {
+void Compiler::checkFields(const json::Object& state, std::string_view type, const std::string& location) {
   const auto known = fieldsOf(type);
-  for (const auto& member : state) {
-    const auto key = keyOf(member);
-    if (std::ranges::find(known, key) != known.end()) continue;
-    const auto place = fmt::format("{}/{}", location, key);
-    if (std::ranges::find(kLater, key) != kLater.end())
-      schema(
-          fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's state machines use JSONPath", key),
-          place);
-    else if (type == "Map" && std::ranges::find(kDistributed, key) != kDistributed.end())
-      schema(fmt::format("Field '{}' is not supported: it belongs to the distributed Map, this server runs inline Maps", key), place);
-    else schema(fmt::format("Field '{}' is not supported", key), place);
-  }
+  for (const auto& member : state)
+    if (std::ranges::find(known, keyOf(member)) == known.end()) unsupported(keyOf(member), location, type == "Map");
   if (const auto* language = json::find(state, "QueryLanguage"); language != nullptr && *language != "JSONPath")
     schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", location + "/QueryLanguage");
-  return true;
 }
 
 void Compiler::state(const json::Object& source, const Graph& graph, std::string_view name, int at) {
@@ -134,7 +139,8 @@ void Compiler::state(const json::Object& source, const Graph& graph, std::string
   const auto type = json::textOr(source, "Type");
   const auto found = std::ranges::find(kTypeNames, type);
   if (found == kTypeNames.end()) {
-    if (json::find(source, "Type") == nullptr) schema("The field 'Type' is required but was missing", location);
+    edges_known_ = false;
+    if (json::find(source, "Type") == nullptr) missing("Type", location);
     else
       schema("The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]",
              location + "/Type");
@@ -167,6 +173,7 @@ void Compiler::state(const json::Object& source, const Graph& graph, std::string
 void Compiler::transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
   const auto* next = json::find(source, "Next");
   const auto* end = json::find(source, "End");
+  const auto before = problems_.size();
   if (end != nullptr && !end->is_bool()) {
     schema("Expected value of type Boolean", location + "/End");
   } else if (next == nullptr && (end == nullptr || !end->get_bool())) {
@@ -176,15 +183,18 @@ void Compiler::transition(const json::Object& source, const Graph& graph, const 
   } else if (next != nullptr) {
     def.next = target(*next, graph, location + "/Next");
   }
+  if (problems_.size() > before) edges_known_ = false;
 }
 
 int Compiler::target(const json::Value& value, const Graph& graph, const std::string& location, std::string_view field) {
   if (!value.is_string()) {
     schema("Expected value of type String", location);
+    edges_known_ = false;
     return -1;
   }
   const auto found = graph.names.find(json::toView(value.get_string()));
   if (found != graph.names.end()) return found->second;
+  edges_known_ = false;
   problems_.push_back(
       {"MISSING_TRANSITION_TARGET", fmt::format("Missing '{}' target: {}", field, json::toView(value.get_string())), location});
   return -1;
@@ -198,11 +208,16 @@ void Compiler::selections(const json::Object& source, const std::string& locatio
   def.result_selector = payload(source, "ResultSelector", location);
 }
 
+void Compiler::missing(std::string_view field, const std::string& location) {
+  schema(fmt::format("The field '{}' is required but was missing", field), location);
+  if (field == "Next" || field == "Choices") edges_known_ = false;
+}
+
 std::vector<std::string> Compiler::errorNames(const json::Object& source, const std::string& location) {
   std::vector<std::string> names;
   const auto* list = json::find(source, "ErrorEquals");
   if (list == nullptr || !list->is_array()) {
-    schema("The field 'ErrorEquals' is required but was missing", location);
+    missing("ErrorEquals", location);
     return names;
   }
   if (list->get_array().empty()) schema("Value cannot be empty", location + "/ErrorEquals");
@@ -213,6 +228,11 @@ std::vector<std::string> Compiler::errorNames(const json::Object& source, const 
   if (names.size() > 1 && std::ranges::find(names, "States.ALL") != names.end())
     schema("'States.ALL' must appear alone in 'ErrorEquals'", location + "/ErrorEquals");
   return names;
+}
+
+void Compiler::checkAllIsLast(const std::vector<std::string>& errors, const std::string& location) {
+  if (std::ranges::find(errors, "States.ALL") != errors.end())
+    schema("'States.ALL' must appear in the last element only", location + "/ErrorEquals");
 }
 
 void Compiler::retriers(const json::Object& source, const std::string& location, StateDef& def) {
@@ -226,18 +246,15 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
       continue;
     }
     const auto& one = list->get_array()[i].get_object();
-    for (const auto& member : one) {
-      constexpr std::array<std::string_view, 7> kKnown = {"ErrorEquals",     "IntervalSeconds", "MaxAttempts", "BackoffRate",
-                                                          "MaxDelaySeconds", "JitterStrategy",  "Comment"};
-      if (std::ranges::find(kKnown, keyOf(member)) == kKnown.end())
-        schema(fmt::format("Field '{}' is not supported", keyOf(member)), fmt::format("{}/{}", place, keyOf(member)));
-    }
+    checkMembers(one, {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"},
+                 place);
     Retrier made;
     made.errors = errorNames(one, place);
-    made.interval_seconds = decimal(one, "IntervalSeconds", place, 1, static_cast<double>(kMaxSeconds)).value_or(1);
+    if (i + 1 < list->get_array().size()) checkAllIsLast(made.errors, place);
+    made.interval_seconds = number(one, "IntervalSeconds", place, 1, kMaxSeconds).fixed.value_or(1);
     made.max_attempts = number(one, "MaxAttempts", place, 0, kMaxSeconds).fixed.value_or(3);
     made.backoff_rate = decimal(one, "BackoffRate", place, 1, 1e9).value_or(2);
-    made.max_delay_seconds = decimal(one, "MaxDelaySeconds", place, 1, 31'622'400);
+    made.max_delay_seconds = number(one, "MaxDelaySeconds", place, 1, kMaxDelaySeconds).fixed;
     if (made.max_delay_seconds && *made.max_delay_seconds <= made.interval_seconds)
       schema("The value of 'MaxDelaySeconds' must be greater than 'IntervalSeconds'", place + "/MaxDelaySeconds");
     if (const auto* jitter = json::find(one, "JitterStrategy")) {
@@ -252,24 +269,25 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
 void Compiler::catchers(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
   const auto* list = json::find(source, "Catch");
   if (list == nullptr) return;
-  if (!list->is_array()) return schema("Expected value of type Array", location + "/Catch");
+  if (!list->is_array()) {
+    edges_known_ = false;
+    return schema("Expected value of type Array", location + "/Catch");
+  }
   for (std::size_t i = 0; i < list->get_array().size(); ++i) {
     const auto place = fmt::format("{}/Catch[{}]", location, i);
     if (!list->get_array()[i].is_object()) {
       schema("Expected value of type Object", place);
+      edges_known_ = false;
       continue;
     }
     const auto& one = list->get_array()[i].get_object();
-    for (const auto& member : one) {
-      constexpr std::array<std::string_view, 4> kKnown = {"ErrorEquals", "Next", "ResultPath", "Comment"};
-      if (std::ranges::find(kKnown, keyOf(member)) == kKnown.end())
-        schema(fmt::format("Field '{}' is not supported", keyOf(member)), fmt::format("{}/{}", place, keyOf(member)));
-    }
+    checkMembers(one, {"ErrorEquals", "Next", "ResultPath", "Comment"}, place);
     Catcher made;
     made.errors = errorNames(one, place);
+    if (i + 1 < list->get_array().size()) checkAllIsLast(made.errors, place);
     made.result_path = resultTarget(one, place);
     const auto* next = json::find(one, "Next");
-    if (next == nullptr) schema("The field 'Next' is required but was missing", place);
+    if (next == nullptr) missing("Next", place);
     else made.next = target(*next, graph, place + "/Next");
     def.catchers.push_back(std::move(made));
   }

@@ -28,8 +28,12 @@ class Compiler {
 
   // compiler.cc: scopes, fields all states share.
   int graph(const json::Object& scope, const std::string& location);
+  /// "Field 'X' is not supported", of each member that is none of `known`.
+  void unsupported(std::string_view key, const std::string& location, bool in_map = false);
+  void checkMembers(const json::Object& source, std::initializer_list<std::string_view> known, const std::string& location);
   void checkReach(const Graph& graph, int start);
-  bool checkFields(const json::Object& state, std::string_view type, const std::string& location);
+  void checkFields(const json::Object& state, std::string_view type, const std::string& location);
+  void checkAllIsLast(const std::vector<std::string>& errors, const std::string& location);
   void state(const json::Object& source, const Graph& graph, std::string_view name, int at);
   void transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
   int target(const json::Value& value, const Graph& graph, const std::string& location, std::string_view field = "Next");
@@ -47,6 +51,7 @@ class Compiler {
   void wait(const json::Object& source, const std::string& location, StateDef& def);
   void failure(const json::Object& source, const std::string& location, StateDef& def);
   void parallel(const json::Object& source, const std::string& location, StateDef& def);
+  void processorConfig(const json::Object& processor, const std::string& location);
   void map(const json::Object& source, const std::string& location, StateDef& def);
 
   // Single members.
@@ -65,10 +70,14 @@ class Compiler {
     problems_.push_back({"SCHEMA_VALIDATION_FAILED", std::move(message), std::move(location)});
   }
 
+  void missing(std::string_view field, const std::string& location);
+
   Definition& out_;
   std::vector<Diagnostic>& problems_;
   const ResourceCheck& knows_;
   MachineType type_;
+  /// Of the scope at work: where each state leads is known, so that it can be said what is reached.
+  bool edges_known_ = true;
 };
 
 }  // namespace sp::asl

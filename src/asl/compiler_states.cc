@@ -1,6 +1,7 @@
 // What only one type of state has.
 #include <fmt/format.h>
 
+#include "asl/characters.h"
 #include "asl/compiler.h"
 #include "base/strings.h"
 
@@ -20,7 +21,7 @@ bool isRoleArn(std::string_view text) {
 
 void Compiler::task(const json::Object& source, const std::string& location, StateDef& def) {
   const auto* resource = json::find(source, "Resource");
-  if (resource == nullptr || !resource->is_string()) return schema("The field 'Resource' is required but was missing", location);
+  if (resource == nullptr || !resource->is_string()) return missing("Resource", location);
   def.resource = json::toStd(resource->get_string());
   if (!def.resource.starts_with("arn:") || (knows_ && !knows_(def.resource)))
     schema(fmt::format("The resource provided {} is not recognized. The value is not a valid resource ARN, or the resource is not "
@@ -48,13 +49,10 @@ void Compiler::credentials(const json::Object& source, const std::string& locati
   const auto place = location + "/Credentials";
   if (!given->is_object()) return schema("Expected value of type Object", place);
   const auto& members = given->get_object();
-  for (const auto& member : members)
-    if (member.key() != "RoleArn" && member.key() != "RoleArn.$")
-      schema(fmt::format("Field '{}' is not supported", std::string_view(member.key())),
-             fmt::format("{}/{}", place, std::string_view(member.key())));
+  checkMembers(members, {"RoleArn", "RoleArn.$"}, place);
   const auto* fixed = json::find(members, "RoleArn");
   const auto* computed = json::find(members, "RoleArn.$");
-  if (fixed == nullptr && computed == nullptr) return schema("The field 'RoleArn' is required but was missing", place);
+  if (fixed == nullptr && computed == nullptr) return missing("RoleArn", place);
   if (fixed != nullptr && computed != nullptr) return schema("Only one of the fields 'RoleArn' and 'RoleArn.$' can be given", place);
   if (fixed != nullptr && !(fixed->is_string() && isRoleArn(json::toView(fixed->get_string()))))
     return schema("The value for the field 'RoleArn' must be the ARN of a role", place + "/RoleArn");
@@ -63,13 +61,17 @@ void Compiler::credentials(const json::Object& source, const std::string& locati
 
 void Compiler::choice(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
   const auto* rules = json::find(source, "Choices");
-  if (rules == nullptr || !rules->is_array()) return schema("The field 'Choices' is required but was missing", location);
+  if (rules == nullptr || !rules->is_array()) return missing("Choices", location);
   if (rules->get_array().empty()) schema("Value cannot be empty", location + "/Choices");
   for (std::size_t i = 0; i < rules->get_array().size(); ++i) {
     const auto place = fmt::format("{}/Choices[{}]", location, i);
     const auto& one = rules->get_array()[i];
-    if (one.is_object()) def.rules.push_back(rule(one.get_object(), graph, place, true));
-    else schema("Expected value of type Object", place);
+    if (one.is_object()) {
+      def.rules.push_back(rule(one.get_object(), graph, place, true));
+    } else {
+      schema("Expected value of type Object", place);
+      edges_known_ = false;
+    }
   }
   if (const auto* otherwise = json::find(source, "Default")) def.otherwise = target(*otherwise, graph, location + "/Default", "Default");
 }
@@ -78,7 +80,7 @@ ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const 
   ChoiceRule made;
   if (top) {
     const auto* next = json::find(source, "Next");
-    if (next == nullptr) schema("The field 'Next' is required but was missing", location);
+    if (next == nullptr) missing("Next", location);
     else made.next = target(*next, graph, location + "/Next");
   } else if (json::find(source, "Next") != nullptr) {
     schema("Field 'Next' is not supported", location + "/Next");
@@ -87,6 +89,7 @@ ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const 
     const auto* parts = json::find(source, name);
     if (parts == nullptr) continue;
     made.kind = kind;
+    checkMembers(source, {name, "Next", "Comment"}, location);
     if (!parts->is_array() || parts->get_array().empty()) {
       schema("Value cannot be empty", fmt::format("{}/{}", location, name));
       return made;
@@ -100,6 +103,7 @@ ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const 
   }
   if (const auto* inner = json::find(source, "Not")) {
     made.kind = ChoiceRule::Kind::no;
+    checkMembers(source, {"Not", "Next", "Comment"}, location);
     if (inner->is_object()) made.parts.push_back(rule(inner->get_object(), graph, location + "/Not", false));
     else schema("Expected value of type Object", location + "/Not");
     return made;
@@ -110,10 +114,8 @@ ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const 
 
 void Compiler::test(const json::Object& source, const std::string& location, ChoiceRule& made) {
   const auto* variable = json::find(source, "Variable");
-  if (variable == nullptr && json::find(source, "Condition") != nullptr)
-    return schema("Field 'Condition' is not supported: it belongs to JSONata and variables, this server's state machines use JSONPath",
-                  location + "/Condition");
-  if (variable == nullptr) return schema("The field 'Variable' is required but was missing", location);
+  if (variable == nullptr && json::find(source, "Condition") != nullptr) return unsupported("Condition", location);
+  if (variable == nullptr) return missing("Variable", location);
   if (auto parsed = path(*variable, location + "/Variable", "Variable")) made.variable = std::move(*parsed);
   int operators = 0;
   for (const auto& member : source) {
@@ -122,12 +124,7 @@ void Compiler::test(const json::Object& source, const std::string& location, Cho
     const auto place = fmt::format("{}/{}", location, key);
     const auto* found = findOperator(key);
     if (found == nullptr) {
-      schema(key == "Condition" || key == "Assign"
-                 ? fmt::format("Field '{}' is not supported: it belongs to JSONata and variables, this server's "
-                               "state machines use JSONPath",
-                               key)
-                 : fmt::format("Field '{}' is not supported", key),
-             place);
+      unsupported(key, location);
       continue;
     }
     ++operators;
@@ -187,22 +184,36 @@ TextField Compiler::text(const json::Object& source, std::string_view field, con
 void Compiler::failure(const json::Object& source, const std::string& location, StateDef& def) {
   def.error = text(source, "Error", location);
   def.cause = text(source, "Cause", location);
-  if (def.error.fixed && def.error.fixed->size() > kMaxError)
+  if (def.error.fixed && characterCount(*def.error.fixed) > kMaxError)
     schema("The value for the field 'Error' is longer than 256 characters", location + "/Error");
-  if (def.cause.fixed && def.cause.fixed->size() > kMaxCause)
+  if (def.cause.fixed && characterCount(*def.cause.fixed) > kMaxCause)
     schema("The value for the field 'Cause' is longer than 32768 characters", location + "/Cause");
 }
 
 void Compiler::parallel(const json::Object& source, const std::string& location, StateDef& def) {
   const auto* branches = json::find(source, "Branches");
-  if (branches == nullptr || !branches->is_array()) return schema("The field 'Branches' is required but was missing", location);
+  if (branches == nullptr || !branches->is_array()) return missing("Branches", location);
   if (branches->get_array().empty()) schema("Value cannot be empty", location + "/Branches");
   for (std::size_t i = 0; i < branches->get_array().size(); ++i) {
     const auto place = fmt::format("{}/Branches[{}]", location, i);
     const auto& one = branches->get_array()[i];
-    if (one.is_object()) def.branches.push_back(graph(one.get_object(), place));
-    else schema("Expected value of type Object", place);
+    if (!one.is_object()) {
+      schema("Expected value of type Object", place);
+      continue;
+    }
+    checkMembers(one.get_object(), {"StartAt", "States", "Comment"}, place);
+    def.branches.push_back(graph(one.get_object(), place));
   }
+}
+
+void Compiler::processorConfig(const json::Object& processor, const std::string& location) {
+  const auto* config = json::find(processor, "ProcessorConfig");
+  if (config == nullptr) return;
+  const auto place = location + "/ProcessorConfig";
+  if (!config->is_object()) return schema("Expected value of type Object", place);
+  checkMembers(config->get_object(), {"Mode", "ExecutionType"}, place);
+  const auto* mode = json::find(config->get_object(), "Mode");
+  if (mode != nullptr && *mode != "INLINE") schema("Field 'Mode' is not supported with a value other than 'INLINE'", place + "/Mode");
 }
 
 void Compiler::map(const json::Object& source, const std::string& location, StateDef& def) {
@@ -211,12 +222,12 @@ void Compiler::map(const json::Object& source, const std::string& location, Stat
   if (processor != nullptr && iterator != nullptr) schema("Only one of the fields 'ItemProcessor' and 'Iterator' can be given", location);
   const auto* body = processor != nullptr ? processor : iterator;
   if (body == nullptr || !body->is_object()) {
-    schema("The field 'ItemProcessor' is required but was missing", location);
+    missing("ItemProcessor", location);
   } else {
-    if (const auto* config = json::find(body->get_object(), "ProcessorConfig"); config != nullptr && config->is_object())
-      if (json::textOr(config->get_object(), "Mode", "INLINE") != "INLINE")
-        schema("Field 'Mode' is not supported with a value other than 'INLINE'", location + "/ItemProcessor/ProcessorConfig/Mode");
-    def.branches.push_back(graph(body->get_object(), location + (processor != nullptr ? "/ItemProcessor" : "/Iterator")));
+    const auto place = location + (processor != nullptr ? "/ItemProcessor" : "/Iterator");
+    checkMembers(body->get_object(), {"StartAt", "States", "Comment", "ProcessorConfig"}, place);
+    processorConfig(body->get_object(), place);
+    def.branches.push_back(graph(body->get_object(), place));
   }
   if (const auto* items = json::find(source, "ItemsPath")) def.items_path = path(*items, location + "/ItemsPath", "ItemsPath");
   def.item_selector = payload(source, "ItemSelector", location);

@@ -54,10 +54,10 @@ struct TextField {
 
 struct Retrier {
   std::vector<std::string> errors;
-  double interval_seconds = 1;
+  std::int64_t interval_seconds = 1;
   std::int64_t max_attempts = 3;
   double backoff_rate = 2;
-  std::optional<double> max_delay_seconds;
+  std::optional<std::int64_t> max_delay_seconds;
   bool jitter = false;
 };
 

@@ -9,7 +9,7 @@
 namespace sp::engine {
 namespace {
 
-constexpr double kMaxDelaySeconds = 31'622'400;
+constexpr std::int64_t kMaxDelaySeconds = 31'622'400;
 constexpr std::size_t kMaxError = 256;
 constexpr std::size_t kMaxCause = 32'768;
 
@@ -63,8 +63,8 @@ bool Stepper::retry(Frame& frame, const Failure& failure) {
     if (!matches(one.errors, failure, def(frame).type)) continue;
     frame.attempts.resize(retriers.size());
     if (frame.attempts[i] >= one.max_attempts) return false;
-    auto seconds = one.interval_seconds * std::pow(one.backoff_rate, static_cast<double>(frame.attempts[i]));
-    seconds = std::min(seconds, one.max_delay_seconds.value_or(kMaxDelaySeconds));
+    auto seconds = static_cast<double>(one.interval_seconds) * std::pow(one.backoff_rate, static_cast<double>(frame.attempts[i]));
+    seconds = std::min(seconds, static_cast<double>(one.max_delay_seconds.value_or(kMaxDelaySeconds)));
     if (one.jitter) seconds *= dice_.fraction();
     ++frame.attempts[i];
     ++frame.retry_count;
