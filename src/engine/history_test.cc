@@ -148,10 +148,11 @@ TEST(History, OfWhatIsStoppedWithin) {
 5<4 MapStateStarted mapStateStarted {"length":1}
 6<5 MapIterationStarted mapIterationStarted {"name":"M","index":0}
 7<5 WaitStateEntered stateEntered {"name":"W","input":"1","inputDetails":{"truncated":false}}
-8<3 ParallelStateAborted -
-9<5 MapStateAborted -
-10<7 WaitStateAborted -
-11<0 ExecutionTimedOut executionTimedOut {"error":"States.Timeout"}
+8<7 WaitStateAborted -
+9<8 MapIterationAborted mapIterationAborted {"name":"M","index":0}
+10<5 MapStateAborted -
+11<3 ParallelStateAborted -
+12<0 ExecutionTimedOut executionTimedOut {"error":"States.Timeout"}
 )");
 }
 

@@ -424,9 +424,12 @@ void Stepper::endScope(Frame& frame, Payload output) {
 
 void Stepper::finish(Finish end, std::string_view type, std::string_view details_name, std::int64_t previous) {
   if (end.status != "SUCCEEDED" && !full_) end.resume = resume_ = resumeState();
-  for (auto& [id, frame] : state_.frames)
-    if (end.status == "ABORTED" || end.status == "TIMED_OUT") abortFrame(frame);
-    else release(frame);
+  const bool aborts = end.status == "ABORTED" || end.status == "TIMED_OUT";
+  if (auto* top = aborts ? topFrame() : nullptr) {
+    abortChildren(*top, 0);
+    abortFrame(*top);
+  }
+  for (auto& [id, frame] : state_.frames) release(frame);
   dropTimer(state_.deadline_timer);
   dropTimer(state_.resume_timer);
   state_.frames.clear();
@@ -438,6 +441,11 @@ void Stepper::finish(Finish end, std::string_view type, std::string_view details
   if (end.output && end.output.event == 0) end.output.event = last;
   state_.ended = true;
   effects_.emplace_back(std::move(end));
+}
+
+Frame* Stepper::topFrame() {
+  const auto found = std::ranges::find(state_.frames, 0, [](const auto& one) { return one.second.parent; });
+  return found == state_.frames.end() ? nullptr : &found->second;
 }
 
 Frame* Stepper::frameWaitingFor(std::int64_t number) {

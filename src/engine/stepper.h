@@ -113,6 +113,7 @@ class Stepper {
   /// A state's own share begins.
   void beginWork();
   const Def& def(const Frame& frame) const { return definition_.states[static_cast<std::size_t>(frame.state)]; }
+  Frame* topFrame();
   Frame* frameWaitingFor(std::int64_t number);
   Frame* find(std::int64_t id);
   std::int64_t setTimer(Instant due);
