@@ -326,5 +326,31 @@ TEST(Definition, ScopesWithin) {
     EXPECT_EQ(map(fmt::format(R"({},"ItemProcessor":{{{}}})", fields, body)), expected) << fields;
 }
 
+TEST(Definition, WhatExpressMachinesMayNotWaitFor) {
+  const auto told_of = [](std::string_view resource) {
+    const auto made = compile(one(fmt::format(R"({{"Type":"Task","Resource":"{}","End":true}})", resource)), nullptr, MachineType::express);
+    return made ? "" : describe(made.error());
+  };
+  const auto refused = [](std::string_view what) {
+    return fmt::format(
+        "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Express state machine does not support {} at /States/A/Resource'",
+        what);
+  };
+  EXPECT_EQ(told_of("arn:aws:states:::states:startExecution.sync"), refused("'.sync' service integration"));
+  EXPECT_EQ(told_of("arn:aws:states:::states:startExecution.sync:2"), refused("'.sync' service integration"));
+  EXPECT_EQ(told_of("arn:aws:states:::lambda:invoke.waitForTaskToken"), refused("'.waitForTaskToken' service integration "));
+  EXPECT_EQ(told_of("arn:aws:states:us-east-1:000000000000:activity:a"), refused("Activity ARN"));
+  EXPECT_EQ(told_of("arn:aws:states:::states:startExecution"), "");
+}
+
+TEST(Definition, ManyProblemsAreToldUpToTwenty) {
+  std::string fields;
+  for (int i = 0; i < 30; ++i) fields += fmt::format(R"("F{}":1,)", i);
+  const auto made = compile(one(fmt::format(R"({{{}"Type":"Succeed"}})", fields)));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().size(), 30U);
+  EXPECT_THAT(describe(made.error()), testing::EndsWith("at /States/A/F19, and 10 more'"));
+}
+
 }  // namespace
 }  // namespace sp::asl

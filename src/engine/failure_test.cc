@@ -289,5 +289,55 @@ TEST(Failure, TimesFromPathsMustBeWholeAndPositive) {
   }
 }
 
+TEST(Failure, NumbersOfAMapFromPaths) {
+  const auto with = [](std::string_view field, std::string_view value) {
+    return run(
+        fmt::format(
+            R"("A":{{"Type":"Map","ItemsPath":"$.l","{}":"$.v","ItemProcessor":{{"StartAt":"P","States":{{"P":{{"Type":"Pass","End":true}}}}}},"End":true}})",
+            field),
+        fmt::format(R"({{"l":[1,2],"v":{}}})", value));
+  };
+  struct Case {
+    const char* field;
+    const char* value;
+    const char* cause;
+  };
+  constexpr Case kCases[] = {
+      {"MaxConcurrencyPath", "\"x\"", "The MaxConcurrencyPath field refers to value \"x\" which is not a valid integer: $.v"},
+      {"MaxConcurrencyPath", "1.5", "The MaxConcurrencyPath field refers to value \"1.5\" which is not a valid integer: $.v"},
+      {"MaxConcurrencyPath", "null", "The MaxConcurrencyPath field refers to value \"null\" which is not a valid integer: $.v"},
+      {"MaxConcurrencyPath", "-1", "MaxConcurrency cannot be negative."},
+      {"ToleratedFailureCountPath", "[1]", "The ToleratedFailureCountPath field refers to value \"[1]\" which is not a valid integer: $.v"},
+      {"ToleratedFailureCountPath", "-1", "ToleratedFailureCount cannot be negative."},
+      {"ToleratedFailurePercentagePath", "\"x\"",
+       "The ToleratedFailurePercentagePath field refers to value \"x\" which is not a valid float: $.v"},
+      {"ToleratedFailurePercentagePath", "100.1", "ToleratedFailurePercentage must be between 0 and 100."},
+      {"ToleratedFailurePercentagePath", "-0.5", "ToleratedFailurePercentage must be between 0 and 100."},
+  };
+  for (const auto& [field, value, cause] : kCases)
+    EXPECT_EQ(
+        with(field, value),
+        fmt::format("FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). {}", cause));
+  for (const auto* field : {"MaxConcurrencyPath", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"})
+    for (const auto* value : {"0", "2"}) EXPECT_EQ(with(field, value), "[1,2]") << field;
+}
+
+TEST(Failure, MapsOfWhatIsNoArray) {
+  const auto with = [](std::string_view path, std::string input) {
+    return run(
+        fmt::format(R"("A":{{"Type":"Map",{}"ItemProcessor":{{"StartAt":"P","States":{{"P":{{"Type":"Pass","End":true}}}}}},"End":true}})",
+                    path.empty() ? std::string() : fmt::format(R"("ItemsPath":"{}",)", path)),
+        std::move(input));
+  };
+  const std::string prefix = "FAILED States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). ";
+  EXPECT_EQ(with("", R"({"a": 1})"), prefix + R"(Map state input must be an array but was: {"a": 1})");
+  EXPECT_EQ(with("", "\"x\""), prefix + R"(Map state input must be an array but was: "x")");
+  EXPECT_EQ(with("$.a", R"({"a": null})"), prefix + "Map state input must be an array but was: null");
+  EXPECT_EQ(with("$.no", "{}"), prefix + R"(Reference path "$.no" must point to array.)");
+  EXPECT_EQ(with("$.no[*]", "{}"), "[]");
+  EXPECT_EQ(with("$.l[1:]", R"({"l":[1,2,3]})"), "[2,3]");
+  EXPECT_EQ(with("$$.Execution.Input.l", R"({"l":[4]})"), "[4]");
+}
+
 }  // namespace
 }  // namespace sp::engine
