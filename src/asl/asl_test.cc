@@ -39,14 +39,15 @@ TEST(Compile, TellsEveryProblemWithItsPlace) {
   EXPECT_EQ(problems("{}"),
             "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /'");
   EXPECT_EQ(problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Next":"x"}}})"),
-            "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: x at /States/A/Next'");
+            "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: x at /States/A/Next, "
+            "MISSING_END_STATE: Workflow has no terminal state at null'");
   EXPECT_EQ(problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","End":true},"C":{"Type":"Succeed"}}})"),
             "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: State \"C\" is not reachable. at /States/C'");
   EXPECT_EQ(problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}})"),
             "Invalid State Machine Definition: 'MISSING_END_STATE: Workflow has no terminal state at null'");
   const auto many =
       problems(R"({"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"x.$":"nope"},"Foo":1,"End":true},"B":{"Type":"Nap"}}})");
-  EXPECT_THAT(many, HasSubstr("Field 'Foo' is not supported at /States/A/Foo"));
+  EXPECT_THAT(many, HasSubstr("Field 'Foo' is not supported at /States/A,"));
   EXPECT_THAT(
       many,
       HasSubstr("The value for the field 'x.$' must be a valid JSONPath or a valid intrinsic function call at /States/A/Parameters/x.$"));
@@ -57,9 +58,14 @@ TEST(Compile, TellsEveryProblemWithItsPlace) {
 }
 
 TEST(Compile, RefusesWhatIsNotServedByName) {
-  for (const auto* field : {"Arguments", "Assign", "Output"})
-    EXPECT_THAT(problems(fmt::format(R"({{"StartAt":"A","States":{{"A":{{"Type":"Pass","{}":{{}},"End":true}}}}}})", field)),
-                HasSubstr(fmt::format("Field '{}' is not supported: it belongs to JSONata", field)));
+  const auto with = [](std::string_view field) {
+    return problems(fmt::format(R"({{"StartAt":"A","States":{{"A":{{"Type":"Pass","{}":{{}},"End":true}}}}}})", field));
+  };
+  for (const auto* field : {"Arguments", "Output", "Items", "Condition"})
+    EXPECT_THAT(with(field), HasSubstr(fmt::format("The QueryLanguage is set to 'JSONPath', but field '{}' is only supported for the "
+                                                   "'JSONata' QueryLanguage at /States/A'",
+                                                   field)));
+  EXPECT_THAT(with("Assign"), HasSubstr("Field 'Assign' is not supported: this server has no variables at /States/A'"));
   EXPECT_THAT(problems(R"({"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Succeed"}}})"),
               HasSubstr("'QueryLanguage' is not supported"));
   EXPECT_THAT(problems(R"({"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::no:no","End":true}}})",

@@ -19,8 +19,8 @@ std::string_view keyOf(const boost::json::key_value_pair& member) { return {memb
 
 constexpr std::array<std::string_view, 8> kTypeNames = {"Pass", "Task", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"};
 
-// Members that belong to JSONata and variables: known, but not served.
-constexpr std::array<std::string_view, 5> kLater = {"Arguments", "Assign", "Output", "Condition", "Items"};
+// Members that belong to JSONata.
+constexpr std::array<std::string_view, 4> kJsonata = {"Arguments", "Output", "Condition", "Items"};
 // Members of a distributed Map.
 constexpr std::array<std::string_view, 4> kDistributed = {"ItemReader", "ItemBatcher", "ResultWriter", "Label"};
 
@@ -85,18 +85,24 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
       edges_known_ = false;
     }
   }
-  const int first = target(*start, graph, location + "/StartAt", "StartAt");
-  if (edges_known_) checkReach(graph, first);
+  const int first = target(*start, graph, location + "/StartAt");
+  if (edges_known_) checkReach(states->get_object(), graph, first);
   edges_known_ = outer;
   return first;
 }
 
 void Compiler::unsupported(std::string_view key, const std::string& location, bool in_map) {
   const auto among = [key](const auto& names) { return std::ranges::find(names, key) != names.end(); };
-  const auto* why = among(kLater)                   ? ": it belongs to JSONata and variables, this server's state machines use JSONPath"
+  // Told at the object that has it, as the service does.
+  const auto place = location.empty() ? "/" : location;
+  if (among(kJsonata))
+    return schema(
+        fmt::format("The QueryLanguage is set to 'JSONPath', but field '{}' is only supported for the 'JSONata' QueryLanguage", key),
+        place);
+  const auto* why = key == "Assign"                 ? ": this server has no variables"
                     : in_map && among(kDistributed) ? ": it belongs to the distributed Map, this server runs inline Maps"
                                                     : "";
-  schema(fmt::format("Field '{}' is not supported{}", key, why), fmt::format("{}/{}", location, key));
+  schema(fmt::format("Field '{}' is not supported{}", key, why), place);
 }
 
 void Compiler::checkMembers(const json::Object& source, std::initializer_list<std::string_view> known, const std::string& location) {
@@ -104,26 +110,32 @@ void Compiler::checkMembers(const json::Object& source, std::initializer_list<st
     if (std::ranges::find(known, keyOf(member)) == known.end()) unsupported(keyOf(member), location);
 }
 
-void Compiler::checkReach(const Graph& graph, int start) {
-  std::set<int> reached;
-  std::vector<int> open = {start};
-  bool ends = false;
-  while (!open.empty()) {
-    const int at = open.back();
-    open.pop_back();
-    if (at < 0 || !reached.insert(at).second) continue;
+namespace {
+
+bool isTerminal(const json::Value& state) {
+  const auto* source = state.if_object();
+  if (source == nullptr) return false;
+  const auto type = json::textOr(*source, "Type");
+  return type == "Succeed" || type == "Fail" || json::boolOr(*source, "End", false);
+}
+
+}  // namespace
+
+// Without any terminal state nothing else is said; otherwise each state is named that nothing leads to.
+void Compiler::checkReach(const json::Object& states, const Graph& graph, int start) {
+  if (!std::ranges::any_of(states, [](const auto& member) { return isTerminal(member.value()); }))
+    return problems_.push_back({"MISSING_END_STATE", "Workflow has no terminal state", "null"});
+  std::set<int> reached = {start};
+  for (const auto& [name, at] : graph.names) {
     const auto& def = out_.states[static_cast<std::size_t>(at)];
-    if (def.type != StateType::choice && def.next < 0) ends = true;
-    open.push_back(def.next);
-    open.push_back(def.otherwise);
-    for (const auto& rule : def.rules) open.push_back(rule.next);
-    for (const auto& catcher : def.catchers) open.push_back(catcher.next);
+    reached.insert({def.next, def.otherwise});
+    for (const auto& rule : def.rules) reached.insert(rule.next);
+    for (const auto& catcher : def.catchers) reached.insert(catcher.next);
   }
-  for (const auto& [name, at] : graph.names)
-    if (!reached.contains(at))
-      problems_.push_back(
-          {"MISSING_TRANSITION_TARGET", fmt::format("State \"{}\" is not reachable.", name), fmt::format("{}/{}", graph.location, name)});
-  if (!ends) problems_.push_back({"MISSING_END_STATE", "Workflow has no terminal state", "null"});
+  for (const auto& member : states)
+    if (!reached.contains(graph.names.find(keyOf(member))->second))
+      problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("State \"{}\" is not reachable.", keyOf(member)),
+                           fmt::format("{}/{}", graph.location, keyOf(member))});
 }
 
 void Compiler::checkFields(const json::Object& state, std::string_view type, const std::string& location) {
@@ -173,20 +185,22 @@ void Compiler::state(const json::Object& source, const Graph& graph, std::string
 void Compiler::transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
   const auto* next = json::find(source, "Next");
   const auto* end = json::find(source, "End");
-  const auto before = problems_.size();
+  const auto unknown = [&](std::string message, std::string place) {
+    schema(std::move(message), std::move(place));
+    edges_known_ = false;
+  };
   if (end != nullptr && !end->is_bool()) {
-    schema("Expected value of type Boolean", location + "/End");
+    unknown("Expected value of type Boolean", location + "/End");
   } else if (next == nullptr && (end == nullptr || !end->get_bool())) {
-    schema("These fields are required: [Next, End]", location);
+    unknown("These fields are required: [Next, End]", location);
   } else if (next != nullptr && end != nullptr && end->get_bool()) {
-    schema("Only one of the fields 'Next' and 'End' can be given", location);
+    unknown("There should only be one of the following fields: [Next, End]", location);
   } else if (next != nullptr) {
     def.next = target(*next, graph, location + "/Next");
   }
-  if (problems_.size() > before) edges_known_ = false;
 }
 
-int Compiler::target(const json::Value& value, const Graph& graph, const std::string& location, std::string_view field) {
+int Compiler::target(const json::Value& value, const Graph& graph, const std::string& location) {
   if (!value.is_string()) {
     schema("Expected value of type String", location);
     edges_known_ = false;
@@ -194,9 +208,8 @@ int Compiler::target(const json::Value& value, const Graph& graph, const std::st
   }
   const auto found = graph.names.find(json::toView(value.get_string()));
   if (found != graph.names.end()) return found->second;
-  edges_known_ = false;
-  problems_.push_back(
-      {"MISSING_TRANSITION_TARGET", fmt::format("Missing '{}' target: {}", field, json::toView(value.get_string())), location});
+  // Whatever the field is called.
+  problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("Missing 'Next' target: {}", json::toView(value.get_string())), location});
   return -1;
 }
 
@@ -208,12 +221,18 @@ void Compiler::selections(const json::Object& source, const std::string& locatio
   def.result_selector = payload(source, "ResultSelector", location);
 }
 
+void Compiler::onlyOneOf(std::initializer_list<std::string_view> fields, const std::string& location) {
+  schema(fmt::format("There should only be one of the following fields: [{}]", fmt::join(fields, ", ")), location);
+}
+
 void Compiler::missing(std::string_view field, const std::string& location) {
-  schema(fmt::format("The field '{}' is required but was missing", field), location);
+  schema(field == "RoleArn" ? fmt::format("The field '{}' is required but was missing", field)
+                            : fmt::format("These fields are required: [{}]", field),
+         location);
   if (field == "Next" || field == "Choices") edges_known_ = false;
 }
 
-std::vector<std::string> Compiler::errorNames(const json::Object& source, const std::string& location) {
+std::vector<std::string> Compiler::errorNames(const json::Object& source, const std::string& location, bool last) {
   std::vector<std::string> names;
   const auto* list = json::find(source, "ErrorEquals");
   if (list == nullptr || !list->is_array()) {
@@ -221,18 +240,14 @@ std::vector<std::string> Compiler::errorNames(const json::Object& source, const 
     return names;
   }
   if (list->get_array().empty()) schema("Value cannot be empty", location + "/ErrorEquals");
-  for (const auto& name : list->get_array()) {
+  for (std::size_t i = 0; i < list->get_array().size(); ++i) {
+    const auto& name = list->get_array()[i];
+    const auto place = fmt::format("{}/ErrorEquals[{}]", location, i);
     if (name.is_string()) names.push_back(json::toStd(name.get_string()));
-    else schema("Expected value of type String", location + "/ErrorEquals");
+    else schema("Expected value of type String", place);
+    if (name == "States.ALL" && (!last || list->get_array().size() > 1)) schema("States.ALL must appear alone and at end of list", place);
   }
-  if (names.size() > 1 && std::ranges::find(names, "States.ALL") != names.end())
-    schema("'States.ALL' must appear alone in 'ErrorEquals'", location + "/ErrorEquals");
   return names;
-}
-
-void Compiler::checkAllIsLast(const std::vector<std::string>& errors, const std::string& location) {
-  if (std::ranges::find(errors, "States.ALL") != errors.end())
-    schema("'States.ALL' must appear in the last element only", location + "/ErrorEquals");
 }
 
 void Compiler::retriers(const json::Object& source, const std::string& location, StateDef& def) {
@@ -249,8 +264,7 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
     checkMembers(one, {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"},
                  place);
     Retrier made;
-    made.errors = errorNames(one, place);
-    if (i + 1 < list->get_array().size()) checkAllIsLast(made.errors, place);
+    made.errors = errorNames(one, place, i + 1 == list->get_array().size());
     made.interval_seconds = number(one, "IntervalSeconds", place, 1, kMaxSeconds).fixed.value_or(1);
     made.max_attempts = number(one, "MaxAttempts", place, 0, kMaxSeconds).fixed.value_or(3);
     made.backoff_rate = decimal(one, "BackoffRate", place, 1, 1e9).value_or(2);
@@ -283,8 +297,7 @@ void Compiler::catchers(const json::Object& source, const Graph& graph, const st
     const auto& one = list->get_array()[i].get_object();
     checkMembers(one, {"ErrorEquals", "Next", "ResultPath", "Comment"}, place);
     Catcher made;
-    made.errors = errorNames(one, place);
-    if (i + 1 < list->get_array().size()) checkAllIsLast(made.errors, place);
+    made.errors = errorNames(one, place, i + 1 == list->get_array().size());
     made.result_path = resultTarget(one, place);
     const auto* next = json::find(one, "Next");
     if (next == nullptr) missing("Next", place);
@@ -293,11 +306,25 @@ void Compiler::catchers(const json::Object& source, const Graph& graph, const st
   }
 }
 
-std::optional<Path> Compiler::path(const json::Value& value, const std::string& location, std::string_view field) {
+std::optional<Path> Compiler::path(const json::Value& value, const std::string& location) {
   if (value.is_string()) {
     if (auto parsed = Path::parse(json::toView(value.get_string()))) return std::move(*parsed);
   }
-  schema(fmt::format("The value for the field '{}' must be a valid JSONPath", field), location);
+  if (value.is_string()) schema("Value must be a valid JSONPath.", location);
+  else schema("Expected value of type String", location);
+  return std::nullopt;
+}
+
+std::optional<Path> Compiler::referencePath(const json::Value& value, const std::string& location, bool of_context) {
+  if (!value.is_string()) {
+    schema("Expected value of type String", location);
+    return std::nullopt;
+  }
+  const auto text = json::toView(value.get_string());
+  auto parsed = Path::parse(text);
+  if (parsed && (of_context || !parsed->context())) return std::move(*parsed);
+  schema(text.starts_with("$") ? "Value is not a Reference Path" : "Value is not a Reference Path: Reference path didn't start with '$'",
+         location);
   return std::nullopt;
 }
 
@@ -309,7 +336,7 @@ Selection Compiler::selection(const json::Object& source, std::string_view field
     made.kind = Selection::Kind::nothing;
     return made;
   }
-  auto parsed = path(*value, fmt::format("{}/{}", location, field), field);
+  auto parsed = path(*value, fmt::format("{}/{}", location, field));
   if (!parsed || (parsed->whole() && !parsed->context())) return made;
   made.kind = Selection::Kind::path;
   made.path = std::move(*parsed);
@@ -324,10 +351,10 @@ ResultTarget Compiler::resultTarget(const json::Object& source, const std::strin
     made.kind = ResultTarget::Kind::discard;
     return made;
   }
-  auto parsed = path(*value, location + "/ResultPath", "ResultPath");
+  auto parsed = referencePath(*value, location + "/ResultPath", false);
   if (!parsed) return made;
-  if (!parsed->reference() || parsed->context()) {
-    schema("The value for the field 'ResultPath' must be a valid Reference Path", location + "/ResultPath");
+  if (!parsed->reference()) {
+    schema("Value is not a Reference Path", location + "/ResultPath");
   } else if (!parsed->whole()) {
     made.kind = ResultTarget::Kind::place;
     made.path = std::move(*parsed);
@@ -351,8 +378,8 @@ NumberField Compiler::number(const json::Object& source, std::string_view field,
   if (const auto* value = json::find(source, field)) {
     const auto given = numberOf(*value);
     if (!given || std::floor(*given) != *given) schema("Expected value of type Integer", place);
-    else if (*given < static_cast<double>(least) || *given > static_cast<double>(most))
-      schema(fmt::format("The value for the field '{}' must be between {} and {}", field, least, most), place);
+    else if (*given < static_cast<double>(least)) schema(fmt::format("Minimum value is {}", least), place);
+    else if (*given > static_cast<double>(most)) schema(fmt::format("Maximum value is {}", most), place);
     else made.fixed = static_cast<std::int64_t>(*given);
   }
   made.path = twin(source, field, location);
@@ -363,8 +390,8 @@ std::optional<Path> Compiler::twin(const json::Object& source, std::string_view 
   const auto name = std::string(field) + "Path";
   const auto* value = json::find(source, name);
   if (value == nullptr) return std::nullopt;
-  if (json::find(source, field) != nullptr) schema(fmt::format("Only one of the fields '{}' and '{}' can be given", field, name), location);
-  return path(*value, fmt::format("{}/{}", location, name), name);
+  if (json::find(source, field) != nullptr) onlyOneOf({field, name}, location);
+  return referencePath(*value, fmt::format("{}/{}", location, name), false);
 }
 
 std::optional<double> Compiler::decimal(const json::Object& source, std::string_view field, const std::string& location, double least,
@@ -373,7 +400,9 @@ std::optional<double> Compiler::decimal(const json::Object& source, std::string_
   if (value == nullptr) return std::nullopt;
   const auto given = numberOf(*value);
   if (given && *given >= least && *given <= most) return given;
-  schema(fmt::format("The value for the field '{}' must be a number between {} and {}", field, least, most),
+  schema(!given           ? "Expected value of type Number"
+         : *given < least ? fmt::format("Minimum value is {:.1f}", least)
+                          : fmt::format("Maximum value is {:.1f}", most),
          fmt::format("{}/{}", location, field));
   return std::nullopt;
 }

@@ -31,16 +31,16 @@ class Compiler {
   /// "Field 'X' is not supported", of each member that is none of `known`.
   void unsupported(std::string_view key, const std::string& location, bool in_map = false);
   void checkMembers(const json::Object& source, std::initializer_list<std::string_view> known, const std::string& location);
-  void checkReach(const Graph& graph, int start);
+  void checkReach(const json::Object& states, const Graph& graph, int start);
   void checkFields(const json::Object& state, std::string_view type, const std::string& location);
-  void checkAllIsLast(const std::vector<std::string>& errors, const std::string& location);
   void state(const json::Object& source, const Graph& graph, std::string_view name, int at);
   void transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
-  int target(const json::Value& value, const Graph& graph, const std::string& location, std::string_view field = "Next");
+  int target(const json::Value& value, const Graph& graph, const std::string& location);
   void selections(const json::Object& source, const std::string& location, StateDef& def);
   void retriers(const json::Object& source, const std::string& location, StateDef& def);
   void catchers(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
-  std::vector<std::string> errorNames(const json::Object& source, const std::string& location);
+  /// `last`: of the last retrier or catcher, where alone States.ALL may stand.
+  std::vector<std::string> errorNames(const json::Object& source, const std::string& location, bool last);
 
   // compiler_states.cc: what only one type has.
   void task(const json::Object& source, const std::string& location, StateDef& def);
@@ -55,7 +55,9 @@ class Compiler {
   void map(const json::Object& source, const std::string& location, StateDef& def);
 
   // Single members.
-  std::optional<Path> path(const json::Value& value, const std::string& location, std::string_view field);
+  std::optional<Path> path(const json::Value& value, const std::string& location);
+  /// `of_context`: may start at "$$".
+  std::optional<Path> referencePath(const json::Value& value, const std::string& location, bool of_context = true);
   Selection selection(const json::Object& source, std::string_view field, const std::string& location);
   ResultTarget resultTarget(const json::Object& source, const std::string& location);
   std::optional<Template> payload(const json::Object& source, std::string_view field, const std::string& location);
@@ -71,6 +73,7 @@ class Compiler {
   }
 
   void missing(std::string_view field, const std::string& location);
+  void onlyOneOf(std::initializer_list<std::string_view> fields, const std::string& location);
 
   Definition& out_;
   std::vector<Diagnostic>& problems_;

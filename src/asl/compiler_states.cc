@@ -8,7 +8,6 @@
 namespace sp::asl {
 namespace {
 constexpr std::int64_t kMaxSeconds = 99'999'999;
-constexpr std::int64_t kMaxWaitSeconds = 2'147'483'647;
 constexpr std::size_t kMaxError = 256;
 constexpr std::size_t kMaxCause = 32768;
 }  // namespace
@@ -53,7 +52,7 @@ void Compiler::credentials(const json::Object& source, const std::string& locati
   const auto* fixed = json::find(members, "RoleArn");
   const auto* computed = json::find(members, "RoleArn.$");
   if (fixed == nullptr && computed == nullptr) return missing("RoleArn", place);
-  if (fixed != nullptr && computed != nullptr) return schema("Only one of the fields 'RoleArn' and 'RoleArn.$' can be given", place);
+  if (fixed != nullptr && computed != nullptr) return onlyOneOf({"RoleArn", "RoleArn.$"}, place);
   if (fixed != nullptr && !(fixed->is_string() && isRoleArn(json::toView(fixed->get_string()))))
     return schema("The value for the field 'RoleArn' must be the ARN of a role", place + "/RoleArn");
   def.credentials = payload(source, "Credentials", location);
@@ -73,7 +72,7 @@ void Compiler::choice(const json::Object& source, const Graph& graph, const std:
       edges_known_ = false;
     }
   }
-  if (const auto* otherwise = json::find(source, "Default")) def.otherwise = target(*otherwise, graph, location + "/Default", "Default");
+  if (const auto* otherwise = json::find(source, "Default")) def.otherwise = target(*otherwise, graph, location + "/Default");
 }
 
 ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const std::string& location, bool top) {
@@ -83,7 +82,7 @@ ChoiceRule Compiler::rule(const json::Object& source, const Graph& graph, const 
     if (next == nullptr) missing("Next", location);
     else made.next = target(*next, graph, location + "/Next");
   } else if (json::find(source, "Next") != nullptr) {
-    schema("Field 'Next' is not supported", location + "/Next");
+    unsupported("Next", location);
   }
   for (const auto& [name, kind] : {std::pair("And", ChoiceRule::Kind::all), std::pair("Or", ChoiceRule::Kind::any)}) {
     const auto* parts = json::find(source, name);
@@ -116,7 +115,7 @@ void Compiler::test(const json::Object& source, const std::string& location, Cho
   const auto* variable = json::find(source, "Variable");
   if (variable == nullptr && json::find(source, "Condition") != nullptr) return unsupported("Condition", location);
   if (variable == nullptr) return missing("Variable", location);
-  if (auto parsed = path(*variable, location + "/Variable", "Variable")) made.variable = std::move(*parsed);
+  if (auto parsed = referencePath(*variable, location + "/Variable")) made.variable = std::move(*parsed);
   int operators = 0;
   for (const auto& member : source) {
     const std::string_view key(member.key().data(), member.key().size());
@@ -130,7 +129,7 @@ void Compiler::test(const json::Object& source, const std::string& location, Cho
     ++operators;
     made.comparison = found->comparison;
     if (found->path) {
-      made.expected_path = path(member.value(), place, key);
+      made.expected_path = referencePath(member.value(), place);
       continue;
     }
     made.expected = member.value();
@@ -149,17 +148,20 @@ void Compiler::test(const json::Object& source, const std::string& location, Cho
 }
 
 void Compiler::wait(const json::Object& source, const std::string& location, StateDef& def) {
-  def.seconds = number(source, "Seconds", location, 0, kMaxWaitSeconds);
+  def.seconds = number(source, "Seconds", location, 0, kMaxSeconds);
   const auto* timestamp = json::find(source, "Timestamp");
   const auto* timestamp_path = json::find(source, "TimestampPath");
   if (timestamp != nullptr) {
     if (timestamp->is_string()) def.timestamp = parseTimestamp(json::toView(timestamp->get_string()));
     if (!def.timestamp) schema("String does not match RFC3339 timestamp", location + "/Timestamp");
   }
-  if (timestamp_path != nullptr) def.timestamp_path = path(*timestamp_path, location + "/TimestampPath", "TimestampPath");
+  if (timestamp_path != nullptr) def.timestamp_path = referencePath(*timestamp_path, location + "/TimestampPath", false);
   int given = 0;
   for (const auto* field : {"Seconds", "SecondsPath", "Timestamp", "TimestampPath"}) given += json::find(source, field) != nullptr ? 1 : 0;
-  if (given != 1) schema("Exactly one of these fields is required: [Seconds, SecondsPath, Timestamp, TimestampPath]", location);
+  // Seconds and SecondsPath have been told.
+  const bool told = def.seconds.path && json::find(source, "Seconds") != nullptr;
+  if (given == 0) missing("Seconds, SecondsPath, Timestamp, TimestampPath", location);
+  else if (given > 1 && !told) onlyOneOf({"Seconds", "SecondsPath", "Timestamp", "TimestampPath"}, location);
 }
 
 TextField Compiler::text(const json::Object& source, std::string_view field, const std::string& location) {
@@ -170,7 +172,7 @@ TextField Compiler::text(const json::Object& source, std::string_view field, con
   }
   const auto twin = std::string(field) + "Path";
   if (const auto* value = json::find(source, twin)) {
-    if (made.fixed) schema(fmt::format("Only one of the fields '{}' and '{}' can be given", field, twin), location);
+    if (json::find(source, field) != nullptr) onlyOneOf({field, twin}, location);
     auto parsed =
         value->is_string() ? Expression::parse(json::toView(value->get_string())) : Result<Expression>(fail("asl.path", "not a string"));
     if (parsed) made.computed = std::move(*parsed);
@@ -219,7 +221,7 @@ void Compiler::processorConfig(const json::Object& processor, const std::string&
 void Compiler::map(const json::Object& source, const std::string& location, StateDef& def) {
   const auto* processor = json::find(source, "ItemProcessor");
   const auto* iterator = json::find(source, "Iterator");
-  if (processor != nullptr && iterator != nullptr) schema("Only one of the fields 'ItemProcessor' and 'Iterator' can be given", location);
+  if (processor != nullptr && iterator != nullptr) onlyOneOf({"ItemProcessor", "Iterator"}, location);
   const auto* body = processor != nullptr ? processor : iterator;
   if (body == nullptr || !body->is_object()) {
     missing("ItemProcessor", location);
@@ -229,11 +231,11 @@ void Compiler::map(const json::Object& source, const std::string& location, Stat
     processorConfig(body->get_object(), place);
     def.branches.push_back(graph(body->get_object(), place));
   }
-  if (const auto* items = json::find(source, "ItemsPath")) def.items_path = path(*items, location + "/ItemsPath", "ItemsPath");
+  if (const auto* items = json::find(source, "ItemsPath")) def.items_path = referencePath(*items, location + "/ItemsPath");
   def.item_selector = payload(source, "ItemSelector", location);
   // The older name of ItemSelector.
   if (auto older = payload(source, "Parameters", location)) {
-    if (def.item_selector) schema("Only one of the fields 'ItemSelector' and 'Parameters' can be given", location);
+    if (def.item_selector) onlyOneOf({"ItemSelector", "Parameters"}, location);
     def.item_selector = std::move(older);
   }
   def.max_concurrency = number(source, "MaxConcurrency", location, 0, 10'000);

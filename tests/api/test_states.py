@@ -130,11 +130,11 @@ def test_create_with_many_tags(sfn):
     ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "x"}}}, "MISSING_TRANSITION_TARGET: Missing 'Next' target: x at /States/A/Next"),
     ({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}, "C": {"Type": "Succeed"}}},
      'MISSING_TRANSITION_TARGET: State "C" is not reachable. at /States/C'),
-    ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Foo": 1, "End": True}}}, "Field 'Foo' is not supported at /States/A/Foo"),
+    ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Foo": 1, "End": True}}}, "Field 'Foo' is not supported at /States/A'"),
     ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Parameters": {"x.$": "y"}, "End": True}}},
      "The value for the field 'x.$' must be a valid JSONPath or a valid intrinsic function call"),
     ({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Succeed"}}}, "'QueryLanguage' is not supported"),
-    ({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::no:thing", "Arguments": {}, "End": True}}}, "Field 'Arguments' is not supported"),
+    ({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::no:thing", "Arguments": {}, "End": True}}}, "field 'Arguments' is only supported for the 'JSONata' QueryLanguage at /States/A,"),
     ({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::no:thing", "End": True}}},
      "The resource provided arn:aws:states:::no:thing is not recognized."),
 ])

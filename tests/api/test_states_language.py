@@ -291,14 +291,16 @@ def test_definition_limits(sfn):
 @pytest.mark.parametrize("field, place", [("Arguments", "Task"), ("Assign", "Pass"), ("Output", "Pass"), ("Items", "Map"), ("ItemReader", "Map"), ("ItemBatcher", "Map"), ("ResultWriter", "Map"), ("Label", "Map")])
 def test_fields_of_later(sfn, field, place):
     state = {"Type": place, "End": True, field: {}}
-    assert f"Field '{field}' is not supported" in told(sfn, {"StartAt": "A", "States": {"A": state}})
+    why = (f"The QueryLanguage is set to 'JSONPath', but field '{field}' is only supported for the 'JSONata' QueryLanguage at /States/A"
+           if field in ("Arguments", "Output", "Items") else f"Field '{field}' is not supported")
+    assert why in told(sfn, {"StartAt": "A", "States": {"A": state}})
 
 
 def test_query_language(sfn):
     assert "'QueryLanguage'" in told(sfn, {"QueryLanguage": "JSONata", "StartAt": "A", "States": passing()})
     assert "/States/A/QueryLanguage" in told(sfn, {"StartAt": "A", "States": passing(QueryLanguage="JSONata")})
     assert output(sfn, passing(QueryLanguage="JSONPath"), 1) == 1
-    assert "'Condition'" in told(sfn, {"StartAt": "A", "States": {"A": {"Type": "Choice", "Choices": [{"Condition": "{% true %}", "Next": "B"}]}, "B": {"Type": "Succeed"}}})
+    assert "field 'Condition' is only supported for the 'JSONata' QueryLanguage at /States/A/Choices[0]" in told(sfn, {"StartAt": "A", "States": {"A": {"Type": "Choice", "Choices": [{"Condition": "{% true %}", "Next": "B"}]}, "B": {"Type": "Succeed"}}})
 
 
 # The page

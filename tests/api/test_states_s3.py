@@ -230,7 +230,7 @@ def test_every_operation_is_a_task(fresh_server, service):
     for one in operations:
         action = one[0].lower() + one[1:]
         branches.append({"StartAt": one, "States": {one: {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:{name}:{action}", "Parameters": {}, "ResultSelector": {"done": one}, "End": True,
-                                                          "Catch": [{"ErrorEquals": ["States.ALL"], "Next": one + "!"}, {"ErrorEquals": ["States.Runtime"], "Next": one + "!"}]},
+                                                          "Catch": [{"ErrorEquals": ["States.Runtime"], "Next": one + "!"}, {"ErrorEquals": ["States.ALL"], "Next": one + "!"}]},
                                                     one + "!": {"Type": "Pass", "End": True}}})
     results = output(sfn, {"A": {"Type": "Parallel", "Branches": branches, "End": True}})
     assert len(results) == len(operations)
