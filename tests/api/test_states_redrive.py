@@ -276,7 +276,7 @@ def test_validate_tells_everything_at_once(server):
         "A": {"Type": "Pass", "Foo": 1, "Next": "B"}, "B": {"Type": "Wait", "Seconds": -1, "Next": "nowhere"}, "C": {"Type": "Task", "Resource": "x", "End": True}}})
     assert {(code, location) for _, code, _, location in diagnostics(answer)} == {
         ("SCHEMA_VALIDATION_FAILED", "/States/A"), ("SCHEMA_VALIDATION_FAILED", "/States/B/Seconds"),
-        ("MISSING_TRANSITION_TARGET", "/States/B/Next"), ("SCHEMA_VALIDATION_FAILED", "/States/C/Resource")}
+        ("MISSING_TRANSITION_TARGET", "/States/B/Next"), ("SCHEMA_VALIDATION_FAILED", "/States/C/Resource"), ("MISSING_TRANSITION_TARGET", "/States/C")}
     short = validate(server, {"StartAt": "A", "States": {"A": {"Type": "Pass", "Foo": 1, "Bar": 2, "Baz": 3, "End": True}}}, maxResults=2)
     assert len(short["diagnostics"]) == 2 and short["truncated"] is True
 
