@@ -72,6 +72,9 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
     if (name.empty() || characterCount(name) > kMaxStateName)
       schema(fmt::format("The length of a state's name must be between 1 and {}", kMaxStateName),
              fmt::format("{}/{}", graph.location, name));
+    if (!names_.emplace(name).second)
+      problems_.push_back(
+          {"DUPLICATE_STATE_NAME", fmt::format("Duplicate State name: {}", name), fmt::format("{}/{}", graph.location, name)});
     graph.names.emplace(name, static_cast<int>(out_.states.size()));
     out_.states.emplace_back();
   }

@@ -79,6 +79,8 @@ class Compiler {
   std::vector<Diagnostic>& problems_;
   const ResourceCheck& knows_;
   MachineType type_;
+  /// Of the states of all scopes: each name once in the whole machine.
+  std::set<std::string, std::less<>> names_;
   /// Of the scope at work: where each state leads is known, so that it can be said what is reached.
   bool edges_known_ = true;
 };

@@ -294,6 +294,12 @@ TEST(Definition, ScopesWithin) {
             "Field 'TimeoutSeconds' is not supported at /States/A/Branches[0]");
   EXPECT_EQ(parallel(R"({"StartAt":"B","States":{"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","Next":"B"},"D":{"Type":"Succeed"}}})"),
             "MISSING_TRANSITION_TARGET: State \"D\" is not reachable. at /States/A/Branches[0]/States/D");
+  // A name stands once in the whole machine.
+  EXPECT_EQ(
+      parallel(
+          R"({"StartAt":"B","States":{"B":{"Type":"Succeed"}}},{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Fail"}}})"),
+      "DUPLICATE_STATE_NAME: Duplicate State name: A at /States/A/Branches[1]/States/A\nDUPLICATE_STATE_NAME: Duplicate State name: B at "
+      "/States/A/Branches[1]/States/B");
   EXPECT_EQ(map(R"("ItemsPath":"$")"), "These fields are required: [ItemProcessor] at /States/A");
   EXPECT_EQ(map(fmt::format(R"("ItemProcessor":{{{0}}},"Iterator":{{{0}}})", body)),
             "There should only be one of the following fields: [ItemProcessor, Iterator] at /States/A");

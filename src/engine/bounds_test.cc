@@ -149,17 +149,19 @@ TEST(Bounds, AStepThatWorkedHardLetsOthersGoOn) {
 }
 
 TEST(Bounds, ADefinitionOfOneMebibyteNested1000Deep) {
-  const std::string open = R"({"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[)";
-  const std::string close = "]}}}";
-  const std::string leaf = R"({"StartAt":"A","States":{"A":{"Type":"Succeed"}}})";
-  const auto deep = repeated(open, 1000) + leaf + repeated(close, 1000);
+  const auto nestedDeep = [](int depth) {
+    std::string text = R"({"StartAt":"L","States":{"L":{"Type":"Succeed"}}})";
+    for (int i = 0; i < depth; ++i)
+      text = fmt::format(R"({{"StartAt":"A{0}","States":{{"A{0}":{{"Type":"Parallel","End":true,"Branches":[{1}]}}}}}})", i, text);
+    return text;
+  };
+  const auto deep = nestedDeep(1000);
   const auto refused = asl::compile(deep + std::string(1'048'576 - deep.size(), ' '));
   ASSERT_FALSE(refused);
   EXPECT_THAT(asl::describe(refused.error()), HasSubstr("INVALID_JSON_DESCRIPTION: "));
   EXPECT_LE(asl::describe(refused.error()).size(), 2'000U);
   // Within what JSON may be nested here, it runs.
-  const auto good = repeated(open, 20) + leaf + repeated(close, 20);
-  EXPECT_EQ(drive(good, "1").end, std::string(20, '[') + "1" + std::string(20, ']'));
+  EXPECT_EQ(drive(nestedDeep(20), "1").end, std::string(20, '[') + "1" + std::string(20, ']'));
 }
 
 }  // namespace

@@ -394,10 +394,9 @@ TEST(Engine, ARetriedMapStartsAnew) {
 TEST(Engine, NestsToAnyDepth) {
   std::string inner = R"({"StartAt":"X","States":{"X":{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}})";
   for (int i = 0; i < 20; ++i)
-    inner =
-        i % 2 == 0
-            ? fmt::format(R"({{"StartAt":"X","States":{{"X":{{"Type":"Map","ItemsPath":"$","Iterator":{},"End":true}}}}}})", inner)
-            : fmt::format(R"({{"StartAt":"X","States":{{"X":{{"Type":"Parallel","Branches":[{}],"Parameters":[1],"End":true}}}}}})", inner);
+    inner = fmt::format(R"({{"StartAt":"X{0}","States":{{"X{0}":{{{1},"End":true}}}}}})", i,
+                        i % 2 == 0 ? fmt::format(R"("Type":"Map","ItemsPath":"$","Iterator":{})", inner)
+                                   : fmt::format(R"("Type":"Parallel","Branches":[{}],"Parameters":[1])", inner));
   Execution e(inner);
   EXPECT_EQ(e.tasks_.size(), 1U) << e.result();
   e.succeed(e.task(), "1");

@@ -260,7 +260,7 @@ def test_map_errors(sfn, states, value, cause):
 
 
 def test_parallel(sfn):
-    branches = [{"StartAt": "X", "States": {"X": {"Type": "Pass", "Result": i, "End": True}}} for i in range(3)]
+    branches = [{"StartAt": f"X{i}", "States": {f"X{i}": {"Type": "Pass", "Result": i, "End": True}}} for i in range(3)]
     states = {"A": {"Type": "Parallel", "Branches": branches, "Parameters": {"p.$": "$.v"}, "ResultSelector": {"r.$": "$[1:]"}, "ResultPath": "$.out", "End": True}}
     assert output(sfn, states, {"v": 1}) == {"v": 1, "out": {"r": [1, 2]}}
 
