@@ -43,7 +43,7 @@ class ExpressionReader {
       if (quote != 0) {
         if (c == '\\') ++end;
         else if (c == quote) quote = 0;
-      } else if (depth > 0 && (c == '\'' || c == '"')) {
+      } else if (depth > 0 && (c == '\'' || c == '"' || (c == '/' && Path::beginsPattern(rest_.substr(0, end))))) {
         quote = c;
       } else if (c == '[' || (depth > 0 && c == '(')) {
         ++depth;

@@ -283,8 +283,9 @@ TEST(Intrinsics, Texts) {
 }
 
 TEST(Intrinsics, CallsAreCheckedWhenADefinitionIsMade) {
-  for (const auto* good : {"$", "$$", "$.a", "$$.State.Name", "States.UUID( )", " States.UUID()",
-                           "States.Array( 1 , $.a[?(@.b == 'x, y)')] )", "States.Format('{}', $['a b'].c)"})
+  for (const auto* good :
+       {"$", "$$", "$.a", "$$.State.Name", "States.UUID( )", " States.UUID()", "States.Array( 1 , $.a[?(@.b == 'x, y)')] )",
+        "States.Format('{}', $['a b'].c)", "States.ArrayLength($.a[?(@.b =~ /it's [),]/)])"})
     EXPECT_TRUE(Expression::parse(good)) << good;
   const auto nested = [](int calls) {
     std::string text = "1";

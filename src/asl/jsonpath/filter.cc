@@ -197,7 +197,7 @@ class FilterReader {
       if (quote != 0) {
         if (c == '\\') ++i;
         else if (c == quote) quote = 0;
-      } else if (depth > 0 && (c == '\'' || c == '"')) {
+      } else if (depth > 0 && (c == '\'' || c == '"' || (c == '/' && Path::beginsPattern(rest_.substr(0, i))))) {
         quote = c;
       } else if (c == '[') {
         ++depth;

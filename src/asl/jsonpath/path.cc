@@ -114,7 +114,7 @@ class PathReader {
       if (quote != 0) {
         if (c == '\\') ++i;
         else if (c == quote) quote = 0;
-      } else if (c == '\'' || c == '"' || (c == '/' && afterMatches(rest_.substr(0, i)))) {
+      } else if (c == '\'' || c == '"' || (c == '/' && Path::beginsPattern(rest_.substr(0, i)))) {
         quote = c;
       } else if (c == '(') {
         ++depth;
@@ -127,9 +127,6 @@ class PathReader {
     }
     return badPath(whole_, "a filter is not closed");
   }
-
-  // A '/' there begins a regular expression.
-  static bool afterMatches(std::string_view before) { return trim(before).ends_with("=~"); }
 
   Result<void> numbers(PathStep& step) {
     const auto end = rest_.find(']');
@@ -263,6 +260,8 @@ Result<Path> Path::parse(std::string_view text, std::size_t depth) {
   }
   return path;
 }
+
+bool Path::beginsPattern(std::string_view before) { return trim(before).ends_with("=~"); }
 
 std::string Path::canonical(std::size_t steps) const {
   std::string out = "$";

@@ -38,6 +38,9 @@ class Path {
   /// Of a path that stands inside filters, `depth` deep.
   static Result<Path> parse(std::string_view text, std::size_t depth);
 
+  /// Whether a '/' after this part of a path begins a regular expression, where quotes and brackets mean nothing.
+  static bool beginsPattern(std::string_view before);
+
   const std::string& text() const { return text_; }
   /// Starts at the context object ("$$").
   bool context() const { return context_; }

@@ -260,6 +260,7 @@ TEST(Path, FiltersOfEveryKind) {
       {"@.name =~ /(x'y|gr..e|a\\/b)/", "[3]"},
       {"@.p =~ /[0-9]+\\.5/", "[3]"},
       {"@.tags =~ /x/", "[]"},
+      {"@.tags[?(@ =~ /[x'\"]/)]", "[1]"},
   };
   for (const auto& [filter, ids] : cases) EXPECT_EQ(readText(fmt::format("$.list[?({})].id", filter), shop), ids) << filter;
   expectAll({
