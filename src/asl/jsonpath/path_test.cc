@@ -400,9 +400,9 @@ TEST(Pattern, TakesWholeTexts) {
   for (const auto& [pattern, text, expected] : cases) EXPECT_EQ(takes(pattern, text), expected) << pattern << " on " << text;
   EXPECT_TRUE(takes("[a-f]X", "Ex", "i"));
   EXPECT_TRUE(takes("a.b", "a\nb", "s"));
-  EXPECT_FALSE(takes("é", "É", "i"));
+  EXPECT_TRUE(takes("é", "É", "i"));
   for (const auto* bad :
-       {"(",  ")",   "a)",  "[",     "[a",      "[b-a]", "*",      "a**", "+", "{2}", "a{", "a{2,1}", "a{9999}", "(a{1000}){1000}",
+       {"(",  ")",   "a)",  "[",     "[a",      "[b-a]", "*",      "a**", "+", "{2}", "a{2,1}", "a{9999}", "(a{1000}){1000}",
         "\\", "\\q", "\\1", "(?=a)", "(?<n>a)", "\\x4",  "\\u12g4"})
     EXPECT_FALSE(Pattern::compile(bad, "")) << bad;
   EXPECT_FALSE(Pattern::compile("a", "m"));
