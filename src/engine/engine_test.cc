@@ -528,8 +528,23 @@ TEST(Engine, ALongDocumentIsStoredOnce) {
   EXPECT_EQ(json::textOr(json::find(entered, "stateEnteredEventDetails")->get_object(), "input"), long_text);
 }
 
+TEST(State, NamesLongDocumentsThatTheHistoryHolds) {
+  const std::string input = R"({"text":")" + std::string(5000, 'x') + "\"}";
+  Execution e;
+  e.start(machine(R"("A":{"Type":"Task","Resource":"arn:aws:states:::x:y","Next":"B"},"B":{"Type":"Wait","Seconds":9,"End":true})"), input);
+  EXPECT_LT(encode(e.state_).size(), 500U);
+  const auto output = "\"" + std::string(6000, 'y') + "\"";
+  e.succeed(e.task(), output);
+  const auto text = encode(e.state_);
+  EXPECT_LT(text.size(), 500U);
+  EXPECT_EQ(*decode(text, e.held()), e.state_);
+  // Without the history it cannot be read, rather than read wrong.
+  EXPECT_FALSE(decode(text, {}));
+  EXPECT_FALSE(decode(text, [](std::int64_t) { return std::optional<std::string>(); }));
+}
+
 TEST(State, DamagedTextsAreRefused) {
-  for (const auto* text : {"", "{}", "[]", "[2,[],[],[],[],[]]", "[1,[],[],[],[],[]]"}) EXPECT_FALSE(decode(text)) << text;
+  for (const auto* text : {"", "{}", "[]", "[2,[],[],[],[],[]]", "[1,[],[],[],[],[]]"}) EXPECT_FALSE(decode(text, {})) << text;
 }
 
 }  // namespace

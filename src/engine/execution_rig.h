@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/history.h"
 #include "engine/step.h"
 
 namespace sp::engine {
@@ -36,10 +37,18 @@ class Execution {
     take(Start{});
   }
 
+  /// Documents as the history so far holds them.
+  HeldDocument held() const {
+    return [this](std::int64_t event) -> std::optional<std::string> {
+      if (event > static_cast<std::int64_t>(history_.size())) return std::nullopt;
+      return documentOf(history_[static_cast<std::size_t>(event - 1)].get_object());
+    };
+  }
+
   bool take(const Event& event) {
     const auto before = encode(state_);
     const Inputs inputs{now_, ++seed_, activity_exists_};
-    auto again = *decode(before);
+    auto again = *decode(before, held());
     EXPECT_EQ(again, state_);
     auto result = step(*definition_, state_, event, inputs, limits_);
     const auto replay = step(*definition_, std::move(again), event, inputs, limits_);

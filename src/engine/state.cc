@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/history.h"
+
 namespace sp::engine {
 namespace {
 
@@ -29,6 +31,9 @@ class Encoder {
     if (!payload) return number(-1);
     const auto [found, fresh] = places_.emplace(payload.identity(), static_cast<std::int64_t>(documents_.size()));
     if (fresh) documents_.push_back(&payload);
+    // One handle may know the event that holds it where another does not.
+    auto*& known = documents_[static_cast<std::size_t>(found->second)];
+    if (known->event == 0) known = &payload;
     number(found->second);
     number(payload.event);
   }
@@ -45,7 +50,7 @@ class Encoder {
     open();
     for (const auto* payload : documents_) {
       comma();
-      out_ += payload->quoted();
+      out_ += documentText(*payload);
     }
     close();
   }
@@ -195,7 +200,7 @@ std::string encode(const State& state) {
   return out;
 }
 
-Result<State> decode(std::string_view text) {
+Result<State> decode(std::string_view text, const HeldDocument& held) {
   const auto parsed = json::parse(text);
   if (!parsed) return damaged();
   Decoder d(*parsed);
@@ -225,8 +230,14 @@ Result<State> decode(std::string_view text) {
   }
   std::vector<Payload> documents;
   for (const auto& one : *texts) {
-    if (!one.is_string()) return damaged();
-    documents.push_back(Payload::fromText(json::toStd(one.get_string())));
+    if (one.is_string()) {
+      documents.push_back(Payload::fromText(json::toStd(one.get_string())));
+      continue;
+    }
+    const auto event = one.is_object() ? json::intOr(one.get_object(), "event", 0) : 0;
+    auto document = event > 0 && held ? held(event) : std::nullopt;
+    if (!document) return damaged();
+    documents.push_back(Payload::fromText(std::move(*document)));
   }
   Decoder first(*input);
   state.input = first.document(documents);

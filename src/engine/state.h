@@ -1,6 +1,7 @@
 // The whole of a running execution between two events, as plain data.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -121,9 +122,13 @@ struct State {
   }
 };
 
-/// Versioned JSON; documents shared by several places are written once. decode(encode(s)) == s.
+/// Versioned JSON; documents shared by several places are written once, long ones that an event of the history holds not at all: what
+/// is written again at each event is small. decode(encode(s)) == s.
 std::string encode(const State& state);
-/// Error code "engine.state".
-Result<State> decode(std::string_view text);
+
+/// The text of the document that the event with this id holds; nullopt: there is none.
+using HeldDocument = std::function<std::optional<std::string>(std::int64_t event)>;
+/// `held` is asked for each document that the state only names, before this returns. Error code "engine.state".
+Result<State> decode(std::string_view text, const HeldDocument& held);
 
 }  // namespace sp::engine

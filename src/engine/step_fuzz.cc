@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/assert.h"
+#include "engine/history.h"
 #include "engine/step.h"
 
 namespace {
@@ -85,7 +86,10 @@ class Run {
     now_ += std::chrono::seconds(1);
     const Inputs inputs{now_, ++seed_};
     const auto before = encode(state_);
-    auto stored = decode(before);
+    auto stored = decode(before, [this](std::int64_t id) -> std::optional<std::string> {
+      if (id < 1 || id > static_cast<std::int64_t>(history_.size())) return std::nullopt;
+      return documentOf(json::parse(history_[static_cast<std::size_t>(id - 1)])->get_object());
+    });
     SP_ASSERT(stored.has_value());
     auto result = step(*definition_, state_, event, inputs, limits_);
     const auto replay = step(*definition_, std::move(*stored), event, inputs, limits_);
@@ -93,6 +97,7 @@ class Run {
     SP_ASSERT(encode(replay.state) == after && replay.history == result.history && replay.effects.size() == result.effects.size());
     if (result.stale) SP_ASSERT(after == before && result.history.empty() && result.effects.empty());
     else SP_ASSERT(result.first_event + static_cast<std::int64_t>(result.history.size()) == result.state.next_event);
+    history_.insert(history_.end(), result.history.begin(), result.history.end());
     waiting_.take(result.effects);
     SP_ASSERT(result.state.ended == waiting_.ended);
     state_ = std::move(result.state);
@@ -104,6 +109,7 @@ class Run {
 
  private:
   std::shared_ptr<const asl::Definition> definition_;
+  std::vector<std::string> history_;
   State state_;
   Limits limits_;
   Waiting waiting_;

@@ -39,16 +39,20 @@ json::Object descriptionOf(const store::ExecutionRow& row) {
   return parsed && parsed->is_object() ? std::move(parsed->get_object()) : json::Object();
 }
 
+std::optional<std::string> heldDocument(store::Txn& txn, std::string_view arn, std::int64_t event) {
+  const auto held = txn.executions().history(arn, event, false, 1);
+  const auto holder = held.empty() ? Result<json::Value>(json::Value()) : json::parse(held.front());
+  if (!holder || !holder->is_object() || json::intOr(holder->get_object(), "id", 0) != event) return std::nullopt;
+  return engine::documentOf(holder->get_object());
+}
+
 std::optional<std::string> documentOf(store::Txn& txn, const store::ExecutionRow& row, const json::Object& description,
                                       std::string_view name) {
   const auto* document = json::find(description, name);
   if (document == nullptr) return std::nullopt;
   if (document->is_string()) return json::toStd(document->get_string());
   const auto event = document->is_object() ? json::intOr(document->get_object(), "event", 0) : 0;
-  const auto held = event == 0 ? std::vector<std::string>() : txn.executions().history(row.arn, event, false, 1);
-  const auto holder = held.empty() ? Result<json::Value>(json::Value()) : json::parse(held.front());
-  if (!holder || !holder->is_object()) return std::nullopt;
-  return engine::documentOf(holder->get_object());
+  return event == 0 ? std::nullopt : heldDocument(txn, row.arn, event);
 }
 
 }  // namespace sp::runtime

@@ -20,6 +20,9 @@ void describeEnd(store::ExecutionRow& row, const engine::Finish& end, Instant no
 /// The members as they are stored; a text that cannot be read has none.
 json::Object descriptionOf(const store::ExecutionRow& row);
 
+/// The text of the document that an event of the history holds; nullopt: there is none.
+std::optional<std::string> heldDocument(store::Txn& txn, std::string_view arn, std::int64_t event);
+
 /// The text of `name` ("input" or "output"), read from the history where it stands there; nullopt: there is none.
 std::optional<std::string> documentOf(store::Txn& txn, const store::ExecutionRow& row, const json::Object& description,
                                       std::string_view name);

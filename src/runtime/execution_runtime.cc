@@ -42,6 +42,10 @@ int topLevelTask(const asl::Definition& definition, std::string_view resource) {
   return -1;
 }
 
+engine::HeldDocument heldIn(store::Txn& txn, std::string_view arn) {
+  return [&txn, arn](std::int64_t event) { return heldDocument(txn, arn, event); };
+}
+
 // What the state with this name had as input when it was entered first, as its history tells; nullopt: it never was.
 std::optional<engine::Payload> inputOf(store::Txn& txn, std::string_view arn, std::string_view state) {
   constexpr std::size_t kPage = 200;
@@ -185,7 +189,7 @@ RedrivePlan ExecutionRuntime::planOf(store::Txn& txn, const store::ExecutionRow&
 bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std::string& token) {
   auto row = txn.executions().get(arn);
   if (!row || !redrivable(txn, *row).possible) return false;
-  auto state = engine::decode(txn.records().get(kResumeKind, arn).value_or(""));
+  auto state = engine::decode(txn.records().get(kResumeKind, arn).value_or(""), heldIn(txn, arn));
   if (!state) {
     log::error("cannot read where an execution goes on", {{"execution", arn}, {"error", state.error().text()}});
     return false;
@@ -313,7 +317,7 @@ std::shared_ptr<ExecutionRuntime::Cached> ExecutionRuntime::load(store::Txn& txn
     return nullptr;
   }
   if (found != cache_.end() && found->second->text == text) return found->second;
-  auto state = engine::decode(text);
+  auto state = engine::decode(text, heldIn(txn, arn));
   if (!state) {
     log::error("cannot read the state of an execution", {{"execution", arn}, {"error", state.error().text()}});
     return nullptr;

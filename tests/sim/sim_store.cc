@@ -106,7 +106,14 @@ class Executions final : public store::ExecutionTable {
     SP_ASSERT(first_id == static_cast<std::int64_t>(all.size()) + 1);
     all.insert(all.end(), events.begin(), events.end());
   }
-  std::vector<std::string> history(std::string_view, std::int64_t, bool, std::size_t) override { SP_ASSERT(false); }
+  std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) override {
+    SP_ASSERT(!backward);
+    const auto& all = data_->history[std::string(arn)];
+    std::vector<std::string> page;
+    for (auto id = std::max<std::int64_t>(from, 1); id <= static_cast<std::int64_t>(all.size()) && page.size() < limit; ++id)
+      page.push_back(all[static_cast<std::size_t>(id - 1)]);
+    return page;
+  }
   Sweep expire(Instant, std::int64_t, std::size_t) override { SP_ASSERT(false); }
   Numbers numbers() override { SP_ASSERT(false); }
   Extent extent() override { SP_ASSERT(false); }

@@ -165,18 +165,23 @@ class World {
     for (const auto& [arn, row] : data_.executions) {
       if ((row.status == "RUNNING") == row.state.empty()) broken(arn + ": state and status disagree");
       if (row.state.empty()) continue;
-      const auto state = engine::decode(row.state);
+      const auto state = engine::decode(row.state, [&, &name = arn](std::int64_t event) { return heldIn(name, event); });
       if (!state || engine::encode(*state) != row.state) broken(arn + ": its state does not survive decoding");
     }
+  }
+
+  /// The document that an event holds.
+  std::optional<std::string> heldIn(const std::string& arn, std::int64_t event) {
+    const auto& history = data_.history[arn];
+    if (event < 1 || event > static_cast<std::int64_t>(history.size())) return std::nullopt;
+    return engine::documentOf(json::parse(history[static_cast<std::size_t>(event - 1)])->get_object());
   }
 
   /// A long one stands in the history only.
   std::string outputOf(const std::string& arn, const json::Object& description) {
     const auto* output = json::find(description, "output");
     const auto event = output != nullptr && output->is_object() ? json::intOr(output->get_object(), "event", 0) : 0;
-    if (event == 0) return json::textOr(description, "output");
-    const auto holder = *json::parse(data_.history[arn].at(static_cast<std::size_t>(event - 1)));
-    return engine::documentOf(holder.get_object()).value_or("");
+    return event == 0 ? json::textOr(description, "output") : heldIn(arn, event).value_or("");
   }
 
   void finish() {
