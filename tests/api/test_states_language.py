@@ -47,7 +47,7 @@ DOCUMENT = {"a": {"b": [10, 20, 30], "c d": 1}, "z": None, "list": [{"n": 1, "s"
 @pytest.mark.parametrize("path, value", [
     ("$.a.b[1]", 20), ("$.a.b[-1]", 30), ("$['a']['c d']", 1), ("$.z", None), ("$.a.b[*]", [10, 20, 30]), ("$.a.b[0,2]", [10, 30]), ("$.a.b[1:]", [20, 30]),
     ("$.a.b[0:3:2]", [10, 30]), ("$..n", [1, 2, 3]), ("$.list[*].s", ["x", "y"]), ("$.nothing[*]", []), ("$.list[?(@.n > 1)].n", [2, 3]), ("$.list[?(@.s == 'y')].n", [2]),
-    ("$.list[?(@.n == 9)]", []), ("$", DOCUMENT)])
+    ("$.list[?(@.n == 9)]", []), ("$.list[?(@.s =~ /[xz]/)].n", [1]), ("$.a.['c d']", 1), ("$.[?(@.z)]", [DOCUMENT]), ("$['a','z']", {"a": DOCUMENT["a"], "z": None}), ("$", DOCUMENT)])
 def test_paths(sfn, path, value):
     assert computed(sfn, path, DOCUMENT) == value
 
@@ -271,6 +271,15 @@ def test_payload_limit(sfn):
     error, cause = failure(sfn, passing(Parameters={"a.$": "States.Format('{}{}{}', $.x, $.x, $.x)"}), {"x": "x" * 100_000})
     assert (error, cause) == ("States.DataLimitExceeded", "The state/task 'A' returned a result with a size exceeding the maximum number of bytes service limit.")
     assert refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=create(sfn, passing()), input=json.dumps("x" * 262_144)).startswith("Invalid State Machine Execution Input: ")
+
+
+def test_a_catcher_whose_own_output_is_too_large(sfn):
+    """It took its own error for ever."""
+    branch = {"StartAt": "P", "States": {"P": {"Type": "Pass", "Parameters": {"a.$": "States.Format('{}{}', $.x, $.x)"}, "End": True}}}
+    states = {"A": {"Type": "Parallel", "Branches": [branch], "Catch": [{"ErrorEquals": ["States.DataLimitExceeded"], "ResultPath": "$.e", "Next": "B"}], "End": True},
+              "B": {"Type": "Succeed"}}
+    assert failure(sfn, states, {"x": "x" * 262_100})[0] == "States.DataLimitExceeded"
+    assert set(output(sfn, states, {"x": "x" * 140_000})) == {"x", "e"}
 
 
 def test_history_limit(sfn):
