@@ -128,6 +128,10 @@ struct Transition {
 
 Transition step(const asl::Definition& definition, State state, const Event& event, const Inputs& inputs, const Limits& limits);
 
+/// The end of an execution whose definition cannot be used: FAILED with States.Runtime; what it waits for is let go, and it cannot be
+/// redriven.
+Transition giveUp(State state, const Inputs& inputs, std::string cause);
+
 /// The state of an execution before its Start event.
 State initialState(Identity identity, Payload input);
 

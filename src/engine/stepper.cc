@@ -124,6 +124,23 @@ Stepper::Stepper(const asl::Definition& definition, State state, const Inputs& i
       state_(std::move(state)),
       log_(state_.next_event, inputs.now) {}
 
+Transition giveUp(State state, const Inputs& inputs, std::string cause) {
+  return Stepper(asl::Definition(), std::move(state), inputs, {}).giveUp(std::move(cause));
+}
+
+Transition Stepper::giveUp(std::string cause) {
+  Transition out;
+  out.first_event = state_.next_event;
+  // Nothing could go on from here.
+  full_ = true;
+  finish({"FAILED", {}, "States.Runtime", std::move(cause)}, "ExecutionFailed", "executionFailed", 0);
+  state_.next_event = log_.nextEvent();
+  out.state = std::move(state_);
+  out.effects = std::move(effects_);
+  out.history = log_.take();
+  return out;
+}
+
 Transition Stepper::run(const Event& event) {
   Transition out;
   out.first_event = state_.next_event;

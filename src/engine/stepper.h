@@ -38,6 +38,8 @@ class Stepper {
  public:
   Stepper(const asl::Definition& definition, State state, const Inputs& inputs, const Limits& limits);
   Transition run(const Event& event);
+  /// Uses no definition.
+  Transition giveUp(std::string cause);
 
  private:
   friend class FrameContext;

@@ -91,15 +91,14 @@ ExecutionRuntime::ExecutionRuntime(Core& core) : core_(core) {
 
 ExecutionRuntime::~ExecutionRuntime() = default;
 
-std::shared_ptr<const asl::Definition> ExecutionRuntime::definitionFor(store::Txn& txn, const std::string& name) {
+Result<std::shared_ptr<const asl::Definition>> ExecutionRuntime::definitionFor(store::Txn& txn, const std::string& name) {
   if (const auto found = definitions_.find(name); found != definitions_.end()) return found->second;
   const auto text = definitions::textOf(txn, name);
-  if (!text) return nullptr;
+  if (!text) return fail("runtime.definition", "The definition it began with is not in the store");
   auto compiled = asl::compile(*text);
-  if (!compiled) {
-    log::error("a stored definition no longer compiles", {{"definition", name}, {"problems", asl::describe(compiled.error())}});
-    return nullptr;
-  }
+  if (!compiled)
+    return fail("runtime.definition",
+                "The definition it began with is refused by this version of the server: " + asl::describe(compiled.error()));
   // Named by their content, so they never go stale.
   if (definitions_.size() >= kDefinitionsKept) definitions_.clear();
   definitions_.emplace(name, *compiled);
@@ -129,20 +128,25 @@ engine::Inputs ExecutionRuntime::inputs(store::Txn& txn) {
   return made;
 }
 
+Result<void> ExecutionRuntime::usable(store::Txn& txn, const std::string& definition) {
+  SP_CHECK_OK(definitionFor(txn, definition));
+  return {};
+}
+
 bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
   auto definition = definitionFor(txn, spec.definition);
-  SP_ASSERT(definition != nullptr);
+  SP_ASSERT(definition.has_value());
   engine::Identity identity{spec.arn,      spec.name,       spec.machine_arn, spec.machine_name,
                             spec.role_arn, spec.definition, txn.now(),        spec.unlimited};
   const auto limits = limitsOf(identity);
   const auto input = engine::Payload::fromText(spec.input);
-  auto transition = engine::step(*definition, engine::initialState(std::move(identity), input), engine::Start{}, inputs(txn), limits);
+  auto transition = engine::step(**definition, engine::initialState(std::move(identity), input), engine::Start{}, inputs(txn), limits);
 
   // One that ends within its first step is written once, as ended.
   store::ExecutionRow row{spec.arn, spec.machine_arn, spec.name, "RUNNING", txn.now(), {}, describeStart(*transition.state.identity, input),
                           ""};
   auto cached = std::make_shared<Cached>();
-  cached->definition = std::move(definition);
+  cached->definition = std::move(*definition);
   const bool ended = transition.state.ended;
   if (ended) {
     const auto end = std::ranges::find_if(transition.effects, [](const auto& one) { return std::holds_alternative<engine::Finish>(one); });
@@ -171,7 +175,9 @@ ExecutionRuntime::Redrivable ExecutionRuntime::redrivable(store::Txn& txn, const
     if (json::boolOr(description->get_object(), "builtin", false))
       return {false, "Executions of built-in state machines cannot be redriven: start a new one"};
     if (!txn.records().get(kResumeKind, row.arn)) return {false, "Execution history event limit exceeded"};
-    auto plan = planOf(txn, row, definitionFor(txn, json::textOr(description->get_object(), "definition")).get());
+    const auto definition = definitionFor(txn, json::textOr(description->get_object(), "definition"));
+    if (!definition) return {false, definition.error().message};
+    auto plan = planOf(txn, row, definition->get());
     if (!plan.refused.empty()) return {false, std::move(plan.refused)};
     return {true, ""};
   }
@@ -195,8 +201,9 @@ bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std:
     return false;
   }
   auto cached = std::make_shared<Cached>();
-  cached->definition = definitionFor(txn, state->identity->definition);
-  if (cached->definition == nullptr) return false;
+  auto definition = definitionFor(txn, state->identity->definition);
+  if (!definition) return false;
+  cached->definition = std::move(*definition);
   txn.records().erase(kResumeKind, arn);
   const auto limits = limitsOf(*state->identity);
   engine::Redrive how;
@@ -323,8 +330,15 @@ std::shared_ptr<ExecutionRuntime::Cached> ExecutionRuntime::load(store::Txn& txn
     return nullptr;
   }
   auto cached = std::make_shared<Cached>();
-  cached->definition = definitionFor(txn, state->identity->definition);
-  if (cached->definition == nullptr) return nullptr;
+  auto definition = definitionFor(txn, state->identity->definition);
+  if (!definition) {
+    log::error("an execution cannot go on", {{"execution", arn}, {"why", definition.error().message}});
+    cached->state = std::move(*state);
+    write(txn, arn, *cached, engine::giveUp(std::move(cached->state), inputs(txn), definition.error().message));
+    drive(txn);
+    return nullptr;
+  }
+  cached->definition = std::move(*definition);
   cached->text = std::move(text);
   cached->state = std::move(*state);
   keep(arn, cached);

@@ -44,6 +44,8 @@ class ExecutionRuntime final : public Executions {
   void setTasks(TaskPort& tasks) { tasks_ = &tasks; }
   void setLimits(const engine::Limits& limits) { limits_ = limits; }
 
+  /// Whether executions can be started from a kept definition; an error says why not (an earlier version took it).
+  Result<void> usable(store::Txn& txn, const std::string& definition);
   /// Starts an execution and runs it to its first wait. False if its ARN exists already.
   bool start(store::Txn& txn, const StartSpec& spec);
   /// Whether an ended execution can go on where it failed, and if not, why; as DescribeExecution tells it.
@@ -91,7 +93,8 @@ class ExecutionRuntime final : public Executions {
     std::shared_ptr<const engine::Identity> identity;
     std::shared_ptr<const asl::Definition> definition;
   };
-  std::shared_ptr<const asl::Definition> definitionFor(store::Txn& txn, const std::string& name);
+  Result<std::shared_ptr<const asl::Definition>> definitionFor(store::Txn& txn, const std::string& name);
+  /// nullptr: it has ended, or cannot go on and has ended with that.
   std::shared_ptr<Cached> load(store::Txn& txn, const std::string& arn);
   void keep(const std::string& arn, std::shared_ptr<Cached> cached);
   void forget(const std::string& arn);

@@ -433,5 +433,29 @@ TEST_F(RuntimeTest, DefinitionsGoWithTheLastThatMayNeedThem) {
   EXPECT_TRUE(after(std::chrono::hours(48)));
 }
 
+TEST_F(RuntimeTest, WhatCannotGoOnFailsAndHoldsNothing) {
+  startExecution(R"({"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[
+      {"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::test:later","TimeoutSeconds":60,"End":true}}},
+      {"StartAt":"B","States":{"B":{"Type":"Wait","Seconds":90,"End":true}}}]}}})");
+  EXPECT_EQ(count("open"), 1U);
+  run([&](store::Txn& txn) {
+    const auto definition = txn.records().scan("definition", "", "", 1).at(0);
+    txn.records().put("definition", definition.key, R"({"StartAt":"A","States":{"A":{"Type":"Nap","End":true}}})");
+    return true;
+  });
+  boot();
+  run([&](store::Txn& txn) {
+    for (const auto& record : txn.records().scan("definition", "", "", 1)) EXPECT_FALSE(runtime_->usable(txn, record.key));
+    return true;
+  });
+  elapse();
+  EXPECT_EQ(row().status, "FAILED");
+  EXPECT_THAT(row().description, HasSubstr("refused by this version of the server"));
+  EXPECT_EQ(count("open"), 0U);
+  EXPECT_EQ(count("ended"), 1U);
+  EXPECT_EQ(count("redrivable"), 0U);
+  EXPECT_FALSE(core_->nextTimer());
+}
+
 }  // namespace
 }  // namespace sp::runtime

@@ -39,6 +39,9 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
     return aws::refuse("InvalidExecutionInput",
                        fmt::format("Invalid State Machine Execution Input: '{}'", syntaxProblem(given, parsed.error())));
 
+  if (const auto usable = service.runtime.usable(txn, machine.definition); !usable)
+    return aws::refuse("InvalidDefinition", fmt::format("Invalid State Machine Definition: '{}'", usable.error().message));
+
   runtime::StartSpec spec;
   spec.name = name ? *name : nameFor(service, call, arn, txn.now());
   spec.arn = service.executionArn(machine.name, spec.name);
