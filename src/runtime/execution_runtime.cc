@@ -134,6 +134,7 @@ Result<void> ExecutionRuntime::usable(store::Txn& txn, const std::string& defini
 }
 
 bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
+  forgetUndone();
   auto definition = definitionFor(txn, spec.definition);
   SP_ASSERT(definition.has_value());
   engine::Identity identity{spec.arn,      spec.name,       spec.machine_arn, spec.machine_name,
@@ -193,6 +194,7 @@ RedrivePlan ExecutionRuntime::planOf(store::Txn& txn, const store::ExecutionRow&
 }
 
 bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std::string& token) {
+  forgetUndone();
   auto row = txn.executions().get(arn);
   if (!row || !redrivable(txn, *row).possible) return false;
   auto state = engine::decode(txn.records().get(kResumeKind, arn).value_or(""), heldIn(txn, arn));
@@ -290,7 +292,13 @@ ExecutionRuntime::Waiting ExecutionRuntime::waitingFor(store::Txn& txn, std::str
   return {number < cached->state.next_number ? Waiting::Kind::settled : Waiting::Kind::unknown, ""};
 }
 
+// When the store fails between a step and drive(), what the step asked for is still in `work_`, while the step is undone.
+void ExecutionRuntime::forgetUndone() {
+  if (!driving_) work_.clear();
+}
+
 void ExecutionRuntime::post(store::Txn& txn, std::string arn, engine::Event event) {
+  forgetUndone();
   work_.push_back({std::move(arn), std::move(event), nullptr, nullptr});
   drive(txn);
 }

@@ -98,6 +98,7 @@ class ExecutionRuntime final : public Executions {
   std::shared_ptr<Cached> load(store::Txn& txn, const std::string& arn);
   void keep(const std::string& arn, std::shared_ptr<Cached> cached);
   void forget(const std::string& arn);
+  void forgetUndone();
   void post(store::Txn& txn, std::string arn, engine::Event event);
   void drive(store::Txn& txn);
   void handle(store::Txn& txn, const std::string& arn, const engine::Event& event);

@@ -26,6 +26,7 @@ class Tasks final : public TaskPort {
   explicit Tasks(ExecutionRuntime& runtime) : runtime_(runtime) {}
   bool knows(std::string_view resource) const override { return resource.starts_with("arn:aws:states:::test:"); }
   void start(store::Txn& txn, const TaskRequest& request) override {
+    ++starts;
     txn.records().put("started", request.token, request.resource);
     if (request.resource.ends_with(":now")) return runtime_.taskSucceeded(txn, request.token, request.parameters);
     if (request.resource.ends_with(":fail")) return runtime_.taskFailed(txn, request.token, "Test.Error", "told so");
@@ -33,8 +34,32 @@ class Tasks final : public TaskPort {
   }
   void cancel(store::Txn& txn, std::string_view token) override { txn.records().erase("open", token); }
 
+  int starts = 0;
+
  private:
   ExecutionRuntime& runtime_;
+};
+
+/// A transaction on a disk that is full as soon as a timer is to be set.
+class FullTxn final : public store::Txn, store::TimerTable {
+ public:
+  explicit FullTxn(store::Txn& real) : real_(real) {}
+  store::RecordTable& records() override { return real_.records(); }
+  store::TimerTable& timers() override { return *this; }
+  store::ItemTable& items() override { return real_.items(); }
+  store::ObjectTable& objects() override { return real_.objects(); }
+  store::ExecutionTable& executions() override { return real_.executions(); }
+  void afterCommit(std::function<void()> action) override { real_.afterCommit(std::move(action)); }
+  bool nested(const std::function<bool()>& part) override { return real_.nested(part); }
+  Instant now() const override { return real_.now(); }
+
+ private:
+  void set(const store::Timer&) override { throw store::Fault("no space", true); }
+  void drop(std::string_view, std::string_view) override {}
+  std::vector<store::Timer> due(Instant, std::size_t) override { return {}; }
+  std::optional<Instant> earliest() override { return std::nullopt; }
+
+  store::Txn& real_;
 };
 
 class RuntimeTest : public testing::Test {
@@ -68,16 +93,19 @@ class RuntimeTest : public testing::Test {
     core_->post(std::move(job));
     core_->runPending();
   }
+  StartSpec specOf(store::Txn& txn, const std::string& definition, const std::string& input = "{}") {
+    StartSpec spec;
+    spec.arn = kArn;
+    spec.name = "e";
+    spec.machine_arn = "machine";
+    spec.machine_name = "m";
+    spec.input = input;
+    spec.definition = definitions::add(txn, definition);
+    return spec;
+  }
   void startExecution(const std::string& definition, const std::string& input = "{}") {
     run([&](store::Txn& txn) {
-      StartSpec spec;
-      spec.arn = kArn;
-      spec.name = "e";
-      spec.machine_arn = "machine";
-      spec.machine_name = "m";
-      spec.input = input;
-      spec.definition = definitions::add(txn, definition);
-      EXPECT_TRUE(runtime_->start(txn, spec));
+      EXPECT_TRUE(runtime_->start(txn, specOf(txn, definition, input)));
       return true;
     });
   }
@@ -186,6 +214,21 @@ TEST_F(RuntimeTest, ACrashAtAnyBoundaryChangesNothing) {
   const auto [clean, boundaries] = whole(-2);
   EXPECT_GE(boundaries, 5);
   for (int at = -1; at < boundaries; ++at) EXPECT_EQ(whole(at).first, clean) << "crash at boundary " << at;
+}
+
+// The first branch's task is asked for, then the second one's timer fails: with its step the task is undone too.
+TEST_F(RuntimeTest, AStartThatBreaksOffAsksForNothing) {
+  const auto definition =
+      fmt::format(R"({{"StartAt":"A","States":{{"A":{{"Type":"Parallel","End":true,"Branches":[{{"StartAt":"B","States":{{"B":{}}}}},
+        {{"StartAt":"C","States":{{"C":{{"Type":"Wait","Seconds":5,"End":true}}}}}}]}}}}}})",
+                  task("later", R"("End":true)"));
+  run([&](store::Txn& txn) {
+    FullTxn full(txn);
+    return runtime_->start(full, specOf(txn, definition));
+  });
+  EXPECT_EQ(tasks_->starts, 0);
+  startExecution(definition);
+  EXPECT_EQ(tasks_->starts, 1);
 }
 
 TEST_F(RuntimeTest, AJobThatIsUndoneLeavesNoTrace) {
