@@ -26,6 +26,7 @@ std::string_view levelName(Level level) {
     case Level::info: return "info";
     case Level::warn: return "warn";
     case Level::error: return "error";
+    case Level::none: break;
   }
   return "?";
 }
@@ -36,6 +37,7 @@ spdlog::level::level_enum toSpdlog(Level level) {
     case Level::info: return spdlog::level::info;
     case Level::warn: return spdlog::level::warn;
     case Level::error: return spdlog::level::err;
+    case Level::none: return spdlog::level::off;
   }
   return spdlog::level::info;
 }

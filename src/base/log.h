@@ -22,7 +22,8 @@ struct Field {
   Field(std::string_view k, N v) : key(k), value(std::to_string(v)) {}
 };
 
-enum class Level { debug, info, warn, error };
+/// `none`: nothing is written, for programs that make things fail on purpose.
+enum class Level { debug, info, warn, error, none };
 enum class Format { text, json };
 
 /// Once at start-up, before other threads log. Default: info, text.
