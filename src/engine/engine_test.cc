@@ -184,6 +184,20 @@ TEST(Engine, ARedriveMayBeginAtAnotherState) {
   EXPECT_EQ(e.result(), "FAILED E: ");
 }
 
+// All of it happens in one step: the failure climbs out of the Parallel, is borne by the Map, then B fails.
+TEST(Engine, ARedriveDoesNotGoBackToAFailureThatWasBorne) {
+  Execution e(R"({"StartAt":"A","States":{"A":{"Type":"Map","ToleratedFailureCount":1,"Next":"B","ItemProcessor":{"StartAt":"P","States":{
+    "P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::test:later","End":true}}}]}}}},
+    "B":{"Type":"Fail","Error":"Later"}}})",
+              "[1]");
+  e.fail(e.task(), "E");
+  EXPECT_EQ(e.result(), "FAILED Later: ");
+  e.redrive();
+  EXPECT_EQ(e.task(), 0);
+  EXPECT_EQ(e.result(), "FAILED Later: ");
+  EXPECT_THAT(e.types(), HasSubstr("ExecutionRedriven, 18<17 ExecutionFailed"));
+}
+
 TEST(Engine, ARedriveKeepsWhatSucceeded) {
   Execution e(
       machine(

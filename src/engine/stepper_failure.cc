@@ -122,6 +122,8 @@ void Stepper::failScope(Frame& frame, Failure failure) {
 // Whether the Map goes on without this iteration; its result is then the error.
 bool Stepper::bear(Frame& parent, Frame& child, const Failure& failure) {
   if (++parent.failed > parent.tolerated) return false;
+  // It climbs no further: a later failure of this step has frames of its own.
+  fallen_.reset();
   parent.results[static_cast<std::size_t>(child.branch)] =
       Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
   ++parent.finished;
