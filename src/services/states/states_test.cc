@@ -262,5 +262,23 @@ TEST_F(StatesTest, TagsComeAndGo) {
   EXPECT_THAT(refusal("TagResource", {{"resourceArn", machine + "x"}, {"tags", json::Array()}}), HasSubstr("ResourceNotFound"));
 }
 
+// A step gives its tasks one moment; the tenth is not offered before the second.
+TEST_F(StatesTest, AnActivitysTasksAreHandedOutInTheOrderInWhichTheyWereScheduled) {
+  const auto arn = json::textOr(call("CreateActivity", {{"name", "work"}}), "activityArn");
+  core_->post([&](store::Txn& txn) {
+    for (int number = 2; number <= 11; ++number)
+      activities_->schedule(txn, arn, engine::globalName("arn:aws:states:us-east-1:000000000000:execution:m:e", number), "{}");
+    return true;
+  });
+  core_->runPending();
+  std::vector<std::int64_t> order;
+  core_->post([&](store::Txn& txn) {
+    while (const auto task = activities_->take(txn, arn)) order.push_back(engine::splitGlobalName(task->token).second);
+    return true;
+  });
+  core_->runPending();
+  EXPECT_EQ(order, (std::vector<std::int64_t>{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
+}
+
 }  // namespace
 }  // namespace sp::services::states

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "engine/step.h"
 
 namespace sp::services::states {
 namespace {
@@ -12,7 +13,8 @@ constexpr std::string_view kQueue = "activity_task";
 
 std::string_view nameIn(std::string_view arn) { return arn.substr(arn.rfind(':') + 1); }
 
-// Keys are "NAME/MICROSECONDS/TOKEN": who was scheduled first comes first. No name holds a slash.
+// Keys are "NAME/MICROSECONDS/NUMBER/TOKEN", the numbers with zeros ahead: who was scheduled first comes first, of one
+// execution's tasks of one moment, too. No name holds a slash.
 std::string queueOf(std::string_view arn) { return fmt::format("{}/", nameIn(arn)); }
 
 }  // namespace
@@ -57,7 +59,8 @@ std::vector<Activity> Activities::list(store::Txn& txn, std::string_view after, 
 }
 
 void Activities::schedule(store::Txn& txn, std::string_view arn, std::string_view token, std::string_view input) {
-  const auto key = fmt::format("{}{:020}/{}", queueOf(arn), toMicros(txn.now()), token);
+  const auto number = engine::splitGlobalName(token).second;
+  const auto key = fmt::format("{}{:020}/{:020}/{}", queueOf(arn), toMicros(txn.now()), number, token);
   txn.records().put(kQueue, key, json::toText(json::Object{{"token", token}, {"input", input}}));
   txn.records().index(kQueue, key, "token", token);
   txn.afterCommit([this, topic = topic(arn)] { context_.core.waiters().ring(topic); });
