@@ -1,15 +1,15 @@
 #include "machines.h"
 
+#include <cmath>
+
 #include <fmt/format.h>
 
-#include "base/assert.h"
+#include "server.h"
 
 namespace sp::sim {
 namespace {
 
 constexpr int kMaxDepth = 2;
-constexpr const char* kSoon = "arn:aws:states:::sim:now";
-constexpr const char* kLater = "arn:aws:states:::sim:later";
 
 class Maker {
  public:
@@ -33,16 +33,16 @@ class Maker {
   json::Object state(int depth, int at, int left) {
     const auto next = fmt::format("S{}", at + 1);
     json::Object made;
-    const auto kind = chance_.below(depth < kMaxDepth ? 10 : 8);
+    const auto kind = chance_.below(depth < kMaxDepth ? 11 : 8);
     if (kind == 0 && left >= 1) return choice(at, left);
     if (kind == 1 && left == 0) return {{"Type", "Succeed"}};
     if (kind == 2 && left == 0) return {{"Type", "Fail"}, {"Error", fmt::format("Fail.S{}", at)}, {"Cause", "as written"}};
     if (kind == 3) made = {{"Type", "Wait"}, {"Seconds", chance_.below(4)}};
-    else if (kind == 8) made = parallel(depth, at);
+    else if (kind == 8 || kind == 10) made = parallel(depth, at);
     else if (kind == 9) made = map(depth, at);
-    else if (kind >= 5) made = task(at);
+    else if (kind >= 4) made = task(at);
     else made = {{"Type", "Pass"}, {"Result", chance_.below(100)}, {"ResultPath", fmt::format("$.p{}", at)}};
-    if (kind >= 5) handlers(made, at, left);
+    if (kind >= 4) handlers(made, at, left);
     if (left > 0) made["Next"] = next;
     else made["End"] = true;
     return made;
@@ -58,10 +58,17 @@ class Maker {
   }
 
   json::Object task(int at) {
-    json::Object made{{"Type", "Task"},
-                      {"Resource", chance_.percent(40) ? kSoon : kLater},
-                      {"TimeoutSeconds", 60 + chance_.below(60)},
-                      {"Parameters", json::Object{{"state", fmt::format("S{}", at)}, {"n.$", "$.n"}}}};
+    static constexpr std::array kResources = {kNow, kLater, kCallback, kActivity};
+    const auto* resource = kResources.at(chance_.below(kResources.size()));
+    json::Object parameters{{"state", fmt::format("S{}", at)}, {"n.$", "$.n"}};
+    json::Object made{{"Type", "Task"}, {"Resource", resource}, {"TimeoutSeconds", 60 + chance_.below(60)}};
+    if ((resource == kCallback || resource == kActivity) && chance_.percent(50)) {
+      const auto seconds = 10 + chance_.below(10);
+      made["HeartbeatSeconds"] = seconds;
+      parameters["beat"] = seconds;
+    }
+    if (resource == kCallback) parameters["token.$"] = "$$.Task.Token";
+    made["Parameters"] = std::move(parameters);
     if (chance_.percent(30)) made["ResultPath"] = nullptr;
     else made["ResultPath"] = fmt::format("$.t{}", at);
     return made;
@@ -74,170 +81,83 @@ class Maker {
   }
 
   json::Object map(int depth, int at) {
-    return {{"Type", "Map"},
-            {"ItemsPath", "$.items"},
-            {"MaxConcurrency", chance_.below(3)},
-            {"ItemSelector", json::Object{{"n.$", "$$.Map.Item.Value"}, {"items.$", "$.items"}, {"i.$", "$$.Map.Item.Index"}}},
-            {"ItemProcessor", graph(depth + 1)},
-            {"ResultPath", fmt::format("$.m{}", at)}};
+    json::Object made{{"Type", "Map"},
+                      {"ItemsPath", "$.items"},
+                      {"MaxConcurrency", chance_.below(3)},
+                      {"ItemSelector", json::Object{{"n.$", "$$.Map.Item.Value"}, {"items.$", "$.items"}, {"i.$", "$$.Map.Item.Index"}}},
+                      {"ItemProcessor", graph(depth + 1)},
+                      {"ResultPath", fmt::format("$.m{}", at)}};
+    if (chance_.percent(30)) made["ToleratedFailureCount"] = chance_.below(3);
+    return made;
   }
 
+  json::Array errorNames() {
+    static constexpr std::array kNames = {
+        "States.ALL",         "States.ALL", "Task.Flaky", "Task.Broken", "States.TaskFailed", "States.Timeout", "States.HeartbeatTimeout",
+        "States.BranchFailed"};
+    return {kNames.at(chance_.below(kNames.size()))};
+  }
+
+  // States.ALL may stand last only.
   void handlers(json::Object& made, int at, int left) {
-    if (chance_.percent(50)) {
-      json::Object one{{"ErrorEquals", json::Array{chance_.percent(50) ? "Task.Flaky" : "States.ALL"}},
+    json::Array retriers;
+    for (auto i = chance_.below(3); i > 0; --i) {
+      json::Object one{{"ErrorEquals", errorNames()},
                        {"IntervalSeconds", 1 + chance_.below(3)},
-                       {"MaxAttempts", chance_.below(4)},
+                       {"MaxAttempts", chance_.below(3)},
                        {"BackoffRate", 1.5}};
       if (chance_.percent(50)) one["JitterStrategy"] = "FULL";
-      made["Retry"] = json::Array{std::move(one)};
+      const bool last = one["ErrorEquals"].get_array()[0] == "States.ALL";
+      retriers.push_back(std::move(one));
+      if (last) break;
     }
-    if (left > 0 && chance_.percent(50)) {
+    if (!retriers.empty()) made["Retry"] = std::move(retriers);
+    json::Array catchers;
+    for (auto i = left > 0 ? chance_.below(3) : 0; i > 0; --i) {
       const auto target = at + 1 + static_cast<int>(chance_.below(static_cast<std::uint64_t>(left)));
-      made["Catch"] = json::Array{json::Object{{"ErrorEquals", json::Array{chance_.percent(70) ? "States.ALL" : "Task.Flaky"}},
-                                               {"ResultPath", fmt::format("$.e{}", at)},
-                                               {"Next", fmt::format("S{}", target)}}};
+      catchers.push_back(
+          json::Object{{"ErrorEquals", errorNames()}, {"ResultPath", fmt::format("$.e{}", at)}, {"Next", fmt::format("S{}", target)}});
+      if (catchers.back().at("ErrorEquals").get_array()[0] == "States.ALL") break;
     }
+    if (!catchers.empty()) made["Catch"] = std::move(catchers);
   }
 
   Chance& chance_;
   int next_name_ = 0;
 };
 
-/// What a scope or state may come to.
-struct Result {
-  bool failed = false;
-  /// Output, or the error object {"Error","Cause"}.
-  json::Value value;
-};
-using Results = std::vector<Result>;
+// Numbers as they are when read from text.
+json::Object reread(const json::Object& made) { return json::parse(json::toText(made))->get_object(); }
 
-class Oracle {
- public:
-  explicit Oracle(std::uint64_t seed) : seed_(seed) {}
+double secondsOf(const json::Object& graph, std::size_t items);
 
-  Results scope(const json::Object& graph, const json::Value& input) { return from(graph, json::textOr(graph, "StartAt"), input); }
-
- private:
-  static void add(Results& all, Result one) {
-    for (const auto& known : all)
-      if (known.failed == one.failed && json::toText(known.value) == json::toText(one.value)) return;
-    all.push_back(std::move(one));
+double secondsOfState(const json::Object& state, std::size_t items) {
+  const auto type = json::textOr(state, "Type");
+  double once = 0;
+  if (type == "Wait") return static_cast<double>(json::intOr(state, "Seconds", 0));
+  // A free worker asks again after a while.
+  if (type == "Task") once = static_cast<double>(json::intOr(state, "TimeoutSeconds", 0)) + 10;
+  if (type == "Map") once = static_cast<double>(items) * secondsOf(json::find(state, "ItemProcessor")->get_object(), items);
+  if (type == "Parallel")
+    for (const auto& branch : json::find(state, "Branches")->get_array()) once = std::max(once, secondsOf(branch.get_object(), items));
+  double all = once;
+  const auto* retriers = json::find(state, "Retry");
+  if (retriers == nullptr) return all;
+  for (const auto& retrier : retriers->get_array()) {
+    const auto& one = retrier.get_object();
+    const auto attempts = json::intOr(one, "MaxAttempts", 0);
+    for (std::int64_t i = 0; i < attempts; ++i)
+      all += once + static_cast<double>(json::intOr(one, "IntervalSeconds", 0)) * std::pow(1.5, static_cast<double>(i));
   }
+  return all;
+}
 
-  Results from(const json::Object& graph, const std::string& name, const json::Value& input) {
-    const auto& state = json::find(*json::find(graph, "States")->if_object(), name)->get_object();
-    const auto type = json::textOr(state, "Type");
-    if (type == "Succeed") return {{false, input}};
-    if (type == "Fail") return {{true, json::Object{{"Error", *json::find(state, "Error")}, {"Cause", *json::find(state, "Cause")}}}};
-    if (type == "Choice") {
-      const auto& rule = json::find(state, "Choices")->get_array()[0].get_object();
-      const bool holds = input.at("n").to_number<double>() > json::find(rule, "NumericGreaterThan")->to_number<double>();
-      return from(graph, holds ? json::textOr(rule, "Next") : json::textOr(state, "Default"), input);
-    }
-    Results all;
-    for (auto& outcome : attempts(state, type, input)) {
-      if (outcome.failed) {
-        if (const auto* catcher = catcherFor(state, outcome.value)) {
-          auto output = input;
-          place(output, *catcher, outcome.value);
-          for (auto& one : from(graph, json::textOr(*catcher, "Next"), output)) add(all, std::move(one));
-        } else {
-          add(all, std::move(outcome));
-        }
-        continue;
-      }
-      auto output = input;
-      if (type != "Wait") place(output, state, outcome.value);
-      const auto next = json::textOr(state, "Next");
-      if (next.empty()) add(all, {false, std::move(output)});
-      else
-        for (auto& one : from(graph, next, output)) add(all, std::move(one));
-    }
-    return all;
-  }
-
-  static void place(json::Value& output, const json::Object& state, const json::Value& value) {
-    const auto* path = json::find(state, "ResultPath");
-    if (path->is_null()) return;
-    output.get_object()[json::toView(path->get_string()).substr(2)] = value;
-  }
-
-  static bool named(const json::Object& handler, const json::Value& error) {
-    const auto& name = json::find(handler, "ErrorEquals")->get_array()[0].get_string();
-    return name == "States.ALL" || name == error.at("Error").get_string();
-  }
-  static const json::Object* handlerFor(const json::Object& state, std::string_view field, const json::Value& error) {
-    const auto* list = json::find(state, field);
-    if (list == nullptr) return nullptr;
-    const auto& one = list->get_array()[0].get_object();
-    return named(one, error) ? &one : nullptr;
-  }
-  static const json::Object* catcherFor(const json::Object& state, const json::Value& error) { return handlerFor(state, "Catch", error); }
-
-  // A state with its retries. Which attempt it is only matters to tasks; branches that race may come to something else
-  // each time, so all of it may happen.
-  Results attempts(const json::Object& state, const std::string& type, const json::Value& input) {
-    Results all;
-    std::int64_t used = 0;
-    while (true) {
-      const auto tried = once(state, type, input, used + 1);
-      bool again = false;
-      for (const auto& outcome : tried) {
-        const auto* retrier = outcome.failed ? handlerFor(state, "Retry", outcome.value) : nullptr;
-        if (retrier != nullptr && used < json::find(*retrier, "MaxAttempts")->to_number<std::int64_t>()) again = true;
-        else add(all, outcome);
-      }
-      if (!again) return all;
-      ++used;
-    }
-  }
-
-  Results once(const json::Object& state, const std::string& type, const json::Value& input, std::int64_t attempt) {
-    if (type == "Pass") return {{false, *json::find(state, "Result")}};
-    if (type == "Wait") return {{false, input}};
-    if (type == "Task") {
-      const auto& parameters = json::find(state, "Parameters")->get_object();
-      const json::Object made{{"state", *json::find(parameters, "state")}, {"n", input.at("n")}};
-      const auto outcome = taskOutcome(seed_, made, attempt);
-      if (outcome.kind == TaskOutcome::Kind::succeeds) return {{false, outcome.output}};
-      const bool silent = outcome.kind == TaskOutcome::Kind::silent;
-      return {{true, json::Object{{"Error", silent ? "States.Timeout" : outcome.error}, {"Cause", silent ? "" : "as it happens"}}}};
-    }
-    std::vector<Results> parts;
-    if (type == "Parallel") {
-      for (const auto& branch : json::find(state, "Branches")->get_array()) parts.push_back(scope(branch.get_object(), input));
-    } else {
-      const auto& items = input.at("items").get_array();
-      for (std::size_t i = 0; i < items.size(); ++i)
-        parts.push_back(scope(json::find(state, "ItemProcessor")->get_object(), json::Object{{"n", items[i]}, {"items", items}, {"i", i}}));
-    }
-    return together(parts);
-  }
-
-  // Any failure may be the first; only if every part can succeed may all of them.
-  static Results together(const std::vector<Results>& parts) {
-    Results all;
-    std::vector<json::Array> made(1);
-    for (const auto& part : parts) {
-      std::vector<json::Array> longer;
-      for (const auto& outcome : part) {
-        if (outcome.failed) {
-          add(all, outcome);
-          continue;
-        }
-        for (const auto& so_far : made) {
-          longer.push_back(so_far);
-          longer.back().push_back(outcome.value);
-        }
-      }
-      made = std::move(longer);
-    }
-    for (auto& one : made) add(all, {false, std::move(one)});
-    return all;
-  }
-
-  std::uint64_t seed_;
-};
+// Each state is come by once at most.
+double secondsOf(const json::Object& graph, std::size_t items) {
+  double all = 0;
+  for (const auto& state : json::find(graph, "States")->get_object()) all += secondsOfState(state.value().get_object(), items);
+  return all;
+}
 
 }  // namespace
 
@@ -249,29 +169,20 @@ std::uint64_t Chance::next() {
   return z ^ (z >> 31U);
 }
 
-TaskOutcome taskOutcome(std::uint64_t seed, const json::Value& parameters, std::int64_t attempt) {
-  std::uint64_t hash = seed;
-  for (const char c : json::toText(parameters)) hash = Chance(hash ^ static_cast<unsigned char>(c)).next();
-  Chance chance(hash + static_cast<std::uint64_t>(attempt));
-  const auto kind = chance.below(100);
-  if (kind < 60) return {TaskOutcome::Kind::succeeds, json::Object{{"did", parameters.at("state")}, {"try", attempt}}, ""};
-  if (kind < 90) return {TaskOutcome::Kind::fails, nullptr, kind < 80 ? "Task.Flaky" : "Task.Broken"};
-  return {TaskOutcome::Kind::silent, nullptr, ""};
+json::Object makeMachine(Chance& chance) {
+  auto made = Maker(chance).graph(0);
+  if (chance.percent(8)) made["TimeoutSeconds"] = 30 + chance.below(200);
+  return reread(made);
 }
-
-json::Object makeMachine(Chance& chance) { return Maker(chance).graph(0); }
 
 json::Object makeInput(Chance& chance) {
   json::Array items;
   for (auto i = chance.below(4); i > 0; --i) items.push_back(chance.below(20));
-  return {{"n", chance.below(10)}, {"items", std::move(items)}};
+  return reread({{"n", chance.below(10)}, {"items", std::move(items)}});
 }
 
-std::set<std::string> oracle(std::uint64_t seed, const json::Object& machine, const json::Value& input) {
-  std::set<std::string> texts;
-  for (const auto& one : Oracle(seed).scope(machine, input))
-    texts.insert(one.failed ? "FAILED " + json::toStd(one.value.at("Error").get_string()) : "SUCCEEDED " + json::toText(one.value));
-  return texts;
+Duration longest(const json::Object& machine, const json::Object& input) {
+  return std::chrono::seconds(static_cast<std::int64_t>(secondsOf(machine, json::find(input, "items")->get_array().size())) + 1);
 }
 
 }  // namespace sp::sim

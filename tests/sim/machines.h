@@ -1,10 +1,9 @@
-// Small state machines made from a seed, and an interpreter of them that knows nothing of the engine: no time, no events,
-// just the result.
+// Small state machines made from a seed, whose every path ends.
 #pragma once
 #include <cstdint>
-#include <set>
 #include <string>
 
+#include "base/clock.h"
 #include "json/json.h"
 
 namespace sp::sim {
@@ -22,20 +21,12 @@ class Chance {
   std::uint64_t state_;
 };
 
-/// What a task does, decided by its parameters and which try it is: the same for engine and oracle.
-struct TaskOutcome {
-  enum class Kind { succeeds, fails, silent };
-  Kind kind = Kind::succeeds;
-  json::Value output;
-  std::string error;
-};
-TaskOutcome taskOutcome(std::uint64_t seed, const json::Value& parameters, std::int64_t attempt);
-
-/// A definition whose every path ends; its input is {"n":…,"items":[…]}.
+/// Its states go only to later ones, and where they go depends on the input alone. The input is {"n":…,"items":[…]}. What a
+/// task is given tells its state, "n", and in "beat" the HeartbeatSeconds it has, if it has any.
 json::Object makeMachine(Chance& chance);
 json::Object makeInput(Chance& chance);
 
-/// Every result the machine may have: "SUCCEEDED output" or "FAILED error". More than one where branches race.
-std::set<std::string> oracle(std::uint64_t seed, const json::Object& machine, const json::Value& input);
+/// How long an execution of the machine can take at most: all tasks time out, all is tried as often as may be.
+Duration longest(const json::Object& machine, const json::Object& input);
 
 }  // namespace sp::sim
