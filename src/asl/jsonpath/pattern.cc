@@ -15,7 +15,8 @@ std::string translated(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     out += text[i];
-    if (text[i] != '\\' || ++i == text.size()) continue;
+    if (text[i] != '\\' || i + 1 == text.size()) continue;
+    ++i;
     if (text[i] == 'u' && i + 4 < text.size()) {
       out.append("x{").append(text.substr(i + 1, 4)) += '}';
       i += 4;
