@@ -22,7 +22,7 @@ aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
                    {"startDate", toEpochSeconds(row.started)}};
   if (row.stopped) out["stopDate"] = toEpochSeconds(*row.stopped);
   for (const auto* member : {"input", "output"})
-    if (auto text = with_data ? runtime::documentOf(*call.txn, row, description, member) : std::nullopt) out[member] = std::move(*text);
+    if (const auto text = with_data ? runtime::documentOf(*call.txn, row, description, member) : std::nullopt) out[member] = *text;
   out["inputDetails"] = details;
   for (const auto* member : {"error", "cause"})
     if (const auto* value = json::find(description, member)) out[member] = *value;
