@@ -94,11 +94,10 @@ ExecutionRuntime::~ExecutionRuntime() = default;
 Result<std::shared_ptr<const asl::Definition>> ExecutionRuntime::definitionFor(store::Txn& txn, const std::string& name) {
   if (const auto found = definitions_.find(name); found != definitions_.end()) return found->second;
   const auto text = definitions::textOf(txn, name);
-  if (!text) return fail("runtime.definition", "The definition it began with is not in the store");
+  if (!text) return fail("runtime.definition", "Its definition is not in the store");
   auto compiled = asl::compile(*text);
   if (!compiled)
-    return fail("runtime.definition",
-                "The definition it began with is refused by this version of the server: " + asl::describe(compiled.error()));
+    return fail("runtime.definition", "Its definition is refused by this version of the server: " + asl::describe(compiled.error()));
   // Named by their content, so they never go stale.
   if (definitions_.size() >= kDefinitionsKept) definitions_.clear();
   definitions_.emplace(name, *compiled);
