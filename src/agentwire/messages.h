@@ -46,5 +46,8 @@ inline constexpr std::string_view kRestoreRun = "restore.run";
 
 /// A frame: length and text. Error "wire.too_large".
 Result<std::string> frame(const json::Object& message);
+/// The same in two steps, for a text that is sent more than once.
+Result<void> checkSize(std::string_view text);
+std::string frameOf(std::string_view text);
 
 }  // namespace sp::agentwire

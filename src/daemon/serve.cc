@@ -15,6 +15,7 @@
 #include "daemon/credentials.h"
 #include "daemon/data_dir.h"
 #include "daemon/installation.h"
+#include "os/limits.h"
 
 namespace sp::daemon {
 namespace {
@@ -49,6 +50,8 @@ Result<void> run(Config config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(0077);
+  // A connected agent is an open file.
+  os::raiseOpenFiles();
 
   SP_TRY(const auto dir, DataDir::open(config.data_dir));
   SystemRandom random;

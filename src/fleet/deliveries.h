@@ -1,7 +1,8 @@
 // Requests to agents that survive everything: a record each until the answer has been handled. Core thread only.
 //
-// Records of kind "delivery", key AGENT/ID: {"seq", "created", "message"}. Sent after the commit that made them, again, in
-// their order, whenever the agent's session comes up, and forgotten in the transaction that handles the answer; then the
+// Records of kind "delivery", key AGENT/ID: the line "SEQ CREATED WITHIN TYPE" (its order, when it was made in microseconds since the
+// epoch, its startWithinMs or -1, its type), then the message's text: most are sent as they lie there. Sent after the commit that made
+// them, again, in their order, whenever the agent's session comes up, and forgotten in the transaction that handles the answer; then the
 // agent is told "settled". What an agent reports of requests nobody knows any more is settled at once.
 #pragma once
 #include <cstdint>
@@ -51,11 +52,17 @@ class Deliveries final : public runtime::AgentPort {
   struct Pending {
     std::int64_t seq = 0;
     std::int64_t created = 0;
-    json::Object message;
+    std::int64_t within = -1;
+    std::string type;
+    std::string id;
+    std::string text;
+
+    std::string encode() const;
+    static Result<Pending> decode(std::string_view id, std::string_view body);
   };
   std::int64_t nextSeq(store::Txn& txn);
   std::vector<Pending> pending(store::Txn& txn, std::string_view agent) const;
-  void deliver(std::string_view agent, std::int64_t created, const json::Object& message);
+  void deliver(std::string_view agent, const Pending& request);
   void settle(store::Txn& txn, SessionId session, const std::string& id);
 
   runtime::Core& core_;

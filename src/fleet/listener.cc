@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@
 #include "fleet/socket_address.h"
 #include "fleet/tls.h"
 #include "net/frame_reader.h"
+#include "os/limits.h"
 
 namespace sp::fleet {
 namespace {
@@ -26,6 +28,8 @@ constexpr SessionId kFirstSession = 2;
 constexpr int kTickMs = 1000;
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kKeptBytes = 4096;
+/// A full port is said so often.
+constexpr std::chrono::minutes kSayAgain{1};
 
 }  // namespace
 
@@ -58,7 +62,10 @@ Listener::Listener(net::Endpoint endpoint, os::Fd socket, SslContextPtr context,
       clock_(clock),
       limits_(limits),
       http_(limits.http_connections),
-      next_id_(kFirstSession) {}
+      next_id_(kFirstSession) {
+  const auto files = os::openFilesLimit();
+  limits_.sessions = std::min(limits_.sessions, files - std::min(files / 2, limits_.other_files));
+}
 
 Listener::~Listener() { stop(); }
 
@@ -158,13 +165,33 @@ void Listener::takeOrders() {
 }
 
 void Listener::acceptAgain() {
-  if (accepting_ || handshakes_ >= limits_.handshakes || sessions_.size() >= limits_.sessions) return;
+  if (accepting_ || sessions_.size() >= limits_.sessions || !makeRoom()) return;
   epoll_event event{EPOLLIN, {.u64 = kListenerTag}};
   accepting_ = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket_.get(), &event) == 0;
 }
 
+bool Listener::makeRoom() {
+  if (shaking_.size() < limits_.handshakes) return true;
+  const auto oldest = std::ranges::min_element(shaking_, {}, [this](SessionId id) { return sessions_.at(id)->heard; });
+  const auto& session = *sessions_.at(*oldest);
+  if (clock_.boottime() - session.heard < limits_.patience) return false;
+  log::debug("a handshake makes room for others", {{"remote", session.remote}});
+  const auto id = *oldest;
+  shaking_.erase(id);
+  sessions_.erase(id);
+  return true;
+}
+
+void Listener::sayFull() {
+  const auto now = clock_.boottime();
+  if (said_full_ && now - *said_full_ < kSayAgain) return;
+  said_full_ = now;
+  log::warn("the agents' port is full: those who come now wait until others leave. Raise the limit of open files (LimitNOFILE in the unit)",
+            {{"sessions", sessions_.size()}, {"limit", limits_.sessions}, {"open_files", os::openFilesLimit()}});
+}
+
 void Listener::accept() {
-  while (handshakes_ < limits_.handshakes && sessions_.size() < limits_.sessions) {
+  while (sessions_.size() < limits_.sessions && makeRoom()) {
     const int fd = ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
       adopt(fd);
@@ -172,9 +199,11 @@ void Listener::accept() {
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EAGAIN) return;
-    log::warn("cannot accept an agent", {{"errno", errno}});
+    log::warn("cannot accept an agent",
+              {{"error", strerrordesc_np(errno)}, {"sessions", sessions_.size()}, {"open_files", os::openFilesLimit()}});
     break;  // out of descriptors: the next tick tries again
   }
+  if (sessions_.size() >= limits_.sessions) sayFull();
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
   accepting_ = false;
 }
@@ -193,7 +222,7 @@ void Listener::adopt(int fd) {
   epoll_event event{EPOLLIN, {.u64 = session->id}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return;
   session->watched = EPOLLIN;
-  ++handshakes_;
+  shaking_.insert(session->id);
   sessions_.emplace(session->id, std::move(session));
 }
 
@@ -218,6 +247,7 @@ void Listener::ready(Session& session, std::uint32_t events) {
 
 bool Listener::handshake(Session& session) {
   ERR_clear_error();
+  session.heard = clock_.boottime();
   const int done = SSL_do_handshake(session.ssl.get());
   if (done != 1) {
     const int why = SSL_get_error(session.ssl.get(), done);
@@ -227,7 +257,7 @@ bool Listener::handshake(Session& session) {
     return false;
   }
   session.established = true;
-  --handshakes_;
+  shaking_.erase(session.id);
   acceptAgain();
   session.agent = peerName(session.ssl.get());
   session.heard = clock_.boottime();
@@ -235,6 +265,8 @@ bool Listener::handshake(Session& session) {
     handOver(session);
     return true;
   }
+  // A record's head and body in one call of the kernel.
+  SSL_set_read_ahead(session.ssl.get(), 1);
   watch(session, EPOLLIN);
   return read(session);
 }
@@ -258,6 +290,8 @@ bool Listener::read(Session& session) {
       session.heard = clock_.boottime();
       session.in.append({buffer.data(), static_cast<std::size_t>(got)});
       if (!takeFrames(session)) return false;
+      // What TLS does not hold yet makes the socket readable again.
+      if (SSL_has_pending(session.ssl.get()) == 0) break;
       continue;
     }
     const int why = SSL_get_error(session.ssl.get(), got);
@@ -337,7 +371,7 @@ void Listener::drop(SessionId id, std::string_view why) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
   const auto& session = *found->second;
-  if (!session.established) --handshakes_;
+  if (!session.established) shaking_.erase(id);
   else log::debug("agent's session ends", {{"agent", session.agent}, {"why", why}});
   const auto agent = session.agent;
   const bool greeted = session.greeted;

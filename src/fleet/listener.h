@@ -3,11 +3,13 @@
 #pragma once
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -26,8 +28,13 @@ namespace sp::fleet {
 /// Bounds of the port; tests make them small.
 struct ListenerLimits {
   Duration handshake = std::chrono::seconds(10);
-  std::size_t handshakes = 64;
+  /// So many may be under way at once. When that is reached and one more wants in, the one that has said nothing for longest goes,
+  /// if that is `patience` or more: connections that only stand there do not keep agents out.
+  std::size_t handshakes = 512;
+  Duration patience = std::chrono::seconds(2);
+  /// Also bounded by the process's limit of open files, of which `other_files` are kept for everything else (at most half).
   std::size_t sessions = 16'384;
+  std::size_t other_files = 2048;
   std::size_t http_connections = 256;
   /// A session that was told nothing for so long is sent a ping …
   Duration ping = std::chrono::seconds(20);
@@ -84,6 +91,8 @@ class Listener final : public SessionSender {
   void takeOrders();
   void accept();
   void acceptAgain();
+  bool makeRoom();
+  void sayFull();
   void adopt(int fd);
   void ready(Session& session, std::uint32_t events);
   bool handshake(Session& session);
@@ -105,10 +114,12 @@ class Listener final : public SessionSender {
   ListenerLimits limits_;
   Events events_;
   HttpWorkers http_;
-  std::map<SessionId, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;
   SessionId next_id_;
-  std::size_t handshakes_ = 0;
+  /// Sessions whose handshake is under way.
+  std::unordered_set<SessionId> shaking_;
   bool accepting_ = false;
+  std::optional<Duration> said_full_;
   Duration last_tick_{0};
   std::mutex mutex_;
   std::vector<Order> orders_;

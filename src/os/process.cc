@@ -17,6 +17,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/strings.h"
+#include "os/limits.h"
 
 namespace sp::os {
 namespace {
@@ -191,6 +192,7 @@ Result<Process> spawn(const SpawnSpec& spec) {
     ::waitpid(pid, nullptr, 0);
     return std::unexpected(std::move(pidfd).error());
   }
+  lowerOpenFilesOf(pid);
   return Process(pid, std::move(*pidfd));
 }
 

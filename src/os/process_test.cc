@@ -1,6 +1,7 @@
 #include "os/process.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+
+#include "os/limits.h"
 
 namespace sp::os {
 namespace {
@@ -48,6 +51,21 @@ TEST(Process, ADaemonLeftBehindDoesNotHoldTheRun) {
   const auto pid = static_cast<pid_t>(std::stol(output->out));
   EXPECT_NE(processStartTime(pid), 0U);
   ::kill(pid, SIGKILL);
+}
+
+TEST(Process, ChildrenGetTheLimitOfOpenFilesThatHeldBefore) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const auto most = limit.rlim_max;
+  ASSERT_GT(most, 300U);
+  limit.rlim_cur = 300;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(raiseOpenFiles(), most);
+  EXPECT_EQ(openFilesLimit(), most);
+  // It looks only once it has been told to, which is after spawn() has returned.
+  const auto output = run({.argv = {"sh", "-c", "read go; ulimit -Sn"}}, milliseconds(20000), "go\n");
+  ASSERT_TRUE(output);
+  EXPECT_EQ(output->out, "300\n");
 }
 
 TEST(Process, MissingProgramIsNamed) {

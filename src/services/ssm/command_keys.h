@@ -10,11 +10,16 @@
 namespace sp::services::ssm {
 
 inline constexpr std::string_view kCommandKind = "command";
+inline constexpr std::string_view kProgressKind = "command_progress";
+inline constexpr std::string_view kTargetsKind = "command_targets";
 inline constexpr std::string_view kCommandOrder = "command_order";
 inline constexpr std::string_view kInvocationKind = "invocation";
 inline constexpr std::string_view kInvocationOrder = "invocation_order";
-/// Commands by SendSpec::dedup_key; invocations that have not ended by instance.
+/// Commands by SendSpec::dedup_key.
 inline constexpr std::string_view kDedupIndex = "dedup";
+/// The body of an invocation's place in the order while it has not ended.
+inline constexpr std::string_view kOpenMark = "open";
+/// Of before there was the mark: invocations that have not ended by instance.
 inline constexpr std::string_view kOpenIndex = "open";
 inline constexpr std::string_view kExpiryTimer = "ssm.expires";
 inline constexpr std::string_view kForgetTimer = "ssm.forget";
@@ -24,6 +29,9 @@ inline std::string orderKey(Instant requested, std::string_view command) { retur
 inline std::string orderOnKey(std::string_view instance, Instant requested, std::string_view command) {
   return fmt::format("{}/{}", instance, orderKey(requested, command));
 }
+
+/// Id of an invocation's request to the agent.
+inline std::string requestId(std::string_view command, std::string_view instance) { return fmt::format("cmd/{}/{}", command, instance); }
 
 /// Gives an invocation its end; steps without one get the same.
 void conclude(Invocation& invocation, std::string_view details, Instant now);

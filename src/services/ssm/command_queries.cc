@@ -7,6 +7,7 @@ namespace sp::services::ssm {
 namespace {
 
 constexpr std::size_t kPage = 1000;
+constexpr std::size_t kPlansKept = 32;
 
 template <class T>
 std::optional<T> decoded(const std::optional<std::string>& body) {
@@ -19,12 +20,24 @@ std::optional<T> decoded(const std::optional<std::string>& body) {
   return std::nullopt;
 }
 
+/// Whether it was let go is told by its place.
+std::optional<Invocation> placed(std::optional<Invocation> invocation, const Command& command) {
+  if (invocation && invocation->place >= 0) invocation->dispatched = invocation->place < command.next;
+  return invocation;
+}
+
+std::vector<std::string> textsOf(const std::string& body, std::string_view key) {
+  const auto parsed = json::parse(body);
+  if (!parsed || !parsed->is_object()) return {};
+  return json::Reader(parsed->get_object()).textsIf(key);
+}
+
 std::string commandOf(const std::string& order_key) { return order_key.substr(order_key.rfind('/') + 1); }
 
 }  // namespace
 
 void Commands::save(store::Txn& txn, const Command& command) const {
-  txn.records().put(kCommandKind, command.id, json::toText(command.encode()));
+  txn.records().put(kProgressKind, command.id, json::toText(command.encodeProgress()));
 }
 
 void Commands::save(store::Txn& txn, const Invocation& invocation) const {
@@ -32,21 +45,56 @@ void Commands::save(store::Txn& txn, const Invocation& invocation) const {
 }
 
 std::optional<Command> Commands::find(store::Txn& txn, std::string_view command_id) const {
-  return decoded<Command>(txn.records().get(kCommandKind, command_id));
+  auto progress = txn.records().get(kProgressKind, command_id);
+  if (!progress) progress = txn.records().get(kCommandKind, command_id);  // of before the two were apart
+  const auto known = progress ? plan(txn, command_id) : nullptr;
+  if (!known) return std::nullopt;
+  auto command = known->command;
+  const auto body = json::parse(*progress);
+  auto read = body && body->is_object() ? command.decodeProgress(body->get_object()) : fail("json.type", "no object");
+  if (read) return command;
+  log::error("a record of Run Command is broken", {{"error", read.error().text()}});
+  return std::nullopt;
+}
+
+std::shared_ptr<const Commands::Plan> Commands::plan(store::Txn& txn, std::string_view command_id) const {
+  if (const auto found = std::ranges::find(plans_, command_id, &std::pair<std::string, std::shared_ptr<const Plan>>::first);
+      found != plans_.end()) {
+    plans_.splice(plans_.begin(), plans_, found);
+    return found->second;
+  }
+  const auto body = txn.records().get(kCommandKind, command_id);
+  auto command = decoded<Command>(body);
+  if (!command) return nullptr;
+  auto made = std::make_shared<Plan>();
+  const auto list = txn.records().get(kTargetsKind, command_id);
+  made->targets = list ? textsOf(*list, "machines") : textsOf(*body, "waiting");
+  if (auto rendered = render(command->document_name, command->document_version, command->parameters)) made->rendered = std::move(*rendered);
+  made->command = std::move(*command);
+  plans_.emplace_front(command_id, made);
+  if (plans_.size() > kPlansKept) plans_.pop_back();
+  return made;
 }
 
 std::optional<Invocation> Commands::invocation(store::Txn& txn, std::string_view command_id, std::string_view instance_id) const {
-  return decoded<Invocation>(txn.records().get(kInvocationKind, fmt::format("{}/{}", command_id, instance_id)));
+  const auto command = find(txn, command_id);
+  return command ? invocationOf(txn, *command, instance_id) : std::nullopt;
+}
+
+std::optional<Invocation> Commands::invocationOf(store::Txn& txn, const Command& command, std::string_view instance_id) const {
+  return placed(decoded<Invocation>(txn.records().get(kInvocationKind, fmt::format("{}/{}", command.id, instance_id))), command);
 }
 
 std::vector<Invocation> Commands::invocations(store::Txn& txn, std::string_view command_id) const {
   std::vector<Invocation> found;
+  const auto command = find(txn, command_id);
+  if (!command) return found;
   const auto prefix = fmt::format("{}/", command_id);
   std::string after;
   while (true) {
     const auto page = txn.records().scan(kInvocationKind, prefix, after, kPage);
     for (const auto& record : page)
-      if (auto one = decoded<Invocation>(record.body)) found.push_back(std::move(*one));
+      if (auto one = placed(decoded<Invocation>(record.body), *command)) found.push_back(std::move(*one));
     if (page.size() < kPage) return found;
     after = page.back().key;
   }
@@ -54,8 +102,19 @@ std::vector<Invocation> Commands::invocations(store::Txn& txn, std::string_view 
 
 std::vector<Invocation> Commands::openOn(store::Txn& txn, std::string_view instance_id) const {
   std::vector<Invocation> found;
+  const auto prefix = fmt::format("{}/", instance_id);
+  std::string after;
+  while (true) {
+    const auto page = txn.records().scan(kInvocationOrder, prefix, after, kPage);
+    for (const auto& record : page)
+      if (record.body == kOpenMark)
+        if (auto one = invocation(txn, commandOf(record.key), instance_id)) found.push_back(std::move(*one));
+    if (page.size() < kPage) break;
+    after = page.back().key;
+  }
   for (const auto& record : txn.records().findBy(kInvocationKind, kOpenIndex, instance_id, "", kPage))
     if (auto one = decoded<Invocation>(record.body)) found.push_back(std::move(*one));
+  std::ranges::sort(found, {}, &Invocation::command_id);
   return found;
 }
 

@@ -79,8 +79,8 @@ std::optional<std::pair<Command, Invocation>> Commands::reported(store::Txn& txn
   const auto slash = key.find('/');
   if (slash == std::string_view::npos || key.substr(slash + 1) != agent) return std::nullopt;
   auto command = find(txn, key.substr(0, slash));
-  auto found = invocation(txn, key.substr(0, slash), agent);
-  if (!command || !found || found->hasEnded()) return std::nullopt;
+  auto found = command ? invocationOf(txn, *command, agent) : std::nullopt;
+  if (!found || found->hasEnded()) return std::nullopt;
   return std::pair(std::move(*command), std::move(*found));
 }
 
@@ -112,13 +112,14 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
     }
   }
   // Steps of another platform were never sent; that they were skipped is a success.
-  if (const auto rendered = render(command.document_name, command.document_version, command.parameters); rendered && ran)
-    for (std::size_t i = 0; i < std::min(rendered->steps.size(), invocation.steps.size()); ++i) {
+  if (const auto known = plan(txn, command.id); known && known->rendered && ran)
+    for (std::size_t i = 0; i < std::min(known->rendered->steps.size(), invocation.steps.size()); ++i) {
       auto& step = invocation.steps[i];
-      if (rendered->steps[i].skipped.empty()) continue;
+      const auto& skipped = known->rendered->steps[i].skipped;
+      if (skipped.empty()) continue;
       step.status = step.details = "Success";
       step.exit_code = 0;
-      step.output = rendered->steps[i].skipped;
+      step.output = skipped;
       step.output_bytes = static_cast<std::int64_t>(step.output.size());
     }
   // An agent that could not start in time has run nothing: that is the delivery's fault, not the script's.
@@ -138,7 +139,9 @@ void Commands::handleExpiry(store::Txn& txn, const std::string& command_id) {
     conclude(each, each.status == "Cancelling" ? "Cancelled" : "DeliveryTimedOut", txn.now());
     over.push_back(std::move(each));
   }
-  command->waiting.clear();
+  command->waiting = 0;
+  command->next = command->target_count;
+  command->passed_over.clear();
   finish(txn, *command, std::move(over));
 }
 
@@ -147,8 +150,8 @@ void Commands::handleGone(store::Txn& txn, const Instance& instance) {
   for (auto& open : openOn(txn, instance.id)) {
     auto command = find(txn, open.command_id);
     if (!command) continue;
-    std::erase(command->waiting, instance.id);
-    if (open.dispatched) context_.agents.withdraw(txn, instance.id, open.requestId());
+    if (!open.dispatched) passOver(*command, open.instance_id);
+    else context_.agents.withdraw(txn, instance.id, open.requestId());
     for (auto& step : open.steps) step.exit_code = -1;
     conclude(open, open.status == "Cancelling" ? "Cancelled" : "Undeliverable", txn.now());
     finish(txn, *command, {std::move(open)});
@@ -156,7 +159,8 @@ void Commands::handleGone(store::Txn& txn, const Instance& instance) {
 }
 
 bool Commands::cancelOne(store::Txn& txn, Command& command, Invocation& invocation) {
-  const bool waited = std::erase(command.waiting, invocation.instance_id) > 0;
+  const bool waited = !invocation.dispatched;
+  if (waited) passOver(command, invocation.instance_id);
   const bool may_run = !waited && (invocation.accepted || context_.agents.connected(invocation.instance_id));
   if (!waited) {
     // An agent that is away may have taken it before it left: then it is to stop it when it comes back.
@@ -209,7 +213,7 @@ void Commands::forgetOld(store::Txn& txn) {
         txn.records().erase(kInvocationOrder, orderOnKey(each.instance_id, each.requested, id));
         txn.records().erase(kInvocationKind, each.key());
       }
-      txn.records().erase(kCommandKind, id);
+      for (const auto kind : {kProgressKind, kTargetsKind, kCommandKind}) txn.records().erase(kind, id);
     }
     txn.records().erase(kCommandOrder, record.key);
   }

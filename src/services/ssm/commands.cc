@@ -124,12 +124,14 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   command.notification = input.notification;
   command.cloudwatch = input.cloudwatch;
   command.target_count = static_cast<std::int64_t>(targets.size());
-  command.waiting = targets;
+  command.waiting = command.target_count;
   command.by = spec.by;
   command.dedup_key = spec.dedup_key;
+  std::int64_t place = 0;
   for (const auto& id : targets) {
     Invocation invocation;
     invocation.command_id = command.id;
+    invocation.place = place++;
     invocation.instance_id = id;
     invocation.document_name = command.document_name;
     invocation.comment = command.comment;
@@ -142,9 +144,10 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
       invocation.steps.push_back(std::move(step));
     }
     save(txn, invocation);
-    txn.records().index(kInvocationKind, invocation.key(), kOpenIndex, id);
-    txn.records().put(kInvocationOrder, orderOnKey(id, command.requested, command.id), "");
+    txn.records().put(kInvocationOrder, orderOnKey(id, command.requested, command.id), kOpenMark);
   }
+  txn.records().put(kCommandKind, command.id, json::toText(command.encode()));
+  txn.records().put(kTargetsKind, command.id, json::toText(json::Object{{"machines", json::Array(targets.begin(), targets.end())}}));
   save(txn, command);
   if (!spec.dedup_key.empty()) txn.records().index(kCommandKind, command.id, kDedupIndex, spec.dedup_key);
   txn.records().put(kCommandOrder, orderKey(command.requested, command.id), "");
@@ -152,10 +155,10 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   return command;
 }
 
-void Commands::dispatch(store::Txn& txn, const Command& command, Invocation& invocation) {
-  const auto rendered = render(command.document_name, command.document_version, command.parameters);
+void Commands::dispatch(store::Txn& txn, const Command& command, const std::string& instance_id) {
+  const auto known = plan(txn, command.id);
   json::Array steps;
-  if (rendered)
+  if (const auto* rendered = known && known->rendered ? &*known->rendered : nullptr)
     for (const auto& step : rendered->steps) {
       if (!step.skipped.empty()) continue;
       if (step.source) {
@@ -172,18 +175,16 @@ void Commands::dispatch(store::Txn& txn, const Command& command, Invocation& inv
   auto environment = command.environment;
   environment["AWS_SSM_REGION_NAME"] = context_.realm.region;
   json::Object message{{"type", "command.run"},
-                       {"id", invocation.requestId()},
+                       {"id", requestId(command.id, instance_id)},
                        {"commandId", command.id},
-                       {"instance", invocation.instance_id},
+                       {"instance", instance_id},
                        {"documentName", command.document_name},
                        {"steps", std::move(steps)},
                        {"environment", std::move(environment)},
                        {"upload", !command.output_bucket.empty()},
                        {"startWithinMs", std::max<std::int64_t>(0, (start_by - txn.now()).count() / 1000)}};
   if (!command.freeze.empty()) message["freeze"] = command.freeze;
-  context_.agents.request(txn, invocation.instance_id, message);
-  invocation.dispatched = true;
-  save(txn, invocation);
+  context_.agents.request(txn, instance_id, message);
 }
 
 // A key that is an object is one file; else it is a prefix, and all below it comes.
@@ -222,28 +223,44 @@ void Commands::record(store::Txn& txn, Command& command, const Invocation& invoc
   ++command.tally[invocation.details];
   ++command.window;
   save(txn, invocation);
-  txn.records().index(kInvocationKind, invocation.key(), kOpenIndex, "");
+  txn.records().put(kInvocationOrder, orderOnKey(invocation.instance_id, invocation.requested, invocation.command_id), "");
+  if (invocation.place < 0) txn.records().index(kInvocationKind, invocation.key(), kOpenIndex, "");  // of before there was the mark
+}
+
+std::optional<std::string> Commands::letGo(store::Txn& txn, Command& command) const {
+  const auto known = command.waiting > 0 ? plan(txn, command.id) : nullptr;
+  while (known && command.next < std::ssize(known->targets)) {
+    const auto& next = known->targets[static_cast<std::size_t>(command.next++)];
+    if (std::erase(command.passed_over, next) > 0) continue;
+    --command.waiting;
+    return next;
+  }
+  return std::nullopt;
+}
+
+void Commands::passOver(Command& command, const std::string& instance_id) {
+  --command.waiting;
+  command.passed_over.push_back(instance_id);
+  if (command.waiting > 0) return;
+  command.next = command.target_count;
+  command.passed_over.clear();
 }
 
 void Commands::advance(store::Txn& txn, Command& command, std::vector<Invocation>& ended_now) {
   const auto limit = errorLimit(command.max_errors, command.target_count).value_or(0);
-  if (errors(command.tally) > limit && !command.waiting.empty()) {
-    for (const auto& id : std::exchange(command.waiting, {})) {
-      auto held = invocation(txn, command.id, id);
+  if (errors(command.tally) > limit) {
+    while (const auto id = letGo(txn, command)) {
+      auto held = invocationOf(txn, command, *id);
       if (!held) continue;
       conclude(*held, "Terminated", txn.now());
       record(txn, command, *held);
       ended_now.push_back(std::move(*held));
     }
   }
-  const auto waiting = static_cast<std::int64_t>(command.waiting.size());
-  const auto running = command.target_count - waiting - ended(command.tally);
+  const auto running = command.target_count - command.waiting - ended(command.tally);
   const auto concurrency = concurrencyLimit(command.max_concurrency, command.target_count).value_or(1);
-  for (auto left = mayStart(command.window, concurrency, running, waiting); left > 0; --left) {
-    const auto id = command.waiting.front();
-    command.waiting.erase(command.waiting.begin());
-    if (auto next = invocation(txn, command.id, id)) dispatch(txn, command, *next);
-  }
+  for (auto left = mayStart(command.window, concurrency, running, command.waiting); left > 0; --left)
+    if (auto next = letGo(txn, command)) dispatch(txn, command, *next);
   if (ended(command.tally) < command.target_count) return;
   const auto verdict = commandVerdict(command.tally, limit);
   command.status = verdict.status;

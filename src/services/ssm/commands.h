@@ -7,7 +7,9 @@
 #pragma once
 #include <expected>
 #include <functional>
+#include <list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,10 +74,23 @@ class Commands {
   std::vector<Invocation> openOn(store::Txn& txn, std::string_view instance_id) const;
 
  private:
+  /// What never changes of a command, read and rendered once while it is busy.
+  struct Plan {
+    Command command;
+    std::vector<std::string> targets;
+    std::optional<Rendered> rendered;
+  };
+  std::shared_ptr<const Plan> plan(store::Txn& txn, std::string_view command_id) const;
+  /// The machine of the next invocation that rate control holds back; nullopt: there is none. It is counted as let go.
+  std::optional<std::string> letGo(store::Txn& txn, Command& command) const;
+  /// An invocation that was held back ends: it is not let go any more.
+  static void passOver(Command& command, const std::string& instance_id);
+  std::optional<Invocation> invocationOf(store::Txn& txn, const Command& command, std::string_view instance_id) const;
+  /// Its progress; the rest was written by create().
   void save(store::Txn& txn, const Command& command) const;
   void save(store::Txn& txn, const Invocation& invocation) const;
   Command create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const std::vector<std::string>& targets);
-  void dispatch(store::Txn& txn, const Command& command, Invocation& invocation);
+  void dispatch(store::Txn& txn, const Command& command, const std::string& instance_id);
   json::Object downloadStep(store::Txn& txn, const Command& command, const DocumentStep& step) const;
   /// Invocations that have just been given their end: saves them, lets the next ones go or ends the command, tells.
   void finish(store::Txn& txn, Command& command, std::vector<Invocation> ended);
@@ -94,6 +109,8 @@ class Commands {
   s3::Objects& objects_;
   std::vector<InvocationEnded> invocation_ended_;
   std::vector<CommandEnded> command_ended_;
+  /// The latest that were asked for, by command id; the least recently used goes.
+  mutable std::list<std::pair<std::string, std::shared_ptr<const Plan>>> plans_;
 };
 
 }  // namespace sp::services::ssm

@@ -59,9 +59,9 @@ bool isTerminal(std::string_view status) { return status != "Pending" && status 
 json::Object Invocation::encode() const {
   json::Array encoded_steps;
   for (const auto& step : steps) encoded_steps.push_back(encodeStep(step));
-  return {{"command", command_id},    {"instance", instance_id}, {"document", document_name},         {"comment", comment},
-          {"status", status},         {"details", details},      {"requested", toMicros(requested)},  {"ended", optionalMicros(ended)},
-          {"dispatched", dispatched}, {"accepted", accepted},    {"steps", std::move(encoded_steps)}, {"freeze", freeze},
+  return {{"command", command_id}, {"instance", instance_id}, {"document", document_name},         {"comment", comment},
+          {"status", status},      {"details", details},      {"requested", toMicros(requested)},  {"ended", optionalMicros(ended)},
+          {"place", place},        {"accepted", accepted},    {"steps", std::move(encoded_steps)}, {"freeze", freeze},
           {"message", message}};
 }
 
@@ -76,7 +76,9 @@ Result<Invocation> Invocation::decode(const json::Object& body) {
   invocation.details = reader.text("details");
   invocation.requested = fromMicros(reader.integer("requested"));
   invocation.ended = readMicros(body, "ended");
-  invocation.dispatched = reader.boolean("dispatched");
+  // Commands of before places were kept say it themselves.
+  invocation.place = json::intOr(body, "place", -1);
+  invocation.dispatched = json::boolOr(body, "dispatched", false);
   invocation.accepted = reader.boolean("accepted");
   if (const auto* list = reader.arrayIf("steps"))
     for (const auto& each : *list)
@@ -88,8 +90,6 @@ Result<Invocation> Invocation::decode(const json::Object& body) {
 }
 
 json::Object Command::encode() const {
-  json::Object counts;
-  for (const auto& [key, count] : tally) counts.emplace(key, count);
   return {{"id", id},
           {"document", document_name},
           {"version", document_version},
@@ -109,12 +109,7 @@ json::Object Command::encode() const {
           {"serviceRole", service_role},
           {"notification", notification},
           {"cloudwatch", cloudwatch},
-          {"status", status},
-          {"details", details},
           {"targetCount", target_count},
-          {"tally", std::move(counts)},
-          {"waiting", toArray(waiting)},
-          {"window", window},
           {"by", by},
           {"freeze", freeze},
           {"environment", environment},
@@ -143,20 +138,39 @@ Result<Command> Command::decode(const json::Object& body) {
   command.service_role = reader.text("serviceRole");
   command.notification = objectOr(body, "notification");
   command.cloudwatch = objectOr(body, "cloudwatch");
-  command.status = reader.text("status");
-  command.details = reader.text("details");
   command.target_count = reader.integer("targetCount");
-  if (const auto* counts = reader.objectIf("tally"))
-    for (const auto& [key, count] : *counts)
-      if (count.is_int64()) command.tally.emplace(std::string(key), count.get_int64());
-  command.waiting = reader.textsIf("waiting");
-  command.window = reader.integer("window");
   command.by = reader.text("by");
   command.freeze = objectOr(body, "freeze");
   command.environment = objectOr(body, "environment");
   command.dedup_key = reader.text("dedup");
   SP_CHECK_OK(reader.finish());
   return command;
+}
+
+json::Object Command::encodeProgress() const {
+  json::Object counts;
+  for (const auto& [key, count] : tally) counts.emplace(key, count);
+  json::Object body{{"status", status},   {"details", details}, {"tally", std::move(counts)},
+                    {"waiting", waiting}, {"next", next},       {"window", window}};
+  if (!passed_over.empty()) body["passedOver"] = toArray(passed_over);
+  return body;
+}
+
+Result<void> Command::decodeProgress(const json::Object& body) {
+  json::Reader reader(body, "command's progress");
+  status = reader.text("status");
+  details = reader.text("details");
+  tally.clear();
+  if (const auto* counts = reader.objectIf("tally"))
+    for (const auto& [key, count] : *counts)
+      if (count.is_int64()) tally.emplace(std::string(key), count.get_int64());
+  // Commands of before the two were apart have the machines themselves there.
+  const auto* machines = json::find(body, "waiting");
+  waiting = machines != nullptr && machines->is_array() ? std::ssize(machines->get_array()) : json::intOr(body, "waiting", 0);
+  next = json::intOr(body, "next", 0);
+  passed_over = reader.textsIf("passedOver");
+  window = reader.integer("window");
+  return reader.finish();
 }
 
 }  // namespace sp::services::ssm

@@ -1,5 +1,6 @@
 // What is kept of a SendCommand: the command, and one invocation for each machine.
-// Kinds: "command" (key: id), "command_order" (key: time/id, for lists newest first), "invocation" (key: command/instance),
+// Kinds: "command" (key: id) for what never changes, "command_progress" (key: id) for what does, "command_targets" (key: id) for its
+// machines, "command_order" (key: time/id, for lists newest first), "invocation" (key: command/instance),
 // "invocation_order" (key: instance/time/command).
 #pragma once
 #include <cstdint>
@@ -48,7 +49,9 @@ struct Invocation {
   std::string details = "Pending";
   Instant requested;
   std::optional<Instant> ended;
-  /// Its request has gone to the agent's queue; before, rate control holds it.
+  /// Where it stands among the command's machines. Those before Command::next have been let go by rate control.
+  std::int64_t place = -1;
+  /// Its request has gone to the agent's queue; before, rate control holds it. Not in its record: Commands tells it by its place.
   bool dispatched = false;
   /// The agent has confirmed that it has it.
   bool accepted = false;
@@ -95,8 +98,11 @@ struct Command {
   std::int64_t target_count = 0;
   /// How many invocations have ended, by their status details.
   std::map<std::string, std::int64_t> tally;
-  /// Machines whose invocation rate control still holds back, in their order.
-  std::vector<std::string> waiting;
+  /// How many invocations rate control still holds back, the place of the next of them in the command's machines, and those
+  /// behind it that have ended all the same (cancelled, machine gone).
+  std::int64_t waiting = 0;
+  std::int64_t next = 0;
+  std::vector<std::string> passed_over;
   /// How many invocations rate control lets run at once now: starts at 1, grows with each that ends, up to MaxConcurrency.
   std::int64_t window = 1;
   /// Who sent it: an ARN, or what Commands::send was told ("run:ARN").
@@ -109,8 +115,12 @@ struct Command {
 
   bool hasEnded() const { return isTerminal(status); }
 
+  /// What never changes after SendCommand …
   json::Object encode() const;
   static Result<Command> decode(const json::Object& body);
+  /// … and what does: status, details, tally, waiting, next, passed_over, window. Written with every result, so it is kept small.
+  json::Object encodeProgress() const;
+  Result<void> decodeProgress(const json::Object& body);
 };
 
 }  // namespace sp::services::ssm
