@@ -2,7 +2,7 @@
 
 #include "agent/backup/backup_runner.h"
 #include "agent/backup/restore_runner.h"
-#include "agent/machines/power_driver.h"
+#include "agent/power/power_handler.h"
 #include "agent/scripts/script_runner.h"
 #include "os/file.h"
 
@@ -14,14 +14,12 @@ Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outb
   auto scripts = std::make_unique<ScriptRunner>(identity);
   scripts->sweep(journal.openIds());
   parts.handlers.push_back(std::move(scripts));
-  parts.handlers.push_back(std::make_unique<BackupRunner>());
+  if (!identity.machinesDir().empty()) SP_CHECK_OK(os::makeDirectories(identity.machinesDir(), 0711));
+  auto power = std::make_unique<PowerHandler>(identity, outbox);
+  parts.on_welcome.push_back([handler = power.get()] { handler->tellAll(); });
+  parts.handlers.push_back(std::make_unique<BackupRunner>(*power));
   parts.handlers.push_back(std::make_unique<RestoreRunner>());
-  if (!identity.machinesDir().empty()) {
-    SP_CHECK_OK(os::makeDirectories(identity.machinesDir(), 0711));
-    auto power = std::make_unique<PowerDriver>(identity, outbox);
-    parts.on_welcome.push_back([driver = power.get()] { driver->tellAll(); });
-    parts.handlers.push_back(std::move(power));
-  }
+  parts.handlers.push_back(std::move(power));
   return parts;
 }
 

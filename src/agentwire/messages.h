@@ -27,7 +27,7 @@ inline constexpr std::string_view kBackupResult = "backup.result";
 inline constexpr std::string_view kRestoreResult = "restore.result";
 inline constexpr std::string_view kCancelResult = "cancel.result";
 inline constexpr std::string_view kRefused = "refused";             // id, message: the agent cannot do this kind of request
-inline constexpr std::string_view kPowerChanged = "power.changed";  // host agent: a machine went down or came up by itself
+inline constexpr std::string_view kPowerChanged = "power.changed";  // driver's holder: a machine went down or came up by itself
 
 // server → agent
 inline constexpr std::string_view kWelcome = "welcome";
@@ -41,6 +41,10 @@ inline constexpr std::string_view kPowerStop = "power.stop";
 inline constexpr std::string_view kPowerReboot = "power.reboot";
 inline constexpr std::string_view kPowerCreate = "power.create";
 inline constexpr std::string_view kPowerDestroy = "power.destroy";
+// Machines that Stillpoint did not make: their power.* carry driver and power (model/power.h).
+inline constexpr std::string_view kPowerAdopt = "power.adopt";    // hold this driver from now on; answered as a check is
+inline constexpr std::string_view kPowerCheck = "power.check";    // can the driver do, and what is the state now
+inline constexpr std::string_view kPowerForget = "power.forget";  // hold it no longer
 inline constexpr std::string_view kBackupRun = "backup.run";
 inline constexpr std::string_view kRestoreRun = "restore.run";
 

@@ -192,17 +192,66 @@ void addRestore(CLI::App& app, Command& command) {
   });
 }
 
+void addPowerOptions(CLI::App& verb, InstanceOptions& options) {
+  verb.add_option("--driver", options.driver, "how it is powered: exec, qemu or none")->check(CLI::IsMember({"exec", "qemu", "none"}));
+  auto* file = verb.add_option("--power", options.power_file, "JSON file with the driver's description (- for standard input)");
+  verb.add_option("--start", options.start, "exec: the command that starts it, words or a JSON list of words")->excludes(file);
+  verb.add_option("--stop", options.stop, "exec: the command that asks it to shut down")->excludes(file);
+  verb.add_option("--status", options.status, "exec: the command that prints whether it runs or is off")->excludes(file);
+  verb.add_option("--force-stop", options.force_stop, "exec: the command that ends it without asking")->excludes(file);
+  verb.add_option("--argv", options.argv, "qemu: its command line, words or a JSON list of words")->excludes(file);
+  verb.add_option("--guest-agent", options.guest_agent, "qemu: the socket of the guest agent's port")->excludes(file);
+  verb.add_option("--stop-timeout", options.stop_timeout, "seconds a graceful stop may take (default: the server's stop limit)")
+      ->excludes(file);
+  verb.add_option("--held-by", options.held_by, "the agent that holds the driver: host (default), or a machine's id");
+  verb.add_option("--volume", options.volumes, "path on the holder's host with its data while it is stopped (may be repeated)");
+}
+
+void addInstances(CLI::App& app, Command& command) {
+  auto options = std::make_shared<InstanceOptions>();
+  auto& instance = *app.add_subcommand("instance", "the machines: list them, add one that is there already, how it is powered");
+  instance.require_subcommand(1);
+  const auto verb = [&](const char* name, const char* help, int (*run)(const Target&, const InstanceOptions&)) -> CLI::App& {
+    auto& made = *instance.add_subcommand(name, help);
+    addDataDir(made, command);
+    made.add_flag("--json", options->json, "print JSON");
+    made.callback([&command, options, run] {
+      command.action = [&command, options, run] { return withTarget(command.data_dir, [&](const Target& t) { return run(t, *options); }); };
+    });
+    return made;
+  };
+  verb("list", "list the machines", [](const Target& t, const InstanceOptions& o) { return instanceListVerb(t, o.json); });
+
+  auto& add = verb("add", "add a machine that is there already, and wait until its driver has told its state", instanceAddVerb);
+  add.footer(
+      "Examples:\n"
+      "  stillpoint instance add --name mail --driver none\n"
+      "  stillpoint instance add --name db1 --tag backup=nightly --volume /var/lib/libvirt/images/db1.qcow2 \\\n"
+      "    --start '/usr/bin/virsh start db1' --stop '/usr/bin/virsh shutdown db1' --status '/usr/bin/virsh domstate db1'");
+  addPowerOptions(add, *options);
+  add.add_option("--name", options->name, "its tag Name");
+  add.add_option("--tag", options->tags, "KEY=VALUE (may be repeated)");
+  add.add_option("--hostname", options->hostname, "its host name");
+
+  auto& power = verb("power", "change how an added machine is powered", instancePowerVerb);
+  power.footer("Example:\n  stillpoint instance power i-0123456789abcdef0 --volume /dev/vg0/db1");
+  power.add_option("instance", options->instance, "its id")->required();
+  addPowerOptions(power, *options);
+  power.add_flag("--no-volumes", options->no_volumes, "it cannot be read while it is stopped");
+  power.add_option("--hostname", options->hostname, "its host name");
+
+  auto& tag = verb("tag", "set and delete tags of a machine", instanceTagVerb);
+  tag.footer("Example:\n  stillpoint instance tag i-0123456789abcdef0 backup=nightly --remove old");
+  tag.add_option("instance", options->instance, "its id")->required();
+  tag.add_option("tags", options->tags, "KEY=VALUE …");
+  tag.add_option("--remove", options->removed_tags, "key of a tag to delete (may be repeated)");
+
+  auto& remove = verb("remove", "forget an added machine; it goes on as it is, and its recovery points stay", instanceRemoveVerb);
+  remove.add_option("instance", options->instance, "its id")->required();
+}
+
 void addOthers(CLI::App& app, Command& command) {
   auto json = std::make_shared<bool>(false);
-  auto& instance = *app.add_subcommand("instance", "the machines");
-  instance.require_subcommand(1);
-  auto& list = *instance.add_subcommand("list", "list the machines");
-  addDataDir(list, command);
-  list.add_flag("--json", *json, "print JSON");
-  list.callback([&command, json] {
-    command.action = [&command, json] { return withTarget(command.data_dir, [&](const Target& t) { return instanceListVerb(t, *json); }); };
-  });
-
   auto name = std::make_shared<std::string>();
   auto& vault = *app.add_subcommand("vault", "the vaults");
   vault.require_subcommand(1);
@@ -244,6 +293,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   addRun(app, command);
   addRuns(app, command);
   addRestore(app, command);
+  addInstances(app, command);
   addOthers(app, command);
   try {
     app.parse(argc, argv);

@@ -1,4 +1,4 @@
-// restore, instance list, vault key export.
+// restore, vault key export.
 #include <poll.h>
 
 #include <cstdlib>
@@ -69,55 +69,6 @@ int restoreVerb(const Target& target, const RestoreOptions& options) {
     }
     ::poll(nullptr, 0, 100);
   }
-}
-
-int instanceListVerb(const Target& target, bool json) {
-  Api api(target);
-  json::Array all;
-  std::string token;
-  do {
-    const auto answer = api.ec2("Action=DescribeInstances&MaxResults=1000" + (token.empty() ? "" : "&NextToken=" + percentEncode(token)));
-    if (!answer) return complain(answer.error());
-    for (const auto& reservation : xmlAll(*answer, "instancesSet"))
-      for (const auto& item : xmlAll(reservation, "item")) {
-        json::Object tags;
-        for (const auto& tag_set : xmlAll(item, "tagSet"))
-          for (const auto& tag : xmlAll(tag_set, "item")) tags[xmlText(tag, "key")] = xmlText(tag, "value");
-        const auto states = xmlAll(item, "instanceState");
-        all.push_back(json::Object{{"InstanceId", xmlText(item, "instanceId")},
-                                   {"ImageId", xmlText(item, "imageId")},
-                                   {"State", states.empty() ? "" : xmlText(states.front(), "name")},
-                                   {"LaunchTime", xmlText(item, "launchTime")},
-                                   {"Tags", tags}});
-      }
-    token = xmlText(*answer, "nextToken");
-  } while (!token.empty());
-  // Whether its agent is there is Systems Manager's knowledge.
-  const auto agents = api.call("ssm", "AmazonSSM.DescribeInstanceInformation", {{"MaxResults", 50}});
-  if (agents) {
-    if (const auto* list = json::find(*agents, "InstanceInformationList"); list != nullptr && list->is_array())
-      for (auto& element : all)
-        for (const auto& agent : list->get_array())
-          if (json::textOr(agent.get_object(), "InstanceId") == json::textOr(element.get_object(), "InstanceId"))
-            element.get_object()["Agent"] = json::textOr(agent.get_object(), "PingStatus");
-  }
-  if (json) {
-    fmt::print("{}\n", json::toText(all));
-    return 0;
-  }
-  Terminal terminal;
-  if (all.empty()) fmt::print("no machines yet (aws ec2 run-instances --image-id ami-demo --count 1)\n");
-  for (const auto& element : all) {
-    const auto& instance = element.get_object();
-    const auto state = json::textOr(instance, "State");
-    const auto colour = state == "running" ? Colour::green : state == "terminated" ? Colour::dim : Colour::yellow;
-    std::string tags;
-    for (const auto& tag : instance.at("Tags").get_object())
-      tags += fmt::format(" {}={}", std::string_view(tag.key().data(), tag.key().size()), json::toView(tag.value().get_string()));
-    fmt::print("{}  {}  {}  {}{}\n", json::textOr(instance, "InstanceId"), padded(terminal.paint(state, colour), 13),
-               padded(json::textOr(instance, "ImageId"), 9), padded(json::textOr(instance, "Agent", "–"), 14), tags);
-  }
-  return 0;
 }
 
 int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json) {

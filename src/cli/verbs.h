@@ -49,6 +49,32 @@ struct RestoreOptions {
 };
 int restoreVerb(const Target& target, const RestoreOptions& options);
 int instanceListVerb(const Target& target, bool json);
+struct InstanceOptions {
+  /// "exec", "qemu", "none"; empty: as it is (power), or found by the options below (add).
+  std::string driver;
+  /// A JSON file with the driver's description ("-": standard input); else it is made from the commands.
+  std::string power_file;
+  /// Each a JSON list of words, or words with blanks between them.
+  std::string start, stop, status, force_stop, argv;
+  std::string guest_agent;
+  std::int64_t stop_timeout = 0;
+  std::string held_by, hostname;
+  std::vector<std::string> volumes;
+  bool no_volumes = false;
+  /// KEY=VALUE.
+  std::vector<std::string> tags;
+  std::string name;
+  std::vector<std::string> removed_tags;
+  std::string instance;
+  bool json = false;
+};
+/// Makes a record for a machine that is there, and waits until its driver has told its state: 1 if it cannot.
+int instanceAddVerb(const Target& target, const InstanceOptions& options);
+/// Another driver, holder or other volumes.
+int instancePowerVerb(const Target& target, const InstanceOptions& options);
+int instanceTagVerb(const Target& target, const InstanceOptions& options);
+/// Forgets the record; the machine is left as it is.
+int instanceRemoveVerb(const Target& target, const InstanceOptions& options);
 int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json);
 
 struct DemoOptions {

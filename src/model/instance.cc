@@ -35,27 +35,35 @@ Result<InstanceState> parseInstanceState(std::string_view text) {
 json::Object Instance::encode() const {
   json::Object all_tags;
   for (const auto& [key, value] : tags) all_tags.emplace(key, value);
-  return {{"id", id},
-          {"reservation", reservation_id},
-          {"image", image_id},
-          {"state", name(state)},
-          {"tags", std::move(all_tags)},
-          {"launched", toMicros(launched)},
-          {"created", toMicros(created)},
-          {"bootGeneration", boot_generation},
-          {"reachedRunning", reached_running},
-          {"stateReasonCode", state_reason_code},
-          {"stateReason", state_reason},
-          {"transitionReason", transition_reason},
-          {"hostname", hostname},
-          {"clientToken", client_token},
-          {"launchHash", launch_hash},
-          {"launchIndex", launch_index},
-          {"type", instance_type},
-          {"driver", driver},
-          {"powerRequest", power_request},
-          {"powerBy", power_by},
-          {"readingJob", reading_job}};
+  json::Object body{{"id", id},
+                    {"reservation", reservation_id},
+                    {"image", image_id},
+                    {"state", name(state)},
+                    {"tags", std::move(all_tags)},
+                    {"launched", toMicros(launched)},
+                    {"created", toMicros(created)},
+                    {"bootGeneration", boot_generation},
+                    {"reachedRunning", reached_running},
+                    {"stateReasonCode", state_reason_code},
+                    {"stateReason", state_reason},
+                    {"transitionReason", transition_reason},
+                    {"hostname", hostname},
+                    {"clientToken", client_token},
+                    {"launchHash", launch_hash},
+                    {"launchIndex", launch_index},
+                    {"type", instance_type},
+                    {"driver", driver},
+                    {"powerRequest", power_request},
+                    {"powerBy", power_by},
+                    {"readingJob", reading_job}};
+  if (isMade()) return body;
+  body["power"] = power;
+  body["heldBy"] = held_by;
+  body["volumes"] = json::Array(volumes.begin(), volumes.end());
+  body["powerKnown"] = power_known;
+  body["powerError"] = power_error;
+  body["checkRequest"] = check_request;
+  return body;
 }
 
 Result<Instance> Instance::decode(const json::Object& body) {
@@ -84,6 +92,12 @@ Result<Instance> Instance::decode(const json::Object& body) {
   instance.power_request = reader.text("powerRequest");
   instance.power_by = reader.text("powerBy");
   instance.reading_job = reader.text("readingJob");
+  if (const auto* power = reader.objectIf("power")) instance.power = *power;
+  instance.held_by = reader.textIf("heldBy").value_or("host");
+  instance.volumes = reader.textsIf("volumes");
+  instance.power_known = reader.booleanIf("powerKnown").value_or(true);
+  instance.power_error = reader.textIf("powerError").value_or("");
+  instance.check_request = reader.textIf("checkRequest").value_or("");
   SP_CHECK_OK(reader.finish());
   SP_TRY(instance.state, parseInstanceState(state));
   return instance;

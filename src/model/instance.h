@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -25,7 +26,7 @@ struct Instance {
   /// "i-" and 17 hex digits; also the name of its agent.
   std::string id;
   std::string reservation_id;
-  /// "ami-demo" or "ami-bare".
+  /// "ami-demo" or "ami-bare"; empty for a machine that Stillpoint did not make.
   std::string image_id;
   InstanceState state = InstanceState::pending;
   std::map<std::string, std::string> tags;
@@ -50,8 +51,21 @@ struct Instance {
   std::string launch_hash;
   std::int64_t launch_index = 0;
   std::string instance_type;
-  /// Which power driver: "sandbox".
+  /// Which power driver: "sandbox", "exec", "qemu", "none" (model/power.h).
   std::string driver = "sandbox";
+  /// The driver's description as the API shows it (PowerDescription::encode); empty for sandbox and none.
+  json::Object power;
+  /// The agent that holds the driver: "host" or an instance id.
+  std::string held_by = "host";
+  /// Absolute paths on the holder's host that hold this machine's data while it is stopped (its disk images, a mounted volume); empty:
+  /// stopped, it cannot be read. Not for sandbox, whose tree the host knows.
+  std::vector<std::string> volumes;
+  /// False until the driver has first told whether an added machine runs; its state is pending till then.
+  bool power_known = true;
+  /// Why the driver could not do, or not look, the last time; empty when it could.
+  std::string power_error;
+  /// Id of a look at the machine's power that is under way; empty if none.
+  std::string check_request;
   /// Id of the power request under way; empty if none. Only its answer moves the state.
   std::string power_request;
   /// Who asked for it: "api" or a holder ("run:ARN", "job:ID").
@@ -59,6 +73,8 @@ struct Instance {
   /// The backup job that reads the stopped machine's files; empty if none.
   std::string reading_job;
 
+  /// Whether Stillpoint made it: only then may it remove its files.
+  bool isMade() const { return driver == "sandbox"; }
   bool isGone() const { return state == InstanceState::terminated || state == InstanceState::shuttingDown; }
 
   json::Object encode() const;

@@ -148,7 +148,15 @@ json::Object BackupRunner::run(RequestContext& context) {
   run.access = ResticAccess::of(request);
   run.arguments = argumentsFor(request);
   run.stall = std::chrono::milliseconds(json::intOr(request, "stallMs", 600'000));
-  if (json::boolOr(request, "outside", false)) {
+  const bool volumes = json::boolOr(request, "volumes", false);
+  const auto instance = json::textOr(request, "instance");
+  PowerHandler::Look before;
+  if (volumes) {
+    const auto looked = power_.look(instance);
+    if (!looked) return result("FAILED", "Whether the machine is off could not be seen: " + looked.error().message);
+    if (looked->running) return result("FAILED", fmt::format("Machine {} runs: its volumes cannot be read from outside.", instance));
+    before = *looked;
+  } else if (json::boolOr(request, "outside", false)) {
     auto root = machineRoot(context.identity(), json::textOr(request, "instance"));
     if (!root) return result("FAILED", root.error().message);
     run.root = std::move(*root);
@@ -168,6 +176,13 @@ json::Object BackupRunner::run(RequestContext& context) {
   if (failpoint::hit("agent.backup_done")) return result("FAILED", "made to fail");
   if (!outcome) return result("FAILED", outcome.error().text());
   auto message = judge(*outcome, reading, run.stall);
+  if (volumes) {
+    // What somebody wrote while it was read is in the copy by half.
+    const auto after = power_.look(instance);
+    if (!after) message = result("FAILED", "Whether the machine stayed off could not be seen: " + after.error().message);
+    else if (after->running || after->generation != before.generation)
+      message = result("FAILED", fmt::format("Machine {} did not stay off while its volumes were read.", instance));
+  }
   reading.addTo(message);
   return message;
 }

@@ -101,11 +101,29 @@ void Jobs::begin(store::Txn& txn, Job& job) {
   if (instance->state != InstanceState::running && instance->state != InstanceState::stopped) return;
   job.outside = instance->state == InstanceState::stopped;
   job.boot_generation = instance->boot_generation;
+  const bool volumes = job.outside && !instance->isMade();
+  if (volumes)
+    if (const auto why = readVolumes(job, *instance); !why.empty()) return end(txn, job, JobState::failed, why);
   if (job.outside) instances_.setReading(txn, job.instance, job.id);
-  dispatch(txn, job, job.outside ? "host" : job.instance);
+  dispatch(txn, job, job.outside ? instance->held_by : job.instance, volumes);
 }
 
-void Jobs::dispatch(store::Txn& txn, Job& job, const std::string& agent) {
+std::string Jobs::readVolumes(Job& job, const Instance& instance) const {
+  if (instance.volumes.empty())
+    return fmt::format(
+        "Instance {} is stopped and cannot be read from outside: no volumes are known on the host of agent '{}'. Name them with "
+        "`stillpoint instance power {} --volume PATH`, or start the machine.",
+        instance.id, instance.held_by, instance.id);
+  if (job.options.contains("Paths"))
+    return fmt::format(
+        "Instance {} is stopped: BackupOptions Paths are paths inside the machine, and only its volumes can be read from outside.",
+        instance.id);
+  job.paths = instance.volumes;
+  job.excludes = {std::string(kAgentState)};
+  return {};
+}
+
+void Jobs::dispatch(store::Txn& txn, Job& job, const std::string& agent, bool volumes) {
   const auto repository = *vaults_.repository(txn, job.vault, job.instance);
   const auto secret = context_.random.hex(48);
   job.agent = agent;
@@ -120,6 +138,7 @@ void Jobs::dispatch(store::Txn& txn, Job& job, const std::string& agent) {
                            {"jobId", job.id},
                            {"instance", job.instance},
                            {"outside", job.outside},
+                           {"volumes", volumes},
                            {"paths", texts(job.paths)},
                            {"excludes", texts(job.excludes)},
                            {"repository", fmt::format("/vault/{}/{}/", job.vault, job.instance)},

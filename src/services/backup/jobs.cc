@@ -20,12 +20,12 @@ constexpr std::int64_t kCompleteWindowDefault = 7 * 24 * 60;
 constexpr std::int64_t kWindowMost = 52'560'000;
 constexpr std::int64_t kStallDefault = 600;
 constexpr std::int64_t kStallMost = 7 * 24 * 3600;
-constexpr std::string_view kAgentState = "/var/lib/stillpoint-agent";
 
 /// What never belongs to a machine's volume: other file systems of a running machine. Their empty folders are kept, so
 /// that a restored tree boots.
-constexpr std::array<std::string_view, 5> kNotVolume{"/usr", "/proc", "/sys", "/dev", "/run"};
-/// Bound from the host into every machine.
+constexpr std::array<std::string_view, 4> kNotVolume{"/proc", "/sys", "/dev", "/run"};
+/// Bound from the host into every demo machine.
+constexpr std::string_view kPrograms = "/usr";
 constexpr std::string_view kProgram = "/opt/stillpoint";
 
 std::string hashOf(const StartSpec& spec) {
@@ -89,11 +89,16 @@ std::expected<std::vector<std::string>, aws::ApiError> parsePaths(const std::str
 }
 
 /// A folder that a path was asked for below is read there; the agent's state never is.
-std::vector<std::string> excludesFor(const std::vector<std::string>& paths) {
-  std::vector<std::string> out{std::string(kAgentState), std::string(kProgram)};
-  for (const auto folder : kNotVolume) {
+std::vector<std::string> excludesFor(const std::vector<std::string>& paths, bool demo_machine) {
+  std::vector<std::string> out{std::string(kAgentState)};
+  const auto leaveOut = [&](std::string_view folder) {
     if (std::ranges::none_of(paths, [&](const auto& path) { return isBelow(path, folder); })) out.push_back(fmt::format("{}/*", folder));
+  };
+  if (demo_machine) {
+    out.emplace_back(kProgram);
+    leaveOut(kPrograms);
   }
+  for (const auto folder : kNotVolume) leaveOut(folder);
   return out;
 }
 
@@ -118,7 +123,7 @@ std::optional<aws::ApiError> checkWindows(const StartSpec& spec, Job& job) {
   return std::nullopt;
 }
 
-std::optional<aws::ApiError> checkOptions(const StartSpec& spec, Job& job) {
+std::optional<aws::ApiError> checkOptions(const StartSpec& spec, bool demo_machine, Job& job) {
   job.stall_seconds = kStallDefault;
   job.paths = {"/"};
   for (const auto& [key, value] : spec.options) {
@@ -136,7 +141,7 @@ std::optional<aws::ApiError> checkOptions(const StartSpec& spec, Job& job) {
       return invalid(fmt::format("BackupOptions: '{}' is not known; there are Paths and StallTimeoutInSeconds", key));
     }
   }
-  job.excludes = excludesFor(job.paths);
+  job.excludes = excludesFor(job.paths, demo_machine);
   return std::nullopt;
 }
 
@@ -158,7 +163,7 @@ std::optional<aws::ApiError> Jobs::check(store::Txn& txn, const StartSpec& spec,
   job.resource_arn = spec.resource_arn;
   job.role_arn = spec.role_arn;
   if (auto refused = checkWindows(spec, job)) return refused;
-  return checkOptions(spec, job);
+  return checkOptions(spec, found->isMade(), job);
 }
 
 std::expected<Job, aws::ApiError> Jobs::start(store::Txn& txn, const StartSpec& spec) {

@@ -16,11 +16,17 @@
 #include "services/backup/records.h"
 #include "services/context.h"
 
+namespace sp {
+struct Instance;
+}
 namespace sp::services::ec2 {
 class Instances;
 }
 
 namespace sp::services::backup {
+
+/// An agent's own state, which is never backed up.
+inline constexpr std::string_view kAgentState = "/var/lib/stillpoint-agent";
 
 class Vaults;
 class Grants;
@@ -101,7 +107,9 @@ class Jobs {
   std::vector<Job> openOf(store::Txn& txn, std::string_view instance) const;
   std::optional<Job> openJob(store::Txn& txn, const json::Object& message) const;
   void begin(store::Txn& txn, Job& job);
-  void dispatch(store::Txn& txn, Job& job, const std::string& agent);
+  /// From outside an added machine: only its volumes, on the host of who holds its driver. Why that cannot be, else empty.
+  std::string readVolumes(Job& job, const Instance& instance) const;
+  void dispatch(store::Txn& txn, Job& job, const std::string& agent, bool volumes);
   void openGrant(const Job& job);
   void markRunning(store::Txn& txn, Job& job);
   void handleProgress(store::Txn& txn, const json::Object& message);

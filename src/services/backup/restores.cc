@@ -204,6 +204,12 @@ void Restores::begin(store::Txn& txn, RestoreJob& job) {
   if (!instance || instance->isGone()) return end(txn, job, RestoreStatus::failed, fmt::format("Instance {} was terminated.", job.target));
   if (instance->state != InstanceState::running && instance->state != InstanceState::stopped) return;
   job.outside = instance->state == InstanceState::stopped;
+  if (job.outside && !instance->isMade())
+    return end(
+        txn, job, RestoreStatus::failed,
+        fmt::format("Instance {} is stopped, and its files cannot be written from outside: start it, or restore into a folder of the "
+                    "server's host (without targetInstanceId) and put the volume in place there.",
+                    job.target));
   // Nobody starts it while its files are being written.
   if (job.outside) instances_.setReading(txn, job.target, job.id);
   job.agent = job.outside ? std::string(kHost) : job.target;

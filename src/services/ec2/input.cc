@@ -159,7 +159,7 @@ std::optional<std::vector<std::string>> instanceFilter(const Instance& instance,
   if (filter == "instance-state-name") return one(name(instance.state));
   if (filter == "instance-state-code") return one(std::to_string(static_cast<int>(instance.state)));
   if (filter == "private-ip-address" || filter == "network-interface.addresses.private-ip-address")
-    return one(instance.state == InstanceState::terminated ? "" : kLoopback);
+    return one(instance.state == InstanceState::terminated || !instance.isMade() ? "" : kLoopback);
   if (filter == "instance-type") return one(instance.instance_type);
   if (filter == "availability-zone") return one(availabilityZone(realm));
   if (filter == "image-id") return one(instance.image_id);
@@ -240,8 +240,8 @@ json::Object describe(const Instance& instance, const Realm& realm) {
                     {"launchTime", toIso8601Millis(instance.launched)},
                     {"placement", json::Object{{"availabilityZone", availabilityZone(realm)}, {"groupName", ""}, {"tenancy", "default"}}},
                     {"monitoring", json::Object{{"state", "disabled"}}}};
-  // The machines live in the network of the server's host.
-  if (instance.state != InstanceState::terminated) item["privateIpAddress"] = kLoopback;
+  // Demo machines live in the network of the server's host.
+  if (instance.state != InstanceState::terminated && instance.isMade()) item["privateIpAddress"] = kLoopback;
   item["groupSet"] = json::Array{};
   if (!instance.state_reason_code.empty())
     item["stateReason"] = json::Object{{"code", instance.state_reason_code}, {"message", instance.state_reason}};

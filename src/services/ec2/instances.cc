@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/time_format.h"
+#include "model/power.h"
 
 namespace sp::services::ec2 {
 namespace {
@@ -12,6 +13,7 @@ constexpr std::string_view kKind = "instance";
 constexpr std::string_view kTokenIndex = "token";
 constexpr std::string_view kVanish = "ec2.vanish";
 constexpr std::string_view kHost = "host";
+constexpr std::int64_t kMilli = 1000;
 constexpr std::int64_t kForcedStopMs = 20'000;
 constexpr auto kVisible = std::chrono::hours(1);
 constexpr std::size_t kPage = 1000;
@@ -35,6 +37,12 @@ std::optional<Instance> decodeRecord(const std::string& body) {
   return std::move(*instance);
 }
 
+json::Object startMembers(const Instance& instance) {
+  const auto seconds = json::intOr(instance.power, "StartTimeoutInSeconds", 0);
+  if (seconds <= 0) return {};
+  return {{"startTimeoutMs", seconds * kMilli}};
+}
+
 std::unexpected<aws::ApiError> notFound(std::string_view id) {
   return aws::refuse("InvalidInstanceID.NotFound", fmt::format("The instance ID '{}' does not exist", id));
 }
@@ -43,18 +51,18 @@ std::unexpected<aws::ApiError> notFound(std::string_view id) {
 
 Instances::Instances(Context& context, runtime::AgentIdentities& identities) : context_(context), identities_(identities) {
   context_.reports.on("power.result", [this](store::Txn& txn, const std::string& agent, const json::Object& message) {
-    if (agent == kHost) handleResult(txn, message);
+    handleResult(txn, agent, message);
   });
   context_.reports.on("power.changed", [this](store::Txn& txn, const std::string& agent, const json::Object& message) {
-    if (agent == kHost) handleChanged(txn, message);
+    handleChanged(txn, agent, message);
   });
-  // A host agent too old for a request, or a request it cannot read.
+  // An agent too old for a request, or a request it cannot read.
   context_.reports.on("refused", [this](store::Txn& txn, const std::string& agent, const json::Object& message) {
-    if (agent != kHost || !json::textOr(message, "id").starts_with("pow/")) return;
+    const auto id = json::textOr(message, "id");
+    if (!id.starts_with("pow/")) return;
     for (auto& instance : all(txn)) {
-      if (instance.power_request != json::textOr(message, "id")) continue;
-      handleResult(txn, {{"id", instance.power_request}, {"instance", instance.id}, {"error", json::textOr(message, "message")}});
-      return;
+      if (instance.power_request != id && instance.check_request != id) continue;
+      return handleResult(txn, agent, {{"id", id}, {"instance", instance.id}, {"error", json::textOr(message, "message")}});
     }
   });
   context_.core.onTimer(std::string(kVanish), [](store::Txn& txn, const store::Timer& timer) { txn.records().erase(kKind, timer.id); });
@@ -96,6 +104,7 @@ std::vector<Instance> Instances::byClientToken(store::Txn& txn, std::string_view
 
 void Instances::save(store::Txn& txn, const Instance& instance) const {
   txn.records().put(kKind, instance.id, json::toText(instance.encode()));
+  if (!instance.isMade()) indexAdded(txn, instance);
 }
 
 void Instances::tell(store::Txn& txn, const Instance& instance, const std::string& error) const {
@@ -120,13 +129,23 @@ void Instances::request(store::Txn& txn, Instance& instance, std::string_view ty
   members["type"] = type;
   members["id"] = instance.power_request;
   members["instance"] = instance.id;
-  context_.agents.request(txn, kHost, members);
+  for (auto& member : driverMembers(instance)) members.insert(std::move(member));
+  context_.agents.request(txn, instance.held_by, members);
   save(txn, instance);
 }
 
 std::optional<aws::ApiError> Instances::refusal(store::Txn& txn, const Instance& instance, std::string_view operation, bool force,
                                                 std::string_view by) const {
   const auto refuse = [](std::string message) { return aws::ApiError{"IncorrectInstanceState", std::move(message), 400, true, {}}; };
+  if (operation != "TerminateInstances" && instance.driver == kNoPower && !instance.isGone())
+    return aws::ApiError{
+        "UnsupportedOperation",
+        fmt::format("The instance '{}' has no power driver: it cannot be started, stopped or rebooted from here. Give it one "
+                    "with `stillpoint instance power {} --driver …`.",
+                    instance.id, instance.id),
+        400,
+        true,
+        {}};
   if (operation == "StartInstances") {
     if (instance.isGone() || instance.state == InstanceState::stopping)
       return refuse(fmt::format("The instance '{}' is not in a state from which it can be started.", instance.id));
@@ -139,6 +158,12 @@ std::optional<aws::ApiError> Instances::refusal(store::Txn& txn, const Instance&
   const bool terminates = operation == "TerminateInstances";
   const std::string_view verb = terminates ? "terminated" : operation == "RebootInstances" ? "rebooted" : "stopped";
   if (terminates && instance.isGone()) return std::nullopt;
+  if (terminates)
+    for (const auto& other : all(txn))
+      if (other.held_by == instance.id && !other.isGone())
+        return refuse(
+            fmt::format("The agent of instance '{}' holds the power driver of '{}': give that one another holder, or remove it, first.",
+                        instance.id, other.id));
   if (instance.isGone()) return refuse(fmt::format("This instance '{}' is not in a state from which it can be {}.", instance.id, verb));
   if (operation == "StopInstances") {
     if (!instance.reached_running)
@@ -157,6 +182,11 @@ std::optional<aws::ApiError> Instances::refusal(store::Txn& txn, const Instance&
   return std::nullopt;
 }
 
+std::chrono::milliseconds Instances::stopLimit(const Instance& instance) const {
+  const auto own = json::intOr(instance.power, "StopTimeoutInSeconds", 0);
+  return own > 0 ? std::chrono::seconds(own) : stop_limit_;
+}
+
 Instances::Outcome Instances::start(store::Txn& txn, std::string_view id, std::string_view by) {
   auto instance = find(txn, id);
   if (!instance) return notFound(id);
@@ -165,7 +195,7 @@ Instances::Outcome Instances::start(store::Txn& txn, std::string_view id, std::s
   instance->state = InstanceState::pending;
   instance->launched = txn.now();
   instance->state_reason_code = instance->state_reason = instance->transition_reason = "";
-  request(txn, *instance, "power.start", by, {});
+  request(txn, *instance, "power.start", by, startMembers(*instance));
   return *instance;
 }
 
@@ -178,7 +208,7 @@ Instances::Outcome Instances::stop(store::Txn& txn, std::string_view id, bool fo
   instance->state_reason_code = kUserReason;
   instance->state_reason = kUserText;
   instance->transition_reason = userInitiated(txn.now());
-  request(txn, *instance, "power.stop", by, {{"force", force}, {"timeoutMs", force ? kForcedStopMs : stop_limit_.count()}});
+  request(txn, *instance, "power.stop", by, {{"force", force}, {"timeoutMs", force ? kForcedStopMs : stopLimit(*instance).count()}});
   return *instance;
 }
 
@@ -186,7 +216,9 @@ Instances::Outcome Instances::reboot(store::Txn& txn, std::string_view id, std::
   auto instance = find(txn, id);
   if (!instance) return notFound(id);
   if (auto refused = refusal(txn, *instance, "RebootInstances", false, by)) return std::unexpected(std::move(*refused));
-  request(txn, *instance, "power.reboot", by, {{"timeoutMs", stop_limit_.count()}});
+  auto members = startMembers(*instance);
+  members["timeoutMs"] = stopLimit(*instance).count();
+  request(txn, *instance, "power.reboot", by, std::move(members));
   return *instance;
 }
 
@@ -197,6 +229,7 @@ Instances::Outcome Instances::terminate(store::Txn& txn, std::string_view id, bo
   // Asked again after the driver failed to remove it: it tries again.
   const bool failed = instance->state == InstanceState::shuttingDown && instance->power_request.empty();
   if (instance->isGone() && !failed) return *instance;
+  if (!instance->isMade()) return forget(txn, *instance);
   instance->state = InstanceState::shuttingDown;
   instance->state_reason_code = kUserReason;
   instance->state_reason = kUserText;
@@ -206,7 +239,7 @@ Instances::Outcome Instances::terminate(store::Txn& txn, std::string_view id, bo
 }
 
 std::expected<std::vector<Instance>, aws::ApiError> Instances::launch(store::Txn& txn, const LaunchSpec& spec) {
-  const auto here = std::ranges::count_if(all(txn), [](const Instance& each) { return !each.isGone(); });
+  const auto here = std::ranges::count_if(all(txn), [](const Instance& each) { return each.isMade() && !each.isGone(); });
   if (static_cast<std::size_t>(here) + static_cast<std::size_t>(spec.count) > kInstanceLimit)
     return aws::refuse("InstanceLimitExceeded",
                        fmt::format("You have requested more instances ({}) than your current instance limit of {} allows: "
@@ -266,6 +299,7 @@ void Instances::becomeTerminated(store::Txn& txn, Instance& instance) {
 void Instances::settle(store::Txn& txn, Instance& instance, InstanceState state, const std::string& error) {
   if (instance.state == InstanceState::terminated) return;
   instance.state = state;
+  instance.power_known = true;
   if (state == InstanceState::running) {
     instance.reached_running = true;
     instance.state_reason_code = instance.state_reason = instance.transition_reason = "";
@@ -276,13 +310,17 @@ void Instances::settle(store::Txn& txn, Instance& instance, InstanceState state,
   tell(txn, instance, error);
 }
 
-void Instances::handleResult(store::Txn& txn, const json::Object& message) {
+void Instances::handleResult(store::Txn& txn, const std::string& agent, const json::Object& message) {
   auto instance = find(txn, json::textOr(message, "instance"));
-  if (!instance || instance->power_request != json::textOr(message, "id")) return;  // a later request has taken over
+  const auto id = json::textOr(message, "id");
+  if (!instance || id.empty() || instance->held_by != agent) return;
+  if (instance->check_request == id) return handleCheck(txn, *instance, message);
+  if (instance->power_request != id) return;  // a later request has taken over
   instance->power_request.clear();
   instance->boot_generation = json::intOr(message, "bootGeneration", instance->boot_generation);
   const auto error = json::textOr(message, "error");
   const auto reported = parseInstanceState(json::textOr(message, "state"));
+  instance->power_error = error;
   if (error.empty()) {
     if (!reported) {
       log::error("a power result names no state", {{"instance", instance->id}, {"state", json::textOr(message, "state")}});
@@ -291,6 +329,11 @@ void Instances::handleResult(store::Txn& txn, const json::Object& message) {
     return settle(txn, *instance, *reported, "");
   }
   log::warn("a power change failed", {{"instance", instance->id}, {"error", error}});
+  if (!instance->power_known && !reported) {
+    // Nothing is claimed of a machine that its driver has not seen.
+    save(txn, *instance);
+    return tell(txn, *instance, error);
+  }
   if (!instance->reached_running && instance->state == InstanceState::pending) {
     // It never came up: nothing of it is worth keeping.
     instance->state = InstanceState::shuttingDown;
@@ -307,11 +350,16 @@ void Instances::handleResult(store::Txn& txn, const json::Object& message) {
   settle(txn, *instance, reported ? *reported : before, error);
 }
 
-void Instances::handleChanged(store::Txn& txn, const json::Object& message) {
+void Instances::handleChanged(store::Txn& txn, const std::string& agent, const json::Object& message) {
   auto instance = find(txn, json::textOr(message, "instance"));
   const auto state = parseInstanceState(json::textOr(message, "state"));
   // While a change is under way its answer will tell.
-  if (!instance || !state || instance->isGone() || !instance->power_request.empty()) return;
+  if (!instance || instance->held_by != agent || instance->isGone() || !instance->power_request.empty()) return;
+  if (const auto error = json::textOr(message, "error"); !instance->isMade() && instance->power_error != error) {
+    instance->power_error = error;
+    save(txn, *instance);
+  }
+  if (!state) return;
   const auto generation = json::intOr(message, "bootGeneration", instance->boot_generation);
   if (instance->state == *state && generation == instance->boot_generation) return;
   // What was seen of an earlier boot may come after the answer that tells the present one.

@@ -1,7 +1,7 @@
 // The machines: their records, their power, and who may change it. Core thread only.
 //
-// A power change is a durable request to the agent `host`, which owns the power drivers; the record says "stopping" or
-// "pending" from the same commit on, and "stopped" or "running" only when the driver has seen it.
+// A power change is a durable request to the agent that holds the machine's driver (`host`, unless the record names another); the
+// record says "stopping" or "pending" from the same commit on, and "stopped" or "running" only when the driver has seen it.
 // AWS: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html and its neighbours.
 #pragma once
 #include <chrono>
@@ -27,6 +27,17 @@ struct LaunchSpec {
   std::string launch_hash;
   std::map<std::string, std::string> tags;
   std::int64_t count = 1;
+};
+
+/// A machine that Stillpoint did not make, or what changes of one. What is unset stays (setPower) or has its default (add).
+struct AddSpec {
+  /// "exec", "qemu" or "none"; with it `power`, the driver's description as the API shows it.
+  std::optional<std::string> driver;
+  json::Object power;
+  std::optional<std::string> held_by;
+  std::optional<std::vector<std::string>> volumes;
+  std::optional<std::string> hostname;
+  std::map<std::string, std::string> tags;
 };
 
 class Instances {
@@ -56,7 +67,8 @@ class Instances {
   Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by);
   /// Runs on, freshly booted.
   Outcome reboot(store::Txn& txn, std::string_view id, std::string_view by);
-  /// For good: processes killed, files removed. Voids what is owed to it.
+  /// For good: a demo machine's processes are killed and its files removed; of any other machine the record alone goes, whatever it
+  /// does is left to it. Voids what is owed to it.
   Outcome terminate(store::Txn& txn, std::string_view id, bool force, std::string_view by);
   /// What would refuse start, stop, reboot or terminate ("StartInstances" …) now; nullopt if nothing. Changes nothing.
   std::optional<aws::ApiError> refusal(store::Txn& txn, const Instance& instance, std::string_view operation, bool force,
@@ -64,6 +76,17 @@ class Instances {
 
   /// New machines, in state pending; their creation is under way after the commit.
   std::expected<std::vector<Instance>, aws::ApiError> launch(store::Txn& txn, const LaunchSpec& spec);
+  /// A record for a machine that is there already. Its driver's holder is asked whether it runs; till the answer it is pending, with
+  /// driver "none" it is running at once. ValidationException (what is wrong with the spec), ResourceInUseException (another record
+  /// has the same driver and description, or the host name of a machine without a driver).
+  Outcome add(store::Txn& txn, const AddSpec& spec);
+  /// Another driver, holder, description or other volumes for an added machine. ResourceNotFoundException, ValidationException;
+  /// ResourceInUseException while a run or a job holds the machine or its power changes.
+  Outcome setPower(store::Txn& txn, std::string_view id, const AddSpec& spec);
+  /// Has the driver of an added machine tell whether it could do its work, and the machine's state: check_request is empty again and
+  /// power_error says what is wrong once it has. Nothing happens for other machines, or while a look is under way.
+  void checkPower(store::Txn& txn, std::string_view id);
+
   /// Machines an earlier RunInstances with that token made, in their order.
   std::vector<Instance> byClientToken(store::Txn& txn, std::string_view token) const;
 
@@ -90,9 +113,22 @@ class Instances {
  private:
   void save(store::Txn& txn, const Instance& instance) const;
   void request(store::Txn& txn, Instance& instance, std::string_view type, std::string_view by, json::Object members);
+  /// What makes a record of these parts impossible.
+  std::optional<aws::ApiError> refuseSpec(store::Txn& txn, const Instance& wanted) const;
+  void adopt(store::Txn& txn, Instance& instance);
+  /// The holder looks after it no longer.
+  void letGo(store::Txn& txn, const Instance& instance) const;
+  void handleCheck(store::Txn& txn, Instance& instance, const json::Object& message);
+  /// Finds a second record of the same machine.
+  static void indexAdded(store::Txn& txn, const Instance& instance);
+  static json::Object driverMembers(const Instance& instance);
   void tell(store::Txn& txn, const Instance& instance, const std::string& error) const;
-  void handleResult(store::Txn& txn, const json::Object& message);
-  void handleChanged(store::Txn& txn, const json::Object& message);
+  void handleResult(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleChanged(store::Txn& txn, const std::string& agent, const json::Object& message);
+  /// Its own, or everybody's.
+  std::chrono::milliseconds stopLimit(const Instance& instance) const;
+  /// The record of a machine that Stillpoint did not make becomes that of a terminated one; the machine is left as it is.
+  Instance forget(store::Txn& txn, Instance instance);
   void becomeTerminated(store::Txn& txn, Instance& instance);
   void settle(store::Txn& txn, Instance& instance, InstanceState state, const std::string& error);
 

@@ -72,7 +72,38 @@ class OwnScripts final : public Scripts {
 
 class OwnPower final : public Power {
  public:
-  explicit OwnPower(ec2::Instances& instances) : instances_(instances) {}
+  OwnPower(ec2::Instances& instances, runtime::AgentPort& agents) : instances_(instances), agents_(agents) {}
+
+  void look(store::Txn& txn, const std::string& instance) override { instances_.checkPower(txn, instance); }
+
+  Fitness fitness(store::Txn& txn, const std::string& id, bool stops) override {
+    const auto found = instances_.find(txn, id);
+    if (!found || found->isMade()) return {};
+    const auto& instance = *found;
+    if (instance.driver == "none") {
+      if (!stops) return {};
+      return {
+          false,
+          fmt::format(
+              "it has no power driver: it cannot be stopped and started; give it one with `stillpoint instance power {} --driver …`", id),
+          "Stillpoint.StopFailed"};
+    }
+    const bool read_outside = stops || instance.state == InstanceState::stopped;
+    if (!read_outside && instance.power_known) return {};
+    const auto holder = fmt::format("the agent '{}', which holds its power driver, ", instance.held_by);
+    const std::string error = stops ? "Stillpoint.StopFailed" : "Stillpoint.NoTarget";
+    if (!agents_.connected(instance.held_by)) return {true, holder + "is not connected", error};
+    if (!instance.check_request.empty()) return {true, holder + "has not answered whether the driver works", error};
+    if (!instance.power_error.empty()) return {false, "its power driver does not work: " + instance.power_error, error};
+    if (instance.volumes.empty())
+      return {false,
+              fmt::format(
+                  "stopped, it cannot be read: no volumes are known on the host of agent '{}'; name them with `stillpoint instance power "
+                  "{} --volume PATH`",
+                  instance.held_by, id),
+              "Stillpoint.BackupFailed"};
+    return {};
+  }
 
   quiesce::Machine state(store::Txn& txn, const std::string& instance) override {
     const auto found = instances_.find(txn, instance);
@@ -101,6 +132,7 @@ class OwnPower final : public Power {
     return {};
   }
   ec2::Instances& instances_;
+  runtime::AgentPort& agents_;
 };
 
 class OwnBackups final : public Backups {
@@ -215,7 +247,7 @@ struct Provider::Own {
 };
 
 Provider::Provider(const ProviderParts& parts)
-    : own_(new Own{OwnScripts(parts.commands, parts.objects), OwnPower(parts.instances), OwnBackups(parts.jobs, parts.realm),
+    : own_(new Own{OwnScripts(parts.commands, parts.objects), OwnPower(parts.instances, parts.agents), OwnBackups(parts.jobs, parts.realm),
                    OwnTargets(parts.instances, parts.agents), OwnLog(parts.random, parts.objects)}) {}
 
 Provider::~Provider() = default;

@@ -45,20 +45,24 @@ void Lanes::preflight(store::Txn& txn, Lane lane) {
   if (!lane.preflight_until) {
     lane.preflight_until = txn.now() + kPreflightPatience;
     lane.repository_until = txn.now() + kRepositoryPatience;
+    ports_.power.look(txn, lane.instance);
   }
   const auto machine = ports_.power.state(txn, lane.instance);
   const bool settled = machine == Machine::running || machine == Machine::stopped || machine == Machine::gone;
   const bool online = machine == Machine::stopped || ports_.targets.agentOnline(lane.instance);
   const bool repository = ports_.backups.ready(txn, run->input->vault, lane.instance);
-  const bool waits_for_machine = (!settled || !online) && txn.now() < *lane.preflight_until;
+  const auto power = ports_.power.fitness(txn, lane.instance, run->input->stop_start);
+  const bool waits_for_machine = (!settled || !online || power.waits) && txn.now() < *lane.preflight_until;
   const bool waits_for_repository = settled && online && !repository && txn.now() < *lane.repository_until;
-  if (machine != Machine::gone && (waits_for_machine || waits_for_repository)) {
+  const bool unfit = !power.waits && !power.why.empty();
+  if (machine != Machine::gone && !unfit && (waits_for_machine || waits_for_repository)) {
     saveLane(txn, lane);
     txn.timers().set({std::string(kPreflightTimer), laneKey(lane.execution, lane.instance), txn.now() + kPreflightPause, ""});
     return;
   }
   if (machine == Machine::gone)
     return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the machine is terminated; nothing was touched");
+  if (!power.why.empty()) return failStep(txn, std::move(lane), "", power.error, "preflight", power.why + "; nothing was touched");
   if (!settled)
     return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight",
                     "the machine neither runs nor is it stopped; nothing was touched");

@@ -56,6 +56,10 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   std::set<std::string> vaults = {"vault"};
   std::string missing_script;
   bool repository_ready = true;
+  /// How often each driver was asked to look; what is wrong with it.
+  std::map<std::string, int> looks;
+  std::map<std::string, Fitness> unfit;
+  bool unfit_only_to_stop = true;
   bool refuse_stop = false;
   bool refuse_start = false;
   bool refuse_job = false;
@@ -89,6 +93,10 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     return {};
   }
 
+  void look(store::Txn&, const std::string& instance) override { ++looks[instance]; }
+  Fitness fitness(store::Txn&, const std::string& instance, bool stops) override {
+    return unfit.contains(instance) && (stops || !unfit_only_to_stop) ? unfit[instance] : Fitness{};
+  }
   quiesce::Machine state(store::Txn&, const std::string& instance) override { return machines[instance].state; }
   Answer<void> start(store::Txn&, const std::string& instance, const std::string&) override {
     auto& machine = machines[instance];

@@ -67,6 +67,22 @@ TEST_F(Lanes1, AllEightPathsTakeTheirStepsInOrder) {
   }
 }
 
+TEST_F(Lanes1, AMachineThatCannotBeStoppedFailsBeforeItsPreScript) {
+  fleet_.unfit["i-a"] = {false, "it has no power driver", "Stillpoint.StopFailed"};
+  begin(inputFor(1));
+  finishAll();
+  EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.StopFailed");
+  EXPECT_TRUE(fleet_.commands.empty()) << "nothing was frozen";
+  EXPECT_TRUE(fleet_.jobs.empty());
+  EXPECT_NE(word("FailureMessage").find("it has no power driver; nothing was touched"), std::string::npos);
+  EXPECT_TRUE(owedTo("i-a").empty());
+  EXPECT_EQ(fleet_.looks["i-a"], 1);
+  // Without a stop its driver does not matter.
+  begin(inputFor(8), kExecution + "live");
+  finishAll();
+  EXPECT_EQ(driver_.ended[kExecution + "live"].status, "SUCCEEDED");
+}
+
 TEST_F(Lanes1, AFailedPreScriptMeansNoBackupAndTheThawStillRuns) {
   begin(inputFor(1));
   endCommand(0, "Failed");

@@ -2,6 +2,7 @@
 #pragma once
 #include "aws/operation.h"
 #include "services/backup/backup.h"
+#include "services/ec2/instances.h"
 #include "services/stillpoint/ledger.h"
 #include "services/stillpoint/ports.h"
 
@@ -17,6 +18,17 @@ aws::Operation exportVaultKeys(backup::Backup& backup);
 aws::Operation thaw(Ledger& ledger, const Ports& ports);
 /// The same, by the name people look for when a machine is stopped.
 aws::Operation start(Ledger& ledger, const Ports& ports);
+
+/// A record for a machine that Stillpoint did not make.
+aws::Operation addInstance(ec2::Instances& instances);
+/// Removes that record and leaves the machine as it is; demo machines are terminated by EC2's operation.
+aws::Operation removeInstance(ec2::Instances& instances);
+/// Another driver, holder or other volumes.
+aws::Operation setInstancePower(ec2::Instances& instances);
+/// Sets and deletes tags in one step.
+aws::Operation tagInstance(ec2::Instances& instances);
+/// All machines with what EC2's answer has no place for: driver, holder, volumes, agent, what holds them.
+aws::Operation listInstances(Context& context, ec2::Instances& instances);
 
 /// One debt as ListOwed, Thaw and Start show it.
 json::Object debtShape(const quiesce::Debt& debt);

@@ -68,9 +68,23 @@ class Scripts {
   virtual Answer<void> check(store::Txn& txn, const Script& script) = 0;
 };
 
+/// Whether a machine's power is fit for what a run wants of it.
+struct Fitness {
+  /// Not known yet; what it waits for stands in `why`.
+  bool waits = false;
+  /// Empty: fit. Else what is wrong and what to do.
+  std::string why{};
+  /// The lane's error with it ("Stillpoint.StopFailed" …).
+  std::string error{};
+};
+
 class Power {
  public:
   virtual ~Power() = default;
+  /// Has the driver look whether it could do its work; fitness() waits for it. Drivers that cannot be wrong are not asked.
+  virtual void look(store::Txn& txn, const std::string& instance) = 0;
+  /// `stops`: the run wants to stop it, read it while it is stopped, and start it.
+  virtual Fitness fitness(store::Txn& txn, const std::string& instance, bool stops) = 0;
   virtual quiesce::Machine state(store::Txn& txn, const std::string& instance) = 0;
   virtual Answer<void> start(store::Txn& txn, const std::string& instance, const std::string& by) = 0;
   virtual Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by) = 0;

@@ -6,13 +6,15 @@
 namespace sp::services::stillpoint {
 
 struct Stillpoint::Parts {
-  Parts(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup_service)
-      : provider({context.realm, context.random, context.agents, commands, objects, instances, backup_service.jobs()}),
+  Parts(Context& given, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& machines, backup::Backup& backup_service)
+      : provider({given.realm, given.random, given.agents, commands, objects, machines, backup_service.jobs()}),
         ports(provider.ports()),
-        ledger(context.core, context.locks, ports),
-        finaliser(context.core, ports),
-        lanes(context.core, context.locks, ports, ledger, finaliser, prePostBackupArn(context.realm)),
-        backup(backup_service) {}
+        ledger(given.core, given.locks, ports),
+        finaliser(given.core, ports),
+        lanes(given.core, given.locks, ports, ledger, finaliser, prePostBackupArn(given.realm)),
+        backup(backup_service),
+        context(given),
+        instances(machines) {}
 
   Provider provider;
   Ports ports;
@@ -20,6 +22,8 @@ struct Stillpoint::Parts {
   Finaliser finaliser;
   Lanes lanes;
   backup::Backup& backup;
+  Context& context;
+  ec2::Instances& instances;
 };
 
 std::string prePostBackupArn(const Realm& realm) { return realm.arn("states", "stateMachine:" + std::string(kPrePostBackup)); }
@@ -49,7 +53,16 @@ aws::ServiceTable Stillpoint::makeStillpoint() {
   table.signing_name = "stillpoint";
   table.protocol = aws::Protocol::json11;
   table.target_or_namespace = "Stillpoint_20261101";
-  table.operations = {describeRun(parts_->ports), exportVaultKeys(parts_->backup), listOwed(), start(parts_->ledger, parts_->ports),
+  auto& instances = parts_->instances;
+  table.operations = {addInstance(instances),
+                      describeRun(parts_->ports),
+                      exportVaultKeys(parts_->backup),
+                      listInstances(parts_->context, instances),
+                      listOwed(),
+                      removeInstance(instances),
+                      setInstancePower(instances),
+                      start(parts_->ledger, parts_->ports),
+                      tagInstance(instances),
                       thaw(parts_->ledger, parts_->ports)};
   return table;
 }

@@ -264,5 +264,89 @@ TEST_F(InstancesTest, TagsFindMachinesThatAreNotGone) {
   EXPECT_EQ(left[0].id, a);
 }
 
+AddSpec execSpec(const std::string& start = "/bin/start") {
+  AddSpec spec;
+  spec.driver = "exec";
+  spec.power = {{"Start", json::Array{start}}, {"Stop", json::Array{"/bin/stop"}}, {"Status", json::Array{"/bin/status"}}};
+  return spec;
+}
+
+TEST_F(InstancesTest, AnAddedMachineIsWhatItsDriverSaw) {
+  const auto id = in([&](store::Txn& txn) { return instances_->add(txn, execSpec()); })->id;
+  EXPECT_EQ(state(id), "pending");
+  EXPECT_EQ(last(), "power.adopt");
+  EXPECT_EQ(json::textOr(host_.sent.back(), "driver"), "exec");
+  // A driver that does not work is no word about the machine, and the record is not thrown away as a failed launch is.
+  settle("unknown", "no such program");
+  EXPECT_EQ(state(id), "pending");
+  EXPECT_EQ(get(id).power_error, "no such program");
+  changed(id, "stopped");
+  EXPECT_EQ(state(id), "stopped");
+  EXPECT_EQ(code(start(id)), "");
+  EXPECT_EQ(last(), "power.start");
+  settle("unknown", "it does not start");
+  EXPECT_EQ(state(id), "stopped") << "it was off, and nobody saw it on";
+  EXPECT_EQ(settled_.back(), "stopped: it does not start");
+}
+
+TEST_F(InstancesTest, OnlyTheHolderIsBelieved) {
+  const auto holder = running();
+  auto spec = execSpec();
+  spec.held_by = holder;
+  const auto id = in([&](store::Txn& txn) { return instances_->add(txn, spec); })->id;
+  const auto request = host_.sent.back();
+  settle(request, "running");
+  EXPECT_EQ(state(id), "pending") << "`host` does not hold it";
+  in([&](store::Txn& txn) {
+    return reports_.tell(txn, holder, "power.result",
+                         {{"id", json::textOr(request, "id")}, {"instance", id}, {"state", "running"}, {"bootGeneration", 1}});
+  });
+  EXPECT_EQ(state(id), "running");
+  in([&](store::Txn& txn) {
+    return reports_.tell(txn, holder, "power.changed", {{"instance", holder}, {"state", "stopped"}, {"bootGeneration", 99}});
+  });
+  EXPECT_EQ(state(holder), "running") << "it does not hold its own";
+  EXPECT_EQ(code(terminate(holder)), "IncorrectInstanceState");
+}
+
+TEST_F(InstancesTest, ALookTellsWhatIsWrongAndWhatIsNew) {
+  const auto id = in([&](store::Txn& txn) { return instances_->add(txn, execSpec()); })->id;
+  settle("running");
+  const auto look = [&] {
+    in([&](store::Txn& txn) {
+      instances_->checkPower(txn, id);
+      return true;
+    });
+  };
+  look();
+  EXPECT_EQ(last(), "power.check");
+  const auto asked = host_.sent.size();
+  look();
+  EXPECT_EQ(host_.sent.size(), asked) << "one look at a time";
+  settle("running", "the status command is gone");
+  EXPECT_EQ(get(id).power_error, "the status command is gone");
+  EXPECT_TRUE(get(id).check_request.empty());
+  look();
+  settle("stopped");
+  EXPECT_EQ(get(id).power_error, "");
+  EXPECT_EQ(state(id), "stopped");
+}
+
+TEST_F(InstancesTest, OneRecordForEachMachine) {
+  const auto add = [&](const AddSpec& spec) { return in([&](store::Txn& txn) { return instances_->add(txn, spec); }); };
+  const auto first = add(execSpec());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(code(add(execSpec())), "ResourceInUseException");
+  const auto other = add(execSpec("/bin/other"));
+  ASSERT_TRUE(other);
+  settle("running");
+  // Nor may a change make two of one.
+  EXPECT_EQ(code(in([&](store::Txn& txn) { return instances_->setPower(txn, other->id, execSpec()); })), "ResourceInUseException");
+  ASSERT_TRUE(terminate(first->id));
+  EXPECT_EQ(state(first->id), "terminated");
+  EXPECT_EQ(last(), "power.forget");
+  EXPECT_TRUE(add(execSpec())) << "what is forgotten may come again";
+}
+
 }  // namespace
 }  // namespace sp::services::ec2

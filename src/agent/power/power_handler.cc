@@ -1,0 +1,329 @@
+#include "agent/power/power_handler.h"
+
+#include <algorithm>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "agentwire/messages.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "os/process.h"
+
+namespace sp::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using Steady = std::chrono::steady_clock;
+
+constexpr std::int64_t kStopMs = 120'000;
+constexpr std::int64_t kStartMs = 300'000;
+constexpr milliseconds kKillPatience{30'000};
+constexpr milliseconds kFirstPause{50};
+constexpr milliseconds kLongestPause{1'000};
+/// How long a shutdown that was given up may still happen.
+constexpr std::chrono::minutes kLateShutdown{15};
+
+bool hasNote(const RequestContext& context, std::string_view what) {
+  return std::ranges::any_of(context.notes(), [&](const json::Object& note) { return json::textOr(note, "did") == what; });
+}
+
+double seconds(milliseconds time) { return std::chrono::duration<double>(time).count(); }
+
+}  // namespace
+
+PowerHandler::PowerHandler(const Identity& identity, Outbox& outbox) : identity_(identity), outbox_(outbox) {
+  for (const auto& id : machineIds(identity_.machinesDir()))
+    if (Machine(identity_.machinesDir(), id).process()) watch(id);
+  for (const auto& id : AddedMachine::all(identity_.stateDir())) follow(id);
+}
+
+std::vector<std::string> PowerHandler::types() const {
+  std::vector<std::string> types;
+  for (const auto type : {agentwire::kPowerCreate, agentwire::kPowerStart, agentwire::kPowerStop, agentwire::kPowerReboot,
+                          agentwire::kPowerDestroy, agentwire::kPowerAdopt, agentwire::kPowerCheck, agentwire::kPowerForget})
+    types.emplace_back(type);
+  return types;
+}
+
+std::mutex& PowerHandler::mutexOf(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  auto& mutex = machines_[id];
+  if (!mutex) mutex = std::make_unique<std::mutex>();
+  return *mutex;
+}
+
+json::Object PowerHandler::message(std::string_view type, const std::string& id, const std::string& state, std::int64_t generation,
+                                   const std::string& error) {
+  json::Object out{{"type", type}, {"instance", id}, {"state", state}, {"bootGeneration", generation}};
+  if (!error.empty()) out["error"] = error;
+  return out;
+}
+
+Result<PowerHandler::Subject> PowerHandler::subjectOf(const json::Object& request) const {
+  Subject subject;
+  subject.id = json::textOr(request, "instance");
+  const auto driver = json::textOr(request, "driver", kSandbox);
+  if (driver == kSandbox) {
+    if (identity_.machinesDir().empty()) return fail("agent.power", "this agent keeps no demo machines");
+    auto sandbox = std::make_unique<SandboxDriver>(identity_, subject.id);
+    subject.sandbox = sandbox.get();
+    subject.driver = std::move(sandbox);
+    return subject;
+  }
+  const auto* power = json::find(request, "power");
+  if (power == nullptr || !power->is_object()) return fail("agent.power", "the request names a driver but does not describe it");
+  subject.added.emplace(identity_.stateDir(), subject.id);
+  SP_TRY(subject.driver, subject.added->take(driver, power->get_object()));
+  return subject;
+}
+
+json::Object PowerHandler::run(RequestContext& context) {
+  const auto type = json::textOr(context.request(), "type");
+  const auto id = json::textOr(context.request(), "instance");
+  if (!isInstanceId(id)) return message(agentwire::kPowerResult, id, "terminated", 0, fmt::format("'{}' is not an instance id", id));
+  const std::lock_guard lock(mutexOf(id));
+  if (type == agentwire::kPowerForget) {
+    const auto state = forget(id);
+    return message(agentwire::kPowerResult, id, "terminated", 0, state ? "" : state.error().text());
+  }
+  auto subject = subjectOf(context.request());
+  if (!subject) return message(agentwire::kPowerResult, id, "unknown", 0, subject.error().text());
+  const auto state = change(context, *subject);
+  failpoint::hit("agent.power.done");
+  if (subject->added) follow(id);
+  if (state) return message(agentwire::kPowerResult, id, *state, generationOf(*subject), "");
+  log::error("power change failed", {{"instance", id}, {"request", type}, {"why", state.error().text()}});
+  const auto now = stateOf(*subject);
+  return message(agentwire::kPowerResult, id, now, generationOf(*subject), state.error().text());
+}
+
+PowerHandler::State PowerHandler::change(RequestContext& context, Subject& subject) {
+  const auto& request = context.request();
+  const auto type = json::textOr(request, "type");
+  if (type == agentwire::kPowerStart) return start(context, subject);
+  if (type == agentwire::kPowerStop) return stop(context, subject, json::boolOr(request, "force", false));
+  if (type == agentwire::kPowerReboot) return reboot(context, subject);
+  if (!subject.sandbox) return check(subject);
+  if (type == agentwire::kPowerCreate) {
+    SP_CHECK_OK(subject.sandbox->create(request));
+    return start(context, subject);
+  }
+  if (type == agentwire::kPowerDestroy) {
+    SP_CHECK_OK(subject.sandbox->destroy());
+    return "terminated";
+  }
+  return check(subject);
+}
+
+bool PowerHandler::awaitState(PowerDriver& driver, bool running, milliseconds limit, std::string& last) {
+  const auto deadline = Steady::now() + limit;
+  auto pause = kFirstPause;
+  while (true) {
+    const auto now = driver.status();
+    last = now ? "" : now.error().message;
+    if (now && now->running == running) return true;
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Steady::now());
+    if (left.count() <= 0) return false;
+    driver.awaitChange(std::min(left, pause));
+    pause = std::min(kLongestPause, pause * 2);
+  }
+}
+
+PowerHandler::State PowerHandler::start(RequestContext& context, Subject& subject) {
+  auto& driver = *subject.driver;
+  if (subject.added) subject.added->letDown();
+  SP_CHECK_OK(driver.preflight());
+  const bool asked = !driver.mayAskAgain() && hasNote(context, "start");
+  if (const auto now = driver.status(); !asked && !(now && now->running)) {
+    if (!driver.mayAskAgain()) SP_CHECK_OK(context.note({{"did", "start"}}));
+    SP_CHECK_OK(driver.start());
+  }
+  std::string last;
+  const auto limit = milliseconds(json::intOr(context.request(), "startTimeoutMs", kStartMs));
+  if (!awaitState(driver, true, limit, last))
+    return fail("machine.start", fmt::format("machine {} does not run {} s after it was started{}{}", subject.id, seconds(limit),
+                                             last.empty() ? "" : ": " + last, driver.hint()));
+  if (subject.sandbox) watch(subject.id);
+  return "running";
+}
+
+PowerHandler::State PowerHandler::stop(RequestContext& context, Subject& subject, bool force) {
+  auto& driver = *subject.driver;
+  if (subject.added) subject.added->letDown();
+  SP_TRY(const auto now, driver.status());
+  if (!now.running) return "stopped";
+  const auto limit = milliseconds(json::intOr(context.request(), "timeoutMs", kStopMs));
+  if (driver.mayAskAgain() || !hasNote(context, "stop")) {
+    if (!driver.mayAskAgain()) SP_CHECK_OK(context.note({{"did", "stop"}}));
+    // A machine that cannot even be asked may still be killed.
+    if (auto asked = driver.askToStop(); !asked && !force) return std::unexpected(std::move(asked).error());
+  }
+  failpoint::hit("agent.power.stopping");
+  std::string last;
+  if (!awaitState(driver, false, limit, last)) {
+    if (!force) return giveUpStop(subject, limit);
+    log::warn("machine killed", {{"instance", subject.id}, {"after_ms", limit.count()}});
+    SP_CHECK_OK(driver.kill());
+    if (!awaitState(driver, false, kKillPatience, last))
+      return fail("machine.stop", subject.sandbox ? fmt::format("machine {} has processes that cannot be killed", subject.id)
+                                                  : fmt::format("machine {} runs {} s after it was ended by force{}", subject.id,
+                                                                seconds(kKillPatience), last.empty() ? "" : ": " + last));
+  }
+  log::info("machine stopped", {{"instance", subject.id}});
+  return "stopped";
+}
+
+// Past its limit the stop has failed. Where it cannot be taken back it may still happen, and nobody else would start the machine then.
+PowerHandler::State PowerHandler::giveUpStop(const Subject& subject, milliseconds limit) {
+  const bool taken_back = subject.driver->takeBackStop();
+  if (const auto now = subject.driver->status(); now && !now->running) return "stopped";
+  if (!taken_back && subject.added)
+    if (auto kept = subject.added->keepUp(kLateShutdown); !kept)
+      log::error("a late shutdown will not be answered by a start", {{"instance", subject.id}, {"why", kept.error().text()}});
+  return fail("machine.stop",
+              fmt::format("machine {} did not shut down within {} s and {}{}", subject.id, seconds(limit),
+                          taken_back ? "was told to stay up" : "will be started again if it goes down late", subject.driver->hint()));
+}
+
+PowerHandler::State PowerHandler::reboot(RequestContext& context, Subject& subject) {
+  // Once: after a restart of this agent the boot that was asked for may have happened already.
+  (void)stateOf(subject);  // counts a boot that nobody has seen yet
+  const auto noted = std::ranges::find_if(context.notes(), [](const auto& note) { return note.contains("generation"); });
+  const auto before = noted != context.notes().end() ? json::intOr(*noted, "generation", 0) : generationOf(subject);
+  if (noted == context.notes().end()) SP_CHECK_OK(context.note({{"generation", before}}));
+  if (generationOf(subject) == before)
+    if (auto stopped = stop(context, subject, true); !stopped) return stopped;
+  (void)stateOf(subject);
+  return start(context, subject);
+}
+
+PowerHandler::State PowerHandler::check(Subject& subject) {
+  SP_CHECK_OK(subject.driver->preflight());
+  SP_TRY(const auto now, subject.driver->status());
+  return now.running ? "running" : "stopped";
+}
+
+PowerHandler::State PowerHandler::forget(const std::string& id) {
+  SP_CHECK_OK(AddedMachine(identity_.stateDir(), id).forget());
+  const std::lock_guard lock(mutex_);
+  followed_.erase(id);
+  wake_.notify_all();
+  return "terminated";
+}
+
+std::string PowerHandler::stateOf(const Subject& subject) const {
+  if (subject.sandbox && !subject.sandbox->machine().exists()) return "terminated";
+  const auto now = subject.driver->status();
+  if (!now) return "unknown";
+  if (subject.added)
+    if (auto counted = subject.added->seen(*now); !counted)
+      log::error("a machine's boot is not noted", {{"instance", subject.id}, {"why", counted.error().text()}});
+  return now->running ? "running" : "stopped";
+}
+
+std::int64_t PowerHandler::generationOf(const Subject& subject) const {
+  if (subject.sandbox) return subject.sandbox->machine().generation();
+  (void)stateOf(subject);
+  return subject.added->generation();
+}
+
+Result<PowerHandler::Look> PowerHandler::look(const std::string& instance) {
+  if (!isInstanceId(instance)) return fail("power.unknown", fmt::format("'{}' is not an instance id", instance));
+  const std::lock_guard lock(mutexOf(instance));
+  const AddedMachine added(identity_.stateDir(), instance);
+  SP_TRY(const auto driver, added.load());
+  SP_TRY(const auto now, driver->status());
+  SP_TRY(const auto generation, added.seen(now));
+  return Look{now.running, generation};
+}
+
+void PowerHandler::tellAll() {
+  for (const auto& id : machineIds(identity_.machinesDir())) {
+    const SandboxDriver driver(identity_, id);
+    if (auto written = driver.writeEndpoint(); !written)
+      log::warn("endpoint not written", {{"instance", id}, {"why", written.error().text()}});
+    // While a change is under way its answer tells.
+    const std::unique_lock lock(mutexOf(id), std::try_to_lock);
+    if (lock)
+      outbox_.send(
+          message(agentwire::kPowerChanged, id, driver.machine().process() ? "running" : "stopped", driver.machine().generation(), ""));
+  }
+  // Drivers of other machines may take their time to look.
+  const std::lock_guard lock(mutex_);
+  ++welcomes_;
+  wake_.notify_all();
+}
+
+void PowerHandler::watch(const std::string& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!watched_.insert(id).second) return;
+  }
+  std::thread([this, id] {
+    const Machine machine(identity_.machinesDir(), id);
+    while (true) {
+      if (const auto process = machine.process()) {
+        os::waitReadable(process->pidfd.get(), milliseconds(-1));
+        continue;
+      }
+      const std::lock_guard lock(mutex_);
+      if (machine.alive()) continue;
+      watched_.erase(id);
+      break;
+    }
+    // After a change that was asked for this tells what its answer told; the server sees nothing new in it.
+    const std::lock_guard lock(mutexOf(id));
+    if (machine.exists())
+      outbox_.send(message(agentwire::kPowerChanged, id, machine.process() ? "running" : "stopped", machine.generation(), ""));
+  }).detach();
+}
+
+void PowerHandler::follow(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  if (followed_.insert(id).second) std::thread([this, id] { followOn(id); }).detach();
+  else wake_.notify_all();
+}
+
+void PowerHandler::followOn(const std::string& id) {
+  const AddedMachine added(identity_.stateDir(), id);
+  std::string told;
+  std::uint64_t welcomes = 0;
+  while (true) {
+    milliseconds pause{0};
+    json::Object news;
+    {
+      const std::lock_guard lock(mutexOf(id));
+      auto driver = added.load();
+      if (!driver) break;
+      pause = (*driver)->lookEvery();
+      Subject subject{id, std::move(*driver), added, nullptr};
+      auto now = subject.driver->status();
+      if (now && !now->running && added.isKeptUp()) {
+        added.letDown();
+        log::warn("machine shut down after its stop was given up: it is started", {{"instance", id}});
+        if (auto started = subject.driver->start(); !started) now = std::unexpected(std::move(started).error());
+        else now = subject.driver->status();
+      }
+      const auto state = stateOf(subject);
+      news = message(agentwire::kPowerChanged, id, state, added.generation(), now ? "" : now.error().text());
+    }
+    std::unique_lock lock(mutex_);
+    if (!followed_.contains(id)) return;
+    if (const auto text = json::toText(news); text != told || welcomes != welcomes_) {
+      told = text;
+      welcomes = welcomes_;
+      lock.unlock();
+      outbox_.send(news);
+      lock.lock();
+    }
+    const auto again = [&] { return welcomes != welcomes_ || !followed_.contains(id); };
+    if (pause.count() > 0) wake_.wait_for(lock, pause, again);
+    else wake_.wait(lock, again);
+    if (!followed_.contains(id)) return;
+  }
+  const std::lock_guard lock(mutex_);
+  followed_.erase(id);
+}
+
+}  // namespace sp::agent
