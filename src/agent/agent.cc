@@ -43,6 +43,8 @@ os::Fd stopSignals() {
   sigaddset(&set, SIGINT);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // Sent to who holds a lease on a file that somebody opens (scripts/run_folders.cc).
+  ::signal(SIGIO, SIG_IGN);
   return os::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 

@@ -66,9 +66,16 @@ class RequestHandler {
   /// its own, many at once. When the agent is killed and started again it is called anew with adopted() true: it must not
   /// do twice what may be done once. A cancelled request still returns a result.
   virtual json::Object run(RequestContext& context) = 0;
+  /// The server has the result. By the thread that hears it, so in a moment; true: nothing is left for settled().
+  virtual bool settledAtOnce(const std::string& id) {
+    (void)id;
+    return false;
+  }
   /// The server has the result: what was kept on disk for this request may go. Called a while later, when the agent is quiet,
   /// by a thread of its own; not at all if the agent ends before.
   virtual void settled(const std::string& id) { (void)id; }
+  /// After requests were settled and none followed for a while: time to prepare for the next. By the same thread.
+  virtual void quiet() {}
 };
 
 /// Folder on this host that is "/" inside a stopped demo machine (MACHINES_DIR/i-…/root). Error "agent.machine" if there is

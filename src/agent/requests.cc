@@ -339,8 +339,10 @@ void Requests::onSettled(const std::string& id) {
 // Removing files and giving memory back takes longer than a short script: the next request, which may be here at once, need not
 // wait for it, nor share a commit of the file system's journal with it.
 void Requests::tidyLater(RequestHandler* handler, const std::string& id) {
+  const bool done = !handler || handler->settledAtOnce(id);
   const std::lock_guard lock(mutex_);
-  leftovers_.emplace_back(handler, id);
+  if (!done) leftovers_.emplace_back(handler, id);
+  untidy_ = true;
   last_settled_ = std::chrono::steady_clock::now();
   if (tidying_) return;
   try {
@@ -351,7 +353,7 @@ void Requests::tidyLater(RequestHandler* handler, const std::string& id) {
 
 void Requests::tidy() {
   std::unique_lock lock(mutex_);
-  while (!leftovers_.empty()) {
+  while (untidy_) {
     const auto latest = std::chrono::steady_clock::now() + kTidyWithin;
     for (auto due = std::min(last_settled_ + kQuiet, latest); due > std::chrono::steady_clock::now();
          due = std::min(last_settled_ + kQuiet, latest)) {
@@ -360,9 +362,10 @@ void Requests::tidy() {
       lock.lock();
     }
     const auto over = std::exchange(leftovers_, {});
+    untidy_ = false;
     lock.unlock();
-    for (const auto& [handler, id] : over)
-      if (handler) handler->settled(id);
+    for (const auto& [handler, id] : over) handler->settled(id);
+    for (const auto& handler : handlers_) handler->quiet();
     ::malloc_trim(0);
     lock.lock();
   }

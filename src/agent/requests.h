@@ -61,6 +61,8 @@ class Requests {
   std::map<std::string, std::deque<std::string>> turns_;
   /// Settled requests whose traces on disk may go; a thread removes them while `tidying_`.
   std::vector<std::pair<RequestHandler*, std::string>> leftovers_;
+  /// Some request was settled since the handlers' quiet().
+  bool untidy_ = false;
   std::chrono::steady_clock::time_point last_settled_;
   bool tidying_ = false;
   /// A freeze's record is read, changed and written under this.

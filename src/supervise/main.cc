@@ -73,15 +73,15 @@ bool writeAll(int fd, std::string_view bytes) {
   return true;
 }
 
-/// The whole file or the old one. In memory only: after a power cut the script's fate is unknown, and told so; until then
-/// the kernel keeps it whatever becomes of the agent.
-bool replaceFile(const std::string& path, std::string_view bytes) {
-  const auto fresh = path + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+/// In place, since another file would cost more than the script's start; who reads it waits for our lock, or takes what is not whole for
+/// nothing. In memory only: after a power cut the script's fate is unknown, and told so; until then the kernel keeps it whatever becomes
+/// of the agent.
+bool writeFile(const std::string& path, std::string_view bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   const bool written = writeAll(fd, bytes);
   ::close(fd);
-  return written && ::rename(fresh.c_str(), path.c_str()) == 0;
+  return written;
 }
 
 struct Order {
@@ -109,8 +109,10 @@ bool awaitOrder(Order& order) {
   return true;
 }
 
-/// spec: fields that each end with NUL: timeout in ms (0: none), reserve, cwd, number of arguments, arguments, environment …
+/// spec: fields that each end with NUL: run, timeout in ms (0: none), reserve, cwd, number of arguments, arguments, environment …
 struct Spec {
+  /// Names the run for ever; `status` repeats it.
+  std::string run;
   long timeout_ms = 0;
   std::string reserve;
   std::string cwd;
@@ -128,13 +130,14 @@ bool readSpec(const std::string& path, Spec& spec) {
     fields.emplace_back(text, at, end - at);
     at = end + 1;
   }
-  if (fields.size() < 5) return false;
-  spec.timeout_ms = std::strtol(fields[0].c_str(), nullptr, 10);
-  spec.reserve = fields[1];
-  spec.cwd = fields[2];
-  const auto count = std::strtoul(fields[3].c_str(), nullptr, 10);
-  if (count == 0 || count > fields.size() - 4) return false;
-  const auto arguments = fields.begin() + 4;
+  if (fields.size() < 6) return false;
+  spec.run = fields[0];
+  spec.timeout_ms = std::strtol(fields[1].c_str(), nullptr, 10);
+  spec.reserve = fields[2];
+  spec.cwd = fields[3];
+  const auto count = std::strtoul(fields[4].c_str(), nullptr, 10);
+  if (count == 0 || count > fields.size() - 5) return false;
+  const auto arguments = fields.begin() + 5;
   spec.argv.assign(arguments, arguments + static_cast<std::ptrdiff_t>(count));
   spec.environment.assign(arguments + static_cast<std::ptrdiff_t>(count), fields.end());
   return true;
@@ -269,14 +272,19 @@ std::string startTime() {
   return stat.substr(at + 1, stat.find(' ', at + 1) - at - 1);
 }
 
-std::string statusText(const Ending& ending, long duration_ms, const std::string& message) {
-  std::string text = "{\"reason\":\"";
-  text.append(ending.reason).append("\",\"exitCode\":").append(std::to_string(ending.code)).append(",\"durationMs\":");
-  text.append(std::to_string(duration_ms)).append(",\"message\":\"");
-  for (const char c : message) {
+void appendEscaped(std::string& text, std::string_view added) {
+  for (const char c : added) {
     if (c == '"' || c == '\\') text += '\\';
     text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
+}
+
+std::string statusText(std::string_view run, const Ending& ending, long duration_ms, const std::string& message) {
+  std::string text = "{\"run\":\"";
+  appendEscaped(text, run);
+  text.append("\",\"reason\":\"").append(ending.reason).append("\",\"exitCode\":").append(std::to_string(ending.code));
+  text.append(",\"durationMs\":").append(std::to_string(duration_ms)).append(",\"message\":\"");
+  appendEscaped(text, message);
   return text + "\"}";
 }
 
@@ -295,7 +303,7 @@ void supervise(const Order& order) {
   const int signals = endSignals();
   const auto& directory = order.directory;
   const long began = nowMs();
-  replaceFile(directory + "/pid", std::to_string(::getpid()) + " " + startTime());
+  writeFile(directory + "/pid", std::to_string(::getpid()) + " " + startTime());
   const int out = openOutput(directory + "/stdout");
   const int err = openOutput(directory + "/stderr");
   Ending ending;
@@ -314,9 +322,12 @@ void supervise(const Order& order) {
     ending.reason = "not_started";
     message = "cannot start " + spec.argv[0] + " in " + spec.cwd + ": " + std::strerror(error);
   }
-  const auto text = statusText(ending, nowMs() - began, message);
+  // An agent that finds nobody with them open uses these files again.
+  ::close(out);
+  ::close(err);
+  const auto text = statusText(spec.run, ending, nowMs() - began, message);
   // Without its folder nobody waits for it any more; on a full disk the agent's reserve makes room.
-  while (!replaceFile(directory + "/status", text) && ::access(directory.c_str(), W_OK) == 0) {
+  while (!writeFile(directory + "/status", text) && ::access(directory.c_str(), W_OK) == 0) {
     if (!spec.reserve.empty()) ::unlink(spec.reserve.c_str());
     ::poll(nullptr, 0, 100);
   }
@@ -340,8 +351,10 @@ void begin(const Order& order) {
   if (pid < 0) {
     Ending ending;
     ending.reason = "not_started";
-    replaceFile(order.directory + "/status",
-                statusText(ending, 0, std::string("no process for the script's supervisor: ") + std::strerror(errno)));
+    const auto message = std::string("no process for the script's supervisor: ") + std::strerror(errno);
+    Spec spec;
+    readSpec(order.directory + "/spec", spec);
+    writeFile(order.directory + "/status", statusText(spec.run, ending, 0, message));
   }
   ::close(order.lock);
   ::close(order.done);

@@ -65,11 +65,17 @@ std::map<std::string, std::string> osRelease() {
   return out;
 }
 
+/// Whether what stands in the folder that the note is about can only be its own script's: after a power cut one that was used before may
+/// hold again what another script printed.
+bool ownsOutput(const json::Object& starting) {
+  return !json::boolOr(starting, "reused", false) || json::textOr(starting, "bootId") == os::bootId();
+}
+
 /// One command on its way through its steps.
 class CommandRun {
  public:
-  CommandRun(RequestContext& context, std::string directory)
-      : context_(context), directory_(std::move(directory)), began_(clock_.boottime()), request_(context.request()) {}
+  CommandRun(RequestContext& context, RunFolders& folders, std::string directory)
+      : context_(context), folders_(folders), directory_(std::move(directory)), began_(clock_.boottime()), request_(context.request()) {}
 
   json::Object run();
 
@@ -84,7 +90,7 @@ class CommandRun {
   Going scriptStep(std::size_t index, const json::Object& step, StepResult result);
   Result<void> begin(std::size_t index, const json::Object& step, SupervisedRun& supervised);
   Result<SuperviseSpec> makeSpec(const json::Object& step, const std::string& script) const;
-  Going harvest(StepResult result, SupervisedRun& supervised);
+  Going harvest(StepResult result, SupervisedRun& supervised, bool own_output);
   void uploadOutputs();
   std::int64_t sinceStart() const { return (clock_.boottime() - began_).count() / 1000; }
   json::Object answer(std::string status, std::string_view fate, const std::string& message);
@@ -92,6 +98,7 @@ class CommandRun {
   void add(const StepResult& result) { results_.push_back(result.encode()); }
 
   RequestContext& context_;
+  RunFolders& folders_;
   const SystemClock clock_;
   const std::string directory_;
   Duration began_;
@@ -120,7 +127,7 @@ void CommandRun::recall() {
   if (const auto* before = json::find(last, "before"); before && before->is_array()) results_ = before->get_array();
   if (json::textOr(last, "bootId") == os::bootId()) began_ = Duration(json::intOr(last, "began", began_.count()));
   for (const auto& note : context_.notes())
-    if (const auto index = json::intOr(note, "starting", 0); index < static_cast<std::int64_t>(next_))
+    if (const auto index = json::intOr(note, "starting", 0); index < static_cast<std::int64_t>(next_) && ownsOutput(note))
       outputs_.push_back({fmt::format("{}/step-{}", directory_, index), json::textOr(note, "step")});
 }
 
@@ -211,7 +218,7 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
 }
 
 CommandRun::Going CommandRun::scriptStep(std::size_t index, const json::Object& step, StepResult result) {
-  SupervisedRun supervised(fmt::format("{}/step-{}", directory_, index));
+  SupervisedRun supervised(fmt::format("{}/step-{}", directory_, index), fmt::format("{}/{}", context_.id(), index));
   const auto* note = startingNote(index);
   if (note) result.since_start_ms = json::intOr(*note, "sinceStartMs", result.since_start_ms);
   if (!note) {
@@ -222,18 +229,25 @@ CommandRun::Going CommandRun::scriptStep(std::size_t index, const json::Object& 
       return {};
     }
   }
-  outputs_.push_back({supervised.directory(), result.name});
+  const bool own_output = !note || ownsOutput(*note);
+  if (own_output) outputs_.push_back({supervised.directory(), result.name});
   // A supervisor that is alive is followed; the lock tells surely, since it was taken before "starting" was written.
   if (!supervised.wait(context_.cancelFd())) {
     supervised.cancel();
     supervised.wait(-1);
   }
   failpoint::hit("agent.script.ended");
-  return harvest(std::move(result), supervised);
+  return harvest(std::move(result), supervised, own_output);
 }
 
 Result<void> CommandRun::begin(std::size_t index, const json::Object& step, SupervisedRun& supervised) {
-  SP_CHECK_OK(os::makeDirectories(supervised.directory()));
+  bool reused = false;
+  if (index == 0) {
+    SP_TRY(const auto taken, folders_.take(percentEncode(context_.id())));
+    reused = taken.reused;
+  } else {
+    SP_CHECK_OK(os::makeDirectories(supervised.directory()));
+  }
   SP_TRY(const auto program, superviseProgram(context_.identity().stateDir()));
   const auto script = supervised.directory() + "/_script.sh";
   SP_CHECK_OK(os::writeFile(script, json::textOr(step, "script"), 0700));
@@ -244,6 +258,7 @@ Result<void> CommandRun::begin(std::size_t index, const json::Object& step, Supe
                              {"sinceStartMs", sinceStart()},
                              {"bootId", os::bootId()},
                              {"began", began_.count()},
+                             {"reused", reused},
                              {"before", results_}}));
   failpoint::hit("agent.script.starting");
   // From here on it may have run: an error that follows is no proof that it has not.
@@ -284,10 +299,10 @@ Result<SuperviseSpec> CommandRun::makeSpec(const json::Object& step, const std::
   return spec;
 }
 
-CommandRun::Going CommandRun::harvest(StepResult result, SupervisedRun& supervised) {
+CommandRun::Going CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_output) {
   const auto status = supervised.status();
-  auto out = headOf(supervised.directory() + "/stdout");
-  auto err = headOf(supervised.directory() + "/stderr");
+  auto out = own_output ? headOf(supervised.directory() + "/stdout") : Head();
+  auto err = own_output ? headOf(supervised.directory() + "/stderr") : Head();
   result.out = std::move(out.text);
   result.out_bytes = out.bytes;
   result.err = std::move(err.text);
@@ -342,7 +357,11 @@ bool ScriptRunner::notesAtOnce(const json::Object& request) const {
   return json::textOr(steps->get_array().front().get_object(), "plugin") == "aws:runShellScript";
 }
 
-json::Object ScriptRunner::run(RequestContext& context) { return CommandRun(context, runDirectory(identity_, context.id())).run(); }
+json::Object ScriptRunner::run(RequestContext& context) {
+  return CommandRun(context, folders_, runDirectory(identity_, context.id())).run();
+}
+
+bool ScriptRunner::settledAtOnce(const std::string& id) { return folders_.giveBack(percentEncode(id)); }
 
 void ScriptRunner::settled(const std::string& id) {
   std::error_code ignored;
@@ -358,6 +377,7 @@ void ScriptRunner::sweep(const std::vector<std::string>& open) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(identity_.stateDir() + "/runs", ignored))
     if (!kept.contains(entry.path().filename().string())) fs::remove_all(entry.path(), ignored);
+  folders_.refresh();
 }
 
 }  // namespace sp::agent

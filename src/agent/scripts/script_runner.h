@@ -4,22 +4,26 @@
 // DIR/runs/ID/step-N/…         one script: _script.sh and what its supervisor keeps (supervisor.h)
 #pragma once
 #include "agent/request_handler.h"
+#include "agent/scripts/run_folders.h"
 
 namespace sp::agent {
 
 class ScriptRunner final : public RequestHandler {
  public:
-  explicit ScriptRunner(const Identity& identity) : identity_(identity) {}
+  explicit ScriptRunner(const Identity& identity) : identity_(identity), folders_(identity.stateDir() + "/runs") {}
   std::vector<std::string> types() const override { return {"command.run"}; }
   /// Where a script is the first step: it is noted before it starts.
   bool notesAtOnce(const json::Object& request) const override;
   json::Object run(RequestContext& context) override;
+  bool settledAtOnce(const std::string& id) override;
   void settled(const std::string& id) override;
+  void quiet() override { folders_.refresh(); }
   /// Removes folders of requests not in `open`. Once, at start.
   void sweep(const std::vector<std::string>& open);
 
  private:
   const Identity& identity_;
+  RunFolders folders_;
 };
 
 }  // namespace sp::agent

@@ -96,7 +96,7 @@ TEST_F(ScriptTest, AScriptThatIsStillOpenForWritingIsWaitedFor) {
   ASSERT_TRUE(run.prepare({.argv = {script}, .environment = {}, .cwd = folder_.path(), .timeout_ms = 60'000, .reserve = ""}));
   ASSERT_TRUE(run.launch(*program));
   // Its supervisor is at work and has found the file busy.
-  ASSERT_TRUE(until([&] { return fs::exists(file("run/pid")) && fs::exists(file("run/stderr")); }));
+  ASSERT_TRUE(until([&] { return !os::readFile(file("run/pid")).value_or("").empty() && fs::exists(file("run/stderr")); }));
   EXPECT_FALSE(run.status());
   writer.close();
   EXPECT_TRUE(run.wait(-1));
@@ -208,7 +208,7 @@ TEST_F(ScriptTest, AnOutcomeWrittenWhileNoAgentLivedIsFound) {
   ASSERT_TRUE(until([&] { return fs::exists(file("began")); }));
   agent_.kill();
   std::ofstream(file("go")) << "x";
-  ASSERT_TRUE(until([&] { return fs::exists(agent_.stateDir() + "/runs/r/step-0/status"); }));
+  ASSERT_TRUE(until([&] { return !os::readFile(agent_.stateDir() + "/runs/r/step-0/status").value_or("").empty(); }));
   agent_.start();
   const auto result = agent_.await("command.result", "r");
   ASSERT_TRUE(result);

@@ -31,8 +31,9 @@ Result<void> addField(std::string& out, std::string_view field) {
   return {};
 }
 
-Result<std::string> encode(const SuperviseSpec& spec) {
+Result<std::string> encode(const std::string& run, const SuperviseSpec& spec) {
   std::string out;
+  SP_CHECK_OK(addField(out, run));
   SP_CHECK_OK(addField(out, std::to_string(spec.timeout_ms)));
   SP_CHECK_OK(addField(out, spec.reserve));
   SP_CHECK_OK(addField(out, spec.cwd));
@@ -64,7 +65,7 @@ Result<void> SupervisedRun::prepare(const SuperviseSpec& spec) {
   lock_ = os::Fd(::open((directory_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_) return failErrno("os.open", "cannot open " + directory_ + "/lock", errno);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) return failErrno("os.lock", "cannot lock " + directory_ + "/lock", errno);
-  SP_TRY(const auto text, encode(spec));
+  SP_TRY(const auto text, encode(run_, spec));
   // Not durable: after a power cut nobody runs by it any more.
   return os::writeFile(directory_ + "/spec", text);
 }
@@ -155,6 +156,8 @@ std::optional<ScriptStatus> SupervisedRun::status() const {
   const auto value = json::parse(*text);
   if (!value || !value->is_object()) return std::nullopt;
   const auto& object = value->get_object();
+  // Of another script that had the folder before: a power cut can bring it back.
+  if (json::textOr(object, "run", run_) != run_) return std::nullopt;
   return ScriptStatus{json::textOr(object, "reason"), static_cast<int>(json::intOr(object, "exitCode", -1)),
                       json::intOr(object, "durationMs", 0), json::textOr(object, "message")};
 }
@@ -196,7 +199,7 @@ bool SupervisedRun::wait(int cancel_fd) {
 void SupervisedRun::cancel() {
   // Its pid is on disk once it can take the signal.
   while (alive()) {
-    if (const int fd = pidfd(); fd >= 0 && ::access((directory_ + "/pid").c_str(), F_OK) == 0) {
+    if (const int fd = pidfd(); fd >= 0) {
       os::signalPidfd(fd, SIGTERM);
       return;
     }

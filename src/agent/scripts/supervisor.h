@@ -5,7 +5,7 @@
 //   lock        flock held from before the start until after `status`    the descriptor is inherited from the agent
 //   pid         "PID START_TIME" of the supervisor
 //   stdout, stderr   written by the script itself
-//   status      {reason: "exited|timeout|cancelled|not_started", exitCode, durationMs, message}; once, whole; not durable
+//   status      {run, reason: "exited|timeout|cancelled|not_started", exitCode, durationMs, message}; once, whole; not durable
 #pragma once
 #include <optional>
 #include <string>
@@ -40,7 +40,8 @@ struct ScriptStatus {
 /// The folder of one script as the agent sees it.
 class SupervisedRun {
  public:
-  explicit SupervisedRun(std::string directory) : directory_(std::move(directory)) {}
+  /// `run` names this run for ever: the folder may have been another's.
+  explicit SupervisedRun(std::string directory, std::string run = {}) : directory_(std::move(directory)), run_(std::move(run)) {}
   SupervisedRun(const SupervisedRun&) = delete;
   SupervisedRun& operator=(const SupervisedRun&) = delete;
   const std::string& directory() const { return directory_; }
@@ -49,7 +50,7 @@ class SupervisedRun {
   Result<void> prepare(const SuperviseSpec& spec);
   /// Starts its supervisor, which takes over the lock; of `program` (superviseProgram) if none was kept ready. After prepare().
   Result<void> launch(const std::string& program);
-  /// The status if it is on disk.
+  /// The status if this run's is on disk.
   std::optional<ScriptStatus> status() const;
   /// Whether a supervisor lives (someone holds the lock). A false is final: none will come later.
   bool alive() const;
@@ -63,6 +64,7 @@ class SupervisedRun {
   int pidfd();
 
   const std::string directory_;
+  const std::string run_;
   os::Fd lock_;
   /// Readable once the supervisor that was launched here has nothing more to tell.
   os::Fd done_;

@@ -162,5 +162,15 @@ TEST_F(SupervisorTest, TheTimeOfAScriptIsLimitedEvenWithoutAPidfd) {
   EXPECT_EQ(quick->exit_code, 6);
 }
 
+TEST_F(SupervisorTest, AStatusOfAnotherRunIsNone) {
+  SupervisedRun before(file("folder"), "cmd/1/0");
+  ASSERT_TRUE(before.prepare(spec("script", "exit 3")));
+  ASSERT_TRUE(before.launch(program_));
+  EXPECT_EQ(statusOf(before).exit_code, 3);
+  // As a power cut leaves a folder that was emptied for the next script.
+  EXPECT_FALSE(SupervisedRun(file("folder"), "cmd/2/0").status());
+  EXPECT_TRUE(SupervisedRun(file("folder"), "cmd/1/0").status());
+}
+
 }  // namespace
 }  // namespace sp::agent
