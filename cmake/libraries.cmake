@@ -10,6 +10,7 @@ find_package(Threads REQUIRED)
 find_package(GTest)
 pkg_check_modules(spdlog REQUIRED IMPORTED_TARGET spdlog)
 pkg_check_modules(fmt REQUIRED IMPORTED_TARGET fmt)
+pkg_check_modules(yaml REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 
 add_library(sp_options INTERFACE)
