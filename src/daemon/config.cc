@@ -111,6 +111,9 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
   Section machines(file, "machines");
   machines.number("stop_timeout_seconds", 1, 86'400, config.stop_timeout_seconds);
+  Section commands(file, "commands");
+  commands.number("kept_days", 1, 36'500, config.commands_kept_days);
+  commands.number("most_open_invocations", 1, 100'000'000, config.most_open_invocations);
   Section executions(file, "executions");
   executions.number("kept_days", 1, 36'500, config.executions_kept_days);
   executions.number("history_events", 10, 10'000'000, config.history_events);
@@ -120,6 +123,7 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   SP_CHECK_OK(root.read(table, {{"realm", &realm},
                                 {"tls", &tls_section},
                                 {"lambda", &lambda},
+                                {"commands", &commands},
                                 {"executions", &executions},
                                 {"machines", &machines},
                                 {"log", &log}}));

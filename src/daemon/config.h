@@ -32,6 +32,10 @@ struct Config {
   std::int64_t history_events = 25'000;
   /// [executions] most_open, most_state_machines, most_activities.
   services::states::Quotas quotas;
+  /// [commands] kept_days: how long commands and their invocations stay after SendCommand.
+  std::int64_t commands_kept_days = 30;
+  /// [commands] most_open_invocations: a command with which more would be open ends at once.
+  std::int64_t most_open_invocations = 1'000'000;
   /// [machines] stop_timeout_seconds: what a machine is given to shut down.
   std::int64_t stop_timeout_seconds = 120;
   /// A fail points file (base/failpoint.h); tests only.

@@ -72,6 +72,8 @@ class Wired final : public Installation {
         tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
+    commands_.setHistory(std::chrono::hours(24 * config.commands_kept_days));
+    commands_.setMostOpen(config.most_open_invocations);
     executions_.setTasks(tasks_);
     engine::Limits limits;
     limits.history_events = config.history_events;

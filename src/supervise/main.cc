@@ -32,6 +32,8 @@
 namespace {
 
 constexpr int kSocketFd = 3;
+/// What a script that is asked to end is given before it is killed.
+constexpr long kGraceMs = 5000;
 constexpr long kKillPatienceMs = 5000;
 constexpr long kBusyPatienceMs = 5000;
 constexpr long kForeverMs = 1'000'000'000;
@@ -230,6 +232,18 @@ bool hasEnded(pid_t pid) {
   return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
+/// Its whole group is told, and waited for until the script itself has ended or the grace is over.
+void askToEnd(pid_t pid, int pidfd) {
+  ::kill(-pid, SIGTERM);
+  // One that is stopped cannot end.
+  ::kill(-pid, SIGCONT);
+  const long deadline = nowMs() + kGraceMs;
+  while (nowMs() < deadline && !hasEnded(pid)) {
+    pollfd end{pidfd, POLLIN, 0};
+    ::poll(&end, 1, static_cast<int>(pidfd < 0 ? kLookMs : std::clamp(deadline - nowMs(), 0L, kGraceMs)));
+  }
+}
+
 /// Until the script ends, its time is up or we are told to end it. Without a pidfd (no descriptor left, an old kernel) its end is
 /// looked for, so that its time is limited all the same.
 Ending watch(pid_t pid, int signals, long timeout_ms) {
@@ -247,6 +261,7 @@ Ending watch(pid_t pid, int signals, long timeout_ms) {
     if (over) break;
     if (fds[1].revents == 0 && (deadline == 0 || nowMs() < deadline)) continue;
     ending.reason = fds[1].revents == 0 ? "timeout" : "cancelled";
+    askToEnd(pid, pidfd);
     ::kill(-pid, SIGKILL);
     break;
   }

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "agent/freeze_rules.h"
+#include "agent/scripts/local_document.h"
 #include "agent/scripts/step_result.h"
 #include "agent/scripts/supervisor.h"
 #include "agent/scripts/transfer.h"
@@ -19,6 +20,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "model/documents/plan.h"
 
 namespace sp::agent {
 namespace {
@@ -80,17 +82,21 @@ class CommandRun {
   json::Object run();
 
  private:
-  struct Going {
-    bool stop = false;
-    bool unknown = false;
-  };
+  /// What of the steps that follow is left out: nothing, all but the one that always runs, all.
+  enum class Over { no, rest, all };
   void recall();
-  Going step(std::size_t index, const json::Object& step);
+  void runSteps(const json::Array& steps, const std::string& within, std::size_t depth);
+  void nested(const json::Object& step, const std::string& name, std::size_t depth);
+  void leaf(const json::Object& step, const std::string& name);
+  void endWithout(const json::Object& step, const std::string& name, std::string_view status, const std::string& said);
+  Over flowAfter(const json::Object& step, std::size_t first);
+  std::string statusSince(std::size_t first) const;
+  Result<json::Array> innerSteps(const json::Object& step);
   StepResult downloadStep(const json::Object& step, StepResult result);
-  Going scriptStep(std::size_t index, const json::Object& step, StepResult result);
-  Result<void> begin(std::size_t index, const json::Object& step, SupervisedRun& supervised);
+  void scriptStep(std::size_t index, const json::Object& step, StepResult result);
+  Result<void> begin(std::size_t index, const json::Object& step, const std::string& name, SupervisedRun& supervised);
   Result<SuperviseSpec> makeSpec(const json::Object& step, const std::string& script) const;
-  Going harvest(StepResult result, SupervisedRun& supervised, bool own_output);
+  void harvest(StepResult result, SupervisedRun& supervised, bool own_output);
   void uploadOutputs();
   std::int64_t sinceStart() const { return (clock_.boottime() - began_).count() / 1000; }
   json::Object answer(std::string status, std::string_view fate, const std::string& message);
@@ -103,9 +109,14 @@ class CommandRun {
   const std::string directory_;
   Duration began_;
   const json::Object& request_;
+  /// One for each script, download and step left out, in their order; a step's place in it names its folder.
   json::Array results_;
-  /// Steps before this one were recalled from notes.
-  std::size_t next_ = 0;
+  /// Results of before the agent's restart, in the same order: what follows from them is decided again, nothing is done again.
+  json::Array recalled_;
+  /// Places of results that failed and count as a success all the same (successAndExit).
+  std::set<std::size_t> forgiven_;
+  /// The step whose script's fate is not known; empty: none. Nothing is done after it.
+  std::string unknown_;
   struct Output {
     std::string directory;
     std::string step;
@@ -123,11 +134,11 @@ const json::Object* CommandRun::startingNote(std::size_t index) const {
 void CommandRun::recall() {
   if (context_.notes().empty()) return;
   const auto& last = context_.notes().back();
-  next_ = static_cast<std::size_t>(json::intOr(last, "starting", 0));
-  if (const auto* before = json::find(last, "before"); before && before->is_array()) results_ = before->get_array();
+  const auto next = json::intOr(last, "starting", 0);
+  if (const auto* before = json::find(last, "before"); before && before->is_array()) recalled_ = before->get_array();
   if (json::textOr(last, "bootId") == os::bootId()) began_ = Duration(json::intOr(last, "began", began_.count()));
   for (const auto& note : context_.notes())
-    if (const auto index = json::intOr(note, "starting", 0); index < static_cast<std::int64_t>(next_) && ownsOutput(note))
+    if (const auto index = json::intOr(note, "starting", 0); index < next && ownsOutput(note))
       outputs_.push_back({fmt::format("{}/step-{}", directory_, index), json::textOr(note, "step")});
 }
 
@@ -139,50 +150,113 @@ json::Object CommandRun::run() {
   if (context_.notes().empty() && start_within > 0 && context_.age().count() > start_within)
     return answer("TimedOut", "known", fmt::format("the command could not start within {} ms", start_within));
   if (context_.cancelled() && context_.notes().empty()) return answer("Cancelled", "known", "cancelled before it started");
-  const auto& list = steps->get_array();
-  bool stopped = false;
-  for (std::size_t index = next_; index < list.size(); ++index) {
-    if (!list[index].is_object()) return answer("Failed", "known", fmt::format("step {} is not an object", index));
-    const auto& one = list[index].get_object();
-    if (stopped || (context_.cancelled() && !startingNote(index))) {
-      StepResult skipped;
-      skipped.name = json::textOr(one, "name");
-      skipped.plugin = json::textOr(one, "plugin");
-      skipped.status = stopped ? "Skipped" : "Cancelled";
-      skipped.exit_code = stopped ? 0 : -1;
-      skipped.since_start_ms = sinceStart();
-      add(skipped);
-      continue;
-    }
-    const auto going = step(index, one);
-    if (going.unknown) {
-      uploadOutputs();
-      return answer("Failed", "unknown",
-                    fmt::format("the script of step {} was started, and the machine or its supervisor went down before it told how it "
-                                "ended; it is not run again",
-                                json::textOr(one, "name")));
-    }
-    stopped = going.stop;
-  }
+  runSteps(steps->get_array(), "", 0);
   uploadOutputs();
-  return answer(context_.cancelled() ? "Cancelled" : overallStatus(results_), "known", "");
+  if (!unknown_.empty())
+    return answer("Failed", "unknown",
+                  fmt::format("the script of step {} was started, and the machine or its supervisor went down before it told how it "
+                              "ended; it is not run again",
+                              unknown_));
+  return answer(context_.cancelled() ? "Cancelled" : "", "known", "");
 }
 
-CommandRun::Going CommandRun::step(std::size_t index, const json::Object& step) {
+/// The steps of the command, or of a document that one of them runs: `within` is that one's name and a slash.
+void CommandRun::runSteps(const json::Array& steps, const std::string& within, std::size_t depth) {
+  auto over = Over::no;
+  for (const auto& each : steps) {
+    if (!unknown_.empty()) return;
+    const auto& step = each.is_object() ? each.get_object() : json::Object();
+    const auto name = within + json::textOr(step, "name");
+    const auto first = results_.size();
+    const bool begun = first < recalled_.size() || startingNote(first) != nullptr;
+    if (over == Over::all || (over == Over::rest && !json::boolOr(step, "finally", false))) endWithout(step, name, "Skipped", "");
+    else if (const auto why = json::textOr(step, "skipped"); !why.empty()) endWithout(step, name, "Skipped", why);
+    else if (context_.cancelled() && !begun) endWithout(step, name, "Cancelled", "");
+    else {
+      if (json::find(step, "steps") || json::find(step, "documentParameters")) nested(step, name, depth);
+      else leaf(step, name);
+      over = std::max(over, flowAfter(step, first));
+    }
+  }
+}
+
+/// A step that runs nothing itself: its document's steps, or its parts, are run in its place.
+void CommandRun::nested(const json::Object& step, const std::string& name, std::size_t depth) {
+  auto inner = depth < document::kNestingMax
+                   ? innerSteps(step)
+                   : fail("document.content", fmt::format("documents run documents more than {} deep", document::kNestingMax));
+  if (!inner) return endWithout(step, name, "Failed", inner.error().text());
+  if (inner->empty()) return endWithout(step, name, "Success", "");
+  runSteps(*inner, name + "/", depth + 1);
+}
+
+// A document that lies on the machine is read once: what is done after a restart must be what was begun.
+Result<json::Array> CommandRun::innerSteps(const json::Object& step) {
+  if (const auto* steps = json::find(step, "steps"); steps != nullptr && steps->is_array()) return steps->get_array();
+  const auto kept = fmt::format("{}/document-{}.json", directory_, results_.size());
+  if (const auto text = os::readFile(kept)) {
+    if (auto steps = json::parse(*text); steps && steps->is_array()) return std::move(steps->get_array());
+  }
+  SP_TRY(auto steps, readLocalDocument(step, directory_ + "/downloads"));
+  SP_CHECK_OK(os::makeDirectories(directory_));
+  SP_CHECK_OK(os::writeFileDurably(kept, json::toText(steps), 0600));
+  return steps;
+}
+
+void CommandRun::endWithout(const json::Object& step, const std::string& name, std::string_view status, const std::string& said) {
+  if (results_.size() < recalled_.size()) return results_.push_back(recalled_[results_.size()]);
   StepResult result;
-  result.name = json::textOr(step, "name");
+  result.name = name;
+  result.plugin = json::textOr(step, "plugin");
+  result.status = status;
+  const bool well = status == "Skipped" || status == "Success";
+  result.exit_code = well ? 0 : status == "Failed" ? 1 : -1;
+  (well ? result.out : result.err) = toUtf8(said);
+  result.out_bytes = result.out.size();
+  result.err_bytes = result.err.size();
+  result.since_start_ms = sinceStart();
+  add(result);
+}
+
+std::string CommandRun::statusSince(std::size_t first) const {
+  json::Array some;
+  for (auto place = first; place < results_.size(); ++place)
+    if (!forgiven_.contains(place)) some.push_back(results_[place]);
+  return overallStatus(some);
+}
+
+CommandRun::Over CommandRun::flowAfter(const json::Object& step, std::size_t first) {
+  if (!unknown_.empty()) return Over::all;
+  const bool alone =
+      results_.size() == first + 1 && json::find(step, "steps") == nullptr && json::find(step, "documentParameters") == nullptr;
+  const auto status = statusSince(first);
+  if (alone && json::textOr(step, "plugin") == "aws:runShellScript") {
+    const auto code = json::intOr(results_[first].get_object(), "exitCode", -1);
+    if ((code == kExitStopAsSuccess && status == "Success") || (code == kExitStopAsFailure && status == "Failed")) return Over::all;
+  }
+  if (status == "Success") {
+    const bool ran = !alone || json::textOr(results_[first].get_object(), "status") != "Skipped";
+    return ran && json::textOr(step, "onSuccess") == "exit" ? Over::rest : Over::no;
+  }
+  if (status == "Cancelled") return Over::no;
+  const auto asked = json::textOr(step, "onFailure");
+  if (asked == "successAndExit")
+    for (auto place = first; place < results_.size(); ++place) forgiven_.insert(place);
+  return asked.empty() ? Over::no : Over::rest;
+}
+
+void CommandRun::leaf(const json::Object& step, const std::string& name) {
+  const auto index = results_.size();
+  if (index < recalled_.size()) return results_.push_back(recalled_[index]);
+  StepResult result;
+  result.name = name;
   result.plugin = json::textOr(step, "plugin");
   result.status = "Failed";
   result.since_start_ms = sinceStart();
-  if (result.plugin == "aws:downloadContent") {
-    add(downloadStep(step, std::move(result)));
-    return {};
-  }
+  if (result.plugin == "aws:downloadContent") return add(downloadStep(step, std::move(result)));
+  if (const auto why = json::textOr(step, "error"); !why.empty()) return endWithout(step, name, "Failed", why);
   if (result.plugin == "aws:runShellScript") return scriptStep(index, step, std::move(result));
-  result.err = fmt::format("plugin '{}' is not known to this agent", result.plugin);
-  result.err_bytes = result.err.size();
-  add(result);
-  return {};
+  endWithout(step, name, "Failed", fmt::format("plugin '{}' is not known to this agent", result.plugin));
 }
 
 StepResult CommandRun::downloadStep(const json::Object& step, StepResult result) {
@@ -199,6 +273,16 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
       }
       // An absolute path replaces the folder, as operator/ does.
       const auto target = fs::path(directory_) / "downloads" / path;
+      if (const auto* content = json::find(file.get_object(), "content"); content != nullptr && content->is_string()) {
+        auto written = os::makeDirectories(target.parent_path());
+        if (written) written = os::writeFile(target, json::toView(content->get_string()), 0700);
+        if (!written) {
+          problem = written.error().text();
+          break;
+        }
+        ++fetched;
+        continue;
+      }
       const auto done = download(context_, {json::textOr(file.get_object(), "source"), target, json::textOr(file.get_object(), "sha256")},
                                  kDownloadPatience);
       if (!done) {
@@ -217,16 +301,15 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
   return result;
 }
 
-CommandRun::Going CommandRun::scriptStep(std::size_t index, const json::Object& step, StepResult result) {
+void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepResult result) {
   SupervisedRun supervised(fmt::format("{}/step-{}", directory_, index), fmt::format("{}/{}", context_.id(), index));
   const auto* note = startingNote(index);
   if (note) result.since_start_ms = json::intOr(*note, "sinceStartMs", result.since_start_ms);
   if (!note) {
-    if (auto begun = begin(index, step, supervised); !begun) {
+    if (auto begun = begin(index, step, result.name, supervised); !begun) {
       result.err = toUtf8(begun.error().text());
       result.err_bytes = result.err.size();
-      add(result);
-      return {};
+      return add(result);
     }
   }
   const bool own_output = !note || ownsOutput(*note);
@@ -237,12 +320,14 @@ CommandRun::Going CommandRun::scriptStep(std::size_t index, const json::Object& 
     supervised.wait(-1);
   }
   failpoint::hit("agent.script.ended");
-  return harvest(std::move(result), supervised, own_output);
+  harvest(std::move(result), supervised, own_output);
 }
 
-Result<void> CommandRun::begin(std::size_t index, const json::Object& step, SupervisedRun& supervised) {
+Result<void> CommandRun::begin(std::size_t index, const json::Object& step, const std::string& name, SupervisedRun& supervised) {
   bool reused = false;
-  if (index == 0) {
+  std::error_code ignored;
+  // What a document that lies on the machine was read into may stand there already.
+  if (index == 0 && !fs::exists(directory_, ignored)) {
     SP_TRY(const auto taken, folders_.take(percentEncode(context_.id())));
     reused = taken.reused;
   } else {
@@ -254,7 +339,7 @@ Result<void> CommandRun::begin(std::size_t index, const json::Object& step, Supe
   SP_TRY(const auto spec, makeSpec(step, script));
   SP_CHECK_OK(supervised.prepare(spec));
   SP_CHECK_OK(context_.note({{"starting", index},
-                             {"step", json::textOr(step, "name")},
+                             {"step", name},
                              {"sinceStartMs", sinceStart()},
                              {"bootId", os::bootId()},
                              {"began", began_.count()},
@@ -299,7 +384,7 @@ Result<SuperviseSpec> CommandRun::makeSpec(const json::Object& step, const std::
   return spec;
 }
 
-CommandRun::Going CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_output) {
+void CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_output) {
   const auto status = supervised.status();
   auto out = own_output ? headOf(supervised.directory() + "/stdout") : Head();
   auto err = own_output ? headOf(supervised.directory() + "/stderr") : Head();
@@ -309,8 +394,8 @@ CommandRun::Going CommandRun::harvest(StepResult result, SupervisedRun& supervis
   result.err_bytes = err.bytes;
   if (!status) {
     result.status = "Failed";
-    add(result);
-    return {.stop = true, .unknown = true};
+    unknown_ = result.name;
+    return add(result);
   }
   result.exit_code = status->exit_code;
   result.duration_ms = status->duration_ms;
@@ -324,8 +409,6 @@ CommandRun::Going CommandRun::harvest(StepResult result, SupervisedRun& supervis
     result.err_bytes += status->message.size();
   }
   add(result);
-  return {.stop = status->reason == "exited" && (status->exit_code == kExitStopAsSuccess || status->exit_code == kExitStopAsFailure),
-          .unknown = false};
 }
 
 void CommandRun::uploadOutputs() {
@@ -344,6 +427,9 @@ void CommandRun::uploadOutputs() {
 }
 
 json::Object CommandRun::answer(std::string status, std::string_view fate, const std::string& message) {
+  for (const auto place : forgiven_) results_[place].get_object()["status"] = "Success";
+  // Of the steps, unless something else decides.
+  if (status.empty()) status = overallStatus(results_);
   json::Object out{{"type", agentwire::kCommandResult}, {"status", std::move(status)}, {"fate", fate}, {"steps", std::move(results_)}};
   if (!message.empty()) out["message"] = message;
   return out;

@@ -129,6 +129,116 @@ TEST_F(ScriptTest, StepsGoOnAfterAFailedOneAndAFailedDownloadIsAStep) {
   EXPECT_EQ(json::textOr(stepOf(*result, 4), "status"), "Skipped");
 }
 
+TEST_F(ScriptTest, StepsSayWhatFollowsThem) {
+  agent_.start();
+  const auto with = [](json::Object made, std::string_view member, json::Value value) {
+    made[member] = std::move(value);
+    return made;
+  };
+  const auto statuses = [&](const std::string& id, json::Array steps) {
+    agent_.send(command(id, std::move(steps)));
+    const auto result = agent_.await("command.result", id);
+    std::string out = result ? json::textOr(*result, "status") + ":" : "none";
+    if (result)
+      for (const auto& each : result->at("steps").as_array())
+        out += " " + json::textOr(each.as_object(), "name") + "=" + json::textOr(each.as_object(), "status");
+    return out;
+  };
+  const auto last = with(step("true", 60'000, "last"), "finally", true);
+  EXPECT_EQ(statuses("r1", {with(step("exit 1", 60'000, "a"), "onFailure", "exit"), step("true", 60'000, "b"), last}),
+            "Failed: a=Failed b=Skipped last=Success");
+  EXPECT_EQ(statuses("r2", {with(step("exit 1", 60'000, "a"), "onFailure", "successAndExit"), step("true", 60'000, "b")}),
+            "Success: a=Success b=Skipped");
+  EXPECT_EQ(statuses("r3", {with(step("true", 60'000, "a"), "onSuccess", "exit"), step("exit 1", 60'000, "b")}),
+            "Success: a=Success b=Skipped");
+  EXPECT_EQ(statuses("r4", {step("exit 169", 60'000, "a"), step("true", 60'000, "b"), last}), "Failed: a=Failed b=Skipped last=Skipped");
+  const json::Object inner{{"name", "doc"},
+                           {"plugin", "aws:runDocument"},
+                           {"onFailure", "successAndExit"},
+                           {"steps", json::Array{with(step("exit 1", 60'000, "x"), "onFailure", "exit"), step("true", 60'000, "y")}}};
+  EXPECT_EQ(statuses("r5", {inner, step("exit 1", 60'000, "b")}), "Success: doc/x=Success doc/y=Success b=Skipped");
+  EXPECT_EQ(
+      statuses("r6", {json::Object{{"name", "s"}, {"plugin", "aws:runShellScript"}, {"skipped", "not here"}}, step("true", 60'000, "b")}),
+      "Success: s=Skipped b=Success");
+}
+
+TEST_F(ScriptTest, ADocumentOfTheMachineIsReadThereOnce) {
+  agent_.start();
+  const auto text = R"({"schemaVersion":"2.2","parameters":{"word":{"type":"String"}},"mainSteps":[
+    {"action":"aws:runShellScript","name":"in","inputs":{"runCommand":["echo {{ word }}; exit 4"]}}]})";
+  const json::Object download{
+      {"name", "get"}, {"plugin", "aws:downloadContent"}, {"files", json::Array{json::Object{{"path", "doc.json"}, {"content", text}}}}};
+  const auto local = [&](std::string_view path, json::Object parameters) {
+    return json::Object{
+        {"name", "run"}, {"plugin", "aws:runDocument"}, {"documentPath", path}, {"documentParameters", std::move(parameters)}};
+  };
+  agent_.send(command(
+      "r", {download, local("", {{"word", "hello"}}), local("doc.json", {{"word", "again"}}), local("none", {}), local("doc.json", {})}));
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->at("steps").as_array().size(), 5U);
+  EXPECT_EQ(json::textOr(stepOf(*result, 1), "name"), "run/in");
+  EXPECT_EQ(json::textOr(stepOf(*result, 1), "stdout"), "hello\n");
+  EXPECT_EQ(json::intOr(stepOf(*result, 1), "exitCode", 0), 4);
+  EXPECT_EQ(json::textOr(stepOf(*result, 2), "stdout"), "again\n");
+  EXPECT_EQ(json::textOr(stepOf(*result, 3), "status"), "Failed");
+  EXPECT_NE(json::textOr(stepOf(*result, 4), "stderr").find("\"word\""), std::string::npos);
+}
+
+/// Killed at each of its points in each of the steps: what was done is not done again, what follows is decided as before.
+TEST_F(ScriptTest, KilledBetweenStepsTheNextAgentGoesOnWhereItWas) {
+  const json::Object get{{"name", "get"},
+                         {"plugin", "aws:downloadContent"},
+                         {"files", json::Array{json::Object{{"path", "doc.yaml"},
+                                                            {"content",
+                                                             "schemaVersion: '2.2'\nmainSteps:\n- action: aws:runShellScript\n  name: in\n"
+                                                             "  inputs:\n    runCommand: ['echo in >> " +
+                                                                 file("$RUN") + "']\n"}}}}};
+  const json::Object local{
+      {"name", "doc"}, {"plugin", "aws:runDocument"}, {"documentPath", "doc.yaml"}, {"documentParameters", json::Object{}}};
+  for (const char* point : {"agent.script.ended", "agent.script.started"})
+    for (int nth = 1; nth <= 4; ++nth) {
+      SCOPED_TRACE(fmt::format("{} {}", point, nth));
+      const auto id = fmt::format("{}-{}", point, nth);
+      auto failing = step(fmt::format("echo a >> {}; exit 1", file(id)), 60'000, "a");
+      failing["onFailure"] = "successAndExit";
+      const json::Object group{{"name", "group"},
+                               {"plugin", "aws:runDocument"},
+                               {"steps", json::Array{failing, step("echo never >> " + file(id), 60'000, "b")}}};
+      auto message = command(id, {get, step(fmt::format("echo one >> {}", file(id)), 60'000, "one"), group, local,
+                                  step(fmt::format("echo last >> {}", file(id)), 60'000, "last")});
+      message["environment"] = json::Object{{"RUN", id}};
+      agent_.start(fmt::format("{} kill {}\n", point, nth));
+      agent_.send(message);
+      ASSERT_TRUE(agent_.died()) << "the point was not reached";
+      agent_.start();
+      agent_.send(message);
+      const auto result = agent_.await("command.result", id);
+      ASSERT_TRUE(result);
+      EXPECT_EQ(json::textOr(*result, "status"), "Success") << json::toText(*result);
+      EXPECT_EQ(result->at("steps").as_array().size(), 6U);
+      EXPECT_EQ(*os::readFile(file(id)), "one\na\nin\nlast\n");
+      agent_.kill();
+    }
+}
+
+TEST_F(ScriptTest, AScriptIsAskedToEndBeforeItIsKilled) {
+  agent_.start();
+  agent_.send(
+      command("r", {step(fmt::format("trap 'echo asked; exit 0' TERM; touch {}; while :; do sleep 0.01; done", file("began")), 300)}));
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(json::textOr(*result, "status"), "TimedOut");
+  EXPECT_EQ(json::textOr(stepOf(*result, 0), "stdout"), "asked\n");
+  EXPECT_EQ(json::intOr(stepOf(*result, 0), "exitCode", 0), 137);
+  // One that does not listen is killed after the grace.
+  agent_.send(command("deaf", {step("trap '' TERM; while :; do sleep 0.05; done", 100)}));
+  const auto killed = agent_.await("command.result", "deaf");
+  ASSERT_TRUE(killed);
+  EXPECT_EQ(json::textOr(*killed, "status"), "TimedOut");
+  EXPECT_EQ(json::intOr(stepOf(*killed, 0), "exitCode", 0), 137);
+}
+
 TEST_F(ScriptTest, TheTimeoutEndsEveryProcessOfTheScript) {
   agent_.start();
   agent_.send(command("r", {step(fmt::format("setsid sleep 1000 & echo $! > {0}; sleep 1000 & echo $! > {0}2; wait", file("pids")), 400)}));

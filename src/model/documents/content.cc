@@ -44,8 +44,8 @@ const std::vector<Action>& actions() {
 }
 /// Those that exist on AWS and not here: the message says which it is.
 constexpr std::array<std::string_view, 11> kElsewhere = {
-    "aws:applications",  "aws:cloudWatch",         "aws:configureDocker", "aws:configurePackage",  "aws:domainJoin",     "aws:psModule",
-    "aws:runDockerAction", "aws:refreshAssociation", "aws:softwareInventory", "aws:updateAgent", "aws:updateSsmAgent"};
+    "aws:applications",    "aws:cloudWatch",         "aws:configureDocker",   "aws:configurePackage", "aws:domainJoin",    "aws:psModule",
+    "aws:runDockerAction", "aws:refreshAssociation", "aws:softwareInventory", "aws:updateAgent",      "aws:updateSsmAgent"};
 constexpr std::array<std::string_view, 3> kShared = {"onFailure", "onSuccess", "finallyStep"};
 
 std::unexpected<Error> bad(std::string message) { return fail("document.content", std::move(message)); }
@@ -83,8 +83,8 @@ Result<Parameter> readParameter(std::string_view name, const json::Value& value)
   const auto wanted = json::textOr(object, "type");
   const auto type = std::ranges::find(kTypes, wanted, &TypeName::name);
   if (type == kTypes.end())
-    return bad(fmt::format("parameter \"{}\" has the type \"{}\"; there are String, StringList, Boolean, Integer, StringMap and MapList", name,
-                           wanted));
+    return bad(fmt::format("parameter \"{}\" has the type \"{}\"; there are String, StringList, Boolean, Integer, StringMap and MapList",
+                           name, wanted));
   parameter.type = type->type;
   parameter.description = json::textOr(object, "description");
   parameter.pattern = json::textOr(object, "allowedPattern");
@@ -149,9 +149,10 @@ Result<void> checkInputs(const json::Object& inputs, std::string_view action, st
 Result<void> checkAction(std::string_view action, std::string_view step) {
   if (std::ranges::find(actions(), action, &Action::name) != actions().end()) return {};
   if (std::ranges::find(kElsewhere, action) != kElsewhere.end())
-    return bad(fmt::format("step \"{}\": the action {} is not served here; there are aws:runShellScript, aws:downloadContent and "
-                           "aws:runDocument",
-                           step, action));
+    return bad(
+        fmt::format("step \"{}\": the action {} is not served here; there are aws:runShellScript, aws:downloadContent and "
+                    "aws:runDocument",
+                    step, action));
   return bad(fmt::format("step \"{}\": there is no action \"{}\" for documents of type Command", step, action));
 }
 
@@ -174,16 +175,19 @@ Result<Step> readStep(const json::Value& value, std::size_t place, const std::st
     return bad(fmt::format("mainSteps[{}] is named \"{}\": letters, digits, _ - and . are allowed, up to {}", place, step.name, kNameMax));
   for (const std::string_view other : {"isCritical", "isEnd", "nextStep", "maxAttempts", "onCancel", "outputs"})
     if (object.contains(other))
-      return bad(fmt::format("step \"{}\" has \"{}\", which documents of type Automation know; documents of type Command do not", step.name, other));
-  SP_CHECK_OK(onlyMembers(object, fmt::format("step \"{}\"", step.name),
-                          {"name", "action", "description", "inputs", "precondition", "onFailure", "onSuccess", "finallyStep", "timeoutSeconds"}));
+      return bad(fmt::format("step \"{}\" has \"{}\", which documents of type Automation know; documents of type Command do not", step.name,
+                             other));
+  SP_CHECK_OK(
+      onlyMembers(object, fmt::format("step \"{}\"", step.name),
+                  {"name", "action", "description", "inputs", "precondition", "onFailure", "onSuccess", "finallyStep", "timeoutSeconds"}));
   SP_CHECK_OK(checkAction(step.action, step.name));
   const auto* inputs = json::find(object, "inputs");
   if (inputs == nullptr || !inputs->is_object()) return bad(fmt::format("step \"{}\" has no object \"inputs\"", step.name));
   step.inputs = inputs->get_object();
   // People write them beside the inputs too, where other types of documents have them.
   for (const std::string_view shared : {"onFailure", "onSuccess", "finallyStep", "timeoutSeconds"})
-    if (const auto* beside = json::find(object, shared); beside != nullptr && !step.inputs.contains(shared)) step.inputs.emplace(shared, *beside);
+    if (const auto* beside = json::find(object, shared); beside != nullptr && !step.inputs.contains(shared))
+      step.inputs.emplace(shared, *beside);
   SP_CHECK_OK(checkInputs(step.inputs, step.action, step.name));
   SP_CHECK_OK(checkFlow(step.inputs, step.name, last));
   if (const auto* precondition = json::find(object, "precondition")) {
@@ -296,9 +300,11 @@ Result<Content> readContent(const json::Object& document) {
   // In YAML it is often written without quotes.
   content.schema = schema->is_string() ? json::toStd(schema->get_string()) : json::toText(*schema);
   if (content.schema != "1.2" && content.schema != "2.0" && content.schema != "2.2")
-    return fail("document.schema", fmt::format("schemaVersion {} is not served here: documents of type Command have 1.2, 2.0 or 2.2", content.schema));
+    return fail("document.schema",
+                fmt::format("schemaVersion {} is not served here: documents of type Command have 1.2, 2.0 or 2.2", content.schema));
   const bool old = content.schema == "1.2";
-  SP_CHECK_OK(onlyMembers(document, "the document", {"schemaVersion", "description", "parameters", "$schema", old ? "runtimeConfig" : "mainSteps"}));
+  SP_CHECK_OK(onlyMembers(document, "the document",
+                          {"schemaVersion", "description", "parameters", "$schema", old ? "runtimeConfig" : "mainSteps"}));
   if (const auto* description = json::find(document, "description"); description != nullptr && !description->is_string())
     return bad("\"description\" must be a text");
   content.description = json::textOr(document, "description");

@@ -55,12 +55,12 @@ TEST(Yaml, ScalarsAreWhatPeopleMean) {
 
 TEST(Yaml, WhatIsNotForDocumentsIsRefusedWithItsPlace) {
   for (const auto& [text, part] : std::vector<std::pair<std::string, std::string>>{{"a: &x 1\nb: *x\n", "line 1, column 4: anchors"},
-                                                                                 {"a: 1\na: 2\n", "line 2, column 1: the key 'a'"},
-                                                                                 {"a: 1\n---\nb: 2\n", "a second document"},
-                                                                                 {"a: !!binary x\n", "tags are not allowed"},
-                                                                                 {"a: [1\n", "line 2"},
-                                                                                 {"", "no YAML document"},
-                                                                                 {"\xff\xfe", "not UTF-8"}}) {
+                                                                                   {"a: 1\na: 2\n", "line 2, column 1: the key 'a'"},
+                                                                                   {"a: 1\n---\nb: 2\n", "a second document"},
+                                                                                   {"a: !!binary x\n", "tags are not allowed"},
+                                                                                   {"a: [1\n", "line 2"},
+                                                                                   {"", "no YAML document"},
+                                                                                   {"\xff\xfe", "not UTF-8"}}) {
     const auto value = parseYaml(text);
     ASSERT_FALSE(value) << text;
     EXPECT_TRUE(has(value.error().message, part)) << value.error().message;
@@ -70,7 +70,8 @@ TEST(Yaml, WhatIsNotForDocumentsIsRefusedWithItsPlace) {
 }
 
 TEST(Yaml, WhatIsWrittenReadsBackTheSame) {
-  const auto value = of(R"({"a":"3","b":3,"c":["x\ny\n","  z\n","\nq"," true ","true","","null","#no","a: b"],"d":{},"e":[],"f":1.5,"g":true,"h":null})");
+  const auto value =
+      of(R"({"a":"3","b":3,"c":["x\ny\n","  z\n","\nq"," true ","true","","null","#no","a: b"],"d":{},"e":[],"f":1.5,"g":true,"h":null})");
   const auto back = parseYaml(toYaml(value));
   ASSERT_TRUE(back) << back.error().text() << toYaml(value);
   EXPECT_EQ(json::toText(*back), json::toText(value)) << toYaml(value);
@@ -104,15 +105,18 @@ TEST(Content, WhatIsWrongIsNamed) {
            {document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"],"commands":[]}}])"), "\"commands\""},
            {document(R"([{"action":"aws:runShellScript","name":"a"}])"), "no object \"inputs\""},
            {document(R"([{"action":"aws:runShellScript","name":"a","isCritical":true,"inputs":{"runCommand":["x"]}}])"), "Automation"},
-           {document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"],"onFailure":"abort"}}])"), "onFailure is \"abort\""},
+           {document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"],"onFailure":"abort"}}])"),
+            "onFailure is \"abort\""},
            {document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"],"finallyStep":true}},
                          {"action":"aws:runShellScript","name":"b","inputs":{"runCommand":["x"]}}])"),
             "finallyStep and is not the last"},
            {document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"]}},
                          {"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"]}}])"),
             "two steps are named"},
-           {document(R"([{"action":"aws:runShellScript","name":"a","precondition":{"x":1},"inputs":{"runCommand":["x"]}}])"), "precondition"},
-           {document(R"([{"action":"aws:downloadContent","name":"a","inputs":{"sourceType":"GitHub","sourceInfo":{}}}])"), "\"GitHub\" is not fetched"},
+           {document(R"([{"action":"aws:runShellScript","name":"a","precondition":{"x":1},"inputs":{"runCommand":["x"]}}])"),
+            "precondition"},
+           {document(R"([{"action":"aws:downloadContent","name":"a","inputs":{"sourceType":"GitHub","sourceInfo":{}}}])"),
+            "\"GitHub\" is not fetched"},
            {document(step, R"({"a-b":{"type":"String"}})"), "letters and digits"},
            {document(step, R"({"a":{"type":"Text"}})"), "the type \"Text\""},
            {document(step, R"({"a":{"type":"String","allowedPattern":"("}})"), "cannot be read"},
@@ -124,16 +128,19 @@ TEST(Content, WhatIsWrongIsNamed) {
 
 TEST(Content, PlatformsFollowFromItsSteps) {
   const auto platforms = [](std::string_view text) { return fmt::format("{}", fmt::join(contentOf(text).platforms(), ",")); };
-  EXPECT_EQ(platforms(R"({"schemaVersion":"1.2","runtimeConfig":{"aws:runShellScript":{"properties":[{"runCommand":"x"}]}}})"), "Linux,MacOS");
-  EXPECT_EQ(platforms(R"({"schemaVersion":"1.2","runtimeConfig":{"aws:runPowerShellScript":{"properties":[{"runCommand":"x"}]}}})"), "Windows");
+  EXPECT_EQ(platforms(R"({"schemaVersion":"1.2","runtimeConfig":{"aws:runShellScript":{"properties":[{"runCommand":"x"}]}}})"),
+            "Linux,MacOS");
+  EXPECT_EQ(platforms(R"({"schemaVersion":"1.2","runtimeConfig":{"aws:runPowerShellScript":{"properties":[{"runCommand":"x"}]}}})"),
+            "Windows");
   EXPECT_EQ(platforms(document(R"([{"action":"aws:runShellScript","name":"a","precondition":{"StringEquals":["platformType","Linux"]},
                                     "inputs":{"runCommand":["x"]}}])")),
             "Linux");
 }
 
 TEST(Parameters, TypesAllowedValuesPatternsAndLengthsAreChecked) {
-  const auto text = document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"]}}])",
-                             R"({"text":{"type":"String","default":"d","maxChars":4},"list":{"type":"StringList","default":["a"],"maxItems":2},
+  const auto text =
+      document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"]}}])",
+               R"({"text":{"type":"String","default":"d","maxChars":4},"list":{"type":"StringList","default":["a"],"maxItems":2},
                                  "flag":{"type":"Boolean","default":false},"number":{"type":"Integer","default":1},
                                  "map":{"type":"StringMap","default":{}},"maps":{"type":"MapList","default":[]},
                                  "choice":{"type":"String","default":"one","allowedValues":["one","two"]},
@@ -147,21 +154,25 @@ TEST(Parameters, TypesAllowedValuesPatternsAndLengthsAreChecked) {
     return json::toText(all);
   };
   EXPECT_EQ(read("{}"), R"({"choice":"one","digits":"1","flag":false,"list":["a"],"map":{},"maps":[],"number":1,"text":"d"})");
-  EXPECT_EQ(read(R"({"text":["ü€x"],"list":["1","2"],"flag":["true"],"number":["-7"],"map":["{\"a\":1}"],"maps":["{\"b\":2}"],"choice":["two"]})"),
-            R"({"choice":"two","digits":"1","flag":true,"list":["1","2"],"map":{"a":1},"maps":[{"b":2}],"number":-7,"text":"ü€x"})");
-  for (const auto& [given, part] : std::vector<std::pair<std::string, std::string>>{{R"({"other":["x"]})", "not defined in the document"},
-                                                                                  {R"({"text":["12345"]})", "at most 4"},
-                                                                                  {R"({"text":"x"})", "must be a list of strings"},
-                                                                                  {R"({"text":[1]})", "it holds number"},
-                                                                                  {R"({"list":["1","2","3"]})", "at most 2"},
-                                                                                  {R"({"flag":["maybe"]})", "true or false"},
-                                                                                  {R"({"number":["1.5"]})", "whole number"},
-                                                                                  {R"({"map":["x"]})", "JSON object"},
-                                                                                  {R"({"maps":["x"]})", "JSON objects"},
-                                                                                  {R"({"choice":["three"]})", "allowed values: [one, two]"},
-                                                                                  {R"({"digits":["12x"]})", "allowed pattern [0-9]+"}})
+  EXPECT_EQ(
+      read(
+          R"({"text":["ü€x"],"list":["1","2"],"flag":["true"],"number":["-7"],"map":["{\"a\":1}"],"maps":["{\"b\":2}"],"choice":["two"]})"),
+      R"({"choice":"two","digits":"1","flag":true,"list":["1","2"],"map":{"a":1},"maps":[{"b":2}],"number":-7,"text":"ü€x"})");
+  for (const auto& [given, part] :
+       std::vector<std::pair<std::string, std::string>>{{R"({"other":["x"]})", "not defined in the document"},
+                                                        {R"({"text":["12345"]})", "at most 4"},
+                                                        {R"({"text":"x"})", "must be a list of strings"},
+                                                        {R"({"text":[1]})", "it holds number"},
+                                                        {R"({"list":["1","2","3"]})", "at most 2"},
+                                                        {R"({"flag":["maybe"]})", "true or false"},
+                                                        {R"({"number":["1.5"]})", "whole number"},
+                                                        {R"({"map":["x"]})", "JSON object"},
+                                                        {R"({"maps":["x"]})", "JSON objects"},
+                                                        {R"({"choice":["three"]})", "allowed values: [one, two]"},
+                                                        {R"({"digits":["12x"]})", "allowed pattern [0-9]+"}})
     EXPECT_TRUE(read(given).starts_with("document.parameters: ") && has(read(given), part)) << read(given);
-  const auto required = contentOf(document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"]}}])", R"({"a":{"type":"String"}})"));
+  const auto required =
+      contentOf(document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["x"]}}])", R"({"a":{"type":"String"}})"));
   EXPECT_FALSE(readValues(required, "Doc", {}));
   EXPECT_FALSE(readValues(required, "Doc", {{"a", json::Array{}}}));
 }
@@ -175,12 +186,13 @@ TEST(Parameters, AreTypedWhenAloneAndTextOrJsonWithin) {
 }
 
 TEST(Plan, StepsCarryTheirScriptsTimesAndFlow) {
-  const auto plan = planOf(document(R"([{"action":"aws:runShellScript","name":"one","inputs":
+  const auto plan = planOf(
+      document(R"([{"action":"aws:runShellScript","name":"one","inputs":
       {"runCommand":["set -e","{{ lines }}"],"workingDirectory":"{{ where }}","timeoutSeconds":"{{ seconds }}","onFailure":"exit"}},
       {"action":"aws:runShellScript","name":"two","onSuccess":"exit","inputs":{"runCommand":"echo","timeoutSeconds":3}},
       {"action":"aws:runShellScript","name":"last","inputs":{"runCommand":["end"],"finallyStep":"true"}}])",
-                                    R"({"lines":{"type":"StringList"},"where":{"type":"String","default":"/tmp"},"seconds":{"type":"String","default":"60"}})"),
-                           R"({"lines":["a","b"]})");
+               R"({"lines":{"type":"StringList"},"where":{"type":"String","default":"/tmp"},"seconds":{"type":"String","default":"60"}})"),
+      R"({"lines":["a","b"]})");
   ASSERT_EQ(plan.steps.size(), 3U);
   EXPECT_EQ(plan.steps[0].script, "set -e\na\nb");
   EXPECT_EQ(plan.steps[0].working_directory, "/tmp");
@@ -220,13 +232,17 @@ TEST(Plan, SchemaOneTwoRunsEachPropertyOfAPlugin) {
 TEST(Plan, ContentComesFromBucketsAndDocuments) {
   PlanFor wanted;
   wanted.lookup = [](std::string_view name) -> Result<std::string> {
-    if (name == "Inner:2") return document(R"([{"action":"aws:runShellScript","name":"in","inputs":{"runCommand":["echo {{ a }}"]}}])", R"({"a":{"type":"String"}})");
-    if (name == "Loop") return document(R"([{"action":"aws:runDocument","name":"in","inputs":{"documentType":"SSMDocument","documentPath":"Loop"}}])");
+    if (name == "Inner:2")
+      return document(R"([{"action":"aws:runShellScript","name":"in","inputs":{"runCommand":["echo {{ a }}"]}}])",
+                      R"({"a":{"type":"String"}})");
+    if (name == "Loop")
+      return document(R"([{"action":"aws:runDocument","name":"in","inputs":{"documentType":"SSMDocument","documentPath":"Loop"}}])");
     return fail("document.missing", "there is no document " + std::string(name));
   };
   const auto download = [](std::string_view type, std::string_view info) {
-    return document(fmt::format(R"([{{"action":"aws:downloadContent","name":"get","inputs":{{"sourceType":"{{{{ t }}}}","sourceInfo":{}}}}}])", info),
-                    fmt::format(R"({{"t":{{"type":"String","default":"{}"}}}})", type));
+    return document(
+        fmt::format(R"([{{"action":"aws:downloadContent","name":"get","inputs":{{"sourceType":"{{{{ t }}}}","sourceInfo":{}}}}}])", info),
+        fmt::format(R"({{"t":{{"type":"String","default":"{}"}}}})", type));
   };
   EXPECT_EQ(planOf(download("S3", R"("{\"path\":\"s3://b/k\"}")")).steps[0].source->key, "k");
   EXPECT_EQ(planOf(download("S3", R"({"path":"s3://b/k"})")).steps[0].source->bucket, "b");
@@ -237,7 +253,8 @@ TEST(Plan, ContentComesFromBucketsAndDocuments) {
   EXPECT_EQ(planOf(download("SSMDocument", R"({"name":"Inner:2"})"), "{}", wanted).steps[0].file_name, "Inner.json");
   const auto run = [](std::string_view path, std::string_view parameters) {
     return document(fmt::format(R"([{{"action":"aws:runDocument","name":"run","inputs":{{"documentType":"SSMDocument","documentPath":"{}",
-                                     "documentParameters":{}}}}}])", path, parameters));
+                                     "documentParameters":{}}}}}])",
+                                path, parameters));
   };
   EXPECT_EQ(planOf(run("Inner:2", R"({"a":"x"})"), "{}", wanted).steps[0].steps[0].script, "echo x");
   EXPECT_TRUE(has(planRefusal(run("Inner:2", "{}"), "{}", wanted), "required"));

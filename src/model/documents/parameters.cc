@@ -76,7 +76,9 @@ Result<json::Value> converted(const Parameter& parameter, const json::Value& val
 Result<void> checkText(const Parameter& parameter, const json::Value& value) {
   const auto text = value.is_string() ? json::toStd(value.get_string()) : json::toText(value);
   if (!parameter.allowed.empty()) {
-    const auto same = [&](const json::Value& each) { return (each.is_string() ? json::toStd(each.get_string()) : json::toText(each)) == text; };
+    const auto same = [&](const json::Value& each) {
+      return (each.is_string() ? json::toStd(each.get_string()) : json::toText(each)) == text;
+    };
     if (std::ranges::none_of(parameter.allowed, same)) {
       std::vector<std::string> list;
       for (const auto& each : parameter.allowed) list.push_back(shown(each));
@@ -100,7 +102,8 @@ Result<void> checkText(const Parameter& parameter, const json::Value& value) {
 Result<Values> complete(const Content& content, std::string_view document, Values values) {
   for (const auto& parameter : content.parameters) {
     if (values.contains(parameter.name)) continue;
-    if (!parameter.otherwise) return bad(fmt::format("Parameter \"{}\" of document {} is required and has no value.", parameter.name, document));
+    if (!parameter.otherwise)
+      return bad(fmt::format("Parameter \"{}\" of document {} is required and has no value.", parameter.name, document));
     values.emplace(parameter.name, *parameter.otherwise);
   }
   return values;

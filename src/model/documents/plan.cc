@@ -119,7 +119,8 @@ class Planner {
     const auto type = textOf(inputs, "sourceType");
     const auto info = mapOf(inputs, "sourceInfo");
     if (!info)
-      return bad(fmt::format("Parameter \"sourceInfo\" must be a JSON object like {{\"path\":\"https://…\"}}; got {}.", textOf(inputs, "sourceInfo")));
+      return bad(fmt::format("Parameter \"sourceInfo\" must be a JSON object like {{\"path\":\"https://…\"}}; got {}.",
+                             textOf(inputs, "sourceInfo")));
     if (type == "S3") {
       const auto path = json::textOr(*info, "path");
       if (path.empty()) return bad("Parameter \"sourceInfo\" must have a member \"path\": the S3 URL of the script.");
@@ -137,7 +138,8 @@ class Planner {
       step.file_name = bareName(name) + (is_json ? ".json" : ".yaml");
       return {};
     }
-    return bad(fmt::format("Parameter \"sourceType\" with value \"{}\" is not served here: put the content into a bucket and use S3.", type));
+    return bad(
+        fmt::format("Parameter \"sourceType\" with value \"{}\" is not served here: put the content into a bucket and use S3.", type));
   }
 
   Result<void> document(PlannedStep& step, const json::Object& inputs) {
@@ -152,7 +154,8 @@ class Planner {
       step.document_parameters = *parameters;
       return {};
     }
-    if (type != "SSMDocument") return bad(fmt::format("step \"{}\": documentType is \"{}\"; allowed: SSMDocument, LocalPath", step.name, type));
+    if (type != "SSMDocument")
+      return bad(fmt::format("step \"{}\": documentType is \"{}\"; allowed: SSMDocument, LocalPath", step.name, type));
     if (path.empty()) return bad(fmt::format("step \"{}\" has no documentPath: the name of the document that it runs", step.name));
     if (depth_ + 1 > kNestingMax)
       return fail("document.content", fmt::format("documents run documents more than {} deep, the last one is {}", kNestingMax, path));
@@ -165,7 +168,8 @@ class Planner {
   }
 
   Result<std::string> look(std::string_view name) const {
-    if (!wanted_.lookup) return fail("document.missing", fmt::format("the document {} cannot be had from within a document that lies on the machine", name));
+    if (!wanted_.lookup)
+      return fail("document.missing", fmt::format("the document {} cannot be had from within a document that lies on the machine", name));
     return wanted_.lookup(name);
   }
 
@@ -243,7 +247,8 @@ PlannedStep PlannedStep::decode(const json::Object& object) {
     step.document_path = json::textOr(object, "documentPath");
     step.document_parameters = parameters->get_object();
   }
-  if (const auto* inner = json::find(object, "steps"); inner != nullptr && inner->is_array()) step.steps = Plan::decode(inner->get_array()).steps;
+  if (const auto* inner = json::find(object, "steps"); inner != nullptr && inner->is_array())
+    step.steps = Plan::decode(inner->get_array()).steps;
   step.on_failure = json::textOr(object, "onFailure");
   step.on_success = json::textOr(object, "onSuccess");
   step.finally_step = json::boolOr(object, "finally", false);

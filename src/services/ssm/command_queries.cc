@@ -69,11 +69,17 @@ std::shared_ptr<const Commands::Plan> Commands::plan(store::Txn& txn, std::strin
   auto made = std::make_shared<Plan>();
   const auto list = txn.records().get(kTargetsKind, command_id);
   made->targets = list ? textsOf(*list, "machines") : textsOf(*body, "waiting");
-  if (auto rendered = render(command->document_name, command->document_version, command->parameters)) made->rendered = std::move(*rendered);
+  const auto steps = json::parse(txn.records().get(kPlanKind, command_id).value_or("[]"));
+  if (steps && steps->is_array()) made->steps = document::Plan::decode(steps->get_array());
   made->command = std::move(*command);
   plans_.emplace_front(command_id, made);
   if (plans_.size() > kPlansKept) plans_.pop_back();
   return made;
+}
+
+document::Plan Commands::stepsOf(store::Txn& txn, std::string_view command_id) const {
+  const auto known = plan(txn, command_id);
+  return known ? known->steps : document::Plan();
 }
 
 std::optional<Invocation> Commands::invocation(store::Txn& txn, std::string_view command_id, std::string_view instance_id) const {

@@ -9,7 +9,6 @@
 namespace sp::services::ssm {
 namespace {
 
-constexpr auto kHistory = std::chrono::days(30);
 constexpr auto kForgetEvery = std::chrono::hours(1);
 constexpr auto kForgetSoon = std::chrono::seconds(1);
 constexpr std::size_t kForgetAtOnce = 100;
@@ -23,7 +22,18 @@ std::string_view stepDetails(std::string_view agent_status) {
   return "Failed";
 }
 
-void takeStep(StepRecord& step, const json::Object& told, Instant began) {
+/// So much of each stream is kept of a step that runs several scripts.
+constexpr std::size_t kKeptOutput = 48U << 10U;
+
+void appendHead(std::string& kept, const std::string& more) {
+  auto size = std::min(more.size(), kKeptOutput - std::min(kKeptOutput, kept.size()));
+  while (size > 0 && size < more.size() && (static_cast<unsigned char>(more[size]) & 0xC0U) == 0x80U) --size;
+  kept.append(more, 0, size);
+}
+
+StepRecord toldStep(const json::Object& told, Instant began) {
+  StepRecord step;
+  step.name = json::textOr(told, "name");
   step.details = stepDetails(json::textOr(told, "status"));
   step.status = statusOf(step.details);
   step.exit_code = json::intOr(told, "exitCode", -1);
@@ -34,6 +44,39 @@ void takeStep(StepRecord& step, const json::Object& told, Instant began) {
   step.started = began + std::chrono::milliseconds(json::intOr(told, "sinceStartMs", 0));
   step.ended = *step.started + std::chrono::milliseconds(json::intOr(told, "durationMs", 0));
   if (json::textOr(told, "status") == "Skipped" && step.output.empty()) step.output = "Step execution skipped. Step name: " + step.name;
+  return step;
+}
+
+/// Failed > TimedOut > Cancelled > Success.
+int weight(std::string_view status) { return status == "Failed" ? 3 : status == "TimedOut" ? 2 : status == "Cancelled" ? 1 : 0; }
+
+void takeStep(StepRecord& step, StepRecord told) {
+  told.name = step.name;
+  told.plugin = step.plugin;
+  step = std::move(told);
+}
+
+/// One of the scripts of a step that runs several ("runDocument/NAME"): the step is their sum.
+void addToStep(StepRecord& step, const StepRecord& told) {
+  if (!isTerminal(step.status)) return takeStep(step, told);
+  if (weight(told.status) > weight(step.status)) {
+    step.status = told.status;
+    step.details = told.details;
+  }
+  if (step.exit_code == 0) step.exit_code = told.exit_code;
+  appendHead(step.output, told.output);
+  appendHead(step.error, told.error);
+  step.output_bytes += told.output_bytes;
+  step.error_bytes += told.error_bytes;
+  step.ended = told.ended;
+}
+
+/// Where the agent's word on a step goes: to the step, or to the one whose part it is.
+void takeTold(std::vector<StepRecord>& steps, StepRecord told) {
+  if (const auto step = std::ranges::find(steps, told.name, &StepRecord::name); step != steps.end())
+    return takeStep(*step, std::move(told));
+  const auto whole = told.name.substr(0, told.name.find('/'));
+  if (const auto step = std::ranges::find(steps, whole, &StepRecord::name); step != steps.end()) addToStep(*step, told);
 }
 
 /// When the command began, on this server's clock: the agent tells durations only, and its last step ended just now.
@@ -106,24 +149,22 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
   if (ran) {
     const auto began = beginning(steps->get_array(), txn.now());
     for (const auto& each : steps->get_array()) {
-      if (!each.is_object()) continue;
-      const auto step = std::ranges::find(invocation.steps, json::textOr(each.get_object(), "name"), &StepRecord::name);
-      if (step != invocation.steps.end()) takeStep(*step, each.get_object(), began);
+      if (each.is_object()) takeTold(invocation.steps, toldStep(each.get_object(), began));
     }
   }
   // Steps of another platform were never sent; that they were skipped is a success.
-  if (const auto known = plan(txn, command.id); known && known->rendered && ran)
-    for (std::size_t i = 0; i < std::min(known->rendered->steps.size(), invocation.steps.size()); ++i) {
-      auto& step = invocation.steps[i];
-      const auto& skipped = known->rendered->steps[i].skipped;
-      if (skipped.empty()) continue;
-      step.status = step.details = "Success";
-      step.exit_code = 0;
-      step.output = skipped;
-      step.output_bytes = static_cast<std::int64_t>(step.output.size());
-    }
+  const bool answered = ran || status == "Success";
+  for (auto& step : invocation.steps) {
+    if (step.skipped.empty() || !answered) continue;
+    step.status = step.details = "Success";
+    step.exit_code = 0;
+    step.output = step.skipped;
+    step.output_bytes = static_cast<std::int64_t>(step.output.size());
+  }
   // An agent that could not start in time has run nothing: that is the delivery's fault, not the script's.
-  const auto details = status == "TimedOut" ? (ran ? "ExecutionTimedOut" : "DeliveryTimedOut") : stepDetails(status);
+  std::string details(status == "TimedOut" && !ran ? "DeliveryTimedOut" : stepDetails(status));
+  // What the agent itself would not do: a user it may not run as.
+  if (json::textOr(message, "details") == "AccessDenied") details = "AccessDenied";
   conclude(invocation, details, txn.now());
   explain(invocation, json::textOr(message, "message"));
   finish(txn, command, {std::move(invocation)});
@@ -200,7 +241,7 @@ std::expected<void, aws::ApiError> Commands::cancel(store::Txn& txn, std::string
 }
 
 void Commands::forgetOld(store::Txn& txn) {
-  const auto limit = orderKey(txn.now() - kHistory, "");
+  const auto limit = orderKey(txn.now() - history_, "");
   std::size_t forgotten = 0;
   for (const auto& record : txn.records().scan(kCommandOrder, "", "", kForgetAtOnce)) {
     if (record.key >= limit) break;
@@ -213,7 +254,7 @@ void Commands::forgetOld(store::Txn& txn) {
         txn.records().erase(kInvocationOrder, orderOnKey(each.instance_id, each.requested, id));
         txn.records().erase(kInvocationKind, each.key());
       }
-      for (const auto kind : {kProgressKind, kTargetsKind, kCommandKind}) txn.records().erase(kind, id);
+      for (const auto kind : {kProgressKind, kTargetsKind, kPlanKind, kCommandKind}) txn.records().erase(kind, id);
     }
     txn.records().erase(kCommandOrder, record.key);
   }

@@ -12,6 +12,7 @@ namespace sp::services::ssm {
 namespace {
 
 constexpr std::size_t kFilesMax = 1000;
+constexpr std::size_t kOpenPage = 100;
 constexpr auto kRepeatWithin = std::chrono::hours(1);
 constexpr auto kFirstForget = std::chrono::minutes(1);
 
@@ -84,22 +85,69 @@ std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const Send
     for (const auto& record : txn.records().findBy(kCommandKind, kDedupIndex, spec.dedup_key, "", 1))
       if (auto earlier = find(txn, record.key); earlier && txn.now() - earlier->requested < kRepeatWithin) return *earlier;
   SP_TRY(const auto input, readSendInput(spec.input));
+  SP_TRY(const auto planned, planDocument(txn, input.document, input.version, input.parameters));
+  if (!input.hash.empty() && input.hash != planned.found.version.hash())
+    return aws::refuse("InvalidDocument", fmt::format("The document {} has the hash {}, not the one given.", planned.found.document.name,
+                                                      planned.found.version.hash()));
   if (!input.output_bucket.empty() && !objects_.bucketExists(txn, input.output_bucket))
     return aws::refuse(
         "InvalidOutputFolder",
         fmt::format("The S3 bucket '{}' does not exist: make it first, or leave OutputS3BucketName out.", input.output_bucket));
   SP_TRY(const auto targets, resolve(txn, instances_, input, context_.realm.account));
-  auto command = create(txn, spec, input, targets);
-  std::vector<Invocation> none;
-  finish(txn, command, none);
+  // All machines run Linux.
+  const bool fits = std::ranges::find(planned.platforms, "Linux") != planned.platforms.end();
+  if (!fits && !input.instance_ids.empty())
+    return aws::refuse("UnsupportedPlatformType",
+                       fmt::format("Cannot perform operation for instance id {} of platform type Linux: the document {} is for {}.",
+                                   input.instance_ids.front(), planned.found.document.name, join(planned.platforms, ", ")));
+  const bool many = tooMany(txn, targets.size());
+  auto command = create(txn, spec, input, planned, targets);
+  std::vector<Invocation> over;
+  if (many) over = endUnsent(txn, command, "LimitExceeded", fmt::format("more than {} invocations would be open", most_open_));
+  else if (!fits) over = endUnsent(txn, command, "InvalidPlatform", fmt::format("the document is for {}", join(planned.platforms, ", ")));
+  finish(txn, command, std::move(over));
   return command;
 }
 
+std::vector<Invocation> Commands::endUnsent(store::Txn& txn, Command& command, std::string_view details, const std::string& why) {
+  std::vector<Invocation> over;
+  while (const auto id = letGo(txn, command)) {
+    auto held = invocationOf(txn, command, *id);
+    if (!held) continue;
+    held->message = why;
+    conclude(*held, details, txn.now());
+    over.push_back(std::move(*held));
+  }
+  return over;
+}
+
+bool Commands::tooMany(store::Txn& txn, std::size_t more) {
+  if (!open_) {
+    std::int64_t open = 0;
+    std::string after;
+    while (true) {
+      const auto page = txn.records().findBy(kCommandKind, kOpenIndex, kOpenCommand, after, kOpenPage);
+      for (const auto& record : page)
+        if (const auto command = find(txn, record.key)) open += command->target_count - ended(command->tally);
+      if (page.size() < kOpenPage) break;
+      after = page.back().key;
+    }
+    open_ = open;
+  }
+  return *open_ + static_cast<std::int64_t>(more) > most_open_;
+}
+
+// What a commit takes back is not counted.
+void Commands::countOpen(store::Txn& txn, std::int64_t change) {
+  if (open_ && change != 0) txn.afterCommit([this, change] { *open_ += change; });
+}
+
 // All invocations exist before anything is answered: an empty list would read as success.
-Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const std::vector<std::string>& targets) {
+Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const PlannedDocument& planned,
+                         const std::vector<std::string>& targets) {
   Command command;
   command.id = context_.random.uuid();
-  command.document_name = *documentName(input.document);
+  command.document_name = planned.found.document.name;
   command.document_version = input.version;
   command.comment = input.comment;
   if (spec.freeze) {
@@ -113,7 +161,7 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   command.targets = input.raw_targets;
   command.requested = txn.now();
   command.timeout_seconds = input.timeout_seconds;
-  command.execution_seconds = input.rendered.execution_seconds;
+  command.execution_seconds = planned.plan.seconds();
   command.expires = command.requested + std::chrono::seconds(command.timeout_seconds + command.execution_seconds);
   command.max_concurrency = input.max_concurrency;
   command.max_errors = input.max_errors;
@@ -137,10 +185,11 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
     invocation.comment = command.comment;
     invocation.requested = command.requested;
     invocation.freeze = command.freeze;
-    for (const auto& each : input.rendered.steps) {
+    for (const auto& each : planned.plan.steps) {
       StepRecord step;
       step.name = each.name;
       step.plugin = each.plugin;
+      step.skipped = each.skipped;
       invocation.steps.push_back(std::move(step));
     }
     save(txn, invocation);
@@ -149,6 +198,10 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   txn.records().put(kCommandKind, command.id, json::toText(command.encode()));
   txn.records().put(kTargetsKind, command.id, json::toText(json::Object{{"machines", json::Array(targets.begin(), targets.end())}}));
   save(txn, command);
+  // Whatever becomes of the document, this command does what it was sent for.
+  txn.records().put(kPlanKind, command.id, json::toText(planned.plan.encode()));
+  if (!targets.empty()) txn.records().index(kCommandKind, command.id, kOpenIndex, kOpenCommand);
+  countOpen(txn, command.target_count);
   if (!spec.dedup_key.empty()) txn.records().index(kCommandKind, command.id, kDedupIndex, spec.dedup_key);
   txn.records().put(kCommandOrder, orderKey(command.requested, command.id), "");
   if (!targets.empty()) txn.timers().set({std::string(kExpiryTimer), command.id, command.expires, ""});
@@ -156,21 +209,10 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
 }
 
 void Commands::dispatch(store::Txn& txn, const Command& command, const std::string& instance_id) {
-  const auto known = plan(txn, command.id);
   json::Array steps;
-  if (const auto* rendered = known && known->rendered ? &*known->rendered : nullptr)
-    for (const auto& step : rendered->steps) {
-      if (!step.skipped.empty()) continue;
-      if (step.source) {
-        steps.push_back(downloadStep(txn, command, step));
-        continue;
-      }
-      steps.push_back(json::Object{{"name", step.name},
-                                   {"plugin", step.plugin},
-                                   {"script", step.script},
-                                   {"workingDirectory", step.working_directory},
-                                   {"timeoutMs", rendered->execution_seconds * 1000}});
-    }
+  if (const auto known = plan(txn, command.id))
+    for (const auto& step : known->steps.steps)
+      if (step.skipped.empty()) steps.push_back(agentStep(txn, command, step));
   const auto start_by = command.requested + std::chrono::seconds(command.timeout_seconds);
   auto environment = command.environment;
   environment["AWS_SSM_REGION_NAME"] = context_.realm.region;
@@ -187,15 +229,36 @@ void Commands::dispatch(store::Txn& txn, const Command& command, const std::stri
   context_.agents.request(txn, instance_id, message);
 }
 
+json::Object Commands::agentStep(store::Txn& txn, const Command& command, const document::PlannedStep& step) const {
+  auto message = step.encode();
+  if (step.source || !step.file_name.empty()) {
+    for (const auto* own : {"s3", "fileName", "fileText"}) message.erase(own);
+    addFiles(txn, command, step, message);
+  }
+  if (!step.steps.empty()) {
+    json::Array inner;
+    for (const auto& each : step.steps)
+      if (each.skipped.empty()) inner.push_back(agentStep(txn, command, each));
+    message["steps"] = std::move(inner);
+  }
+  return message;
+}
+
 // A key that is an object is one file; else it is a prefix, and all below it comes.
-json::Object Commands::downloadStep(store::Txn& txn, const Command& command, const DocumentStep& step) const {
+void Commands::addFiles(store::Txn& txn, const Command& command, const document::PlannedStep& step, json::Object& message) const {
   json::Array files;
   std::string error;
-  const auto add = [&](const std::string& name, const std::string& key) {
-    const auto path = step.working_directory.empty() ? name : fmt::format("{}/{}", step.working_directory, name);
-    files.push_back(json::Object{
-        {"path", path}, {"source", fmt::format("/commands/{}/source/{}", command.id, percentEncode(key, true))}, {"sha256", ""}});
+  const auto place = [&](const std::string& name) {
+    return step.working_directory.empty() ? name : fmt::format("{}/{}", step.working_directory, name);
   };
+  const auto add = [&](const std::string& name, const std::string& key) {
+    files.push_back(json::Object{
+        {"path", place(name)}, {"source", fmt::format("/commands/{}/source/{}", command.id, percentEncode(key, true))}, {"sha256", ""}});
+  };
+  if (!step.file_name.empty()) {
+    message["files"] = json::Array{json::Object{{"path", place(step.file_name)}, {"content", step.file_text}}};
+    return;
+  }
   const auto& source = *step.source;
   if (!objects_.bucketExists(txn, source.bucket)) {
     error = fmt::format("cannot download s3://{}/{}: the bucket does not exist", source.bucket, source.key);
@@ -212,10 +275,11 @@ json::Object Commands::downloadStep(store::Txn& txn, const Command& command, con
     if (files.size() > kFilesMax)
       error = fmt::format("cannot download s3://{}/{}: there are more than {} objects below it", source.bucket, source.key, kFilesMax);
   }
-  if (!error.empty()) files.clear();
-  json::Object message{{"name", step.name}, {"plugin", step.plugin}, {"files", std::move(files)}};
-  if (!error.empty()) message["error"] = error;
-  return message;
+  if (!error.empty()) {
+    files.clear();
+    message["error"] = error;
+  }
+  message["files"] = std::move(files);
 }
 
 // What ended is counted once; its steps that never ran say why.
@@ -272,6 +336,8 @@ void Commands::finish(store::Txn& txn, Command& command, std::vector<Invocation>
   for (const auto& each : ended_now) record(txn, command, each);
   advance(txn, command, ended_now);
   save(txn, command);
+  countOpen(txn, -static_cast<std::int64_t>(ended_now.size()));
+  if (command.hasEnded()) txn.records().index(kCommandKind, command.id, kOpenIndex, "");
   const Command done = command;
   if (done.hasEnded()) txn.timers().drop(kExpiryTimer, done.id);
   for (const auto& each : ended_now)

@@ -19,7 +19,7 @@
 #include "services/context.h"
 #include "services/ec2/instances.h"
 #include "services/s3/objects.h"
-#include "services/ssm/documents.h"
+#include "services/ssm/documents/library.h"
 #include "services/ssm/records.h"
 #include "services/ssm/send_input.h"
 
@@ -45,6 +45,11 @@ class Commands {
   Commands(const Commands&) = delete;
   Commands& operator=(const Commands&) = delete;
 
+  /// How long commands and their invocations are kept after SendCommand; 30 days unless told. Before the core starts.
+  void setHistory(std::chrono::hours kept) { history_ = kept; }
+  /// How many invocations may be open at once; a command that would go beyond ends at once, LimitExceeded. Before the core starts.
+  void setMostOpen(std::int64_t most) { most_open_ = most; }
+
   /// SendCommand. The command, or what AWS answers to such input (InvalidInstanceId, InvalidParameters …).
   std::expected<Command, aws::ApiError> send(store::Txn& txn, const SendSpec& spec);
   /// CancelCommand for these instances, or for all if empty; best effort. InvalidCommandId, InvalidInstanceId.
@@ -52,6 +57,8 @@ class Commands {
 
   std::optional<Command> find(store::Txn& txn, std::string_view command_id) const;
   std::optional<Invocation> invocation(store::Txn& txn, std::string_view command_id, std::string_view instance_id) const;
+  /// What its machines are to do; nothing if the command is not known.
+  document::Plan stepsOf(store::Txn& txn, std::string_view command_id) const;
   /// All invocations of a command, ordered by instance id.
   std::vector<Invocation> invocations(store::Txn& txn, std::string_view command_id) const;
   /// Newest first, strictly older than the position ("" from the newest), at most `limit`; `position` moves on.
@@ -74,11 +81,11 @@ class Commands {
   std::vector<Invocation> openOn(store::Txn& txn, std::string_view instance_id) const;
 
  private:
-  /// What never changes of a command, read and rendered once while it is busy.
+  /// What never changes of a command, read once while it is busy.
   struct Plan {
     Command command;
     std::vector<std::string> targets;
-    std::optional<Rendered> rendered;
+    document::Plan steps;
   };
   std::shared_ptr<const Plan> plan(store::Txn& txn, std::string_view command_id) const;
   /// The machine of the next invocation that rate control holds back; nullopt: there is none. It is counted as let go.
@@ -89,9 +96,16 @@ class Commands {
   /// Its progress; the rest was written by create().
   void save(store::Txn& txn, const Command& command) const;
   void save(store::Txn& txn, const Invocation& invocation) const;
-  Command create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const std::vector<std::string>& targets);
+  Command create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const PlannedDocument& planned,
+                 const std::vector<std::string>& targets);
+  /// Ends all of a command that has just been made, without a machine having heard of it.
+  std::vector<Invocation> endUnsent(store::Txn& txn, Command& command, std::string_view details, const std::string& why);
+  /// Whether so many invocations more are too many.
+  bool tooMany(store::Txn& txn, std::size_t more);
+  void countOpen(store::Txn& txn, std::int64_t change);
   void dispatch(store::Txn& txn, const Command& command, const std::string& instance_id);
-  json::Object downloadStep(store::Txn& txn, const Command& command, const DocumentStep& step) const;
+  json::Object agentStep(store::Txn& txn, const Command& command, const document::PlannedStep& step) const;
+  void addFiles(store::Txn& txn, const Command& command, const document::PlannedStep& step, json::Object& message) const;
   /// Invocations that have just been given their end: saves them, lets the next ones go or ends the command, tells.
   void finish(store::Txn& txn, Command& command, std::vector<Invocation> ended);
   void record(store::Txn& txn, Command& command, const Invocation& invocation) const;
@@ -107,6 +121,10 @@ class Commands {
   Context& context_;
   ec2::Instances& instances_;
   s3::Objects& objects_;
+  std::chrono::hours history_{24 * 30};
+  std::int64_t most_open_ = 1'000'000;
+  /// Open invocations; counted once, then kept with each commit.
+  std::optional<std::int64_t> open_;
   std::vector<InvocationEnded> invocation_ended_;
   std::vector<CommandEnded> command_ended_;
   /// The latest that were asked for, by command id; the least recently used goes.

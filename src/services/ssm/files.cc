@@ -23,6 +23,18 @@ Result<Open> openInvocation(store::Txn& txn, const Commands& commands, const std
   return Open{std::move(*command), std::move(*invocation)};
 }
 
+/// The source that the key belongs to, of any step.
+std::optional<document::S3Source> sourceOf(const std::vector<document::PlannedStep>& steps, std::string_view key) {
+  for (const auto& step : steps) {
+    if (auto inner = sourceOf(step.steps, key)) return inner;
+    if (!step.source) continue;
+    const auto& wanted = step.source->key;
+    const bool below = key.starts_with(wanted) && (wanted.ends_with('/') || key.substr(wanted.size()).starts_with('/'));
+    if (key == wanted || below) return step.source;
+  }
+  return std::nullopt;
+}
+
 /// Runs a read-only job on the core and waits for what it found.
 template <class T>
 Result<T> askCore(runtime::Core& core, std::function<Result<T>(store::Txn&)> question) {
@@ -85,17 +97,11 @@ Result<std::unique_ptr<runtime::CommandFiles::Source>> BucketFiles::source(std::
   using Reader = std::shared_ptr<s3::ObjectReader>;
   const auto question = [&](store::Txn& txn) -> Result<Reader> {
     SP_TRY(const auto open, openInvocation(txn, commands_, std::string(command), std::string(agent)));
-    const auto rendered = render(open.command.document_name, open.command.document_version, open.command.parameters);
-    if (rendered)
-      for (const auto& step : rendered->steps) {
-        if (!step.source) continue;
-        const auto& wanted = step.source->key;
-        const bool below = key.starts_with(wanted) && (wanted.ends_with('/') || key.substr(wanted.size()).starts_with('/'));
-        if (key != wanted && !below) continue;
-        auto reader = objects_.open(txn, step.source->bucket, key);
-        if (!reader) return fail("files.missing", fmt::format("s3://{}/{}: {}", step.source->bucket, key, reader.error().message));
-        return *reader;
-      }
+    if (const auto wanted = sourceOf(commands_.stepsOf(txn, command).steps, key)) {
+      auto reader = objects_.open(txn, wanted->bucket, key);
+      if (!reader) return fail("files.missing", fmt::format("s3://{}/{}: {}", wanted->bucket, key, reader.error().message));
+      return *reader;
+    }
     return fail("files.forbidden", fmt::format("command {} does not download '{}'", command, key));
   };
   SP_TRY(auto reader, askCore<Reader>(context_.core, question));
@@ -110,10 +116,16 @@ Result<std::unique_ptr<runtime::CommandFiles::Sink>> BucketFiles::output(std::st
   };
   const auto question = [&](store::Txn& txn) -> Result<Place> {
     SP_TRY(const auto open, openInvocation(txn, commands_, std::string(command), std::string(agent)));
-    const auto found = std::ranges::find(open.invocation.steps, step, &StepRecord::name);
+    auto found = std::ranges::find(open.invocation.steps, step, &StepRecord::name);
+    // "STEP/PART" of a step that runs several scripts.
+    std::string_view part;
+    if (const auto slash = step.find('/'); found == open.invocation.steps.end() && slash != std::string_view::npos) {
+      found = std::ranges::find(open.invocation.steps, step.substr(0, slash), &StepRecord::name);
+      part = step.substr(slash + 1);
+    }
     if (open.command.output_bucket.empty() || found == open.invocation.steps.end())
       return fail("files.forbidden", fmt::format("command {} stores no output of step '{}'", command, step));
-    return Place{open.command.output_bucket, outputKey(open.command.output_prefix, command, agent, *found, stream)};
+    return Place{open.command.output_bucket, outputKey(open.command.output_prefix, command, agent, *found, stream, part)};
   };
   SP_TRY(auto place, askCore<Place>(context_.core, question));
   SP_TRY(auto incoming, objects_.begin());

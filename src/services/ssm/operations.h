@@ -4,11 +4,22 @@
 
 namespace sp::services::ssm {
 
+aws::Operation addTagsToResource(ec2::Instances& instances);
 aws::Operation cancelCommand(Commands& commands);
+aws::Operation createDocument(Context& context);
+aws::Operation deleteDocument();
+aws::Operation describeDocument();
 aws::Operation describeInstanceInformation(Context& context, ec2::Instances& instances);
 aws::Operation getCommandInvocation(Context& context, Commands& commands);
+aws::Operation getDocument();
 aws::Operation listCommandInvocations(Context& context, Commands& commands, ec2::Instances& instances);
 aws::Operation listCommands(Commands& commands, ec2::Instances& instances);
+aws::Operation listDocumentVersions();
+aws::Operation listDocumentsOperation();
+aws::Operation listTagsForResource(ec2::Instances& instances);
+aws::Operation removeTagsFromResource(ec2::Instances& instances);
 aws::Operation sendCommand(Commands& commands);
+aws::Operation updateDocument(Context& context);
+aws::Operation updateDocumentDefaultVersion();
 
 }  // namespace sp::services::ssm

@@ -61,9 +61,10 @@ std::string pluginKeyPrefix(std::string_view prefix, std::string_view command, s
 }
 
 std::string outputKey(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step,
-                      std::string_view stream) {
+                      std::string_view stream, std::string_view part) {
   // Documents of the old schema name no steps: their place stands for the name.
-  const auto name = step.name == step.plugin ? "0." + withoutColons(step.plugin) : withoutColons(step.name);
+  const auto name =
+      part.empty() ? (step.name == step.plugin ? "0." + withoutColons(step.plugin) : withoutColons(step.name)) : withoutColons(part);
   return fmt::format("{}/{}/{}", pluginKeyPrefix(prefix, command, instance, step), name, stream);
 }
 

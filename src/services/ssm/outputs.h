@@ -24,8 +24,8 @@ std::string pluginOutput(const StepRecord& step);
 std::string withoutColons(std::string_view text);
 /// PREFIX/COMMAND/INSTANCE/PLUGIN: what a plugin's OutputS3KeyPrefix shows.
 std::string pluginKeyPrefix(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step);
-/// …/STEP/stdout
+/// …/STEP/stdout; of a step that runs several scripts …/PART/stdout for each.
 std::string outputKey(std::string_view prefix, std::string_view command, std::string_view instance, const StepRecord& step,
-                      std::string_view stream);
+                      std::string_view stream, std::string_view part = "");
 
 }  // namespace sp::services::ssm

@@ -66,6 +66,7 @@ Verdict commandVerdict(const Tally& tally, std::int64_t max_errors) {
     if (count(tally, "Failed") == 0) return {"TimedOut", "ExecutionTimedOut"};
     return {"Failed", "Failed"};
   }
+  if (count(tally, "LimitExceeded") > 0) return {"Cancelled", "LimitExceeded"};
   const auto success = count(tally, "Success");
   if (count(tally, "Cancelled") > 0) return {"Cancelled", "Cancelled"};
   if (success == all) return {"Success", "Success"};
@@ -80,7 +81,7 @@ Verdict commandVerdict(const Tally& tally, std::int64_t max_errors) {
 std::string_view statusOf(std::string_view details) {
   if (details == "ExecutionTimedOut" || details == "DeliveryTimedOut") return "TimedOut";
   if (details == "Undeliverable" || details == "InvalidPlatform" || details == "AccessDenied") return "Failed";
-  if (details == "Terminated") return "Cancelled";
+  if (details == "Terminated" || details == "LimitExceeded") return "Cancelled";
   if (details == "Delayed") return "Pending";
   return details;
 }

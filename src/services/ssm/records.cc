@@ -23,23 +23,26 @@ json::Array toArray(const std::vector<std::string>& texts) {
 }
 
 json::Object encodeStep(const StepRecord& step) {
-  return {{"name", step.name},
-          {"plugin", step.plugin},
-          {"status", step.status},
-          {"details", step.details},
-          {"exitCode", step.exit_code},
-          {"output", step.output},
-          {"error", step.error},
-          {"outputBytes", step.output_bytes},
-          {"errorBytes", step.error_bytes},
-          {"started", optionalMicros(step.started)},
-          {"ended", optionalMicros(step.ended)}};
+  json::Object encoded{{"name", step.name},
+                       {"plugin", step.plugin},
+                       {"status", step.status},
+                       {"details", step.details},
+                       {"exitCode", step.exit_code},
+                       {"output", step.output},
+                       {"error", step.error},
+                       {"outputBytes", step.output_bytes},
+                       {"errorBytes", step.error_bytes},
+                       {"started", optionalMicros(step.started)},
+                       {"ended", optionalMicros(step.ended)}};
+  if (!step.skipped.empty()) encoded["skipped"] = step.skipped;
+  return encoded;
 }
 
 StepRecord decodeStep(const json::Object& body) {
   StepRecord step;
   step.name = json::textOr(body, "name");
   step.plugin = json::textOr(body, "plugin");
+  step.skipped = json::textOr(body, "skipped");
   step.status = json::textOr(body, "status");
   step.details = json::textOr(body, "details");
   step.exit_code = json::intOr(body, "exitCode", -1);

@@ -1,7 +1,7 @@
 // What is kept of a SendCommand: the command, and one invocation for each machine.
 // Kinds: "command" (key: id) for what never changes, "command_progress" (key: id) for what does, "command_targets" (key: id) for its
 // machines, "command_order" (key: time/id, for lists newest first), "invocation" (key: command/instance),
-// "invocation_order" (key: instance/time/command).
+// "invocation_order" (key: instance/time/command), "command_plan" (key: id; what each machine is to do, model/documents/plan.h).
 #pragma once
 #include <cstdint>
 #include <map>
@@ -23,8 +23,10 @@ bool isTerminal(std::string_view status);
 struct StepRecord {
   /// The step's name in the document ("runShellScript", "downloadContent"); for AWS-RunShellScript its plugin's name.
   std::string name;
-  /// "aws:runShellScript" or "aws:downloadContent".
+  /// "aws:runShellScript", "aws:downloadContent" …; of a step that runs another document "aws:runDocument".
   std::string plugin;
+  /// Why it is not for this machine; empty: it is.
+  std::string skipped;
   /// AWS's words: Pending, InProgress, Success, Failed, TimedOut, Cancelled.
   std::string status = "Pending";
   /// Like status, but ExecutionTimedOut, DeliveryTimedOut, Undeliverable, Terminated … told apart.

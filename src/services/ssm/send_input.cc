@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "model/arn.h"
+#include "services/ssm/documents/library.h"
 #include "services/ssm/rate_control.h"
 
 namespace sp::services::ssm {
@@ -18,7 +19,6 @@ constexpr std::size_t kCommentMax = 100;
 constexpr std::size_t kPrefixMax = 500;
 constexpr std::size_t kBucketLeast = 3;
 constexpr std::size_t kBucketMost = 63;
-constexpr std::size_t kDocumentBytesMax = 64 * 1024;
 constexpr std::int64_t kTimeoutLeast = 30;
 constexpr std::int64_t kTimeoutMost = 2'592'000;
 
@@ -56,6 +56,9 @@ Problem readTargets(const json::Object& input, SendInput& into) {
       return constraint(json::toText(each), "targets.values", fmt::format("have length less than or equal to {}", kTargetValuesMax));
     target.is_tag = target.key.starts_with("tag:") && target.key.size() > 4;
     if (target.is_tag) target.key = target.key.substr(4);
+    else if (target.key.starts_with("resource-groups:"))
+      return validation(
+          fmt::format("The target '{}' needs resource groups, which are not served here; use tag:KEY or InstanceIds.", target.key));
     else if (!equalsIgnoreCase(target.key, "InstanceIds"))
       return validation(fmt::format("'{}' is no key of a target here; use tag:KEY or InstanceIds.", target.key));
     into.targets.push_back(std::move(target));
@@ -100,6 +103,10 @@ Problem readLimits(const json::Object& input, SendInput& into) {
     if (!role || role->service != "iam" || !role->resource.starts_with("role/"))
       return aws::refuse("InvalidRole", fmt::format("'{}' is not the ARN of a role (arn:aws:iam::ACCOUNT:role/NAME).", into.service_role));
   }
+  if (json::boolOr(into.cloudwatch, "CloudWatchOutputEnabled", false))
+    return validation("CloudWatchOutputConfig needs CloudWatch Logs, which is not served here. Outputs go to OutputS3BucketName.");
+  if (const auto* alarms = json::find(input, "AlarmConfiguration"); alarms != nullptr && !alarms->is_null())
+    return validation("AlarmConfiguration needs CloudWatch alarms, which are not served here. Leave it out.");
   if (!json::textOr(into.notification, "NotificationArn").empty())
     return aws::refuse("InvalidNotificationConfig", "Notifications need SNS, which is not served here. Leave NotificationConfig out.");
   return {};
@@ -117,9 +124,13 @@ std::expected<SendInput, aws::ApiError> readSendInput(const json::Object& input)
   json::Reader reader(input);
   read.document = reader.textIf("DocumentName").value_or("");
   read.version = reader.textIf("DocumentVersion").value_or("");
+  read.hash = toLower(reader.textIf("DocumentHash").value_or(""));
+  const auto hash_type = reader.textIf("DocumentHashType").value_or("Sha256");
   const auto* parameters = reader.objectIf("Parameters");
   if (const auto right = reader.finish(); !right) return aws::refuse("SerializationException", right.error().message);
   if (read.document.empty()) return constraint("null", "documentName", "not be null");
+  if (!read.hash.empty() && hash_type != "Sha256")
+    return validation(fmt::format("DocumentHashType is {}; hashes of documents are Sha256.", hash_type));
   if (parameters != nullptr) read.parameters = *parameters;
   if (auto right = readTargets(input, read); !right) return std::unexpected(std::move(right.error()));
   if (auto right = readLimits(input, read); !right) return std::unexpected(std::move(right.error()));
@@ -128,7 +139,6 @@ std::expected<SendInput, aws::ApiError> readSendInput(const json::Object& input)
                        fmt::format("The document with its parameters has {} bytes; at most {} are allowed. Put the script into a "
                                    "bucket and send it with AWS-RunRemoteScript.",
                                    bytes, kDocumentBytesMax));
-  SP_TRY(read.rendered, render(read.document, read.version, read.parameters));
   return read;
 }
 

@@ -9,7 +9,6 @@
 
 #include "aws/api_error.h"
 #include "json/json.h"
-#include "services/ssm/documents.h"
 
 namespace sp::services::ssm {
 
@@ -26,7 +25,8 @@ struct SendInput {
   std::string version;
   std::string comment;
   json::Object parameters;
-  Rendered rendered;
+  /// What the document's hash must be; empty: not asked.
+  std::string hash;
   std::vector<std::string> instance_ids;
   std::vector<Target> targets;
   json::Array raw_targets;
@@ -41,8 +41,8 @@ struct SendInput {
   json::Object cloudwatch;
 };
 
-/// ValidationException, InvalidDocument, InvalidDocumentVersion, InvalidParameters, DuplicateInstanceId, InvalidRole,
-/// InvalidNotificationConfig, MaxDocumentSizeExceeded.
+/// ValidationException, DuplicateInstanceId, InvalidRole, InvalidNotificationConfig, MaxDocumentSizeExceeded. The document itself is not
+/// looked at.
 std::expected<SendInput, aws::ApiError> readSendInput(const json::Object& input);
 
 /// "1 validation error detected: Value 'v' at 'path' failed to satisfy constraint: Member must …"

@@ -11,12 +11,23 @@ aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& 
   table.signing_name = "ssm";
   table.protocol = aws::Protocol::json11;
   table.target_or_namespace = "AmazonSSM";
-  table.operations = {cancelCommand(commands),
+  table.operations = {addTagsToResource(instances),
+                      cancelCommand(commands),
+                      createDocument(context),
+                      deleteDocument(),
+                      describeDocument(),
                       describeInstanceInformation(context, instances),
                       getCommandInvocation(context, commands),
+                      getDocument(),
                       listCommandInvocations(context, commands, instances),
                       listCommands(commands, instances),
-                      sendCommand(commands)};
+                      listDocumentVersions(),
+                      listDocumentsOperation(),
+                      listTagsForResource(instances),
+                      removeTagsFromResource(instances),
+                      sendCommand(commands),
+                      updateDocument(context),
+                      updateDocumentDefaultVersion()};
   return table;
 }
 

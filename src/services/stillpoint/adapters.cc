@@ -50,7 +50,7 @@ class OwnScripts final : public Scripts {
   }
 
   Answer<void> check(store::Txn& txn, const Script& script) override {
-    const auto source = ssm::parseS3Url(script.source);
+    const auto source = document::parseS3Url(script.source);
     if (!source) return aws::refuse("InvalidParameters", fmt::format("SourceS3Path is \"{}\": {}", script.source, source.error().message));
     if (!objects_.bucketExists(txn, source->bucket))
       return aws::refuse("NoSuchBucket", fmt::format("SourceS3Path is \"{}\": there is no bucket {}", script.source, source->bucket));

@@ -1,7 +1,8 @@
 // What Run Command computes without a store: rate control, verdicts, outputs, documents, URLs.
 #include <gtest/gtest.h>
 
-#include "services/ssm/documents.h"
+#include "services/ssm/documents/builtin.h"
+#include "services/ssm/documents/library.h"
 #include "services/ssm/outputs.h"
 #include "services/ssm/rate_control.h"
 #include "services/ssm/send_input.h"
@@ -53,6 +54,10 @@ TEST(Verdict, FollowsTheTable) {
   EXPECT_EQ(of({{"Undeliverable", 2}, {"Success", 1}}), "Success/Success");
   EXPECT_EQ(of({{"Failed", 1}, {"Terminated", 4}}), "Failed/Failed");
   EXPECT_EQ(of({{"Cancelled", 1}, {"Success", 4}}), "Cancelled/Cancelled");
+  EXPECT_EQ(of({{"LimitExceeded", 3}}), "Cancelled/LimitExceeded");
+  EXPECT_EQ(of({{"InvalidPlatform", 3}}), "Failed/Failed");
+  EXPECT_EQ(of({{"AccessDenied", 1}, {"Success", 2}}), "Success/Success");
+  EXPECT_EQ(of({{"AccessDenied", 1}, {"DeliveryTimedOut", 2}}), "Failed/Incomplete");
 }
 
 TEST(Verdict, OnlyFailedAndExecutionTimedOutAreErrors) {
@@ -123,70 +128,74 @@ TEST(Outputs, KeysAreAsOnAws) {
   EXPECT_EQ(outputKey("", "c-1", "i-1", named, "stderr"), "c-1/i-1/awsrunShellScript/0.awsrunShellScript/stderr");
 }
 
+/// AWS's document with these parameters.
+std::expected<document::Plan, std::string> planOf(std::string_view name, const json::Object& parameters) {
+  const auto content = document::parseContent(*builtinDocument(name));
+  if (!content) return std::unexpected(content.error().text());
+  const auto values = document::readValues(*content, name, parameters);
+  if (!values) return std::unexpected(documentError(values.error()).code + ": " + values.error().message);
+  auto plan = document::makePlan(*content, *values, {});
+  if (!plan) return std::unexpected(documentError(plan.error()).code + ": " + plan.error().message);
+  return std::move(*plan);
+}
+
+TEST(Documents, AllOfAwsAreRight) {
+  for (const auto& name : builtinDocuments()) {
+    const auto content = document::parseContent(*builtinDocument(name));
+    EXPECT_TRUE(content) << name << ": " << content.error().text();
+  }
+}
+
 TEST(Documents, ShellScriptJoinsItsCommands) {
-  const auto rendered =
-      render("AWS-RunShellScript", "",
+  const auto plan =
+      planOf("AWS-RunShellScript",
              {{"commands", json::Array{"a", "b"}}, {"workingDirectory", json::Array{"/tmp"}}, {"executionTimeout", json::Array{"60"}}});
-  ASSERT_TRUE(rendered);
-  ASSERT_EQ(rendered->steps.size(), 1U);
-  EXPECT_EQ(rendered->steps[0].script, "a\nb");
-  EXPECT_EQ(rendered->steps[0].working_directory, "/tmp");
-  EXPECT_EQ(rendered->execution_seconds, 60);
-  EXPECT_TRUE(render("arn:aws:ssm:us-east-1:000000000000:document/AWS-RunShellScript", "1", {{"commands", json::Array{"a"}}}));
+  ASSERT_TRUE(plan) << plan.error();
+  ASSERT_EQ(plan->steps.size(), 1U);
+  EXPECT_EQ(plan->steps[0].name, "aws:runShellScript");
+  EXPECT_EQ(plan->steps[0].script, "a\nb");
+  EXPECT_EQ(plan->steps[0].working_directory, "/tmp");
+  EXPECT_EQ(plan->seconds(), 60);
+  EXPECT_EQ(documentName("arn:aws:ssm:us-east-1:000000000000:document/AWS-RunShellScript"), "AWS-RunShellScript");
 }
 
 TEST(Documents, RemoteScriptDownloadsThenRuns) {
-  const auto rendered = render("AWS-RunRemoteScript", "1",
-                               {{"sourceType", json::Array{"S3"}},
-                                {"sourceInfo", json::Array{R"({"path":"https://bkt.s3.amazonaws.com/pre/a+b.sh"})"}},
-                                {"commandLine", json::Array{"a b.sh --x"}}});
-  ASSERT_TRUE(rendered) << rendered.error().message;
-  ASSERT_EQ(rendered->steps.size(), 3U);
-  EXPECT_EQ(rendered->steps[0].source->bucket, "bkt");
-  EXPECT_EQ(rendered->steps[0].source->key, "pre/a b.sh");
-  EXPECT_FALSE(rendered->steps[1].skipped.empty());
-  EXPECT_NE(rendered->steps[2].script.find("\n a b.sh --x \n"), std::string::npos);
-  EXPECT_EQ(rendered->execution_seconds, 3600);
+  const auto plan = planOf("AWS-RunRemoteScript", {{"sourceType", json::Array{"S3"}},
+                                                   {"sourceInfo", json::Array{R"({"path":"https://bkt.s3.amazonaws.com/pre/a+b.sh"})"}},
+                                                   {"commandLine", json::Array{"a b.sh --x"}}});
+  ASSERT_TRUE(plan) << plan.error();
+  ASSERT_EQ(plan->steps.size(), 3U);
+  EXPECT_EQ(plan->steps[0].source->bucket, "bkt");
+  EXPECT_EQ(plan->steps[0].source->key, "pre/a b.sh");
+  EXPECT_FALSE(plan->steps[1].skipped.empty());
+  EXPECT_NE(plan->steps[2].script.find("\n a b.sh --x \n"), std::string::npos);
+  EXPECT_EQ(plan->seconds(), 3600);
 }
 
 TEST(Documents, WrongParametersAreNamed) {
-  const auto code = [](std::string_view document, json::Object parameters, std::string_view version = "") {
-    const auto rendered = render(document, version, parameters);
-    return rendered ? std::string("none") : rendered.error().code + ": " + rendered.error().message;
+  const auto why = [](std::string_view document, const json::Object& parameters) {
+    const auto plan = planOf(document, parameters);
+    return plan ? std::string("none") : plan.error();
   };
-  EXPECT_TRUE(code("Nope", {}).starts_with("InvalidDocument: "));
-  EXPECT_TRUE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}}, "7").starts_with("InvalidDocumentVersion: "));
-  EXPECT_NE(code("AWS-RunShellScript", {}).find("\"commands\""), std::string::npos);
-  EXPECT_NE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}, {"x", json::Array{"1"}}}).find("\"x\" is not defined"),
-            std::string::npos);
-  EXPECT_NE(code("AWS-RunShellScript", {{"commands", "a"}}).find("list of strings"), std::string::npos);
-  EXPECT_NE(code("AWS-RunShellScript", {{"commands", json::Array{"a"}}, {"executionTimeout", json::Array{"172801"}}}).find("172801"),
-            std::string::npos);
-  const json::Object remote{{"sourceType", json::Array{"FTP"}}, {"sourceInfo", json::Array{"{}"}}, {"commandLine", json::Array{"x"}}};
-  EXPECT_NE(code("AWS-RunRemoteScript", remote).find("FTP"), std::string::npos);
-}
-
-TEST(Documents, SubstitutionIsOnePass) {
-  EXPECT_EQ(substitute("a {{ x }} b {{y}} {{ z }}", {{"x", "{{ y }}"}, {"y", "2"}}), "a {{ y }} b 2 {{ z }}");
-  EXPECT_EQ(substitute("{{ open", {}), "{{ open");
-}
-
-TEST(Documents, S3UrlsInAllForms) {
-  const auto of = [](std::string_view url) {
-    const auto source = parseS3Url(url);
-    return source ? source->bucket + "|" + source->key : source.error().code;
+  const json::Array one{"a"};
+  EXPECT_TRUE(why("AWS-RunShellScript", {}).starts_with("InvalidParameters: "));
+  EXPECT_NE(why("AWS-RunShellScript", {}).find("\"commands\""), std::string::npos);
+  EXPECT_NE(why("AWS-RunShellScript", {{"commands", one}, {"x", one}}).find("\"x\" is not defined"), std::string::npos);
+  EXPECT_NE(why("AWS-RunShellScript", {{"commands", "a"}}).find("list of strings"), std::string::npos);
+  for (const auto* seconds : {"172801", "0", "-5", "1h", "99999999"})
+    EXPECT_NE(why("AWS-RunShellScript", {{"commands", one}, {"executionTimeout", json::Array{seconds}}}).find(seconds), std::string::npos);
+  for (const auto* seconds : {"1", "99999", "172799", "172800"})
+    EXPECT_EQ(why("AWS-RunShellScript", {{"commands", one}, {"executionTimeout", json::Array{seconds}}}), "none") << seconds;
+  const auto remote = [&](std::string_view type, std::string_view seconds) {
+    return why("AWS-RunRemoteScript", {{"sourceType", json::Array{type}},
+                                       {"sourceInfo", json::Array{R"({"path":"s3://b/k"})"}},
+                                       {"commandLine", one},
+                                       {"executionTimeout", json::Array{seconds}}});
   };
-  EXPECT_EQ(of("s3://b/k/x.sh"), "b|k/x.sh");
-  EXPECT_EQ(of("https://b.s3.amazonaws.com/k/x.sh"), "b|k/x.sh");
-  EXPECT_EQ(of("https://my.dotted.bucket.s3.eu-west-1.amazonaws.com/k"), "my.dotted.bucket|k");
-  EXPECT_EQ(of("https://b.s3-eu-west-1.amazonaws.com/k"), "b|k");
-  EXPECT_EQ(of("https://s3.us-east-1.amazonaws.com/b/k/x.sh"), "b|k/x.sh");
-  EXPECT_EQ(of("https://s3.amazonaws.com/b/k%20x+y"), "b|k x y");
-  EXPECT_EQ(of("http://127.0.0.1:4747/b/k/x.sh?versionId=1"), "b|k/x.sh");
-  EXPECT_EQ(of("ftp://b/k"), "s3.url");
-  EXPECT_EQ(of("s3://b"), "s3.url");
-  EXPECT_EQ(of("https://b.ec2.amazonaws.com/k"), "s3.url");
-  EXPECT_EQ(of("nonsense"), "s3.url");
+  EXPECT_NE(remote("FTP", "60").find("FTP"), std::string::npos);
+  EXPECT_NE(remote("GitHub", "60").find("not served here"), std::string::npos);
+  EXPECT_NE(remote("S3", "28801").find("28801"), std::string::npos);
+  EXPECT_EQ(remote("S3", "28800"), "none");
 }
 
 TEST(SendInput, SaysWhatIsWrong) {
@@ -202,6 +211,12 @@ TEST(SendInput, SaysWhatIsWrong) {
   EXPECT_EQ(code({{"Targets", json::Array{json::Object{{"Key", "tag:a"}, {"Values", json::Array{"b"}}}}}}), "ValidationException");
   EXPECT_EQ(code({{"Targets", json::Array{json::Object{{"Key", "colour"}, {"Values", json::Array{"b"}}}}}}, false), "ValidationException");
   EXPECT_EQ(code({{"Targets", json::Array{json::Object{{"Key", "instanceids"}, {"Values", json::Array{"b"}}}}}}, false), "fine");
+  EXPECT_EQ(code({{"Targets", json::Array{json::Object{{"Key", "resource-groups:Name"}, {"Values", json::Array{"b"}}}}}}, false),
+            "ValidationException");
+  EXPECT_EQ(code({{"CloudWatchOutputConfig", json::Object{{"CloudWatchOutputEnabled", true}}}}), "ValidationException");
+  EXPECT_EQ(code({{"CloudWatchOutputConfig", json::Object{{"CloudWatchOutputEnabled", false}}}}), "fine");
+  EXPECT_EQ(code({{"AlarmConfiguration", json::Object{{"Alarms", json::Array{}}}}}), "ValidationException");
+  EXPECT_EQ(code({{"DocumentHash", "x"}, {"DocumentHashType", "Sha1"}}), "ValidationException");
   EXPECT_EQ(code({{"InstanceIds", json::Array{"i-1", "i-1"}}}), "DuplicateInstanceId");
   EXPECT_EQ(code({{"TimeoutSeconds", 29}}), "ValidationException");
   EXPECT_EQ(code({{"TimeoutSeconds", 2'592'001}}), "ValidationException");
