@@ -230,6 +230,7 @@ class Writing {
 
 Result<json::Value> parseYaml(std::string_view text) {
   if (!isUtf8(text)) return fail("yaml.syntax", "the text is not UTF-8");
+  if (text.empty()) return fail("yaml.syntax", "the text holds no YAML document");
   return Reading(text).document();
 }
 
