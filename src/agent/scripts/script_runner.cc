@@ -325,9 +325,7 @@ void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepRes
 
 Result<void> CommandRun::begin(std::size_t index, const json::Object& step, const std::string& name, SupervisedRun& supervised) {
   bool reused = false;
-  std::error_code ignored;
-  // What a document that lies on the machine was read into may stand there already.
-  if (index == 0 && !fs::exists(directory_, ignored)) {
+  if (index == 0) {
     SP_TRY(const auto taken, folders_.take(percentEncode(context_.id())));
     reused = taken.reused;
   } else {
