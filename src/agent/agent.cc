@@ -23,6 +23,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "os/process.h"
+#include "os/systemd.h"
 
 namespace sp::agent {
 namespace {
@@ -66,8 +67,10 @@ Result<void> runLocked(const Options& options, int stop_fd) {
   Session session(identity, *journal, *requests, outbox, stop_fd);
   for (auto& call : parts.on_welcome) session.onWelcome(std::move(call));
   requests->adopt();
+  os::notifySystemd("READY=1");
   log::info("agent runs", {{"agent", identity.agent()}, {"state", options.state_dir}});
   session.run();
+  os::notifySystemd("STOPPING=1");
   log::info("agent ends", {{"agent", identity.agent()}, {"running", requests->running()}});
   // No destructors: threads may still use what they would destroy. Everything that counts is on disk.
   std::fflush(nullptr);
@@ -96,6 +99,7 @@ int runAgent(const Options& options) {
 std::optional<int> internalVerb(int argc, char** argv) {
   if (argc < 2) return std::nullopt;
   const std::string_view verb = argv[1];
+  if (verb == "in-scope") return os::inScopeMain(argc, argv);
   if (verb == "agent-contain") return containMain(argc, argv);
   if (verb == "machine-launch" && argc == 4) return launchMachine(argv[2], argv[3]);
   if (verb == "machine-init" && argc == 2) return machineInit();

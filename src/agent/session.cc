@@ -10,6 +10,7 @@
 #include "agentwire/messages.h"
 #include "base/log.h"
 #include "os/process.h"
+#include "os/systemd.h"
 
 namespace sp::agent {
 namespace {
@@ -48,18 +49,22 @@ std::chrono::milliseconds Session::nextDelay(bool loopback) {
 
 void Session::run() {
   while (!stopping()) {
+    os::beatWatchdog();
     welcomed_ = false;
     const auto ended = connectOnce();
     outbox_.setOnline(false);
+    os::beatWatchdog();
     if (stopping()) return;
     const auto why = ended ? std::string("closed") : ended.error().text();
     if (welcomed_) {
       failures_ = 0;
       last_failure_.clear();
       log::info("server lost", {{"why", why}});
+      os::notifySystemd("STATUS=No server: " + why);
     } else if (why != last_failure_) {
       last_failure_ = why;
       log::warn("no server", {{"why", why}});
+      os::notifySystemd("STATUS=No server: " + why);
     }
     os::waitReadable(stop_fd_, nextDelay(isLoopback(identity_.endpoint().value_or(""))));
   }
@@ -85,6 +90,7 @@ json::Object Session::hello() const {
 Result<void> Session::converse(net::FramedTlsClient& client) {
   auto heard = std::chrono::steady_clock::now();
   while (true) {
+    os::beatWatchdog();
     std::array<pollfd, 3> fds{pollfd{client.fd(), static_cast<short>(client.wantsWrite() ? POLLIN | POLLOUT : POLLIN), 0},
                               pollfd{outbox_.wakeFd(), POLLIN, 0}, pollfd{stop_fd_, POLLIN, 0}};
     const auto left = heard + kQuietEnd - std::chrono::steady_clock::now();
@@ -121,6 +127,7 @@ void Session::take(const json::Object& message) {
   const auto type = json::textOr(message, "type");
   if (type == agentwire::kWelcome) {
     welcomed_ = true;
+    os::notifySystemd("STATUS=Connected to " + identity_.endpoint().value_or("its server"));
     log::info("connected", {{"server", json::textOr(message, "serverId")}});
     outbox_.setOnline(true);
     requests_.resend();

@@ -114,6 +114,10 @@ class Wired final : public Installation {
 
   void endWaiting() override { base_->core->endWaiting(); }
 
+  void whenAnswering(std::function<void()> told) override {
+    base_->core->post([](store::Txn&) { return false; }, [told = std::move(told)](const Error*) { told(); });
+  }
+
   void stop() override {
     base_->fleet->stop();
     tasks_.stop();

@@ -1,5 +1,6 @@
 // Everything behind the ports, made once and wired: store, core, services, engine, workflow, fleet.
 #pragma once
+#include <functional>
 #include <memory>
 
 #include "base/random.h"
@@ -24,9 +25,11 @@ class Installation {
   virtual void serving(std::string address) = 0;
   /// Takes up what was under way, then accepts agents.
   virtual Result<void> start() = 0;
-  /// After the API port has closed. Machines and the host's agent live on.
   /// Answers the long polls: before the server waits for the answers under way.
   virtual void endWaiting() = 0;
+  /// Has `told` called by the core thread, after all that waits for it now.
+  virtual void whenAnswering(std::function<void()> told) = 0;
+  /// After the API port has closed. Machines and the host's agent live on.
   virtual void stop() = 0;
 };
 

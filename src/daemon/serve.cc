@@ -2,11 +2,12 @@
 
 #include <signal.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@
 #include "daemon/data_dir.h"
 #include "daemon/installation.h"
 #include "os/limits.h"
+#include "os/systemd.h"
 
 namespace sp::daemon {
 namespace {
@@ -34,6 +36,26 @@ std::string urlOf(const net::Endpoint& endpoint, bool tls) {
   if (shown.address == "0.0.0.0") shown.address = "127.0.0.1";
   if (shown.address == "::") shown.address = "::1";
   return (tls ? "https://" : "http://") + shown.text();
+}
+
+/// Waits for SIGTERM or SIGINT. systemd hears that the server lives only as long as its core thread answers.
+int awaitStop(const sigset_t& signals, Installation& installation) {
+  const auto every = os::watchdogInterval();
+  if (every.count() == 0) {
+    int taken = 0;
+    sigwait(&signals, &taken);
+    return taken;
+  }
+  const auto answered = std::make_shared<std::atomic<bool>>(true);
+  const auto pause = every / 2;
+  const timespec wait{.tv_sec = pause.count() / 1000, .tv_nsec = (pause.count() % 1000) * 1'000'000};
+  while (true) {
+    if (answered->exchange(false)) {
+      os::beatWatchdog();
+      installation.whenAnswering([answered] { *answered = true; });
+    }
+    if (const int taken = sigtimedwait(&signals, nullptr, &wait); taken > 0) return taken;
+  }
 }
 
 Result<void> run(Config config) {
@@ -80,12 +102,11 @@ Result<void> run(Config config) {
   log::info("IAM roles are records: policies are not enforced yet; whoever holds the root key may do everything");
   fmt::print("stillpoint ready api={} agents={}\n", api, agents);
   std::fflush(stdout);
-  sd_notify(0, "READY=1");
+  os::notifySystemd("READY=1");
 
-  int taken = 0;
-  sigwait(&signals, &taken);
+  const int taken = awaitStop(signals, *installation);
   log::info("stopping", {{"signal", taken == SIGTERM ? "SIGTERM" : "SIGINT"}});
-  sd_notify(0, "STOPPING=1");
+  os::notifySystemd("STOPPING=1");
   dir.withdraw();
   installation->endWaiting();
   (*server)->stop(kGraceSeconds);

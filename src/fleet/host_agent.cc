@@ -6,13 +6,16 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "json/json.h"
 #include "os/file.h"
+#include "os/systemd.h"
 
 namespace sp::fleet {
 namespace {
@@ -74,7 +77,22 @@ void HostAgent::tellMachines() {
   }
 }
 
+void HostAgent::endOutdated() {
+  const auto text = os::readFile(options_.data_dir + "/host-agent/pid", 256);
+  const auto words = text ? split(trim(*text), ' ') : std::vector<std::string_view>{};
+  const auto pid = words.size() == 2 ? parseInt(words[0]) : std::nullopt;
+  if (!pid || *pid <= 1) return;
+  const auto process = os::openPidfd(static_cast<pid_t>(*pid));
+  if (!process || words[1] != std::to_string(os::processStartTime(static_cast<pid_t>(*pid)))) return;
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", *pid), error).string();
+  if (error || !program.ends_with(" (deleted)")) return;
+  log::info("the host's agent is of an earlier version: a new one takes over", {{"pid", *pid}});
+  os::signalPidfd(process->get(), SIGTERM);
+}
+
 void HostAgent::start() {
+  endOutdated();
   thread_ = std::thread([this] { watch(); });
 }
 
@@ -122,6 +140,8 @@ void HostAgent::startIfDead() {
     spec.argv.emplace_back("--failpoints");
     spec.argv.push_back(options_.failpoints);
   }
+  spec.argv = os::inScope("host-agent", std::move(spec.argv));
+  spec.environment = os::environmentForChildren();
   spec.cwd = "/";
   spec.stdout_fd = output.get();
   spec.stderr_fd = output.get();

@@ -40,6 +40,8 @@ class HostAgent {
 
  private:
   void watch();
+  /// One whose program was replaced on disk since it began (an upgrade) gives way to the new one; what it does goes on.
+  void endOutdated();
   /// Starts one if the lock on its state directory is free.
   void startIfDead();
   Result<void> writeIdentity(const std::string& directory);

@@ -14,7 +14,6 @@
 #include <filesystem>
 
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/strings.h"
 #include "os/limits.h"
@@ -267,7 +266,5 @@ Result<Fd> openPidfd(pid_t pid) {
 }
 
 void signalPidfd(int pidfd, int number) { ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0); }
-
-void notifySystemd(const std::string& state) { ::sd_notify(0, state.c_str()); }
 
 }  // namespace sp::os

@@ -102,7 +102,4 @@ std::string ownProgram();
 Result<Fd> openPidfd(pid_t pid);
 void signalPidfd(int pidfd, int number);
 
-/// Tells systemd a state ("READY=1"); nothing happens when not started by it.
-void notifySystemd(const std::string& state);
-
 }  // namespace sp::os

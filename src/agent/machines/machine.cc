@@ -16,6 +16,7 @@
 #include "agent/machines/tree.h"
 #include "base/failpoint.h"
 #include "os/process.h"
+#include "os/systemd.h"
 
 namespace sp::agent {
 namespace {
@@ -152,7 +153,7 @@ Result<bool> Machine::start() {
   failpoint::hit("agent.machine.starting");
   ::unlink((directory() + "/state.json").c_str());
   SP_TRY(const auto errors, os::makePipe());
-  const os::SpawnSpec spec{.argv = {os::ownProgram(), "machine-launch", directory(), std::to_string(next)},
+  const os::SpawnSpec spec{.argv = os::inScope(id_, {os::ownProgram(), "machine-launch", directory(), std::to_string(next)}),
                            .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "TZ=UTC"},
                            .cwd = "/",
                            .stderr_fd = errors.write.get(),

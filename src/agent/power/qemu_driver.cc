@@ -25,6 +25,7 @@
 #include "base/strings.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "os/systemd.h"
 
 namespace sp::agent {
 namespace {
@@ -78,6 +79,7 @@ class QemuDriver final : public PowerDriver {
     os::SpawnSpec spec;
     spec.argv = power_.argv;
     spec.argv.insert(spec.argv.end(), {"-qmp", fmt::format("unix:{},server=on,wait=off", withDoubledCommas(monitorPath()))});
+    spec.argv = os::inScope(instance_, std::move(spec.argv));
     spec.environment =
         std::vector<std::string>{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/"};
     spec.cwd = "/";

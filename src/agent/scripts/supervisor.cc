@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "os/systemd.h"
 
 namespace sp::agent {
 namespace {
@@ -90,8 +91,10 @@ Result<void> start(Nursery& nursery, const std::string& program) {
     return failErrno("os.socket", "cannot make a pair of sockets", errno);
   os::Fd ours(ends[0]);
   const os::Fd theirs(ends[1]);
-  SP_TRY(nursery.process,
-         os::spawn({.argv = {program}, .environment = std::vector<std::string>{}, .pass = {{theirs.get(), 3}}, .new_session = true}));
+  SP_TRY(nursery.process, os::spawn({.argv = os::inScope("scripts", {program}),
+                                     .environment = std::vector<std::string>{},
+                                     .pass = {{theirs.get(), 3}},
+                                     .new_session = true}));
   nursery.socket = std::move(ours);
   return {};
 }
