@@ -32,6 +32,7 @@ inline constexpr std::array kPoints = {
     Point{"blob.written", "server", "a blob's bytes are written aside, nothing of it is durable"},
     Point{"blob.durable", "server", "a blob is durable, no row names it"},
     Point{"s3.replaced", "server", "a row is durable that no longer names a blob, the blob is still there"},
+    Point{"s3.task_answered", "server", "an S3 task's object is written and its outcome with it, nothing told of it"},
     Point{"vault.opening", "server", "a client asks for its repository's config to open it, it was not answered"},
     Point{"vault.before_store", "server", "a file for a vault is complete and fsynced, not under its name"},
     Point{"vault.after_store", "server", "a file lies in its vault, its client was not told"},

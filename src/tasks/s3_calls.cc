@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/failpoint.h"
 #include "tasks/s3_naming.h"
 
 namespace sp::tasks {
@@ -111,6 +112,11 @@ class S3Calls::Worker {
         if (txn.records().erase(kKind, work.token)) self.executions_->taskFailed(txn, work.token, "States.Runtime", why);
       });
     }
+    // A write and its outcome are one commit: done again after a crash it could meet what it wrote itself (IfNoneMatch).
+    if (call->request.method != "GET")
+      call->request.within = [this, work](store::Txn& txn, const s3::Response& response) {
+        if (txn.records().erase(kKind, work.token)) settle(txn, work, response, response.body);
+      };
     const auto id = ++last_run_;
     auto started = s3_.begin(std::move(call->request));
     auto& run = *started;
@@ -123,7 +129,10 @@ class S3Calls::Worker {
     for (std::size_t at = 0; !early && at < call->body.size(); at += kPiece)
       early = run.body(std::string_view(call->body).substr(at, kPiece));
     if (early) return told({id, std::move(work), std::move(*early)});
-    run.finish({}, [this, id, work = std::move(work)](s3::Response response) { told({id, work, std::move(response)}); });
+    run.finish({}, [this, id, work = std::move(work)](s3::Response response) {
+      failpoint::hit("s3.task_answered");
+      told({id, work, std::move(response)});
+    });
   }
 
   void told(Answer answer) {
@@ -152,7 +161,7 @@ class S3Calls::Worker {
     if (answer.response.status >= 300) answer.response.body = body;
     if (lost) answer.response.status = 500;
     finish([work = std::move(answer.work), response = std::move(answer.response), body = std::move(body)](Worker& self, store::Txn& txn) {
-      // A call that was cancelled has no record any more.
+      // A call that was cancelled has no record any more, nor one that is settled.
       if (txn.records().erase(kKind, work.token)) self.settle(txn, work, response, body);
     });
   }

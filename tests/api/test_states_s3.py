@@ -1,4 +1,5 @@
 """`aws-sdk:s3:…` of state machines, and that every operation served is an `aws-sdk:` task."""
+import contextlib
 import hashlib
 import json
 import re
@@ -209,6 +210,27 @@ def test_kill_while_objects_are_written(fresh_server):
     shown = ended(sfn, execution)
     assert shown["status"] == "SUCCEEDED" and len(json.loads(shown["output"])) == 60
     assert sorted(each["Key"] for each in s3.list_objects_v2(Bucket="bucket")["Contents"]) == sorted(f"k{i}" for i in range(60))
+
+
+def test_a_write_and_its_outcome_are_one_commit(fresh_server, tmp_path):
+    """Killed when the object stands: a write that must find nothing does not find what it wrote itself."""
+    s3, sfn = fresh_server.client("s3"), fresh_server.client("stepfunctions")
+    s3.create_bucket(Bucket="bucket")
+    machine = create(sfn, {"A": task("putObject", Bucket="bucket", Key="k", Body="x", IfNoneMatch="*")})
+    (tmp_path / "points").write_text("s3.task_answered kill\n")
+    fresh_server.stop()
+    fresh_server.args = ["--failpoints", str(tmp_path / "points")]
+    fresh_server.start()
+    execution = machine.replace(":stateMachine:", ":execution:") + ":e"
+    with contextlib.suppress(botocore.exceptions.BotoCoreError):  # it may die before it answers
+        fresh_server.client("stepfunctions", retries={"max_attempts": 0}).start_execution(stateMachineArn=machine, name="e")
+    fresh_server.process.wait(30)
+    fresh_server.args = []
+    fresh_server.start()
+    sfn = fresh_server.client("stepfunctions")
+    assert ended(sfn, execution)["status"] == "SUCCEEDED"
+    again = ended(sfn, start(sfn, machine, {}))
+    assert (again["status"], again["error"]) == ("FAILED", "S3.S3Exception")
 
 
 # Every operation that is served

@@ -26,6 +26,17 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 std::optional<std::string_view> findHeader(const Headers& headers, std::string_view name);
 
 /// A request whose signature is good.
+struct Response {
+  int status = 200;
+  /// Without Content-Length.
+  Headers headers;
+  std::string body;
+  /// Used instead of `body` if set: its whole content. Read it on one thread at a time, in pieces of at most 256 KiB.
+  std::shared_ptr<ObjectReader> source;
+  /// Answer to HEAD: nothing is sent, Content-Length is this.
+  std::optional<std::uint64_t> head_length;
+};
+
 struct Request {
   std::string method;
   /// As sent, undecoded: "/bucket/a%20b".
@@ -40,17 +51,9 @@ struct Request {
   std::string payload_sha256;
   /// Bytes of the decoded body: x-amz-decoded-content-length, else Content-Length; nullopt if unknown.
   std::optional<std::uint64_t> content_length;
-};
-
-struct Response {
-  int status = 200;
-  /// Without Content-Length.
-  Headers headers;
-  std::string body;
-  /// Used instead of `body` if set: its whole content. Read it on one thread at a time, in pieces of at most 256 KiB.
-  std::shared_ptr<ObjectReader> source;
-  /// Answer to HEAD: nothing is sent, Content-Length is this.
-  std::optional<std::uint64_t> head_length;
+  /// Called on the core thread in the transaction that writes what was asked, with the answer: what it writes is durable with that, or
+  /// not at all. Not where the answer is a refusal. Empty: nobody takes part.
+  std::function<void(store::Txn&, const Response&)> within;
 };
 
 /// One request under way. answerEarly, body and finish are called in this order by one thread.

@@ -136,6 +136,8 @@ void Service::runJob(std::shared_ptr<Call> call, std::function<Answer(Rows&, con
       [this, call, answer, work = std::move(work)](store::Txn& txn) {
         Rows rows(txn, blobs_);
         *answer = work(rows, *call);
+        if (answer->has_value() && (*answer)->status != kLooked && call->request.within)
+          call->request.within(txn, finished(call->request, **answer));
         return answer->has_value();
       },
       [call, answer, reply = std::move(reply), refused = std::move(refused)](const Error* error) {

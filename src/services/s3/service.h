@@ -23,6 +23,8 @@ class Service final : public Objects {
   Response answer(store::Txn& txn, Request request, std::string body);
   void sweep();
 
+  /// Status of an answer that tells only that a look was taken: the request goes on, in another job.
+  static constexpr int kLooked = 0;
   /// Runs `work` as a core job and hands its answer on when it is durable. `refused` (may be empty) runs instead of a
   /// commit: the answer is an error or could not be made durable.
   void runJob(std::shared_ptr<Call> call, std::function<Answer(Rows&, const Call&)> work, std::function<void(Response)> reply,

@@ -99,7 +99,7 @@ void look(const std::shared_ptr<Plan>& plan) {
         SP_TRY(plan->object, sourceObject(rows, call, plan->source));
         SP_CHECK_OK(chooseRange(call, *plan));
         plan->reader = rows.blobs().reader(rows.segmentsOf(plan->object, plan->offset, plan->size));
-        return Response{};
+        return Response{.status = Service::kLooked, .headers = {}, .body = {}, .source = nullptr, .head_length = {}};
       },
       [plan](Response response) {
         if (plan->reader == nullptr) return plan->reply(std::move(response));

@@ -93,7 +93,7 @@ void copyNow(const std::shared_ptr<Plan>& plan) {
         if (keeps_digests) return writeCopy(rows, call, *plan, source, nullptr);
         plan->look.reader = rows.blobs().reader(rows.segmentsOf(source, 0, source.size));
         plan->look.source = std::move(source);
-        return Response{};
+        return Response{.status = Service::kLooked, .headers = {}, .body = {}, .source = nullptr, .head_length = {}};
       },
       [plan](Response response) {
         if (plan->look.reader == nullptr) return plan->reply(std::move(response));
