@@ -27,7 +27,15 @@ int serve(const sp::cli::ServeFlags& flags) {
 }
 
 int agent(const sp::cli::AgentFlags& flags) {
-  return sp::agent::runAgent(sp::agent::Options{flags.state_dir, flags.machines_dir, flags.failpoints});
+  sp::agent::Options options;
+  options.state_dir = flags.state_dir;
+  options.machines_dir = flags.machines_dir;
+  options.failpoints = flags.failpoints;
+  options.server = flags.server;
+  options.token = flags.token;
+  options.token_file = flags.token_file;
+  options.machine_id_file = flags.machine_id_file;
+  return sp::agent::runAgent(options);
 }
 
 }  // namespace

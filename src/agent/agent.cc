@@ -12,6 +12,8 @@
 
 #include "agent/backup/contain.h"
 #include "agent/demo/demo_app.h"
+#include "agent/enrolment.h"
+#include "agent/facts.h"
 #include "agent/handlers.h"
 #include "agent/identity.h"
 #include "agent/journal.h"
@@ -30,9 +32,11 @@ namespace {
 
 constexpr int kExitCannotStart = 1;
 constexpr int kExitOtherRuns = 3;
+constexpr int kExitCopy = 4;
 
 int sayAndFail(const Error& error) {
   std::fputs(fmt::format("stillpoint agent: {}\n", error.text()).c_str(), stderr);
+  if (error.code == "agent.cloned") return kExitCopy;
   return error.code == "os.locked" ? kExitOtherRuns : kExitCannotStart;
 }
 
@@ -57,6 +61,7 @@ void keepMemorySmall() {
 }
 
 Result<void> runLocked(const Options& options, int stop_fd) {
+  SP_CHECK_OK(enrolIfNeeded(options, stop_fd));
   SP_TRY(const auto identity, FileIdentity::load(options));
   SP_TRY(const auto journal, Journal::open(options.state_dir + "/journal"));
   SP_CHECK_OK(os::writeFile(options.state_dir + "/pid", fmt::format("{} {}\n", ::getpid(), os::processStartTime(::getpid())), 0644));
@@ -64,7 +69,7 @@ Result<void> runLocked(const Options& options, int stop_fd) {
   SP_TRY(auto parts, makeParts(identity, *journal, outbox));
   // Its handlers' threads are never joined: it stays until the process ends.
   auto* const requests = new Requests(*journal, identity, outbox, std::move(parts.handlers));
-  Session session(identity, *journal, *requests, outbox, stop_fd);
+  Session session(identity, *journal, *requests, outbox, stop_fd, machineHash(options.machine_id_file));
   for (auto& call : parts.on_welcome) session.onWelcome(std::move(call));
   requests->adopt();
   os::notifySystemd("READY=1");
@@ -90,6 +95,8 @@ int runAgent(const Options& options) {
   const auto points = options.failpoints.empty() && ::access(laid.c_str(), R_OK) == 0 ? laid : options.failpoints;
   if (!points.empty())
     if (auto armed = failpoint::arm(points); !armed) return sayAndFail(armed.error());
+  if (!options.server.empty())
+    if (auto made = os::makeDirectories(options.state_dir, 0700); !made) return sayAndFail(made.error());
   const auto lock = os::lockFile(options.state_dir + "/lock");
   if (!lock) return sayAndFail(lock.error());
   if (auto ran = runLocked(options, stop.get()); !ran) return sayAndFail(ran.error());

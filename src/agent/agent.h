@@ -15,10 +15,17 @@ struct Options {
   std::string machines_dir;
   /// Fail points file (base/failpoint.h); empty: none.
   std::string failpoints;
+  /// Where to enrol, "HOST:PORT", and with what (agent/enrolment.h); empty once it is enrolled, or if the server made the directory.
+  std::string server;
+  std::string token;
+  std::string token_file;
+  /// File with the hardware's own name; empty: DMI's, or the device tree's.
+  std::string machine_id_file;
 };
 
 /// Runs until SIGTERM or SIGINT. Returns the process's exit code: 0 stopped, 1 cannot start (said on standard error),
-/// 3 another agent holds the state directory. Scripts and machines go on when it ends; the next run adopts them.
+/// 3 another agent holds the state directory, 4 the directory is a copy of another machine's. Scripts and machines go on when it ends; the
+/// next run adopts them.
 int runAgent(const Options& options);
 
 /// Subcommands that this program starts itself with (script supervisor, init of a machine …), dispatched before any

@@ -34,7 +34,7 @@ Result<std::string> FileIdentity::endpoint() const {
 }
 
 net::ClientTls FileIdentity::tls() const {
-  return {state_dir_ + "/ca.pem", state_dir_ + "/cert.pem", state_dir_ + "/key.pem", server_name_};
+  return {state_dir_ + "/ca.pem", state_dir_ + "/cert.pem", state_dir_ + "/key.pem", server_name_, true};
 }
 
 Result<HostPort> parseHostPort(const std::string& text) {

@@ -4,17 +4,21 @@
 #include <memory>
 
 #include "agent/outbox.h"
+#include "agent/renewal.h"
 #include "agent/request_handler.h"
 #include "agent/requests.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "net/tls_client.h"
+#include "os/clock_watch.h"
 
 namespace sp::agent {
 
 class Session {
  public:
   /// All given outlive it. `stop_fd` is readable when the agent shall end.
-  Session(const Identity& identity, Journal& journal, Requests& requests, Outbox& outbox, int stop_fd);
+  /// `machine_hash`: see machineHash().
+  Session(const Identity& identity, Journal& journal, Requests& requests, Outbox& outbox, int stop_fd, std::string machine_hash);
   /// Called on this thread after each welcome, when what waits was sent again.
   void onWelcome(std::function<void()> call) { on_welcome_.push_back(std::move(call)); }
   /// Until `stop_fd` is readable.
@@ -24,8 +28,14 @@ class Session {
   Result<void> connectOnce();
   Result<void> converse(net::FramedTlsClient& client);
   Result<void> step(net::FramedTlsClient& client);
-  void take(const json::Object& message);
-  json::Object hello() const;
+  Result<void> take(const json::Object& message);
+  json::Object hello(int fd) const;
+  /// How long to wait after such an end before the next try; says in the log what is new.
+  std::chrono::milliseconds judge(const Error& why);
+  std::chrono::milliseconds afterRefusal(const Error& why);
+  void tellClock();
+  /// Until the time is over or the agent shall end; systemd's watchdog is told that it lives.
+  void rest(std::chrono::milliseconds time);
   bool stopping() const;
   /// Full jitter: anything between nothing and a limit that grows with each failure.
   std::chrono::milliseconds nextDelay(bool loopback);
@@ -35,7 +45,13 @@ class Session {
   Requests& requests_;
   Outbox& outbox_;
   const int stop_fd_;
+  const std::string machine_hash_;
   SystemRandom random_;
+  SystemClock clock_;
+  os::ClockWatch clock_watch_;
+  Renewal renewal_;
+  /// Names this process to the server.
+  const std::string run_;
   std::vector<std::function<void()>> on_welcome_;
   int failures_ = 0;
   bool welcomed_ = false;

@@ -35,7 +35,9 @@ namespace fs = std::filesystem;
 int lineAgentMain(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   if (argc > 4 && fs::exists(argv[4]) && !failpoint::arm(argv[4])) return 2;
-  const Options options{argv[2], argc > 3 ? argv[3] : "", ""};
+  Options options;
+  options.state_dir = argv[2];
+  options.machines_dir = argc > 3 ? argv[3] : "";
   const auto identity = FileIdentity::load(options);
   if (!identity) return 2;
   const auto journal = Journal::open(options.state_dir + "/journal");

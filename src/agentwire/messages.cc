@@ -1,10 +1,28 @@
 #include "agentwire/messages.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/hash.h"
 
 namespace sp::agentwire {
+
+Result<std::int64_t> chooseProtocol(const json::Object& hello) {
+  std::int64_t least = 1;
+  std::int64_t most = 1;
+  if (const auto* range = json::find(hello, "protocol"); range != nullptr && range->is_object()) {
+    least = json::intOr(range->get_object(), "least", 1);
+    most = json::intOr(range->get_object(), "most", least);
+  }
+  const auto told = [&](std::string_view what) {
+    return fmt::format("{}: the agent speaks versions {} to {} of the protocol, this server {} to {}", what, least, most, kProtocolLeast,
+                       kProtocolMost);
+  };
+  if (most < kProtocolLeast) return fail(std::string(kProtocolTooOld), told("the agent is too old, upgrade it"));
+  if (least > kProtocolMost) return fail(std::string(kProtocolTooNew), told("the agent is too new, upgrade the server first"));
+  return std::min(most, kProtocolMost);
+}
 
 Result<std::string> frame(const json::Object& message) {
   const auto text = json::toText(message);

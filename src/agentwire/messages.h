@@ -6,6 +6,7 @@
 // sends the answer ("result" types) until the server says "settled" {id}. Then both forget it, except that the agent
 // remembers settled ids of freezes for ever. Durations travel in milliseconds, never times of day.
 #pragma once
+#include <cstdint>
 #include <string_view>
 
 #include "base/result.h"
@@ -13,14 +14,26 @@
 
 namespace sp::agentwire {
 
+/// The protocol's versions that this program speaks. Both ends tell their range; the greatest common one is spoken.
+inline constexpr std::int64_t kProtocolLeast = 1;
+inline constexpr std::int64_t kProtocolMost = 2;
+
+/// This program's, in the form that Systems Manager shows.
+inline constexpr std::string_view kAgentVersion = "1.0.0.0";
+
 inline constexpr std::size_t kFrameMax = 1U << 20U;
 inline constexpr std::string_view kAlpn = "stillpoint-agent/1";
 
 // agent → server
-inline constexpr std::string_view kHello = "hello";        // agent, bootId, version, platform…, open: [ids not settled]
-inline constexpr std::string_view kPong = "pong";          // answer to ping
-inline constexpr std::string_view kAccepted = "accepted";  // id
-inline constexpr std::string_view kProgress = "progress";  // id, kind-specific members; may be lost
+/// Members: agent, bootId, protocol {least, most}, agentVersion, platformType, platformName, platformVersion, hostname, address,
+/// clock (µs since the epoch), machine (hash of what names the hardware; empty: nothing does), run (names this process), open: [ids not
+/// settled]. What the port knows of the certificate is added by the port: certificate {enrolment, leftMs, lifeMs}.
+inline constexpr std::string_view kHello = "hello";
+inline constexpr std::string_view kProbeResult = "probe.result";  // id
+inline constexpr std::string_view kClock = "clock";               // clock: this machine's clock was set
+inline constexpr std::string_view kPong = "pong";                 // answer to ping
+inline constexpr std::string_view kAccepted = "accepted";         // id
+inline constexpr std::string_view kProgress = "progress";         // id, kind-specific members; may be lost
 inline constexpr std::string_view kCommandResult = "command.result";
 inline constexpr std::string_view kPowerResult = "power.result";
 inline constexpr std::string_view kBackupResult = "backup.result";
@@ -30,8 +43,10 @@ inline constexpr std::string_view kRefused = "refused";             // id, messa
 inline constexpr std::string_view kPowerChanged = "power.changed";  // driver's holder: a machine went down or came up by itself
 
 // server → agent
-inline constexpr std::string_view kWelcome = "welcome";
-inline constexpr std::string_view kPing = "ping";  // every 20 s of silence; any answer will do, "pong" is the one
+inline constexpr std::string_view kWelcome = "welcome";    // serverId, protocol, renewInMs
+inline constexpr std::string_view kRejected = "rejected";  // code, message; instead of welcome, or ends a session
+inline constexpr std::string_view kProbe = "probe";        // id: is this session alive?
+inline constexpr std::string_view kPing = "ping";          // every 20 s of silence; any answer will do, "pong" is the one
 
 inline constexpr std::string_view kSettled = "settled";  // id
 inline constexpr std::string_view kCommandRun = "command.run";
@@ -47,6 +62,24 @@ inline constexpr std::string_view kPowerCheck = "power.check";    // can the dri
 inline constexpr std::string_view kPowerForget = "power.forget";  // hold it no longer
 inline constexpr std::string_view kBackupRun = "backup.run";
 inline constexpr std::string_view kRestoreRun = "restore.run";
+
+// Codes of "rejected", and of refusals by /enrol and /renew
+inline constexpr std::string_view kUnknownAgent = "unknown_agent";         // no such machine, or it is terminated
+inline constexpr std::string_view kRevoked = "revoked";                    // somebody took its certificate back
+inline constexpr std::string_view kSuperseded = "superseded";              // the machine was enrolled anew; this is an older certificate
+inline constexpr std::string_view kExpired = "certificate_expired";        // may renew, nothing else
+inline constexpr std::string_view kNoCertificate = "no_certificate";       // may enrol, nothing else
+inline constexpr std::string_view kCloned = "cloned_machine";              // other hardware than the one that enrolled
+inline constexpr std::string_view kDuplicate = "duplicate_agent";          // another process with this id is connected and alive
+inline constexpr std::string_view kProtocolTooOld = "protocol_too_old";    // the agent must be upgraded
+inline constexpr std::string_view kProtocolTooNew = "protocol_too_new";    // the server must be upgraded
+inline constexpr std::string_view kBadToken = "token_invalid";             // unknown, or of another secret
+inline constexpr std::string_view kSpentToken = "token_spent";             // used up or expired
+inline constexpr std::string_view kTooManyAttempts = "too_many_attempts";  // try later
+
+/// The version to speak with an agent that says this hello (one without "protocol" speaks version 1). Errors kProtocolTooOld and
+/// kProtocolTooNew tell both ranges and which end to upgrade.
+Result<std::int64_t> chooseProtocol(const json::Object& hello);
 
 /// A frame: length and text. Error "wire.too_large".
 Result<std::string> frame(const json::Object& message);

@@ -19,6 +19,10 @@ struct AgentFlags {
   /// Below it lie the demo machines this agent powers; empty: none.
   std::string machines_dir;
   std::string failpoints;
+  /// Where and with what to enrol; empty once it is enrolled.
+  std::string server, token, token_file;
+  /// File with the hardware's own name; empty: where Linux has it.
+  std::string machine_id_file;
 };
 
 struct Hooks {

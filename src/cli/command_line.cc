@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "base/strings.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
@@ -55,8 +56,22 @@ void addServe(CLI::App& app, Command& command, const Hooks& hooks) {
 
 void addAgent(CLI::App& app, Command& command, const Hooks& hooks) {
   auto& verb = *app.add_subcommand("agent", "run the agent of a host: scripts and backups for the server");
+  verb.footer(
+      "A new host enrols with a one-time token of `stillpoint enrol`; from then on its certificate counts, and token and server are not "
+      "needed.\n"
+      "Other users can read a process's command line: rather than --token give --token-file, or the variable STILLPOINT_ENROL_TOKEN.\n"
+      "Examples:\n"
+      "  stillpoint agent --server backup.example.org:4749 --token-file /root/token\n"
+      "  stillpoint agent --state-dir /var/lib/stillpoint-agent");
   auto flags = std::make_shared<AgentFlags>();
-  verb.add_option("--state-dir", flags->state_dir, "its state: certificate, journal, runs")->required();
+  verb.add_option("--state-dir", flags->state_dir, "its state: certificate, journal, runs")->default_val("/var/lib/stillpoint-agent");
+  verb.add_option("--server", flags->server, "HOST:PORT of the server's agents' port, to enrol with");
+  auto* token =
+      verb.add_option("--token", flags->token, "the enrolment token: ID.SECRET.PIN, or ACTIVATIONID:CODE of SSM's CreateActivation");
+  verb.add_option("--token-file", flags->token_file, "a file that holds the token")->excludes(token);
+  verb.add_option(
+      "--machine-id-file", flags->machine_id_file,
+      "a file with what names this hardware and no copy of its disks (default: DMI's product UUID, or the device tree's serial number)");
   verb.add_option("--machines-dir", flags->machines_dir, "where the demo machines lie that this agent powers");
   verb.add_option("--failpoints", flags->failpoints, "fail points file, for tests")->group("");
   verb.callback([&command, &hooks, flags] { command.action = [&hooks, flags] { return hooks.agent(*flags); }; });
@@ -248,6 +263,65 @@ void addInstances(CLI::App& app, Command& command) {
 
   auto& remove = verb("remove", "forget an added machine; it goes on as it is, and its recovery points stay", instanceRemoveVerb);
   remove.add_option("instance", options->instance, "its id")->required();
+
+  auto& revoke = verb("revoke", "shut a machine's agent out at once: its certificate counts no longer", instanceRevokeVerb);
+  revoke.add_option("instance", options->instance, "its id")->required();
+}
+
+std::int64_t secondsOf(const std::string& text) {
+  const auto unit = text.empty() ? 's' : text.back();
+  const bool named = unit == 's' || unit == 'm' || unit == 'h' || unit == 'd';
+  const auto number = parseInt(std::string_view(text).substr(0, text.size() - (named ? 1 : 0)));
+  constexpr std::int64_t kMost = 1'000'000;
+  if (!number || *number < 1 || *number > kMost) throw CLI::ValidationError("--expires", "must be a number with s, m, h or d: 15m, 24h");
+  return *number * (unit == 'm' ? 60 : unit == 'h' ? 3600 : unit == 'd' ? 86'400 : 1);
+}
+
+void addEnrol(CLI::App& app, Command& command) {
+  auto& verb = *app.add_subcommand("enrol", "make a one-time token by which a host becomes an agent of this server");
+  verb.footer(
+      "Examples:\n"
+      "  stillpoint enrol --name db1 --tag backup-job=true\n"
+      "  stillpoint enrol --instance i-0123456789abcdef0      (a machine that is known already)\n"
+      "  stillpoint enrol list\n"
+      "  stillpoint enrol revoke et-0123456789ab");
+  verb.require_subcommand(0, 1);
+  addDataDir(verb, command);
+  auto options = std::make_shared<EnrolOptions>();
+  auto expires = std::make_shared<std::string>("15m");
+  auto tags = std::make_shared<std::vector<std::string>>();
+  auto json = std::make_shared<bool>(false);
+  auto id = std::make_shared<std::string>();
+  verb.add_option("--name", options->name, "name of the new machine (tag Name)");
+  verb.add_option("--tag", *tags, "KEY=VALUE for the new machine (may be repeated)");
+  verb.add_option("--instance", options->instance, "the machine that is to enrol: one that was added before, or must enrol again");
+  verb.add_option("--expires", *expires, "how long the token is good: 90s, 15m, 24h, 30d at most")->default_val("15m");
+  verb.add_option("--uses", options->uses, "how many hosts may enrol by it (1 to 1000)")->default_val("1");
+  verb.add_flag("--json", *json, "print JSON");
+  auto& list = *verb.add_subcommand("list", "list the tokens (their secrets are not kept)");
+  addDataDir(list, command);
+  list.add_flag("--json", *json, "print JSON");
+  auto& revoke = *verb.add_subcommand("revoke", "take a token back; who has enrolled by it stays (see instance revoke)");
+  addDataDir(revoke, command);
+  revoke.add_option("token", *id, "id of the token: et-… or an activation's")->required();
+  verb.callback([&command, &list, &revoke, options, expires, tags, json, id] {
+    options->json = *json;
+    if (list.parsed()) {
+      command.action = [&command, json] { return withTarget(command.data_dir, [&](const Target& t) { return enrolListVerb(t, *json); }); };
+      return;
+    }
+    if (revoke.parsed()) {
+      command.action = [&command, id] { return withTarget(command.data_dir, [&](const Target& t) { return enrolRevokeVerb(t, *id); }); };
+      return;
+    }
+    options->seconds = secondsOf(*expires);
+    for (const auto& tag : *tags) {
+      const auto at = tag.find('=');
+      if (at == std::string::npos || at == 0) throw CLI::ValidationError("--tag", "must be KEY=VALUE");
+      options->tags.emplace_back(tag.substr(0, at), tag.substr(at + 1));
+    }
+    command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& t) { return enrolVerb(t, *options); }); };
+  });
 }
 
 void addOthers(CLI::App& app, Command& command) {
@@ -294,6 +368,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   addRuns(app, command);
   addRestore(app, command);
   addInstances(app, command);
+  addEnrol(app, command);
   addOthers(app, command);
   try {
     app.parse(argc, argv);

@@ -1,8 +1,10 @@
 // The verbs, one function each; their options as plain values. All print to standard output, errors to standard error,
 // and return the exit status.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/environment.h"
@@ -76,6 +78,20 @@ int instanceTagVerb(const Target& target, const InstanceOptions& options);
 /// Forgets the record; the machine is left as it is.
 int instanceRemoveVerb(const Target& target, const InstanceOptions& options);
 int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json);
+
+struct EnrolOptions {
+  std::string name;
+  std::string instance;
+  std::vector<std::pair<std::string, std::string>> tags;
+  std::int64_t seconds = 0;
+  std::int64_t uses = 1;
+  bool json = false;
+};
+/// Makes an enrolment token and prints it, with what to do with it.
+int enrolVerb(const Target& target, const EnrolOptions& options);
+int enrolListVerb(const Target& target, bool json);
+int enrolRevokeVerb(const Target& target, const std::string& token);
+int instanceRevokeVerb(const Target& target, const InstanceOptions& options);
 
 struct DemoOptions {
   bool keep = false;

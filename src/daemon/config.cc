@@ -114,6 +114,9 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   Section commands(file, "commands");
   commands.number("kept_days", 1, 36'500, config.commands_kept_days);
   commands.number("most_open_invocations", 1, 100'000'000, config.most_open_invocations);
+  Section agents(file, "agents");
+  // Long enough for a renewal over a bad line; no longer than TLS libraries take a certificate for.
+  agents.number("certificate_seconds", 3, 825LL * 24 * 3600, config.certificate_seconds);
   Section executions(file, "executions");
   executions.number("kept_days", 1, 36'500, config.executions_kept_days);
   executions.number("history_events", 10, 10'000'000, config.history_events);
@@ -124,6 +127,7 @@ Result<void> loadConfig(const std::string& file, Config& config) {
                                 {"tls", &tls_section},
                                 {"lambda", &lambda},
                                 {"commands", &commands},
+                                {"agents", &agents},
                                 {"executions", &executions},
                                 {"machines", &machines},
                                 {"log", &log}}));

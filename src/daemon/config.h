@@ -38,6 +38,8 @@ struct Config {
   std::int64_t most_open_invocations = 1'000'000;
   /// [machines] stop_timeout_seconds: what a machine is given to shut down.
   std::int64_t stop_timeout_seconds = 120;
+  /// [agents] certificate_seconds: what an agent's certificate lasts; it is renewed at two thirds of it.
+  std::int64_t certificate_seconds = 30LL * 24 * 3600;
   /// A fail points file (base/failpoint.h); tests only.
   std::string failpoints;
 };

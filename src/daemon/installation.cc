@@ -21,6 +21,7 @@
 #include "services/s3/s3.h"
 #include "services/ssm/commands.h"
 #include "services/ssm/files.h"
+#include "services/ssm/nodes/nodes.h"
 #include "services/ssm/ssm.h"
 #include "services/states/states.h"
 #include "services/stillpoint/adapters.h"
@@ -55,6 +56,7 @@ class Wired final : public Installation {
         random_(random),
         context_{*base_->core, base_->realm, base_->clock, random, *base_->blobs, base_->fleet->agents(), base_->reports, base_->locks},
         instances_(context_, base_->fleet->identities()),
+        nodes_(context_, instances_, base_->fleet->authority()),
         s3_(context_),
         s3_gate_(s3_, base_->clock),
         commands_(context_, instances_, s3_.objects()),
@@ -68,7 +70,7 @@ class Wired final : public Installation {
         quotas_(config.quotas),
         retention_(*base_->core, std::chrono::hours(24 * config.executions_kept_days)),
         activities_(context_),
-        stillpoint_(context_, commands_, s3_.objects(), instances_, backup_),
+        stillpoint_(context_, commands_, s3_.objects(), instances_, backup_, nodes_),
         tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
@@ -84,7 +86,7 @@ class Wired final : public Installation {
     stillpoint_.attach(executions_);
     tasks_.serve(tables());
     front_.serveS3(s3_gate_);
-    base_->fleet->admit([this](store::Txn& txn, std::string_view agent) { return instances_.admits(txn, agent); });
+    base_->fleet->setRegistry(nodes_);
     base_->fleet->route("/vault/", vault_http_);
     base_->fleet->route("/commands/", command_http_);
   }
@@ -130,7 +132,7 @@ class Wired final : public Installation {
     tables.push_back(services::sts::makeSts());
     tables.push_back(services::iam::makeIam(context_));
     tables.push_back(services::makeDynamoDb(context_, [this] { return address_; }));
-    tables.push_back(services::ssm::makeSsm(context_, commands_, instances_));
+    tables.push_back(services::ssm::makeSsm(context_, commands_, instances_, nodes_));
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
     tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
@@ -147,6 +149,7 @@ class Wired final : public Installation {
   /// First job after every start.
   Result<void> recover(store::Txn& txn) {
     dynamodb::ensureTable(txn, random_, services::stillpoint::kJobLogTable, "SM_Execution_ID");
+    nodes_.recover(txn);
     backup_.recover(txn);
     tasks_.recover(txn);
     retention_.begin(txn);
@@ -160,6 +163,7 @@ class Wired final : public Installation {
   std::string address_;
   services::Context context_;
   services::ec2::Instances instances_;
+  services::ssm::Nodes nodes_;
   services::s3::S3 s3_;
   S3Gate s3_gate_;
   services::ssm::Commands commands_;
@@ -183,6 +187,7 @@ Result<std::unique_ptr<fleet::Fleet>> openFleet(const Config& config, const net:
   options.data_dir = config.data_dir;
   options.listen = at;
   options.agent_failpoints = config.failpoints;
+  options.certificate_life = std::chrono::seconds(config.certificate_seconds);
   auto fleet = fleet::Fleet::open(options, *base.core, base.reports, base.clock, random);
   if (fleet || fleet.error().code != "net.bind") return fleet;
   SP_TRY(const auto asked, net::Endpoint::parse(config.agent_listen));

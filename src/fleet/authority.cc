@@ -8,27 +8,27 @@
 #include <fmt/format.h>
 
 #include "base/hash.h"
+#include "base/strings.h"
 #include "fleet/openssl.h"
 #include "os/file.h"
 
 namespace sp::fleet {
 namespace {
 
-constexpr long kHour = 3600;
-constexpr long kDay = 24 * kHour;
+constexpr long kDay = 24L * 3600;
 // The authority is replaced by hand only, so it must outlive every installation.
-constexpr long kAuthorityDays = 20 * 365;
-// Nothing renews an agent's certificate over the wire: it has to last as long as the machine. 825 days is the longest
-// that TLS libraries commonly accept for a leaf.
-constexpr long kLeafDays = 825;
+constexpr long kAuthoritySeconds = 20 * 365 * kDay;
+// The port's own certificate, new at every start, whose key never leaves the process: the longest that TLS libraries commonly accept.
+constexpr long kServerSeconds = 825 * kDay;
 
 struct CertificateSpec {
   std::string common_name;
-  long days = kLeafDays;
+  long seconds = kServerSeconds;
   std::string basic_constraints = "critical,CA:FALSE";
   std::string key_usage = "critical,digitalSignature";
   std::string extended_key_usage;
   std::string alternative_names;
+  std::string organizational_unit;
 };
 
 Result<void> addExtension(X509* cert, X509* issuer, int nid, const std::string& value) {
@@ -60,13 +60,15 @@ Result<X509Ptr> makeCertificate(const CertificateSpec& spec, EVP_PKEY* key, X509
   if (!cert) return fail("ca.issue", "cannot make a certificate: " + opensslError());
   X509_set_version(cert.get(), 2);
   SP_CHECK_OK(setSerial(cert.get(), random));
-  // An hour back: a machine's clock may be behind the server's.
-  X509_gmtime_adj(X509_getm_notBefore(cert.get()), -kHour);
-  X509_gmtime_adj(X509_getm_notAfter(cert.get()), spec.days * kDay);
+  X509_gmtime_adj(X509_getm_notBefore(cert.get()), -kCertificateLead.count());
+  X509_gmtime_adj(X509_getm_notAfter(cert.get()), spec.seconds);
   auto* subject = X509_get_subject_name(cert.get());
-  const auto* bytes = reinterpret_cast<const unsigned char*>(spec.common_name.data());
-  if (X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, bytes, static_cast<int>(spec.common_name.size()), -1, 0) != 1)
-    return fail("ca.issue", fmt::format("'{}' cannot be a certificate's name: {}", spec.common_name, opensslError()));
+  for (const auto& [field, text] : {std::pair{"CN", &spec.common_name}, {"OU", &spec.organizational_unit}}) {
+    if (text->empty()) continue;
+    const auto* bytes = reinterpret_cast<const unsigned char*>(text->data());
+    if (X509_NAME_add_entry_by_txt(subject, field, MBSTRING_UTF8, bytes, static_cast<int>(text->size()), -1, 0) != 1)
+      return fail("ca.issue", fmt::format("'{}' cannot stand in a certificate's name: {}", *text, opensslError()));
+  }
   X509* signer = issuer == nullptr ? cert.get() : issuer;
   X509_set_issuer_name(cert.get(), X509_get_subject_name(signer));
   X509_set_pubkey(cert.get(), key);
@@ -111,7 +113,7 @@ std::string publicKeyId(X509* cert) {
   if (size <= 0) return {};
   const std::string bytes(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
   OPENSSL_free(der);
-  return sha256Hex(bytes).substr(0, 32);
+  return sha256Hex(bytes);
 }
 
 bool exists(const std::string& path) {
@@ -136,8 +138,8 @@ struct Authority::Keys {
   PkeyPtr key;
 };
 
-Authority::Authority(std::unique_ptr<Keys> keys, std::string certificate, std::string id, Random& random)
-    : keys_(std::move(keys)), certificate_(std::move(certificate)), id_(std::move(id)), random_(random) {}
+Authority::Authority(std::unique_ptr<Keys> keys, std::string certificate, std::string pin, Random& random)
+    : keys_(std::move(keys)), certificate_(std::move(certificate)), pin_(std::move(pin)), random_(random) {}
 
 Authority::~Authority() = default;
 
@@ -158,7 +160,7 @@ Result<std::unique_ptr<Authority>> Authority::open(const std::string& directory,
       SP_CHECK_OK(os::writeFileDurably(key_path, toPem(keys->key.get()), 0600));
     }
     const CertificateSpec spec{
-        "Stillpoint fleet authority", kAuthorityDays, "critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", "", ""};
+        "Stillpoint fleet authority", kAuthoritySeconds, "critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", "", "", ""};
     SP_TRY(keys->cert, makeCertificate(spec, keys->key.get(), nullptr, keys->key.get(), random));
     SP_CHECK_OK(os::writeFileDurably(cert_path, toPem(keys->cert.get()), 0644));
   } else {
@@ -174,15 +176,43 @@ Result<std::unique_ptr<Authority>> Authority::open(const std::string& directory,
                               cert_path, key_path, opensslError()));
   }
   auto certificate = toPem(keys->cert.get());
-  auto id = publicKeyId(keys->cert.get());
-  return std::unique_ptr<Authority>(new Authority(std::move(keys), std::move(certificate), std::move(id), random));
+  auto pin = publicKeyId(keys->cert.get());
+  return std::unique_ptr<Authority>(new Authority(std::move(keys), std::move(certificate), std::move(pin), random));
 }
+
+namespace {
+
+CertificateSpec agentSpec(std::string_view name, std::string_view enrolment, std::chrono::seconds life) {
+  return {std::string(name),     static_cast<long>(life.count()), "critical,CA:FALSE", "critical,digitalSignature", "clientAuth", "",
+          std::string(enrolment)};
+}
+
+std::string serialOf(const X509* cert) {
+  BIGNUM* number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), nullptr);
+  char* text = number == nullptr ? nullptr : BN_bn2hex(number);
+  std::string serial = text == nullptr ? "" : text;
+  OPENSSL_free(text);
+  BN_free(number);
+  return toLower(serial);
+}
+
+}  // namespace
 
 Result<IssuedCertificate> Authority::issueAgent(std::string_view name) const {
   SP_TRY(const auto key, makeKey());
-  const CertificateSpec spec{std::string(name), kLeafDays, "critical,CA:FALSE", "critical,digitalSignature", "clientAuth", ""};
-  SP_TRY(const auto cert, makeCertificate(spec, key.get(), keys_->cert.get(), keys_->key.get(), random_));
+  SP_TRY(const auto cert, makeCertificate(agentSpec(name, "", agent_life_), key.get(), keys_->cert.get(), keys_->key.get(), random_));
   return IssuedCertificate{toPem(cert.get()), toPem(key.get())};
+}
+
+Result<runtime::SignedCertificate> Authority::signAgent(std::string_view name, std::string_view enrolment,
+                                                        const std::string& public_key) const {
+  const auto* der = reinterpret_cast<const unsigned char*>(public_key.data());
+  const PkeyPtr key(d2i_PUBKEY(nullptr, &der, static_cast<long>(public_key.size())));
+  if (!key) return fail("ca.issue", "this is no public key: " + opensslError());
+  SP_TRY(const auto cert,
+         makeCertificate(agentSpec(name, enrolment, agent_life_), key.get(), keys_->cert.get(), keys_->key.get(), random_));
+  const auto expires = timeOf(X509_get0_notAfter(cert.get()));
+  return runtime::SignedCertificate{toPem(cert.get()), serialOf(cert.get()), expires};
 }
 
 Result<IssuedCertificate> Authority::issueServer(std::string_view address) const {
@@ -192,7 +222,8 @@ Result<IssuedCertificate> Authority::issueServer(std::string_view address) const
   const std::string listen(address);
   if (listen != "127.0.0.1" && listen != "::1" && listen != "localhost" && listen != "0.0.0.0" && listen != "::")
     names += (isIpAddress(listen) ? ",IP:" : ",DNS:") + listen;
-  const CertificateSpec spec{"Stillpoint server", kLeafDays, "critical,CA:FALSE", "critical,digitalSignature", "serverAuth", names};
+  const CertificateSpec spec{
+      "Stillpoint server", kServerSeconds, "critical,CA:FALSE", "critical,digitalSignature", "serverAuth", names, ""};
   SP_TRY(const auto cert, makeCertificate(spec, key.get(), keys_->cert.get(), keys_->key.get(), random_));
   return IssuedCertificate{toPem(cert.get()), toPem(key.get())};
 }

@@ -6,12 +6,16 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "fleet/enrol_http.h"
 
 namespace sp::fleet {
 namespace {
 
 constexpr std::string_view kKind = "delivery";
 constexpr std::size_t kBacklogMax = 10'000;
+constexpr std::string_view kProbeTimer = "fleet.probe";
+constexpr auto kProbeTime = std::chrono::seconds(5);
+constexpr std::string_view kProbeId = "probe/";
 
 std::string keyOf(std::string_view agent, std::string_view id) { return fmt::format("{}/{}", agent, id); }
 
@@ -50,6 +54,11 @@ Result<Deliveries::Pending> Deliveries::Pending::decode(std::string_view id, std
   found.type = words[3];
   found.text = body.substr(end + 1);
   return found;
+}
+
+Deliveries::Deliveries(runtime::Core& core, const runtime::AgentReports& reports, SessionSender& sender, std::string server_id)
+    : core_(core), reports_(reports), sender_(sender), server_id_(std::move(server_id)) {
+  core_.onTimer(std::string(kProbeTimer), [this](store::Txn& txn, const store::Timer& timer) { probed(txn, timer.id, false); });
 }
 
 // The order must outlive restarts and clocks that jump back, so the first request looks at what is there.
@@ -98,12 +107,12 @@ void Deliveries::deliver(std::string_view agent, const Pending& request) {
   if (failpoint::hit("fleet.before_send")) return;
   const auto elapsed_ms = std::max<std::int64_t>(0, (toMicros(core_.clock().now()) - request.created) / 1000);
   if (request.within < 0 || elapsed_ms < std::min(kFreshMs, request.within))
-    return sender_.send(session->second, agentwire::frameOf(request.text));
+    return sender_.send(session->second.id, agentwire::frameOf(request.text));
   if (elapsed_ms >= request.within) return;
   auto adjusted = json::parse(request.text);
   if (!adjusted || !adjusted->is_object()) return;
   adjusted->get_object()["startWithinMs"] = request.within - elapsed_ms;
-  if (auto framed = agentwire::frame(adjusted->get_object())) sender_.send(session->second, std::move(*framed));
+  if (auto framed = agentwire::frame(adjusted->get_object())) sender_.send(session->second.id, std::move(*framed));
 }
 
 std::vector<Deliveries::Pending> Deliveries::pending(store::Txn& txn, std::string_view agent) const {
@@ -118,12 +127,80 @@ std::vector<Deliveries::Pending> Deliveries::pending(store::Txn& txn, std::strin
   return found;
 }
 
-void Deliveries::opened(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello) {
-  if (admit_ && !admit_(txn, agent)) {
-    log::warn("agent refused: no such machine, or it is terminated", {{"agent", agent}});
-    txn.afterCommit([this, session] { sender_.close(session); });
-    return;
+void Deliveries::tellRejected(SessionId session, const runtime::AgentRefusal& why) {
+  if (auto framed = agentwire::frame({{"type", agentwire::kRejected}, {"code", why.code}, {"message", why.message}}))
+    sender_.send(session, std::move(*framed));
+  sender_.close(session);
+}
+
+void Deliveries::reject(store::Txn& txn, SessionId session, const std::string& agent, const runtime::AgentRefusal& why) {
+  log::warn("agent refused", {{"agent", agent}, {"why", why.code}, {"message", why.message}});
+  txn.afterCommit([this, session, why] { tellRejected(session, why); });
+}
+
+void Deliveries::end(std::string_view agent, const runtime::AgentRefusal& why, std::optional<std::string_view> but) {
+  const auto found = sessions_.find(agent);
+  if (found == sessions_.end() || (but && found->second.enrolment == *but)) return;
+  log::warn("agent's session ended", {{"agent", agent}, {"why", why.code}});
+  tellRejected(found->second.id, why);
+}
+
+std::optional<std::int64_t> Deliveries::admitted(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello) {
+  const auto protocol = agentwire::chooseProtocol(hello);
+  if (!protocol) {
+    reject(txn, session, agent, {protocol.error().code, protocol.error().message});
+    return std::nullopt;
   }
+  const auto refused = admit_ ? admit_(txn, agent, hello) : std::nullopt;
+  if (refused) {
+    reject(txn, session, agent, *refused);
+    return std::nullopt;
+  }
+  return *protocol;
+}
+
+void Deliveries::opened(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello) {
+  const auto protocol = admitted(txn, session, agent, hello);
+  if (protocol && !mustWait(txn, session, agent, hello)) welcome(txn, session, agent, hello, *protocol);
+}
+
+// A process that lost its line comes again under the same name and takes over at once. Another process is the same machine after a
+// restart, or a copy: only if the present session is dead may it take its place.
+bool Deliveries::mustWait(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello) {
+  const auto present = sessions_.find(agent);
+  if (present == sessions_.end() || present->second.id == session) return false;
+  const auto run = json::textOr(hello, "run");
+  if (run.empty() || present->second.run.empty() || present->second.run == run) return false;
+  const auto waiting = waiting_.find(agent);
+  if (waiting != waiting_.end() && waiting->second.session != session) sender_.close(waiting->second.session);
+  waiting_.insert_or_assign(agent, Waiting{present->second.id, session, hello});
+  txn.timers().set({std::string(kProbeTimer), agent, txn.now() + kProbeTime, ""});
+  txn.afterCommit([this, id = present->second.id, agent] {
+    if (auto framed = agentwire::frame({{"type", agentwire::kProbe}, {"id", std::string(kProbeId) + agent}}))
+      sender_.send(id, std::move(*framed));
+  });
+  return true;
+}
+
+void Deliveries::probed(store::Txn& txn, const std::string& agent, bool alive) {
+  const auto found = waiting_.find(agent);
+  if (found == waiting_.end()) return;
+  const auto newcomer = std::move(found->second);
+  waiting_.erase(found);
+  txn.timers().drop(kProbeTimer, agent);
+  if (alive)
+    return reject(
+        txn, newcomer.session, agent,
+        {std::string(agentwire::kDuplicate),
+         fmt::format("another agent is connected as {} and is alive; this one came from {}. If this machine is a copy of another, "
+                     "enrol it with a token of its own (`stillpoint enrol`); else end the second agent.",
+                     agent, json::textOr(newcomer.hello, "remote"))});
+  // Meanwhile it may have been revoked.
+  if (const auto protocol = admitted(txn, newcomer.session, agent, newcomer.hello))
+    welcome(txn, newcomer.session, agent, newcomer.hello, *protocol);
+}
+
+void Deliveries::welcome(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello, std::int64_t protocol) {
   std::set<std::string, std::less<>> open;
   if (const auto* ids = json::find(hello, "open"); ids != nullptr && ids->is_array())
     for (const auto& id : ids->get_array())
@@ -136,22 +213,37 @@ void Deliveries::opened(store::Txn& txn, SessionId session, const std::string& a
     reports_.tell(txn, agent, agentwire::kAccepted, {{"type", agentwire::kAccepted}, {"id", each.id}});
     return true;
   });
-  txn.afterCommit([this, session, agent, waiting = std::move(waiting)] {
-    if (const auto older = sessions_.find(agent); older != sessions_.end() && older->second != session) sender_.close(older->second);
-    sessions_.insert_or_assign(agent, session);
+  json::Object answer{{"type", agentwire::kWelcome}, {"serverId", server_id_}, {"protocol", protocol}};
+  std::string enrolment;
+  if (const auto* certificate = json::find(hello, "certificate"); certificate != nullptr && certificate->is_object()) {
+    const auto ms = [&](std::string_view key) { return std::chrono::milliseconds(json::intOr(certificate->get_object(), key, 0)); };
+    const double lot = static_cast<double>(core_.random().below(1000)) / 1000;
+    answer["renewInMs"] = std::chrono::duration_cast<std::chrono::milliseconds>(renewIn(ms("leftMs"), ms("lifeMs"), lot)).count();
+    enrolment = json::textOr(certificate->get_object(), "enrolment");
+  }
+  Live live{session, json::textOr(hello, "run"), std::move(enrolment)};
+  txn.afterCommit([this, agent, live = std::move(live), answer = std::move(answer), waiting = std::move(waiting)]() mutable {
+    if (const auto older = sessions_.find(agent); older != sessions_.end() && older->second.id != live.id) sender_.close(older->second.id);
+    const auto id = live.id;
+    sessions_.insert_or_assign(agent, std::move(live));
     log::info("agent connected", {{"agent", agent}, {"waiting", waiting.size()}});
-    if (auto welcome = agentwire::frame({{"type", agentwire::kWelcome}, {"serverId", server_id_}}))
-      sender_.send(session, std::move(*welcome));
+    if (auto framed = agentwire::frame(answer)) sender_.send(id, std::move(*framed));
     for (const auto& each : waiting) deliver(agent, each);
   });
 }
 
 void Deliveries::closed(store::Txn& txn, SessionId session, const std::string& agent) {
+  if (const auto newcomer = waiting_.find(agent); newcomer != waiting_.end() && newcomer->second.session == session) {
+    waiting_.erase(newcomer);
+    txn.timers().drop(kProbeTimer, agent);
+    return;
+  }
   const auto found = sessions_.find(agent);
-  if (found == sessions_.end() || found->second != session) return;
+  if (found == sessions_.end() || found->second.id != session) return;
   sessions_.erase(found);
   log::info("agent disconnected", {{"agent", agent}});
   reports_.tell(txn, agent, "disconnected", {{"type", "disconnected"}});
+  probed(txn, agent, false);
 }
 
 void Deliveries::settle(store::Txn& txn, SessionId session, const std::string& id) {
@@ -165,6 +257,12 @@ void Deliveries::received(store::Txn& txn, SessionId session, const std::string&
   const auto type = json::textOr(message, "type");
   const auto id = json::textOr(message, "id");
   if (type == agentwire::kPong) return;
+  if (id.starts_with(kProbeId)) {
+    // Whatever the answer is, it came from the present session.
+    const auto newcomer = waiting_.find(agent);
+    if (newcomer != waiting_.end() && newcomer->second.present == session) probed(txn, agent, true);
+    return;
+  }
   if (id.empty()) {
     if (!reports_.tell(txn, agent, type, message)) log::warn("an agent's message has no reader", {{"agent", agent}, {"type", type}});
     return;

@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "json/json.h"
+#include "runtime/agent_registry.h"
 #include "runtime/core.h"
 #include "runtime/ports.h"
 
@@ -31,17 +33,21 @@ class SessionSender {
 class Deliveries final : public runtime::AgentPort {
  public:
   /// `server_id` is what "welcome" tells. All given outlive it.
-  Deliveries(runtime::Core& core, const runtime::AgentReports& reports, SessionSender& sender, std::string server_id)
-      : core_(core), reports_(reports), sender_(sender), server_id_(std::move(server_id)) {}
+  /// Before the core starts.
+  Deliveries(runtime::Core& core, const runtime::AgentReports& reports, SessionSender& sender, std::string server_id);
 
   void request(store::Txn& txn, std::string_view agent, const json::Object& message) override;
   void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) override;
   bool connected(std::string_view agent) const override { return sessions_.contains(agent); }
 
-  /// Who may connect.
-  void admit(std::function<bool(store::Txn&, std::string_view)> decide) { admit_ = std::move(decide); }
+  /// Who may connect: a refusal, or nothing.
+  using Decide = std::function<std::optional<runtime::AgentRefusal>(store::Txn&, const std::string& agent, const json::Object& hello)>;
+  void admit(Decide decide) { admit_ = std::move(decide); }
+  /// Ends the agent's session, if it has one by another enrolment than `but`, and tells it why.
+  void end(std::string_view agent, const runtime::AgentRefusal& why, std::optional<std::string_view> but = std::nullopt);
 
-  /// A session said hello: it becomes the agent's only one, and is sent what waits for it.
+  /// A session said hello: it becomes the agent's only one, and is sent what waits for it. Where another process has a session as
+  /// that agent, it waits until that one has answered a probe, and is refused then; or has not within 5 s, and takes its place.
   void opened(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
   /// It ended; reported as a message of type "disconnected" unless a newer session has taken its place.
   void closed(store::Txn& txn, SessionId session, const std::string& agent);
@@ -60,6 +66,25 @@ class Deliveries final : public runtime::AgentPort {
     std::string encode() const;
     static Result<Pending> decode(std::string_view id, std::string_view body);
   };
+  struct Live {
+    SessionId id = 0;
+    /// Names the agent's process; empty for agents that do not tell.
+    std::string run;
+    std::string enrolment;
+  };
+  /// A newcomer that waits for what the agent's present session says.
+  struct Waiting {
+    SessionId present = 0;
+    SessionId session = 0;
+    json::Object hello;
+  };
+  /// The protocol to speak; nullopt: it was refused and told so.
+  std::optional<std::int64_t> admitted(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
+  bool mustWait(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
+  void welcome(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello, std::int64_t protocol);
+  void probed(store::Txn& txn, const std::string& agent, bool alive);
+  void reject(store::Txn& txn, SessionId session, const std::string& agent, const runtime::AgentRefusal& why);
+  void tellRejected(SessionId session, const runtime::AgentRefusal& why);
   std::int64_t nextSeq(store::Txn& txn);
   std::vector<Pending> pending(store::Txn& txn, std::string_view agent) const;
   void deliver(std::string_view agent, const Pending& request);
@@ -69,8 +94,9 @@ class Deliveries final : public runtime::AgentPort {
   const runtime::AgentReports& reports_;
   SessionSender& sender_;
   std::string server_id_;
-  std::function<bool(store::Txn&, std::string_view)> admit_;
-  std::map<std::string, SessionId, std::less<>> sessions_;
+  Decide admit_;
+  std::map<std::string, Live, std::less<>> sessions_;
+  std::map<std::string, Waiting, std::less<>> waiting_;
   /// Of the last request; 0 until the first one looked at what the store holds.
   std::int64_t last_seq_ = 0;
 };

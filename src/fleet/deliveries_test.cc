@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agentwire/messages.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace sp::fleet {
@@ -61,6 +62,10 @@ struct Side {
     run([this, session, open](store::Txn& txn) {
       deliveries.opened(txn, session, std::string(kAgent), {{"type", "hello"}, {"open", open}});
     });
+  }
+  void helloWith(SessionId session, json::Object members) {
+    members["type"] = "hello";
+    run([this, session, members](store::Txn& txn) { deliveries.opened(txn, session, std::string(kAgent), members); });
   }
   void say(SessionId session, std::string_view type, std::string_view id, std::string_view agent = kAgent) {
     run([this, session, message = json::Object{{"type", type}, {"id", id}}, name = std::string(agent)](store::Txn& txn) {
@@ -188,11 +193,100 @@ TEST_F(DeliveriesTest, AMessageTooLargeIsRefusedInsteadOfWaitingForEver) {
   EXPECT_EQ(side_->refused, (Types{"cmd/huge"}));
 }
 
-TEST_F(DeliveriesTest, WhoeverIsNotAdmittedIsClosed) {
-  side_->deliveries.admit([](store::Txn&, std::string_view agent) { return agent == "host"; });
+TEST_F(DeliveriesTest, WhoeverIsNotAdmittedIsToldWhyAndClosed) {
+  side_->deliveries.admit([](store::Txn&, const std::string&, const json::Object&) {
+    return std::optional(runtime::AgentRefusal{"revoked", "somebody took it back"});
+  });
   side_->hello(7);
+  ASSERT_EQ(side_->sender.types(7), (Types{"rejected:"}));
+  EXPECT_EQ(json::textOr(side_->sender.sent[7].front(), "code"), "revoked");
   EXPECT_EQ(side_->sender.closed, (std::vector<SessionId>{7}));
   EXPECT_FALSE(side_->deliveries.connected(kAgent));
+}
+
+TEST_F(DeliveriesTest, AProtocolThatNobodySpeaksIsToldApart) {
+  side_->helloWith(7, {{"protocol", json::Object{{"least", 90}, {"most", 91}}}});
+  side_->helloWith(8, {{"protocol", json::Object{{"least", 0}, {"most", 0}}}});
+  EXPECT_EQ(json::textOr(side_->sender.sent[7].front(), "code"), "protocol_too_new");
+  EXPECT_EQ(json::textOr(side_->sender.sent[8].front(), "code"), "protocol_too_old");
+  EXPECT_FALSE(side_->deliveries.connected(kAgent));
+}
+
+TEST_F(DeliveriesTest, TheWelcomeTellsProtocolAndRenewalAsADuration) {
+  side_->helloWith(7, {{"protocol", json::Object{{"least", 1}, {"most", 9}}},
+                       {"certificate", json::Object{{"enrolment", "e1"}, {"leftMs", 90'000}, {"lifeMs", 90'000}}}});
+  const auto& welcome = side_->sender.sent[7].front();
+  EXPECT_EQ(json::intOr(welcome, "protocol", 0), agentwire::kProtocolMost);
+  const auto in = json::intOr(welcome, "renewInMs", 0);
+  EXPECT_LE(in, 60'000);
+  EXPECT_GE(in, 55'000);
+}
+
+TEST_F(DeliveriesTest, TheSameProcessTakesItsSessionOver) {
+  side_->helloWith(7, {{"run", "one"}});
+  side_->helloWith(8, {{"run", "one"}});
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+  EXPECT_EQ(side_->sender.closed, (std::vector<SessionId>{7}));
+}
+
+TEST_F(DeliveriesTest, ASecondAgentIsRefusedWhileTheFirstAnswers) {
+  side_->helloWith(7, {{"run", "one"}});
+  side_->helloWith(8, {{"run", "two"}});
+  ASSERT_EQ(side_->sender.types(7), (Types{"welcome:", "probe:probe/i-0123456789abcdef0"}));
+  EXPECT_TRUE(side_->sender.types(8).empty());
+  side_->say(7, "probe.result", "probe/i-0123456789abcdef0");
+  ASSERT_EQ(side_->sender.types(8), (Types{"rejected:"}));
+  EXPECT_EQ(json::textOr(side_->sender.sent[8].front(), "code"), "duplicate_agent");
+  EXPECT_EQ(side_->sender.closed, (std::vector<SessionId>{8}));
+  side_->request("cmd/a");
+  EXPECT_EQ(side_->sender.types(7).back(), "command.run:cmd/a");
+}
+
+TEST_F(DeliveriesTest, ASecondAgentCannotAnswerForTheFirst) {
+  side_->helloWith(7, {{"run", "one"}});
+  side_->helloWith(8, {{"run", "two"}});
+  side_->say(8, "probe.result", "probe/i-0123456789abcdef0");
+  EXPECT_TRUE(side_->sender.types(8).empty());
+}
+
+TEST_F(DeliveriesTest, ARestartedAgentTakesTheDeadSessionsPlace) {
+  side_->helloWith(7, {{"run", "one"}});
+  side_->helloWith(8, {{"run", "two"}});
+  side_->clock.advance(std::chrono::seconds(6));
+  side_->core.runPending();
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+  EXPECT_EQ(side_->sender.closed, (std::vector<SessionId>{7}));
+  // What the dead one had to say is over.
+  side_->say(7, "probe.result", "probe/i-0123456789abcdef0");
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+}
+
+TEST_F(DeliveriesTest, ANewcomerNeedNotWaitForASessionThatEnds) {
+  side_->helloWith(7, {{"run", "one"}});
+  side_->helloWith(8, {{"run", "two"}});
+  side_->run([this](store::Txn& txn) { side_->deliveries.closed(txn, 7, std::string(kAgent)); });
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+  EXPECT_TRUE(side_->deliveries.connected(kAgent));
+}
+
+TEST_F(DeliveriesTest, ANewcomerThatLeavesIsForgotten) {
+  side_->helloWith(7, {{"run", "one"}});
+  side_->helloWith(8, {{"run", "two"}});
+  side_->run([this](store::Txn& txn) { side_->deliveries.closed(txn, 8, std::string(kAgent)); });
+  side_->clock.advance(std::chrono::seconds(6));
+  side_->core.runPending();
+  EXPECT_TRUE(side_->sender.types(8).empty());
+  EXPECT_TRUE(side_->deliveries.connected(kAgent));
+  EXPECT_TRUE(side_->gone.empty());
+}
+
+TEST_F(DeliveriesTest, ALiveSessionIsEndedWithItsReason) {
+  side_->helloWith(7, {{"run", "one"}, {"certificate", json::Object{{"enrolment", "e1"}, {"leftMs", 1}, {"lifeMs", 1}}}});
+  side_->deliveries.end(kAgent, {"superseded", "enrolled anew"}, "e1");
+  EXPECT_TRUE(side_->sender.closed.empty());
+  side_->deliveries.end(kAgent, {"revoked", "taken back"});
+  EXPECT_EQ(side_->sender.types(7).back(), "rejected:");
+  EXPECT_EQ(side_->sender.closed, (std::vector<SessionId>{7}));
 }
 
 TEST_F(DeliveriesTest, AJobThatFailsSendsNothing) {

@@ -2,9 +2,12 @@
 
 #include <filesystem>
 
-#include "base/log.h"
+#include <fmt/format.h>
+
+#include "agentwire/messages.h"
 #include "fleet/authority.h"
 #include "fleet/deliveries.h"
+#include "fleet/enrol_http.h"
 #include "fleet/host_agent.h"
 #include "fleet/listener.h"
 #include "fleet/socket_address.h"
@@ -12,21 +15,32 @@
 namespace sp::fleet {
 namespace {
 
-class RealFleet final : public Fleet, private runtime::AgentIdentities {
+class RealFleet final : public Fleet, private runtime::AgentIdentities, private runtime::AgentAuthority {
  public:
   RealFleet(const FleetOptions& options, runtime::Core& core, const runtime::AgentReports& reports, std::unique_ptr<Authority> authority,
-            std::unique_ptr<Listener> listener)
+            std::unique_ptr<Listener> listener, const Clock& clock)
       : core_(core),
+        enrol_(core, clock),
+        renew_(core, clock),
         authority_(std::move(authority)),
         listener_(std::move(listener)),
         deliveries_(core, reports, *listener_, authority_->id()),
         host_agent_({options.data_dir, dialAddress(listener_->endpoint()), options.agent_failpoints}, *authority_),
-        wants_host_agent_(options.host_agent) {}
+        wants_host_agent_(options.host_agent) {
+    listener_->route("/enrol", enrol_, AgentHttpAccess::anyone);
+    listener_->route("/renew", renew_, AgentHttpAccess::renewing);
+  }
   ~RealFleet() override { stop(); }
 
   runtime::AgentPort& agents() override { return deliveries_; }
   runtime::AgentIdentities& identities() override { return *this; }
-  void admit(std::function<bool(store::Txn&, std::string_view)> decide) override { deliveries_.admit(std::move(decide)); }
+  runtime::AgentAuthority& authority() override { return *this; }
+  void setRegistry(runtime::AgentRegistry& registry) override {
+    enrol_.setRegistry(registry);
+    renew_.setRegistry(registry);
+    deliveries_.admit(
+        [&registry](store::Txn& txn, const std::string& agent, const json::Object& hello) { return registry.greet(txn, agent, hello); });
+  }
   void route(std::string prefix, AgentHttpRoute& route) override { listener_->route(std::move(prefix), route); }
   net::Endpoint endpoint() const override { return listener_->endpoint(); }
   Result<void> start() override;
@@ -38,11 +52,31 @@ class RealFleet final : public Fleet, private runtime::AgentIdentities {
                                   std::move(issued.key)};
   }
 
+  Result<runtime::SignedCertificate> certify(std::string_view agent, std::string_view enrolment,
+                                             const std::string& public_key) const override {
+    return authority_->signAgent(agent, enrolment, public_key);
+  }
+  const std::string& pin() const override { return authority_->pin(); }
+  std::string server() const override { return dialAddress(listener_->endpoint()); }
+  void admit(std::string_view agent, std::string_view enrolment) override {
+    listener_->admissions().admit(agent, enrolment);
+    listener_->cutHttp(agent);
+    deliveries_.end(agent, {std::string(agentwire::kSuperseded), fmt::format("{} was enrolled anew by another machine", agent)}, enrolment);
+  }
+  void bar(std::string_view agent, runtime::AgentRefusal why) override {
+    listener_->admissions().bar(agent, why);
+    listener_->cutHttp(agent);
+    deliveries_.end(agent, why);
+  }
+
  private:
   using Handle = void (Deliveries::*)(store::Txn&, SessionId, const std::string&, const json::Object&);
   void post(Handle handle, SessionId session, const std::string& agent, json::Object message);
 
   runtime::Core& core_;
+  // The listener's threads use them: they are there before it and after it.
+  EnrolHttp enrol_;
+  RenewHttp renew_;
   std::unique_ptr<Authority> authority_;
   std::unique_ptr<Listener> listener_;
   Deliveries deliveries_;
@@ -96,8 +130,9 @@ Result<std::unique_ptr<Fleet>> Fleet::open(FleetOptions options, runtime::Core& 
                                            Random& random) {
   options.data_dir = std::filesystem::absolute(options.data_dir).lexically_normal().string();
   SP_TRY(auto authority, Authority::open(options.data_dir + "/ca", random));
+  authority->setAgentLife(options.certificate_life);
   SP_TRY(auto listener, Listener::open(options.listen, *authority, clock));
-  return std::make_unique<RealFleet>(options, core, reports, std::move(authority), std::move(listener));
+  return std::make_unique<RealFleet>(options, core, reports, std::move(authority), std::move(listener), clock);
 }
 
 }  // namespace sp::fleet

@@ -1,6 +1,6 @@
 // The agents: who they are, how they connect, what they are asked. One object that the daemon makes and starts.
 #pragma once
-#include <functional>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -10,6 +10,7 @@
 #include "fleet/agent_http.h"
 #include "net/http_server.h"
 #include "runtime/agent_identity.h"
+#include "runtime/agent_registry.h"
 #include "runtime/core.h"
 #include "runtime/ports.h"
 
@@ -22,6 +23,8 @@ struct FleetOptions {
   net::Endpoint listen;
   /// False: no agent is started for the server's own host (tests of other parts).
   bool host_agent = true;
+  /// What agents' certificates last; they are renewed at two thirds of it.
+  std::chrono::seconds certificate_life{30 * 24 * 3600};
   /// Passed on to the host agent (--failpoints FILE); empty: none.
   std::string agent_failpoints;
 };
@@ -38,8 +41,9 @@ class Fleet {
   virtual runtime::AgentPort& agents() = 0;
   /// For Instances; any thread.
   virtual runtime::AgentIdentities& identities() = 0;
-  /// Who may connect; asked on the core thread. Before start().
-  virtual void admit(std::function<bool(store::Txn&, std::string_view agent)> decide) = 0;
+  virtual runtime::AgentAuthority& authority() = 0;
+  /// Who may connect, enrol and renew. Before start(); outlives the fleet.
+  virtual void setRegistry(runtime::AgentRegistry& registry) = 0;
   /// HTTP below `prefix` ("/vault/") on the agents' port. Before start(); outlives the fleet.
   virtual void route(std::string prefix, AgentHttpRoute& route) = 0;
   /// The real address.

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "agentwire/messages.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -27,6 +29,9 @@ constexpr int kGather = 64 * 1024;
 constexpr std::uint64_t kDrainBytes = 64U << 20U;
 // A backup's client keeps its connections while it reads large files: silence is normal.
 constexpr time_t kIdleSeconds = 300;
+// Who shows no certificate has one request to make, and little to say.
+constexpr time_t kStrangerIdleSeconds = 5;
+constexpr auto kStrangerWhole = std::chrono::seconds(20);
 
 std::string_view reason(int status) {
   switch (status) {
@@ -39,8 +44,11 @@ std::string_view reason(int status) {
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 409: return "Conflict";
+    case 413: return "Content Too Large";
     case 416: return "Range Not Satisfiable";
+    case 429: return "Too Many Requests";
     case 500: return "Internal Server Error";
+    case 503: return "Service Unavailable";
     case 507: return "Insufficient Storage";
     default: return "Answer";
   }
@@ -49,8 +57,13 @@ std::string_view reason(int status) {
 /// One connection: bytes in and out over TLS, one request after the other.
 class Connection final : public AgentHttpStream {
  public:
-  Connection(SSL* ssl, const std::string& agent, const std::string& remote)
-      : ssl_(ssl), agent_(agent), remote_(remote), buffer_(std::make_unique_for_overwrite<char[]>(kPiece)) {
+  Connection(SSL* ssl, const PeerCertificate& peer, const std::string& remote)
+      : ssl_(ssl),
+        peer_(peer),
+        agent_(peer.agent),
+        remote_(remote),
+        begun_(std::chrono::steady_clock::now()),
+        buffer_(std::make_unique_for_overwrite<char[]>(kPiece)) {
     // Several records for one call of the kernel, instead of two calls for each.
     SSL_set_read_ahead(ssl_, 1);
     SSL_set_default_read_buffer_len(ssl_, kPiece);
@@ -63,6 +76,8 @@ class Connection final : public AgentHttpStream {
 
   const net::RequestHead& head() const override { return head_; }
   const std::string& agent() const override { return agent_; }
+  std::string enrolment() const override { return peer_.enrolment; }
+  std::string publicKey() const override { return peerPublicKey(ssl_); }
   std::optional<std::pair<std::string, std::string>> credential() const override;
   Result<std::string_view> readBody(std::size_t limit) override;
   Result<void> respond(int status, const net::Headers& headers, std::string_view body) override;
@@ -76,8 +91,10 @@ class Connection final : public AgentHttpStream {
   Result<void> writeAll(std::string_view bytes);
 
   SSL* ssl_;
+  const PeerCertificate& peer_;
   const std::string& agent_;
   const std::string& remote_;
+  const std::chrono::steady_clock::time_point begun_;
   std::unique_ptr<char[]> buffer_;
   /// What of the buffer has arrived and was not yet parsed.
   std::size_t begin_ = 0;
@@ -104,6 +121,8 @@ Result<bool> Connection::fill() {
     begin_ = 0;
   }
   if (end_ == kPiece) return fail("net.protocol", fmt::format("a head or chunk line of {} is longer than {} bytes", agent_, kPiece));
+  if (!peer_.valid() && std::chrono::steady_clock::now() - begun_ > kStrangerWhole)
+    return fail("net.timeout", remote_ + " took too long for a request without a certificate");
   int got = 0;
   do {
     ERR_clear_error();
@@ -242,17 +261,18 @@ bool Connection::finishRequest() {
   return true;
 }
 
-void makeBlocking(int fd) {
+void makeBlocking(int fd, time_t idle_seconds) {
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-  const timeval limit{kIdleSeconds, 0};
+  const timeval limit{idle_seconds, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 }  // namespace
 
-bool HttpWorkers::run(os::Fd socket, SslPtr ssl, std::string agent, std::string remote) {
-  makeBlocking(socket.get());
+bool HttpWorkers::run(os::Fd socket, SslPtr ssl, PeerCertificate peer, std::string remote) {
+  const bool stranger = !peer.valid();
+  makeBlocking(socket.get(), stranger ? kStrangerIdleSeconds : kIdleSeconds);
   const std::lock_guard lock(mutex_);
   for (auto each = workers_.begin(); each != workers_.end();) {
     if (!(*each)->done) {
@@ -262,34 +282,61 @@ bool HttpWorkers::run(os::Fd socket, SslPtr ssl, std::string agent, std::string 
     (*each)->thread.join();
     each = workers_.erase(each);
   }
-  if (stopped_ || workers_.size() >= limit_) return false;
+  const auto strangers = static_cast<std::size_t>(std::ranges::count_if(workers_, [](const auto& each) { return each->stranger; }));
+  // Each kind has room of its own: strangers must not keep backups out.
+  if (stopped_ || (stranger ? strangers >= stranger_limit_ : workers_.size() - strangers >= limit_)) return false;
   auto worker = std::make_unique<Worker>();
   worker->socket = std::move(socket);
+  worker->agent = peer.agent;
+  worker->enrolment = peer.enrolment;
+  worker->stranger = stranger;
   auto& here = *worker;
   workers_.push_back(std::move(worker));
-  here.thread = std::thread([this, &here, owned = std::move(ssl), name = std::move(agent), from = std::move(remote)] {
-    serve(here, owned.get(), name, from);
+  here.thread = std::thread([this, &here, owned = std::move(ssl), certificate = std::move(peer), from = std::move(remote)] {
+    serve(here, owned.get(), certificate, from);
     here.done = true;
   });
   return true;
 }
 
-void HttpWorkers::serve(Worker& worker, SSL* ssl, const std::string& agent, const std::string& remote) {
-  Connection connection(ssl, agent, remote);
+void HttpWorkers::serve(Worker& worker, SSL* ssl, const PeerCertificate& peer, const std::string& remote) {
+  Connection connection(ssl, peer, remote);
   while (connection.readHead()) {
-    if (auto* route = find(connection.head().target)) route->serve(connection);
-    else (void)connection.respond(404, {}, "nothing here\n");
-    if (!connection.finishRequest()) break;
+    const auto* route = find(connection.head().target);
+    if (route == nullptr) {
+      (void)connection.respond(404, {}, "nothing here\n");
+    } else if (const auto refused = refusal(*route, peer)) {
+      const json::Object answer{{"error", refused->code}, {"message", refused->message}};
+      (void)connection.respond(peer.agent.empty() ? 401 : 403, {{"Content-Type", "application/json"}}, json::toText(answer) + "\n");
+    } else {
+      route->route->serve(connection);
+    }
+    if (!connection.finishRequest() || worker.stranger) break;
   }
   SSL_shutdown(ssl);
   ::shutdown(worker.socket.get(), SHUT_RDWR);
 }
 
-AgentHttpRoute* HttpWorkers::find(std::string_view target) const {
-  const std::pair<std::string, AgentHttpRoute*>* best = nullptr;
+std::optional<runtime::AgentRefusal> HttpWorkers::refusal(const Route& route, const PeerCertificate& peer) const {
+  if (route.access == AgentHttpAccess::anyone) return std::nullopt;
+  if (peer.agent.empty())
+    return runtime::AgentRefusal{std::string(agentwire::kNoCertificate), "this needs an agent's certificate: enrol the machine first"};
+  if (route.access == AgentHttpAccess::agents && !peer.valid())
+    return runtime::AgentRefusal{std::string(agentwire::kExpired), "the certificate has expired: it may be renewed, and nothing else"};
+  return admissions_.refusal(peer.agent, peer.enrolment);
+}
+
+const HttpWorkers::Route* HttpWorkers::find(std::string_view target) const {
+  const Route* best = nullptr;
   for (const auto& route : routes_)
-    if (target.starts_with(route.first) && (best == nullptr || route.first.size() > best->first.size())) best = &route;
-  return best == nullptr ? nullptr : best->second;
+    if (target.starts_with(route.prefix) && (best == nullptr || route.prefix.size() > best->prefix.size())) best = &route;
+  return best;
+}
+
+void HttpWorkers::cut(std::string_view agent) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& worker : workers_)
+    if (worker->agent == agent && admissions_.refusal(agent, worker->enrolment)) ::shutdown(worker->socket.get(), SHUT_RDWR);
 }
 
 void HttpWorkers::stop() {

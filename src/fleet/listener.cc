@@ -61,7 +61,7 @@ Listener::Listener(net::Endpoint endpoint, os::Fd socket, SslContextPtr context,
       context_(std::move(context)),
       clock_(clock),
       limits_(limits),
-      http_(limits.http_connections),
+      http_(limits.http_connections, limits.strangers, admissions_),
       next_id_(kFirstSession) {
   const auto files = os::openFilesLimit();
   limits_.sessions = std::min(limits_.sessions, files - std::min(files / 2, limits_.other_files));
@@ -259,12 +259,15 @@ bool Listener::handshake(Session& session) {
   session.established = true;
   shaking_.erase(session.id);
   acceptAgain();
-  session.agent = peerName(session.ssl.get());
+  const auto peer = peerCertificate(session.ssl.get(), clock_.now());
+  session.agent = peer.agent;
   session.heard = clock_.boottime();
   if (negotiatedProtocol(session.ssl.get()) != agentwire::kAlpn) {
-    handOver(session);
+    handOver(session, peer);
     return true;
   }
+  // It may enrol over HTTP; here it would only take a session's room.
+  if (peer.agent.empty()) return refuseStranger(session), false;
   // A record's head and body in one call of the kernel.
   SSL_set_read_ahead(session.ssl.get(), 1);
   watch(session, EPOLLIN);
@@ -272,11 +275,12 @@ bool Listener::handshake(Session& session) {
 }
 
 // From here on the connection is its worker's; the session is only taken out of the lists.
-void Listener::handOver(Session& session) {
+void Listener::handOver(Session& session, const PeerCertificate& peer) {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, session.fd.get(), nullptr);
   const auto remote = session.remote;
-  if (!http_.run(std::move(session.fd), std::move(session.ssl), session.agent, session.remote))
-    log::warn("too many HTTP connections on the agents' port", {{"remote", remote}, {"limit", limits_.http_connections}});
+  if (!http_.run(std::move(session.fd), std::move(session.ssl), peer, session.remote))
+    log::warn("too many HTTP connections on the agents' port",
+              {{"remote", remote}, {"limit", peer.valid() ? limits_.http_connections : limits_.strangers}});
   sessions_.erase(session.id);
 }
 
@@ -351,20 +355,50 @@ bool Listener::takeMessage(Session& session, std::string_view text) {
   }
   auto& object = message->get_object();
   const bool hello = json::textOr(object, "type") == agentwire::kHello;
-  if (!session.greeted) {
-    if (!hello || json::textOr(object, "agent") != session.agent) {
-      log::warn("an agent's first message must be hello with its certificate's name",
-                {{"certificate", session.agent}, {"agent", json::textOr(object, "agent")}});
-      return false;
-    }
-    session.greeted = true;
-  } else if (json::textOr(object, "type") == agentwire::kPong) {
-    return true;
+  if (!session.greeted && !hello) {
+    log::warn("an agent's first message must be hello", {{"certificate", session.agent}, {"remote", session.remote}});
+    return false;
   }
+  if (hello && !takeHello(session, object)) return false;
+  if (json::textOr(object, "type") == agentwire::kPong) return true;
   ++session.unhandled;
   if (hello) events_.hello(session.id, session.agent, std::move(object));
   else events_.message(session.id, session.agent, std::move(object));
   return true;
+}
+
+bool Listener::takeHello(Session& session, json::Object& hello) {
+  const auto peer = peerCertificate(session.ssl.get(), clock_.now());
+  if (json::textOr(hello, "agent") != peer.agent) {
+    log::warn("an agent's hello must name its certificate's agent",
+              {{"certificate", peer.agent}, {"agent", json::textOr(hello, "agent")}, {"remote", session.remote}});
+    return false;
+  }
+  auto refused = admissions_.refusal(peer.agent, peer.enrolment);
+  if (!refused && !peer.valid())
+    refused = runtime::AgentRefusal{
+        std::string(agentwire::kExpired),
+        peer.begun ? "the certificate has expired: it may be renewed, and nothing else"
+                   : "the certificate begins in the future of this server's clock: it may be renewed, and nothing else"};
+  if (refused) return reject(session, *refused), false;
+  const auto ms = [](Duration time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time).count(); };
+  hello["certificate"] = json::Object{{"enrolment", peer.enrolment}, {"leftMs", ms(peer.left)}, {"lifeMs", ms(peer.life)}};
+  hello["remote"] = session.remote;
+  session.greeted = true;
+  return true;
+}
+
+void Listener::refuseStranger(Session& session) {
+  reject(session,
+         {std::string(agentwire::kNoCertificate), "this machine has shown no certificate: enrol it with a token of `stillpoint enrol`"});
+}
+
+// A few bytes on a connection that has only been read from: they fit.
+void Listener::reject(Session& session, const runtime::AgentRefusal& why) {
+  log::warn("agent refused", {{"agent", session.agent}, {"remote", session.remote}, {"why", why.code}});
+  if (const auto frame = agentwire::frame({{"type", agentwire::kRejected}, {"code", why.code}, {"message", why.message}}))
+    session.out += *frame;
+  (void)write(session);
 }
 
 void Listener::drop(SessionId id, std::string_view why) {

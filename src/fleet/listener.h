@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "fleet/admissions.h"
 #include "fleet/agent_http.h"
 #include "fleet/authority.h"
 #include "fleet/deliveries.h"
@@ -36,6 +37,8 @@ struct ListenerLimits {
   std::size_t sessions = 16'384;
   std::size_t other_files = 2048;
   std::size_t http_connections = 256;
+  /// Beside those: of clients without a valid certificate, which may only enrol or renew.
+  std::size_t strangers = 16;
   /// A session that was told nothing for so long is sent a ping …
   Duration ping = std::chrono::seconds(20);
   /// … and one that says nothing for so long is closed.
@@ -50,7 +53,8 @@ class Listener final : public SessionSender {
  public:
   /// Called on the listener's thread. `handled` of each message must be answered by consumed().
   struct Events {
-    /// The session's first message, already checked: its "agent" is the certificate's.
+    /// The session's first message, already checked: its "agent" is the certificate's, which is valid and counts;
+    /// "certificate" {enrolment, leftMs, lifeMs} and "remote" are the port's own words.
     std::function<void(SessionId, const std::string& agent, json::Object message)> hello;
     std::function<void(SessionId, const std::string& agent, json::Object message)> message;
     /// Only for sessions that said hello.
@@ -65,7 +69,13 @@ class Listener final : public SessionSender {
   Listener& operator=(const Listener&) = delete;
 
   /// HTTP below `prefix`. Before start().
-  void route(std::string prefix, AgentHttpRoute& route) { http_.route(std::move(prefix), route); }
+  void route(std::string prefix, AgentHttpRoute& route, AgentHttpAccess access = AgentHttpAccess::agents) {
+    http_.route(std::move(prefix), route, access);
+  }
+  /// Which certificates count; asked of each connection. Any thread.
+  Admissions& admissions() { return admissions_; }
+  /// Cuts the agent's HTTP connections whose certificates no longer count; sessions are the caller's. Any thread.
+  void cutHttp(std::string_view agent) { http_.cut(agent); }
   void start(Events events);
   void stop();
   const net::Endpoint& endpoint() const { return endpoint_; }
@@ -100,7 +110,10 @@ class Listener final : public SessionSender {
   bool write(Session& session);
   bool takeFrames(Session& session);
   bool takeMessage(Session& session, std::string_view text);
-  void handOver(Session& session);
+  bool takeHello(Session& session, json::Object& hello);
+  void reject(Session& session, const runtime::AgentRefusal& why);
+  void refuseStranger(Session& session);
+  void handOver(Session& session, const PeerCertificate& peer);
   void watch(Session& session, std::uint32_t events);
   void drop(SessionId id, std::string_view why);
   void tick();
@@ -113,6 +126,7 @@ class Listener final : public SessionSender {
   const Clock& clock_;
   ListenerLimits limits_;
   Events events_;
+  Admissions admissions_;
   HttpWorkers http_;
   std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;
   SessionId next_id_;

@@ -2,6 +2,7 @@
 #include "fleet/listener.h"
 
 #include <condition_variable>
+#include <csignal>
 #include <filesystem>
 #include <future>
 
@@ -23,6 +24,8 @@ constexpr int kPatienceMs = 5000;
 class ListenerTest : public testing::Test {
  protected:
   ListenerTest() : directory_(std::filesystem::temp_directory_path() / ("sp-listener-" + random_.hex(12))) {
+    // As in the server: whoever leaves in the middle of an answer ends nothing else.
+    ::signal(SIGPIPE, SIG_IGN);
     authority_ = *Authority::open(directory_ / "ca", random_);
   }
   ~ListenerTest() override {
@@ -71,15 +74,22 @@ class ListenerTest : public testing::Test {
   Result<std::unique_ptr<net::FramedTlsClient>> dial(const net::ClientTls& tls, const std::string& alpn = std::string(agentwire::kAlpn)) {
     return net::FramedTlsClient::connect({"127.0.0.1", listener_->endpoint().port, tls, alpn, agentwire::kFrameMax}, kPatienceMs);
   }
+  Result<net::Response> get(const net::ClientTls& tls, const std::string& target) {
+    net::ClientRequest request;
+    request.target = target;
+    return net::makeHttpClient("127.0.0.1", listener_->endpoint().port, tls, 5)->send(request);
+  }
   /// Pumps until a frame comes or the connection ends.
   static Result<json::Object> receive(net::FramedTlsClient& client) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
     while (std::chrono::steady_clock::now() < deadline) {
       SP_TRY(const auto waiting, client.next());
       if (waiting) return json::parse(*waiting)->get_object();
-      SP_CHECK_OK(client.pump());
+      // What came before the end is there still.
+      const auto pumped = client.pump();
       SP_TRY(const auto text, client.next());
       if (text) return json::parse(*text)->get_object();
+      SP_CHECK_OK(pumped);
       pollfd wait{client.fd(), static_cast<short>(POLLIN | (client.wantsWrite() ? POLLOUT : 0)), 0};
       ::poll(&wait, 1, 100);
     }
@@ -256,17 +266,94 @@ TEST_F(ListenerTest, HttpHasRoutesBodiesAndKeepAlive) {
   EXPECT_EQ(third->status, 404);
 }
 
-TEST_F(ListenerTest, HttpNeedsACertificateToo) {
+TEST_F(ListenerTest, HttpNeedsACertificateUnlessTheRouteIsForAnyone) {
+  open();
+  Echo echo;
+  listener_->route("/echo/", echo);
+  listener_->route("/open", echo, AgentHttpAccess::anyone);
+  start();
+  auto tls = identity(*authority_, "i-1");
+  tls.cert_file = tls.key_file = "";
+  const auto refused = get(tls, "/echo/x");
+  ASSERT_TRUE(refused) << refused.error().text();
+  EXPECT_EQ(refused->status, 401);
+  EXPECT_NE(refused->body.find("no_certificate"), std::string::npos);
+  const auto taken = get(tls, "/open");
+  ASSERT_TRUE(taken) << taken.error().text();
+  EXPECT_EQ(taken->status, 200);
+}
+
+TEST_F(ListenerTest, WithoutACertificateThereIsNoSession) {
+  open();
+  start();
+  auto tls = identity(*authority_, "i-1");
+  tls.cert_file = tls.key_file = "";
+  const auto client = dial(tls);
+  ASSERT_TRUE(client) << client.error().text();
+  const auto answer = receive(**client);
+  ASSERT_TRUE(answer) << answer.error().text();
+  EXPECT_EQ(json::textOr(*answer, "code"), agentwire::kNoCertificate);
+}
+
+TEST_F(ListenerTest, AnExpiredCertificateMayRenewAndNothingElse) {
+  authority_->setAgentLife(std::chrono::seconds(-60));
+  open();
+  Echo echo;
+  listener_->route("/echo/", echo);
+  listener_->route("/renew", echo, AgentHttpAccess::renewing);
+  start();
+  const auto tls = identity(*authority_, "i-1");
+  const auto client = dial(tls);
+  ASSERT_TRUE(client) << client.error().text();
+  ASSERT_TRUE(say(**client, {{"type", "hello"}, {"agent", "i-1"}}));
+  const auto answer = receive(**client);
+  ASSERT_TRUE(answer) << answer.error().text();
+  EXPECT_EQ(json::textOr(*answer, "code"), agentwire::kExpired);
+  EXPECT_EQ(get(tls, "/echo/x")->status, 403);
+  EXPECT_EQ(get(tls, "/renew")->status, 200);
+  listener_->admissions().bar("i-1", {std::string(agentwire::kRevoked), "taken back"});
+  const auto barred = get(tls, "/renew");
+  EXPECT_EQ(barred->status, 403);
+  EXPECT_NE(barred->body.find("revoked"), std::string::npos);
+}
+
+TEST_F(ListenerTest, ARevokedAgentsHttpIsCut) {
   open();
   Echo echo;
   listener_->route("/echo/", echo);
   start();
-  auto tls = identity(*authority_, "i-1");
-  tls.cert_file = tls.key_file = "";
+  const auto tls = identity(*authority_, "i-1");
   const auto http = net::makeHttpClient("127.0.0.1", listener_->endpoint().port, tls, 5);
   net::ClientRequest request;
   request.target = "/echo/x";
-  EXPECT_FALSE(http->send(request));
+  EXPECT_EQ(http->send(request)->status, 200);
+  listener_->cutHttp("i-1");
+  EXPECT_EQ(http->send(request)->status, 200) << "nothing was taken back";
+  listener_->admissions().admit("i-1", "another");
+  listener_->cutHttp("i-1");
+  const auto after = http->send(request);
+  ASSERT_TRUE(after) << after.error().text();
+  EXPECT_EQ(after->status, 403);
+}
+
+TEST_F(ListenerTest, StrangersHaveRoomOfTheirOwn) {
+  ListenerLimits limits;
+  limits.strangers = 1;
+  open(limits);
+  Echo echo;
+  listener_->route("/open", echo, AgentHttpAccess::anyone);
+  start();
+  auto stranger = identity(*authority_, "i-1");
+  stranger.cert_file = stranger.key_file = "";
+  const auto holds = dial(stranger, "http/1.1");
+  ASSERT_TRUE(holds);
+  // The place is taken once its connection has its thread; until then a second one may be quicker.
+  const auto refused = [&] { return !get(stranger, "/open"); };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
+  bool full = false;
+  while (!full && std::chrono::steady_clock::now() < deadline) full = refused();
+  EXPECT_TRUE(full);
+  EXPECT_EQ(get(identity(*authority_, "i-2"), "/open")->status, 200);
 }
 
 TEST(AuthorityTest, StaysTheSameAndTellsBrokenFilesApart) {

@@ -6,8 +6,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <ctime>
 #include <memory>
 #include <string>
+
+#include "base/clock.h"
 
 namespace sp::fleet {
 
@@ -22,8 +25,16 @@ struct OpensslFree {
 using BioPtr = std::unique_ptr<BIO, OpensslFree<&BIO_free_all>>;
 using PkeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<&EVP_PKEY_free>>;
 using X509Ptr = std::unique_ptr<X509, OpensslFree<&X509_free>>;
+using RequestPtr = std::unique_ptr<X509_REQ, OpensslFree<&X509_REQ_free>>;
 using SslPtr = std::unique_ptr<SSL, OpensslFree<&SSL_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, OpensslFree<&SSL_CTX_free>>;
+
+/// A certificate's moment.
+inline Instant timeOf(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
+  return Instant(std::chrono::seconds(::timegm(&parts)));
+}
 
 /// What OpenSSL says went wrong; empties its queue of this thread.
 inline std::string opensslError() {

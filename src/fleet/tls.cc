@@ -26,6 +26,23 @@ int chooseProtocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_s
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+// Whose certificate has expired may renew it, which is for the port to see to: here only the signature counts.
+int judgeClient(int good, X509_STORE_CTX* store) {
+  if (good == 1) return 1;
+  const int error = X509_STORE_CTX_get_error(store);
+  if (error != X509_V_ERR_CERT_HAS_EXPIRED && error != X509_V_ERR_CERT_NOT_YET_VALID) return 0;
+  X509_STORE_CTX_set_error(store, X509_V_OK);
+  return 1;
+}
+
+std::string nameField(const X509* cert, int nid) {
+  const auto* subject = X509_get_subject_name(cert);
+  const int at = X509_NAME_get_index_by_NID(subject, nid, -1);
+  if (at < 0) return {};
+  const auto* text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), static_cast<std::size_t>(ASN1_STRING_length(text))};
+}
+
 }  // namespace
 
 Result<SslContextPtr> makeServerContext(const IssuedCertificate& own, const std::string& ca_pem) {
@@ -46,9 +63,11 @@ Result<SslContextPtr> makeServerContext(const IssuedCertificate& own, const std:
   const X509Ptr ca(PEM_read_bio_X509(ca_bio.get(), nullptr, nullptr, nullptr));
   if (!cert || !key || !ca || SSL_CTX_use_certificate(context.get(), cert.get()) != 1 ||
       SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1 || X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), ca.get()) != 1 ||
-      SSL_CTX_add_client_CA(context.get(), ca.get()) != 1)
+      SSL_CTX_add_client_CA(context.get(), ca.get()) != 1 ||
+      // The authority goes along: a host that enrols knows it by its hash alone.
+      SSL_CTX_ctrl(context.get(), SSL_CTRL_CHAIN_CERT, 1, ca.get()) != 1)
     return fail("tls.context", "cannot use the agents' port's certificate: " + opensslError());
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, judgeClient);
   SSL_CTX_set_verify_depth(context.get(), 1);
   SSL_CTX_set_alpn_select_cb(context.get(), chooseProtocol, nullptr);
   return context;
@@ -61,14 +80,23 @@ std::string_view negotiatedProtocol(const SSL* ssl) {
   return {reinterpret_cast<const char*>(name), size};
 }
 
-std::string peerName(const SSL* ssl) {
+PeerCertificate peerCertificate(const SSL* ssl, Instant now) {
   const X509* cert = SSL_get0_peer_certificate(ssl);
   if (cert == nullptr) return {};
-  const auto* subject = X509_get_subject_name(cert);
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0) return {};
-  const auto* text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), static_cast<std::size_t>(ASN1_STRING_length(text))};
+  const auto begin = timeOf(X509_get0_notBefore(cert));
+  const auto end = timeOf(X509_get0_notAfter(cert));
+  return {nameField(cert, NID_commonName), nameField(cert, NID_organizationalUnitName), end - now, end - begin - kCertificateLead,
+          now >= begin};
+}
+
+std::string peerPublicKey(const SSL* ssl) {
+  const X509* cert = SSL_get0_peer_certificate(ssl);
+  unsigned char* der = nullptr;
+  const int size = cert == nullptr ? 0 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+  if (size <= 0) return {};
+  std::string bytes(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+  return bytes;
 }
 
 }  // namespace sp::fleet

@@ -171,6 +171,7 @@ class TlsClientStream final : public BlockingStream {
     context_ = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_min_proto_version(context_, TLS1_3_VERSION);
     SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
+    if (tls.ignore_clock) X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context_), X509_V_FLAG_NO_CHECK_TIME);
     if (!tls.ca_file.empty() && SSL_CTX_load_verify_locations(context_, tls.ca_file.c_str(), nullptr) != 1)
       return fail("net.tls", fmt::format("cannot read the CA certificate {}: {}", tls.ca_file, opensslText()));
     if (tls.ca_file.empty()) SSL_CTX_set_default_verify_paths(context_);

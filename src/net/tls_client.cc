@@ -1,15 +1,9 @@
 #include "net/tls_client.h"
 
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
 
 #include <arpa/inet.h>
@@ -18,16 +12,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "net/dial.h"
 #include "net/frame_reader.h"
 
 namespace sp::net {
 namespace {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { freeaddrinfo(list); }
-};
 struct FreeContext {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };
@@ -42,64 +32,13 @@ std::string sslText() {
   return reason ? reason : "unknown TLS error";
 }
 
-/// True when ready in time.
-bool waitFor(int fd, short events, SteadyTime deadline) {
-  while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return false;
-    pollfd one{fd, events, 0};
-    const int got = ::poll(&one, 1, static_cast<int>(left));
-    if (got > 0) return true;
-    if (got < 0 && errno != EINTR) return false;
-  }
-}
-
-void setOptions(int fd) {
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  const unsigned patience_ms = 60'000;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
-}
-
-/// A connected non-blocking socket, or the errno of the last address tried.
-Result<int> dial(const FramedTarget& target, SteadyTime deadline) {
-  const auto name = fmt::format("{}:{}", target.host, target.port);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int resolved = ::getaddrinfo(target.host.c_str(), std::to_string(target.port).c_str(), &hints, &found);
-  if (resolved != 0) return fail("net.connect", fmt::format("cannot resolve {}: {}", target.host, gai_strerror(resolved)));
-  const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
-  int error = ENOENT;
-  for (const auto* one = found; one != nullptr; one = one->ai_next) {
-    const int fd = ::socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-      error = errno;
-      continue;
-    }
-    error = ::connect(fd, one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
-    if (error == EINPROGRESS) {
-      socklen_t size = sizeof error;
-      if (!waitFor(fd, POLLOUT, deadline)) error = ETIMEDOUT;
-      else if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-    }
-    if (error == 0) {
-      setOptions(fd);
-      return fd;
-    }
-    ::close(fd);
-  }
-  return failErrno(error == ETIMEDOUT ? "net.timeout" : "net.connect", "cannot connect to " + name, error);
-}
-
 Result<std::unique_ptr<SSL_CTX, FreeContext>> makeContext(const ClientTls& tls) {
   std::unique_ptr<SSL_CTX, FreeContext> context(SSL_CTX_new(TLS_client_method()));
   if (!context) return fail("net.tls", sslText());
   SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  if (tls.ignore_clock) X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context.get()), X509_V_FLAG_NO_CHECK_TIME);
   if (SSL_CTX_load_verify_locations(context.get(), tls.ca_file.c_str(), nullptr) != 1)
     return fail("net.tls", fmt::format("cannot read the authority's certificate {}: {}", tls.ca_file, sslText()));
   if (tls.cert_file.empty()) return context;
@@ -227,7 +166,7 @@ class Client final : public FramedTlsClient {
 
 Result<std::unique_ptr<FramedTlsClient>> FramedTlsClient::connect(const FramedTarget& target, int timeout_ms) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
-  SP_TRY(const int fd, dial(target, deadline));
+  SP_TRY(const int fd, dialTcp(target.host, target.port, deadline));
   auto client = std::make_unique<Client>(fd, fmt::format("{}:{}", target.host, target.port), target.frame_max);
   SP_CHECK_OK(client->handshake(target, deadline));
   return client;

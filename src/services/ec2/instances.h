@@ -90,6 +90,9 @@ class Instances {
   /// Machines an earlier RunInstances with that token made, in their order.
   std::vector<Instance> byClientToken(store::Txn& txn, std::string_view token) const;
 
+  /// A host that enrolled by itself: running, of driver "none".
+  Instance addEnrolled(store::Txn& txn, const std::string& hostname, std::map<std::string, std::string> tags);
+
   /// While `job_id` reads the stopped machine's files it cannot be started; "" ends that. Unknown ids are ignored.
   void setReading(store::Txn& txn, std::string_view id, std::string_view job_id);
 

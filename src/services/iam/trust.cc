@@ -57,6 +57,19 @@ bool trusts(std::string_view document, std::string_view taker) {
   return allowed;
 }
 
+bool trustsService(std::string_view document, std::string_view service) {
+  const auto policy = json::parse(document);
+  const auto* given = policy && policy->is_object() ? json::find(policy->get_object(), "Statement") : nullptr;
+  if (given == nullptr) return false;
+  const json::Array statements = given->is_array() ? given->get_array() : json::Array{*given};
+  return std::ranges::any_of(statements, [&](const json::Value& one) {
+    if (!one.is_object() || json::textOr(one.get_object(), "Effect") != "Allow") return false;
+    const auto* principal = json::find(one.get_object(), "Principal");
+    return principal != nullptr && principal->is_object() && assumes(json::find(one.get_object(), "Action")) &&
+           anyOf(json::find(principal->get_object(), "Service"), [&](std::string_view each) { return each == service; });
+  });
+}
+
 bool mayAssume(store::Txn& txn, const Realm& realm, std::string_view arn, std::string_view taker) {
   const auto role = findRole(txn, arn.substr(arn.rfind('/') + 1));
   return role && role->arn(realm) == arn && trusts(role->trust, taker);

@@ -12,6 +12,10 @@ namespace sp::services::iam {
 /// or everybody, and no Deny does. Conditions cannot be checked: an Allow with one is passed over, a Deny with one holds.
 bool trusts(std::string_view document, std::string_view taker);
 
+/// Whether some Allow lets the service ("ssm.amazonaws.com") take the role. Its conditions (aws:SourceAccount …) are of this account
+/// alone and are not looked at.
+bool trustsService(std::string_view document, std::string_view service);
+
 /// Whether the role `arn` is there and trusts `taker`. Roles of other accounts are nobody's here.
 bool mayAssume(store::Txn& txn, const Realm& realm, std::string_view arn, std::string_view taker);
 

@@ -1,4 +1,4 @@
-// What machines' agents say of themselves when they connect: what DescribeInstanceInformation shows.
+// What machines' agents say of themselves when they connect: what DescribeInstanceInformation and ListAgents show.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,6 +13,14 @@ namespace sp::services::ssm {
 struct AgentInfo {
   std::string version;
   std::string hostname;
+  std::string platform_name;
+  std::string platform_version;
+  /// Its own address towards the server.
+  std::string address;
+  std::string boot_id;
+  /// How far its clock was ahead of the server's when it last told, the way of the message included.
+  Duration clock_offset{0};
+  std::int64_t protocol = 1;
   /// Last sign of life that was recorded: hello, or the end of the session.
   Instant heard;
   Instant registered;

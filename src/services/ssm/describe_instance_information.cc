@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "agentwire/messages.h"
+#include "model/power.h"
 #include "services/ssm/agent_info.h"
+#include "services/ssm/nodes/registrations.h"
 #include "services/ssm/operations.h"
 #include "services/ssm/views.h"
 
@@ -71,22 +74,32 @@ bool passes(const std::vector<Filter>& filters, const Instance& instance, const 
   });
 }
 
-json::Object viewOf(const Context& context, const Instance& instance, const AgentInfo& info, Instant now) {
+json::Object viewOf(store::Txn& txn, const Context& context, const Instance& instance, const AgentInfo& info, Instant now) {
   const bool online = context.agents.connected(instance.id);
-  return {{"InstanceId", instance.id},
-          {"PingStatus", online ? "Online" : "ConnectionLost"},
-          {"LastPingDateTime", toEpochSeconds(online ? now : info.heard)},
-          {"AgentVersion", info.version},
-          {"IsLatestVersion", true},
-          {"PlatformType", "Linux"},
-          {"PlatformName", "Linux"},
-          {"PlatformVersion", ""},
-          {"ResourceType", "EC2Instance"},
-          {"IPAddress", "127.0.0.1"},
-          {"ComputerName", info.hostname},
-          {"RegistrationDate", toEpochSeconds(info.registered)},
-          {"SourceId", instance.id},
-          {"SourceType", "AWS::EC2::Instance"}};
+  const auto registration = findRegistration(txn, instance.id);
+  const bool enrolled = registration && !registration->enrolment.empty();
+  // Whose power is not ours is what Systems Manager calls a managed instance.
+  const bool managed = enrolled && instance.driver == kNoPower;
+  json::Object view{{"InstanceId", instance.id},
+                    {"PingStatus", online ? "Online" : "ConnectionLost"},
+                    {"LastPingDateTime", toEpochSeconds(online ? now : info.heard)},
+                    {"AgentVersion", info.version},
+                    {"IsLatestVersion", info.version == agentwire::kAgentVersion},
+                    {"PlatformType", "Linux"},
+                    {"PlatformName", info.platform_name.empty() ? "Linux" : info.platform_name},
+                    {"PlatformVersion", info.platform_version},
+                    {"ResourceType", managed ? "ManagedInstance" : "EC2Instance"},
+                    {"IPAddress", info.address.empty() ? "127.0.0.1" : info.address},
+                    {"ComputerName", info.hostname},
+                    {"RegistrationDate", toEpochSeconds(enrolled ? registration->enrolled : info.registered)},
+                    {"SourceId", instance.id},
+                    {"SourceType", managed ? "AWS::SSM::ManagedInstance" : "AWS::EC2::Instance"}};
+  if (const auto name = instance.tags.find("Name"); managed && name != instance.tags.end()) view["Name"] = name->second;
+  if (enrolled && registration->by_activation) {
+    view["ActivationId"] = registration->token;
+    view["IamRole"] = registration->role;
+  }
+  return view;
 }
 
 }  // namespace
@@ -103,7 +116,7 @@ aws::Operation describeInstanceInformation(Context& context, ec2::Instances& ins
               if (!there || instance.id <= page.position) continue;
               const auto info = findAgentInfo(*call.txn, instance.id);
               if (!info) continue;
-              auto view = viewOf(context, instance, *info, call.now);
+              auto view = viewOf(*call.txn, context, instance, *info, call.now);
               if (!passes(filters, instance, view)) continue;
               if (list.size() == page.limit) {
                 output["NextToken"] = aws::makePageToken(page.bound_to, json::textOr(list.back().get_object(), "InstanceId"));

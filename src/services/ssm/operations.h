@@ -1,5 +1,6 @@
 // Each operation stands in a file of its own; ssm.cc puts them into the table.
 #pragma once
+#include "services/ssm/nodes/nodes.h"
 #include "services/ssm/ssm.h"
 
 namespace sp::services::ssm {
@@ -9,6 +10,10 @@ aws::Operation cancelCommand(Commands& commands);
 aws::Operation createDocument(Context& context);
 aws::Operation deleteDocument();
 aws::Operation describeDocument();
+aws::Operation createActivation(Nodes& nodes);
+aws::Operation deleteActivation();
+aws::Operation deregisterManagedInstance(Nodes& nodes);
+aws::Operation describeActivations();
 aws::Operation describeInstanceInformation(Context& context, ec2::Instances& instances);
 aws::Operation getCommandInvocation(Context& context, Commands& commands);
 aws::Operation getDocument();
@@ -21,5 +26,6 @@ aws::Operation removeTagsFromResource(ec2::Instances& instances);
 aws::Operation sendCommand(Commands& commands);
 aws::Operation updateDocument(Context& context);
 aws::Operation updateDocumentDefaultVersion();
+aws::Operation updateManagedInstanceRole();
 
 }  // namespace sp::services::ssm

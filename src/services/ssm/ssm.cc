@@ -5,7 +5,7 @@
 
 namespace sp::services::ssm {
 
-aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances) {
+aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances, Nodes& nodes) {
   keepAgentInfo(context, instances);
   aws::ServiceTable table;
   table.signing_name = "ssm";
@@ -16,6 +16,10 @@ aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& 
                       createDocument(context),
                       deleteDocument(),
                       describeDocument(),
+                      createActivation(nodes),
+                      deleteActivation(),
+                      deregisterManagedInstance(nodes),
+                      describeActivations(),
                       describeInstanceInformation(context, instances),
                       getCommandInvocation(context, commands),
                       getDocument(),
@@ -27,7 +31,8 @@ aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& 
                       removeTagsFromResource(instances),
                       sendCommand(commands),
                       updateDocument(context),
-                      updateDocumentDefaultVersion()};
+                      updateDocumentDefaultVersion(),
+                      updateManagedInstanceRole()};
   return table;
 }
 

@@ -2,10 +2,11 @@
 #pragma once
 #include "aws/operation.h"
 #include "services/ssm/commands.h"
+#include "services/ssm/nodes/nodes.h"
 
 namespace sp::services::ssm {
 
 /// Signing name "ssm", JSON 1.1, target prefix "AmazonSSM". All outlive the table.
-aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances);
+aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances, Nodes& nodes);
 
 }  // namespace sp::services::ssm

@@ -3,6 +3,7 @@
 #include "aws/operation.h"
 #include "services/backup/backup.h"
 #include "services/ec2/instances.h"
+#include "services/ssm/nodes/nodes.h"
 #include "services/stillpoint/ledger.h"
 #include "services/stillpoint/ports.h"
 
@@ -29,6 +30,13 @@ aws::Operation setInstancePower(ec2::Instances& instances);
 aws::Operation tagInstance(ec2::Instances& instances);
 /// All machines with what EC2's answer has no place for: driver, holder, volumes, agent, what holds them.
 aws::Operation listInstances(Context& context, ec2::Instances& instances);
+
+/// One-time tokens by which machines enrol, and the agents that did.
+aws::Operation createEnrolmentToken(ssm::Nodes& nodes);
+aws::Operation listEnrolmentTokens();
+aws::Operation deleteEnrolmentToken();
+aws::Operation revokeAgent(ssm::Nodes& nodes);
+aws::Operation listAgents(const Context& context, const ec2::Instances& instances);
 
 /// One debt as ListOwed, Thaw and Start show it.
 json::Object debtShape(const quiesce::Debt& debt);

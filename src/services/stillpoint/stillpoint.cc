@@ -6,7 +6,8 @@
 namespace sp::services::stillpoint {
 
 struct Stillpoint::Parts {
-  Parts(Context& given, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& machines, backup::Backup& backup_service)
+  Parts(Context& given, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& machines, backup::Backup& backup_service,
+        ssm::Nodes& all_nodes)
       : provider({given.realm, given.random, given.agents, commands, objects, machines, backup_service.jobs()}),
         ports(provider.ports()),
         ledger(given.core, given.locks, ports),
@@ -14,7 +15,8 @@ struct Stillpoint::Parts {
         lanes(given.core, given.locks, ports, ledger, finaliser, prePostBackupArn(given.realm)),
         backup(backup_service),
         context(given),
-        instances(machines) {}
+        instances(machines),
+        nodes(all_nodes) {}
 
   Provider provider;
   Ports ports;
@@ -24,12 +26,14 @@ struct Stillpoint::Parts {
   backup::Backup& backup;
   Context& context;
   ec2::Instances& instances;
+  ssm::Nodes& nodes;
 };
 
 std::string prePostBackupArn(const Realm& realm) { return realm.arn("states", "stateMachine:" + std::string(kPrePostBackup)); }
 
-Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup)
-    : parts_(std::make_unique<Parts>(context, commands, objects, instances, backup)) {
+Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup,
+                       ssm::Nodes& nodes)
+    : parts_(std::make_unique<Parts>(context, commands, objects, instances, backup, nodes)) {
   auto& lanes = parts_->lanes;
   const auto& realm = context.realm;
   commands.onInvocationEnded([&lanes](store::Txn& txn, const ssm::Invocation& invocation) { lanes.commandEnded(txn, endOf(invocation)); });
@@ -55,11 +59,16 @@ aws::ServiceTable Stillpoint::makeStillpoint() {
   table.target_or_namespace = "Stillpoint_20261101";
   auto& instances = parts_->instances;
   table.operations = {addInstance(instances),
+                      createEnrolmentToken(parts_->nodes),
+                      deleteEnrolmentToken(),
                       describeRun(parts_->ports),
                       exportVaultKeys(parts_->backup),
+                      listAgents(parts_->context, instances),
+                      listEnrolmentTokens(),
                       listInstances(parts_->context, instances),
                       listOwed(),
                       removeInstance(instances),
+                      revokeAgent(parts_->nodes),
                       setInstancePower(instances),
                       start(parts_->ledger, parts_->ports),
                       tagInstance(instances),

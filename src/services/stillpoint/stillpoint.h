@@ -12,6 +12,7 @@
 #include "services/ec2/instances.h"
 #include "services/s3/objects.h"
 #include "services/ssm/commands.h"
+#include "services/ssm/nodes/nodes.h"
 #include "services/stillpoint/lanes.h"
 
 namespace sp::services::stillpoint {
@@ -27,7 +28,8 @@ std::string prePostBackupArn(const Realm& realm);
 class Stillpoint {
  public:
   /// All given outlive it.
-  Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup);
+  Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& instances, backup::Backup& backup,
+             ssm::Nodes& nodes);
   Stillpoint(const Stillpoint&) = delete;
   Stillpoint& operator=(const Stillpoint&) = delete;
   ~Stillpoint();

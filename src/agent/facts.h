@@ -1,0 +1,27 @@
+// What an agent tells of its machine.
+#pragma once
+#include <string>
+
+#include "json/json.h"
+
+namespace sp::agent {
+
+/// Where the hardware's own name is read, which no copy of the disks carries along: DMI's UUID, else the serial number in the device tree.
+inline constexpr const char* kMachineIdFiles[] = {"/sys/class/dmi/id/product_uuid", "/proc/device-tree/serial-number"};
+
+/// A hash of that name (64 hex digits): the name itself stays here. `file` empty: the first of kMachineIdFiles that can be read.
+/// Empty where there is none, or this user may not read it.
+std::string machineHash(const std::string& file);
+
+/// Members of "hello" that do not depend on the connection: platformType, platformName, platformVersion, hostname, agentVersion, bootId,
+/// machine.
+json::Object machineFacts(const std::string& machine_hash);
+
+/// NAME and VERSION_ID of os-release's text; quotes and escapes are undone.
+struct Platform {
+  std::string name;
+  std::string version;
+};
+Platform readOsRelease(const std::string& text);
+
+}  // namespace sp::agent
