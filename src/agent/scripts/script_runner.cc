@@ -97,6 +97,7 @@ class CommandRun {
   Result<void> begin(std::size_t index, const json::Object& step, const std::string& name, SupervisedRun& supervised);
   Result<SuperviseSpec> makeSpec(const json::Object& step, const std::string& script) const;
   void harvest(StepResult result, SupervisedRun& supervised, bool own_output);
+  void endedFromOutside(StepResult& result) const;
   void uploadOutputs();
   std::int64_t sinceStart() const { return (clock_.boottime() - began_).count() / 1000; }
   json::Object answer(std::string status, std::string_view fate, const std::string& message);
@@ -382,6 +383,16 @@ Result<SuperviseSpec> CommandRun::makeSpec(const json::Object& step, const std::
   return spec;
 }
 
+// Its supervisor was told to end it. Where we did not: a machine that shuts down tells all its processes.
+void CommandRun::endedFromOutside(StepResult& result) const {
+  result.status = context_.cancelled() ? "Cancelled" : "Failed";
+  if (context_.cancelled()) return;
+  constexpr std::string_view kWhy =
+      "the script was ended from outside while it ran: the machine shut down, or somebody ended its supervisor\n";
+  result.err += kWhy;
+  result.err_bytes += kWhy.size();
+}
+
 void CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_output) {
   const auto status = supervised.status();
   auto out = own_output ? headOf(supervised.directory() + "/stdout") : Head();
@@ -398,7 +409,7 @@ void CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_
   result.exit_code = status->exit_code;
   result.duration_ms = status->duration_ms;
   if (status->reason == "timeout") result.status = "TimedOut";
-  else if (status->reason == "cancelled") result.status = "Cancelled";
+  else if (status->reason == "cancelled") endedFromOutside(result);
   else
     result.status =
         status->reason == "exited" && (status->exit_code == 0 || status->exit_code == kExitStopAsSuccess) ? "Success" : "Failed";

@@ -267,6 +267,18 @@ TEST_F(ScriptTest, CancelEndsARunningScript) {
   EXPECT_EQ(json::intOr(stepOf(*result, 0), "exitCode", 0), 137);
 }
 
+TEST_F(ScriptTest, WhatNobodyCancelledIsNotCancelled) {
+  agent_.start();
+  agent_.send(command("r", {step("touch " + file("began") + "; sleep 1000")}));
+  ASSERT_TRUE(until([&] { return fs::exists(file("began")); }));
+  // As a machine does that shuts down.
+  ::kill(static_cast<pid_t>(std::stol(*os::readFile(agent_.stateDir() + "/runs/r/step-0/pid"))), SIGTERM);
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(json::textOr(*result, "status"), "Failed");
+  EXPECT_NE(json::textOr(stepOf(*result, 0), "stderr").find("shut down"), std::string::npos);
+}
+
 TEST_F(ScriptTest, ACancelThatComesFirstKeepsTheScriptFromRunning) {
   agent_.start();
   agent_.send({{"type", "cancel"}, {"id", "cancel/1"}, {"target", "r"}});
