@@ -85,6 +85,22 @@ def api(preset, options, tests):
     return part
 
 
+def starved(name, findings):
+    """Whether all that was found is inputs that took long by the clock and no more than a second of CPU when run again: the machine was
+    busy with other work. Those are removed."""
+    slow = sorted(findings.glob(f"{name}-timeout-*"))
+    if not slow or any(findings.glob(f"{name}-[!ts]*")):
+        return False
+    for path in slow:
+        process = subprocess.Popen([ROOT / "build" / "fuzz" / "fuzzers" / name, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0 or usage.ru_utime + usage.ru_stime > 1:
+            return False
+        path.unlink()
+    return True
+
+
 def fuzz_target(name, seconds):
     """In rounds of half a minute, each with what the earlier ones found worth keeping: a leak has no hours to hide in."""
     log = OUT / f"{name}.log"
@@ -101,7 +117,7 @@ def fuzz_target(name, seconds):
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             spent += usage.ru_utime + usage.ru_stime
-            if process.returncode != 0:
+            if process.returncode != 0 and not starved(name, findings):
                 raise Failed(f"a finding in {findings.relative_to(ROOT)}, see {log.relative_to(ROOT)}")
     inputs = sum(int(count) for count in re.findall(r"number_of_executed_units: (\d+)", log.read_text(errors="replace")))
     return f"{spent:.0f} s of CPU, {inputs / 1e6:.2f} million inputs"
