@@ -1,5 +1,6 @@
 #include "fleet/listener.h"
 
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -27,7 +28,10 @@ constexpr SessionId kWakeTag = 1;
 constexpr SessionId kFirstSession = 2;
 constexpr int kTickMs = 1000;
 constexpr std::size_t kReadBytes = 16 * 1024;
-constexpr std::size_t kKeptBytes = 4096;
+/// What a session without anything to send keeps for it.
+constexpr std::size_t kKeptBytes = 64;
+constexpr std::size_t kTrimAfter = 256;
+constexpr std::chrono::seconds kTrimQuiet{3};
 /// A full port is said so often.
 constexpr std::chrono::minutes kSayAgain{1};
 
@@ -223,6 +227,8 @@ void Listener::adopt(int fd) {
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return;
   session->watched = EPOLLIN;
   shaking_.insert(session->id);
+  ++begun_since_trim_;
+  last_begun_ = session->since;
   sessions_.emplace(session->id, std::move(session));
 }
 
@@ -245,7 +251,16 @@ void Listener::ready(Session& session, std::uint32_t events) {
   if (!alive) drop(id, "connection lost");
 }
 
+// When all agents come back at once some give up before their turn. To shake hands with those would take the time in which the
+// next ones give up.
+bool Listener::hasLeft(const Session& session) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  return ::getsockopt(session.fd.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state != TCP_ESTABLISHED;
+}
+
 bool Listener::handshake(Session& session) {
+  if (hasLeft(session)) return false;
   ERR_clear_error();
   session.heard = clock_.boottime();
   const int done = SSL_do_handshake(session.ssl.get());
@@ -434,6 +449,15 @@ void Listener::tick() {
   }
   for (const auto& [id, why] : late) drop(id, why);
   acceptAgain();
+  giveBack(now);
+}
+
+// Every handshake takes three times the memory that its session keeps, and frees it between what others keep. After many of them,
+// once it is quiet again, whole pages go back to the system.
+void Listener::giveBack(Duration now) {
+  if (begun_since_trim_ < kTrimAfter || now - last_begun_ < kTrimQuiet) return;
+  begun_since_trim_ = 0;
+  ::malloc_trim(0);
 }
 
 }  // namespace sp::fleet

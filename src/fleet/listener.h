@@ -106,6 +106,7 @@ class Listener final : public SessionSender {
   void adopt(int fd);
   void ready(Session& session, std::uint32_t events);
   bool handshake(Session& session);
+  static bool hasLeft(const Session& session);
   bool read(Session& session);
   bool write(Session& session);
   bool takeFrames(Session& session);
@@ -117,6 +118,7 @@ class Listener final : public SessionSender {
   void watch(Session& session, std::uint32_t events);
   void drop(SessionId id, std::string_view why);
   void tick();
+  void giveBack(Duration now);
 
   net::Endpoint endpoint_;
   os::Fd socket_;
@@ -135,6 +137,8 @@ class Listener final : public SessionSender {
   bool accepting_ = false;
   std::optional<Duration> said_full_;
   Duration last_tick_{0};
+  std::size_t begun_since_trim_ = 0;
+  Duration last_begun_{0};
   std::mutex mutex_;
   std::vector<Order> orders_;
   std::atomic<bool> stopping_ = false;

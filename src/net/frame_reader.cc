@@ -6,8 +6,8 @@ namespace sp::net {
 namespace {
 
 constexpr std::size_t kHead = 4;
-/// An idle connection keeps no more than this.
-constexpr std::size_t kKeptBytes = 4096;
+/// An idle connection keeps no more than this: there may be thousands, and most of the time nothing is said.
+constexpr std::size_t kKeptBytes = 64;
 
 std::size_t lengthAt(std::string_view head) {
   std::size_t length = 0;
