@@ -18,9 +18,7 @@ inline constexpr std::string_view kInvocationKind = "invocation";
 inline constexpr std::string_view kInvocationOrder = "invocation_order";
 /// Commands by SendSpec::dedup_key.
 inline constexpr std::string_view kDedupIndex = "dedup";
-/// The body of an invocation's place in the order while it has not ended.
-inline constexpr std::string_view kOpenMark = "open";
-/// Commands that have not ended, all under one value; of before there was the mark, invocations that have not ended by instance.
+/// Commands that have not ended, all under one value.
 inline constexpr std::string_view kOpenIndex = "open";
 inline constexpr std::string_view kOpenCommand = "1";
 inline constexpr std::string_view kExpiryTimer = "ssm.expires";

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kPlansKept = 32;
+constexpr std::size_t kOpenPage = 100;
 
 template <class T>
 std::optional<T> decoded(const std::optional<std::string>& body) {
@@ -87,8 +88,12 @@ std::optional<Invocation> Commands::invocation(store::Txn& txn, std::string_view
   return command ? invocationOf(txn, *command, instance_id) : std::nullopt;
 }
 
+std::optional<Invocation> Commands::invocationAt(store::Txn& txn, std::string_view key) const {
+  return decoded<Invocation>(txn.records().get(kInvocationKind, key));
+}
+
 std::optional<Invocation> Commands::invocationOf(store::Txn& txn, const Command& command, std::string_view instance_id) const {
-  return placed(decoded<Invocation>(txn.records().get(kInvocationKind, fmt::format("{}/{}", command.id, instance_id))), command);
+  return placed(invocationAt(txn, fmt::format("{}/{}", command.id, instance_id)), command);
 }
 
 std::vector<Invocation> Commands::invocations(store::Txn& txn, std::string_view command_id) const {
@@ -108,20 +113,21 @@ std::vector<Invocation> Commands::invocations(store::Txn& txn, std::string_view 
 
 std::vector<Invocation> Commands::openOn(store::Txn& txn, std::string_view instance_id) const {
   std::vector<Invocation> found;
-  const auto prefix = fmt::format("{}/", instance_id);
+  eachOpen(txn, [&](const Command& command) {
+    if (auto one = invocationOf(txn, command, instance_id); one && !one->hasEnded()) found.push_back(std::move(*one));
+  });
+  return found;
+}
+
+void Commands::eachOpen(store::Txn& txn, const std::function<void(const Command&)>& visit) const {
   std::string after;
   while (true) {
-    const auto page = txn.records().scan(kInvocationOrder, prefix, after, kPage);
+    const auto page = txn.records().findBy(kCommandKind, kOpenIndex, kOpenCommand, after, kOpenPage);
     for (const auto& record : page)
-      if (record.body == kOpenMark)
-        if (auto one = invocation(txn, commandOf(record.key), instance_id)) found.push_back(std::move(*one));
-    if (page.size() < kPage) break;
+      if (const auto command = find(txn, record.key)) visit(*command);
+    if (page.size() < kOpenPage) return;
     after = page.back().key;
   }
-  for (const auto& record : txn.records().findBy(kInvocationKind, kOpenIndex, instance_id, "", kPage))
-    if (auto one = decoded<Invocation>(record.body)) found.push_back(std::move(*one));
-  std::ranges::sort(found, {}, &Invocation::command_id);
-  return found;
 }
 
 std::vector<Command> Commands::newest(store::Txn& txn, std::string& position, std::size_t limit) const {

@@ -100,6 +100,16 @@ void explain(Invocation& invocation, const std::string& message) {
   step->error_bytes = std::max<std::int64_t>(step->error_bytes, 0) + static_cast<std::int64_t>(message.size());
 }
 
+/// The id of the command that an agent's message is about; nullopt if it is about none, or about another agent's.
+std::optional<std::string> commandReported(const std::string& agent, const json::Object& message) {
+  const auto id = json::textOr(message, "id");
+  if (!id.starts_with(kPrefix)) return std::nullopt;
+  const auto key = std::string_view(id).substr(kPrefix.size());
+  const auto slash = key.find('/');
+  if (slash == std::string_view::npos || key.substr(slash + 1) != agent) return std::nullopt;
+  return std::string(key.substr(0, slash));
+}
+
 }  // namespace
 
 void conclude(Invocation& invocation, std::string_view details, Instant now) {
@@ -116,27 +126,28 @@ void conclude(Invocation& invocation, std::string_view details, Instant now) {
 /// The command and invocation a message is about, if that agent may speak for it.
 std::optional<std::pair<Command, Invocation>> Commands::reported(store::Txn& txn, const std::string& agent,
                                                                  const json::Object& message) const {
-  const auto id = json::textOr(message, "id");
-  if (!id.starts_with(kPrefix)) return std::nullopt;
-  const auto key = std::string_view(id).substr(kPrefix.size());
-  const auto slash = key.find('/');
-  if (slash == std::string_view::npos || key.substr(slash + 1) != agent) return std::nullopt;
-  auto command = find(txn, key.substr(0, slash));
+  const auto id = commandReported(agent, message);
+  auto command = id ? find(txn, *id) : std::nullopt;
   auto found = command ? invocationOf(txn, *command, agent) : std::nullopt;
   if (!found || found->hasEnded()) return std::nullopt;
   return std::pair(std::move(*command), std::move(*found));
 }
 
 void Commands::handleAccepted(store::Txn& txn, const std::string& agent, const json::Object& message) {
-  auto about = reported(txn, agent, message);
-  if (!about || about->second.accepted) return;
-  auto& [command, invocation] = *about;
-  invocation.accepted = true;
-  if (invocation.status == "Pending") invocation.status = invocation.details = "InProgress";
-  save(txn, invocation);
-  if (command.status != "Pending") return;
-  command.status = command.details = "InProgress";
-  save(txn, command);
+  const auto id = commandReported(agent, message);
+  const auto known = id ? plan(txn, *id) : nullptr;
+  auto found = known ? invocationAt(txn, fmt::format("{}/{}", *id, agent)) : std::nullopt;
+  if (!found || found->hasEnded() || found->accepted) return;
+  found->accepted = true;
+  if (found->status == "Pending") found->status = found->details = "InProgress";
+  save(txn, *found);
+  if (known->begun) return;
+  auto command = find(txn, *id);
+  if (command && command->status == "Pending") {
+    command->status = command->details = "InProgress";
+    save(txn, *command);
+  }
+  txn.afterCommit([known] { known->begun = true; });
 }
 
 void Commands::handleResult(store::Txn& txn, const std::string& agent, const json::Object& message) {

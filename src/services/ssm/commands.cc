@@ -12,7 +12,6 @@ namespace sp::services::ssm {
 namespace {
 
 constexpr std::size_t kFilesMax = 1000;
-constexpr std::size_t kOpenPage = 100;
 constexpr auto kRepeatWithin = std::chrono::hours(1);
 constexpr auto kFirstForget = std::chrono::minutes(1);
 
@@ -124,14 +123,7 @@ std::vector<Invocation> Commands::endUnsent(store::Txn& txn, Command& command, s
 bool Commands::tooMany(store::Txn& txn, std::size_t more) {
   if (!open_) {
     std::int64_t open = 0;
-    std::string after;
-    while (true) {
-      const auto page = txn.records().findBy(kCommandKind, kOpenIndex, kOpenCommand, after, kOpenPage);
-      for (const auto& record : page)
-        if (const auto command = find(txn, record.key)) open += command->target_count - ended(command->tally);
-      if (page.size() < kOpenPage) break;
-      after = page.back().key;
-    }
+    eachOpen(txn, [&open](const Command& command) { open += command.target_count - ended(command.tally); });
     open_ = open;
   }
   return *open_ + static_cast<std::int64_t>(more) > most_open_;
@@ -193,7 +185,7 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
       invocation.steps.push_back(std::move(step));
     }
     save(txn, invocation);
-    txn.records().put(kInvocationOrder, orderOnKey(id, command.requested, command.id), kOpenMark);
+    txn.records().put(kInvocationOrder, orderOnKey(id, command.requested, command.id), "");
   }
   txn.records().put(kCommandKind, command.id, json::toText(command.encode()));
   txn.records().put(kTargetsKind, command.id, json::toText(json::Object{{"machines", json::Array(targets.begin(), targets.end())}}));
@@ -287,8 +279,6 @@ void Commands::record(store::Txn& txn, Command& command, const Invocation& invoc
   ++command.tally[invocation.details];
   ++command.window;
   save(txn, invocation);
-  txn.records().put(kInvocationOrder, orderOnKey(invocation.instance_id, invocation.requested, invocation.command_id), "");
-  if (invocation.place < 0) txn.records().index(kInvocationKind, invocation.key(), kOpenIndex, "");  // of before there was the mark
 }
 
 std::optional<std::string> Commands::letGo(store::Txn& txn, Command& command) const {

@@ -86,6 +86,8 @@ class Commands {
     Command command;
     std::vector<std::string> targets;
     document::Plan steps;
+    /// It is durably known that it has left Pending.
+    mutable bool begun = false;
   };
   std::shared_ptr<const Plan> plan(store::Txn& txn, std::string_view command_id) const;
   /// The machine of the next invocation that rate control holds back; nullopt: there is none. It is counted as let go.
@@ -93,6 +95,9 @@ class Commands {
   /// An invocation that was held back ends: it is not let go any more.
   static void passOver(Command& command, const std::string& instance_id);
   std::optional<Invocation> invocationOf(store::Txn& txn, const Command& command, std::string_view instance_id) const;
+  /// As it lies in the store, without its command's word on whether it was let go.
+  std::optional<Invocation> invocationAt(store::Txn& txn, std::string_view key) const;
+  void eachOpen(store::Txn& txn, const std::function<void(const Command&)>& visit) const;
   /// Its progress; the rest was written by create().
   void save(store::Txn& txn, const Command& command) const;
   void save(store::Txn& txn, const Invocation& invocation) const;

@@ -160,20 +160,24 @@ json::Object Command::encodeProgress() const {
 }
 
 Result<void> Command::decodeProgress(const json::Object& body) {
-  json::Reader reader(body, "command's progress");
-  status = reader.text("status");
-  details = reader.text("details");
+  // Read with every result: without Reader's book-keeping.
+  status = json::textOr(body, "status");
+  details = json::textOr(body, "details");
+  if (status.empty() || details.empty()) return fail("json.missing", "a command's progress has no status");
   tally.clear();
-  if (const auto* counts = reader.objectIf("tally"))
-    for (const auto& [key, count] : *counts)
+  if (const auto* counts = json::find(body, "tally"); counts != nullptr && counts->is_object())
+    for (const auto& [key, count] : counts->get_object())
       if (count.is_int64()) tally.emplace(std::string(key), count.get_int64());
   // Commands of before the two were apart have the machines themselves there.
   const auto* machines = json::find(body, "waiting");
   waiting = machines != nullptr && machines->is_array() ? std::ssize(machines->get_array()) : json::intOr(body, "waiting", 0);
   next = json::intOr(body, "next", 0);
-  passed_over = reader.textsIf("passedOver");
-  window = reader.integer("window");
-  return reader.finish();
+  passed_over.clear();
+  if (const auto* over = json::find(body, "passedOver"); over != nullptr && over->is_array())
+    for (const auto& machine : over->get_array())
+      if (machine.is_string()) passed_over.push_back(json::toStd(machine.get_string()));
+  window = json::intOr(body, "window", 1);
+  return {};
 }
 
 }  // namespace sp::services::ssm
