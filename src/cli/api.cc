@@ -10,6 +10,8 @@
 namespace sp::cli {
 namespace {
 
+constexpr std::size_t kRefusalMax = 64 * 1024;
+
 struct Address {
   std::string host;
   std::uint16_t port = 80;
@@ -70,9 +72,8 @@ Api::Api(Target target) : target_(std::move(target)) {
   http_ = net::makeHttpClient(address.host, address.port, tls);
 }
 
-Result<net::Response> Api::send(std::string_view service, net::ClientRequest request, std::string_view content_type) {
+void Api::sign(std::string_view service, net::ClientRequest& request) const {
   request.headers.push_back({"Host", host_});
-  if (!content_type.empty()) request.headers.push_back({"Content-Type", std::string(content_type)});
   const auto hash = sha256Hex(request.body);
   std::vector<aws::HeaderView> headers;
   for (const auto& header : request.headers) headers.push_back({header.name, header.value});
@@ -80,6 +81,32 @@ Result<net::Response> Api::send(std::string_view service, net::ClientRequest req
   const aws::SigningCredentials credentials{target_.access_key_id, target_.secret_access_key, target_.region, std::string(service)};
   const auto added = aws::signRequest(credentials, view, hash, SystemClock().now());
   for (const auto& [name, value] : added) request.headers.push_back({name, value});
+}
+
+Result<void> Api::stream(std::string_view service, std::string_view path, const std::string& last_event,
+                         const std::function<Result<void>(std::string_view)>& sink) {
+  net::ClientRequest request{"GET", std::string(path), {}, "", {}, 0};
+  if (!last_event.empty()) request.headers.push_back({"Last-Event-ID", last_event});
+  sign(service, request);
+  // Of a refusal the beginning is kept: its text stands there.
+  std::string head;
+  Result<void> taken;
+  auto answer = http_->stream(request, [&](std::string_view bytes) -> Result<void> {
+    if (head.size() < kRefusalMax) head += bytes.substr(0, kRefusalMax - head.size());
+    if (head.starts_with('{')) return {};
+    taken = sink(bytes);
+    return taken;
+  });
+  if (!taken) return taken;
+  if (!answer) return std::unexpected(std::move(answer.error()).withContext("stream from " + target_.api));
+  answer->body = std::move(head);
+  if (answer->status != 200) return refusal(*answer);
+  return {};
+}
+
+Result<net::Response> Api::send(std::string_view service, net::ClientRequest request, std::string_view content_type) {
+  if (!content_type.empty()) request.headers.push_back({"Content-Type", std::string(content_type)});
+  sign(service, request);
   auto answer = http_->send(request);
   if (!answer) return std::unexpected(std::move(answer.error()).withContext("call " + target_.api));
   return answer;

@@ -1,5 +1,6 @@
 // A signed client of the public APIs; what the verbs speak. Blocking, one thread.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,10 @@ class Api {
   /// S3: creates the bucket if needed and stores the bytes.
   Result<void> putObject(std::string_view bucket, std::string_view key, std::string_view bytes);
 
+  /// GET of server-sent events; `last_event` goes along unless it is empty. Until the server ends it or `sink` fails.
+  Result<void> stream(std::string_view service, std::string_view path, const std::string& last_event,
+                      const std::function<Result<void>(std::string_view)>& sink);
+
   const Target& target() const { return target_; }
   /// arn:aws:states:REGION:ACCOUNT:stateMachine:PrePostBackup; asks for the account once.
   Result<std::string> machineArn();
@@ -33,6 +38,7 @@ class Api {
   Result<std::string> executionArn(const std::string& given);
 
  private:
+  void sign(std::string_view service, net::ClientRequest& request) const;
   Result<net::Response> send(std::string_view service, net::ClientRequest request, std::string_view content_type);
 
   Target target_;

@@ -185,6 +185,49 @@ void addRuns(CLI::App& app, Command& command) {
   });
 }
 
+void addRehearse(CLI::App& app, Command& command) {
+  auto& verb = *app.add_subcommand(
+      "rehearse", "run pre- and post-script alone on one machine, with a run's guarantees: does it thaw, and how long was it frozen?");
+  verb.footer("Example:\n  stillpoint rehearse i-0123456789abcdef0 --pre s3://scripts/pre.sh --post s3://scripts/post.sh");
+  addDataDir(verb, command);
+  auto options = std::make_shared<RunOptions>();
+  options->rehearsal = true;
+  verb.add_option_function<std::string>(
+          "instance", [options](const std::string& id) { options->instances = {id}; }, "id of the machine")
+      ->required();
+  verb.add_option("--pre", options->pre_source, "pre-script: s3://BUCKET/KEY")->required();
+  verb.add_option("--pre-command", options->pre_command, "command line that runs it (default: its file name)");
+  verb.add_option("--post", options->post_source, "post-script: s3://BUCKET/KEY")->required();
+  verb.add_option("--post-command", options->post_command, "command line that runs it (default: its file name)");
+  verb.add_option("--output-bucket", options->output_bucket, "bucket for the scripts' output");
+  verb.add_option("--output-prefix", options->output_prefix, "key prefix of the scripts' output");
+  verb.add_option("--name", options->name, "name of the execution (default: made from the time)");
+  verb.add_flag("--json", options->json, "print JSON: the rehearsal as it is at its end");
+  verb.callback([&command, options] {
+    command.action = [&command, options] {
+      return withTarget(command.data_dir, [&](const Target& target) { return runVerb(target, *options); });
+    };
+  });
+}
+
+void addTail(CLI::App& app, Command& command) {
+  auto& verb = *app.add_subcommand("tail", "print what a command's script prints, while it runs; ends with the script's exit code");
+  verb.footer(
+      "Examples:\n"
+      "  stillpoint tail 0f3a…            the command's only machine\n"
+      "  stillpoint tail 0f3a… i-0123456789abcdef0 --all > output");
+  addDataDir(verb, command);
+  auto options = std::make_shared<TailOptions>();
+  verb.add_option("command", options->command, "id of the command")->required();
+  verb.add_option("instance", options->instance, "id of the machine");
+  verb.add_flag("--all", options->all, "the whole output from its first byte on");
+  verb.add_option("--last", options->last, "how many bytes of what was printed before to begin with")->default_val("65536");
+  verb.add_flag("--json", options->json, "print JSON, a line for each event; the last but one tells status, resources used and hashes");
+  verb.callback([&command, options] {
+    command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& t) { return tailVerb(t, *options); }); };
+  });
+}
+
 void addRestore(CLI::App& app, Command& command) {
   auto& verb = *app.add_subcommand("restore", "restore a recovery point and watch it");
   verb.footer(
@@ -366,6 +409,8 @@ int run(int argc, char** argv, const Hooks& hooks) {
   addEnvironment(app, command);
   addRun(app, command);
   addRuns(app, command);
+  addRehearse(app, command);
+  addTail(app, command);
   addRestore(app, command);
   addInstances(app, command);
   addEnrol(app, command);

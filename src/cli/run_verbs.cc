@@ -125,11 +125,13 @@ Result<json::Value> inputOf(Api& api, const RunOptions& options) {
   } else {
     input["TargetEC2Instances"] = json::Array(options.instances.begin(), options.instances.end());
   }
-  input["StartStopEC2Required"] = options.stop;
+  if (options.rehearsal) input["Rehearsal"] = true;
+  else input["StartStopEC2Required"] = options.stop;
   json::Object scripts;
   if (!options.pre_source.empty()) scripts["PreBackupScriptDetails"] = scriptDetails(options.pre_source, options.pre_command, options);
   if (!options.post_source.empty()) scripts["PostBackupScriptDetails"] = scriptDetails(options.post_source, options.post_command, options);
   if (!scripts.empty()) input["RemoteRunCommandDetails"] = scripts;
+  if (options.rehearsal) return input;
   SP_TRY(const auto account, api.account());
   input["BackupDetails"] = {
       {"BackupVaultName", options.vault},
@@ -138,9 +140,24 @@ Result<json::Value> inputOf(Api& api, const RunOptions& options) {
 }
 
 // "run-20261124T102301Z": readable, sorts by time, and is free unless two start within the same millisecond.
-std::string newRunName() {
+std::string newRunName(bool rehearsal) {
   const auto now = SystemClock().now();
-  return fmt::format("run-{}-{:03}", toBasicIso8601(now), toMicros(now) / 1000 % 1000);
+  return fmt::format("{}-{}-{:03}", rehearsal ? "rehearsal" : "run", toBasicIso8601(now), toMicros(now) / 1000 % 1000);
+}
+
+// What a rehearsal is for: how long the application stood.
+void printFrozen(const json::Object& description) {
+  const auto* lanes = json::find(description, "Lanes");
+  if (lanes == nullptr || !lanes->is_array()) return;
+  for (const auto& each : lanes->get_array()) {
+    if (!each.is_object()) continue;
+    const auto& lane = each.get_object();
+    const auto* seconds = json::find(lane, "FrozenSeconds");
+    if (seconds != nullptr && seconds->is_number())
+      fmt::print("{} was frozen for {:.3f} s; pre-script: stillpoint tail {}; post-script: stillpoint tail {}\n",
+                 json::textOr(lane, "InstanceId"), seconds->to_number<double>(), json::textOr(lane, "PreCommandId"),
+                 json::textOr(lane, "PostCommandId"));
+  }
 }
 
 }  // namespace
@@ -154,9 +171,10 @@ int runVerb(const Target& target, const RunOptions& options) {
   }
   const auto machine = api.machineArn();
   if (!machine) return complain(machine.error());
-  const auto started = api.call(
-      "states", "AWSStepFunctions.StartExecution",
-      {{"stateMachineArn", *machine}, {"name", options.name.empty() ? newRunName() : options.name}, {"input", json::toText(*input)}});
+  const auto started = api.call("states", "AWSStepFunctions.StartExecution",
+                                {{"stateMachineArn", *machine},
+                                 {"name", options.name.empty() ? newRunName(options.rehearsal) : options.name},
+                                 {"input", json::toText(*input)}});
   if (!started) return complain(started.error());
   const auto arn = json::textOr(*started, "executionArn");
   if (options.detach) {
@@ -175,7 +193,9 @@ int runVerb(const Target& target, const RunOptions& options) {
       ::poll(nullptr, 0, kRedrawMs);
     }
   }
-  return finishWatching(follow(api, arn, false), false);
+  const auto description = follow(api, arn, false);
+  if (description && options.rehearsal) printFrozen(*description);
+  return finishWatching(description, false);
 }
 
 int watchVerb(const Target& target, const std::string& execution, bool json) {

@@ -30,6 +30,8 @@ struct RunOptions {
   std::string name;
   bool detach = false;
   bool json = false;
+  /// Pre- and post-script alone.
+  bool rehearsal = false;
 };
 /// Starts PrePostBackup and watches it; 0 only if every machine reached what was asked.
 int runVerb(const Target& target, const RunOptions& options);
@@ -39,6 +41,18 @@ int watchVerb(const Target& target, const std::string& execution, bool json);
 int redriveVerb(const Target& target, const std::string& execution, bool json);
 int listVerb(const Target& target, std::size_t limit, bool json);
 int showVerb(const Target& target, const std::string& execution, bool json);
+
+struct TailOptions {
+  std::string command;
+  /// Empty: the only machine the command was sent to.
+  std::string instance;
+  /// From the first byte on; else the last `last` bytes of each stream, then what comes.
+  bool all = false;
+  std::uint64_t last = 64 * 1024;
+  bool json = false;
+};
+/// Prints what a command's script prints, to its end; the script's exit code, or 1 where it has none.
+int tailVerb(const Target& target, const TailOptions& options);
 
 struct RestoreOptions {
   std::string recovery_point;

@@ -7,6 +7,7 @@
 #include "aws/errors.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "daemon/stream_front.h"
 
 namespace sp::daemon {
 namespace {
@@ -305,8 +306,41 @@ ApiFront::ApiFront(std::vector<aws::ServiceTable> services, aws::KeyRing keys, c
 
 ApiFront::~ApiFront() = default;
 
+namespace {
+
+/// An answer that the head alone decides.
+class Refused final : public net::Exchange {
+ public:
+  explicit Refused(net::Response response) : response_(std::move(response)) {}
+  std::optional<net::Response> answerEarly() override { return response_; }
+  std::optional<net::Response> body(std::string_view) override { return response_; }
+  void finish(std::function<void(net::Response)> reply) override { reply(response_); }
+
+ private:
+  net::Response response_;
+};
+
+}  // namespace
+
+// No bucket is called so: names begin with a letter or a digit.
+std::unique_ptr<net::Exchange> ApiFront::beginStream(net::RequestHead head, const std::string& request_id) {
+  const auto views = viewsOf(head.headers);
+  auto pending = verifier_.begin({head.method, head.target, views}, "stillpoint", clock_.now());
+  std::optional<aws::AuthProblem> problem;
+  if (!pending) {
+    problem = std::move(pending.error());
+  } else {
+    const auto hash = pending->request.payload_hash.empty() ? sha256Hex("") : pending->request.payload_hash;
+    if (auto verified = verifier_.finish(std::move(*pending), hash); !verified) problem = std::move(verified.error());
+  }
+  if (!problem) return streams_->begin(std::move(head));
+  const auto protocol = aws::Protocol::json11;
+  return std::make_unique<Refused>(toResponse(aws::encodeError(protocol, aws::authError(*problem, protocol), request_id)));
+}
+
 std::unique_ptr<net::Exchange> ApiFront::begin(net::RequestHead head) {
   auto request_id = newRequestId();
+  if (streams_ != nullptr && head.target.starts_with(StreamFront::kPrefix)) return beginStream(std::move(head), request_id);
   auto exchange = std::make_unique<ApiExchange>(*this, std::move(head), request_id);
   if (!exchange->judge()) return exchange;
   if (s3_ == nullptr) {

@@ -24,6 +24,8 @@ class S3Front {
   virtual std::unique_ptr<net::Exchange> begin(net::RequestHead head, aws::VerifiedRequest auth, std::string request_id) = 0;
 };
 
+class StreamFront;
+
 /// All services behind one port. begin() runs on the network thread.
 class ApiFront final : public net::Handler {
  public:
@@ -37,9 +39,13 @@ class ApiFront final : public net::Handler {
   /// Before the server listens; without it S3's requests are answered NotImplemented. `s3` outlives this.
   void serveS3(S3Front& s3) { s3_ = &s3; }
 
+  /// The same for live output; without it there is none.
+  void serveStreams(StreamFront& streams) { streams_ = &streams; }
+
   std::unique_ptr<net::Exchange> begin(net::RequestHead head) override;
 
  private:
+  std::unique_ptr<net::Exchange> beginStream(net::RequestHead head, const std::string& request_id);
   friend class ApiExchange;
   std::string newRequestId();
 
@@ -51,6 +57,7 @@ class ApiFront final : public net::Handler {
   Random& random_;
   aws::Verifier verifier_;
   S3Front* s3_ = nullptr;
+  StreamFront* streams_ = nullptr;
   /// Chance drawn in advance: an id a request would cost a system call.
   std::array<std::uint8_t, 4096> chance_{};
   std::size_t chance_used_ = sizeof chance_;

@@ -1,6 +1,7 @@
 #include "daemon/config.h"
 
 #include <functional>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -114,6 +115,8 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   Section commands(file, "commands");
   commands.number("kept_days", 1, 36'500, config.commands_kept_days);
   commands.number("most_open_invocations", 1, 100'000'000, config.most_open_invocations);
+  commands.number("output_quota_bytes", 0, std::numeric_limits<std::int64_t>::max() / 2, config.output_quota_bytes);
+  commands.number("output_free_bytes", 0, std::numeric_limits<std::int64_t>::max() / 2, config.output_free_bytes);
   Section agents(file, "agents");
   // Long enough for a renewal over a bad line; no longer than TLS libraries take a certificate for.
   agents.number("certificate_seconds", 3, 825LL * 24 * 3600, config.certificate_seconds);
@@ -130,6 +133,7 @@ Result<void> loadConfig(const std::string& file, Config& config) {
                                 {"agents", &agents},
                                 {"executions", &executions},
                                 {"machines", &machines},
+                                {"commands", &commands},
                                 {"log", &log}}));
   if (tls.cert.empty() != tls.key.empty()) return fail("config.type", file + ": [tls] needs both cert and key");
   if (!tls.cert.empty()) config.tls = tls;

@@ -40,6 +40,10 @@ struct Config {
   std::int64_t stop_timeout_seconds = 120;
   /// [agents] certificate_seconds: what an agent's certificate lasts; it is renewed at two thirds of it.
   std::int64_t certificate_seconds = 30LL * 24 * 3600;
+  /// [commands] output_quota_bytes: what all outputs of scripts together may take; 0: half of what the disk has free when the server
+  /// starts. output_free_bytes: what of the disk they leave free.
+  std::int64_t output_quota_bytes = 0;
+  std::int64_t output_free_bytes = 1LL << 30;
   /// A fail points file (base/failpoint.h); tests only.
   std::string failpoints;
 };

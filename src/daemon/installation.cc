@@ -4,6 +4,7 @@
 
 #include "daemon/api_front.h"
 #include "daemon/s3_front.h"
+#include "daemon/stream_front.h"
 #include "fleet/command_http.h"
 #include "fleet/fleet.h"
 #include "fleet/vault_http.h"
@@ -27,6 +28,7 @@
 #include "services/stillpoint/adapters.h"
 #include "services/stillpoint/stillpoint.h"
 #include "services/sts/sts.h"
+#include "store/output_store.h"
 #include "store/sqlite/sqlite_store.h"
 #include "tasks/nested_executions.h"
 #include "tasks/task_registry.h"
@@ -43,6 +45,7 @@ struct Foundation {
   SystemClock clock;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::BlobStore> blobs;
+  std::unique_ptr<store::OutputStore> outputs;
   std::unique_ptr<runtime::Core> core;
   runtime::AgentReports reports;
   runtime::MachineLock locks;
@@ -60,8 +63,11 @@ class Wired final : public Installation {
         s3_(context_),
         s3_gate_(s3_, base_->clock),
         commands_(context_, instances_, s3_.objects()),
-        command_files_(context_, commands_, s3_.objects()),
-        command_http_(command_files_),
+        outputs_(*base_->outputs),
+        command_files_(context_, commands_, s3_.objects(), outputs_),
+        command_http_(command_files_, outputs_),
+        feeds_(commands_, outputs_),
+        streams_(*base_->core, feeds_),
         keeper_(fleet::makeVaultKeeper(config.data_dir + "/vaults")),
         backup_(context_, instances_, *keeper_),
         vault_http_(config.data_dir + "/vaults", backup_.access()),
@@ -87,6 +93,9 @@ class Wired final : public Installation {
     tasks_.serve(tables());
     front_.serveS3(s3_gate_);
     base_->fleet->setRegistry(nodes_);
+    front_.serveStreams(streams_);
+    commands_.onForgotten(
+        [this](store::Txn& txn, const std::string& command) { txn.afterCommit([this, command] { outputs_.removeSoon(command); }); });
     base_->fleet->route("/vault/", vault_http_);
     base_->fleet->route("/commands/", command_http_);
   }
@@ -136,7 +145,7 @@ class Wired final : public Installation {
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
     tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
-    tables.push_back(stillpoint_.makeStillpoint());
+    tables.push_back(stillpoint_.makeStillpoint(commands_, outputs_));
     return tables;
   }
 
@@ -150,6 +159,8 @@ class Wired final : public Installation {
   Result<void> recover(store::Txn& txn) {
     dynamodb::ensureTable(txn, random_, services::stillpoint::kJobLogTable, "SM_Execution_ID");
     nodes_.recover(txn);
+    for (auto& command : outputs_.commands())
+      if (!commands_.find(txn, command)) outputs_.removeSoon(std::move(command));
     backup_.recover(txn);
     tasks_.recover(txn);
     retention_.begin(txn);
@@ -167,8 +178,11 @@ class Wired final : public Installation {
   services::s3::S3 s3_;
   S3Gate s3_gate_;
   services::ssm::Commands commands_;
+  store::OutputStore& outputs_;
   services::ssm::BucketFiles command_files_;
   fleet::CommandHttp command_http_;
+  services::ssm::OutputFeeds feeds_;
+  StreamFront streams_;
   std::unique_ptr<runtime::VaultKeeper> keeper_;
   services::backup::Backup backup_;
   fleet::VaultHttp vault_http_;
@@ -181,6 +195,13 @@ class Wired final : public Installation {
   tasks::TaskRegistry tasks_;
   ApiFront front_;
 };
+
+store::OutputStore::Limits outputLimits(const Config& config) {
+  store::OutputStore::Limits limits;
+  limits.free_floor = static_cast<std::uint64_t>(config.output_free_bytes);
+  limits.quota = static_cast<std::uint64_t>(config.output_quota_bytes);
+  return limits;
+}
 
 Result<std::unique_ptr<fleet::Fleet>> openFleet(const Config& config, const net::Endpoint& at, Foundation& base, Random& random) {
   fleet::FleetOptions options;
@@ -205,6 +226,7 @@ Result<std::unique_ptr<Installation>> Installation::open(const Config& config, c
   base->realm = config.realm;
   SP_TRY(base->store, store::openSqlite(config.data_dir + "/store.db", store::WalRoom::ahead));
   SP_TRY(base->blobs, store::BlobStore::open(config.data_dir + "/blobs", random));
+  SP_TRY(base->outputs, store::OutputStore::open(config.data_dir + "/outputs", outputLimits(config)));
   base->core = std::make_unique<runtime::Core>(*base->store, base->clock, random);
   SP_TRY(base->fleet, openFleet(config, agents_at, *base, random));
   return std::make_unique<Wired>(std::move(base), config, key, random);

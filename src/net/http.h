@@ -42,6 +42,20 @@ class BodySource {
   virtual Result<std::string> read(std::size_t limit) = 0;
 };
 
+/// Where an answer comes from that goes on for as long as there is more to tell. Network thread, but for what calls `ready`.
+class LiveSource {
+ public:
+  virtual ~LiveSource() = default;
+  /// What there is now, at most about `limit` bytes; empty: nothing yet. An error cuts the connection.
+  virtual Result<std::string> read(std::size_t limit) = 0;
+  /// Nothing more will come once read() has given all.
+  virtual bool over() const = 0;
+  /// `ready` is to be called, by any thread and as often as one likes, when read() may have something. Once, before the first read().
+  virtual void onReady(std::function<void()> ready) = 0;
+  /// Sent after some seconds of silence, so that either side sees that the other has gone.
+  virtual std::string keepAlive() = 0;
+};
+
 struct Response {
   int status = 200;
   /// Without Content-Length, Connection and Transfer-Encoding: the server sets them. It adds Date if absent.
@@ -52,6 +66,8 @@ struct Response {
   std::uint64_t length = 0;
   /// The connection is closed after this answer.
   bool close = false;
+  /// Used instead of `body` and `source` if set: sent in chunks as it comes; the server's stop ends it.
+  std::shared_ptr<LiveSource> live{};
 };
 
 /// One request on its way through the program. Made by Handler::begin on the network thread when the head is complete.

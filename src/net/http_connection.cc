@@ -21,6 +21,8 @@ constexpr std::size_t kJoinLimit = 16 * 1024;
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr int kLingerSeconds = 2;
 constexpr int kHandshakeSeconds = 10;
+constexpr std::size_t kLivePiece = 64 * 1024;
+constexpr std::chrono::seconds kKeepAlive{10};
 
 std::string_view reasonOf(int status) {
   const auto text = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(static_cast<unsigned>(status)));
@@ -77,6 +79,7 @@ void HttpConnection::onRead(bool ok, std::size_t bytes) {
   if (!ok) {
     peer_done_ = true;
     if (phase_ == Phase::working) exchange_->peerGone();
+    if (phase_ == Phase::answering && response_.live) return close();
     if (phase_ == Phase::working || phase_ == Phase::answering || phase_ == Phase::continuing) return;
     return close();
   }
@@ -231,14 +234,28 @@ void HttpConnection::writeHead() {
     if (!dated && header.name.size() == 4) dated = equalsIgnoreCase(header.name, "Date");
   }
   if (!dated) out_.append(home_->dateLine());
-  if (status != 204 && status != 304) fmt::format_to(std::back_inserter(out_), "Content-Length: {}\r\n", length);
+  const bool live = response_.live && !bodiless;
+  // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
+  if (live) keep_ = keep_ && !http10_;
+  if (live && !http10_) out_.append("Transfer-Encoding: chunked\r\n");
+  if (!live && status != 204 && status != 304) fmt::format_to(std::back_inserter(out_), "Content-Length: {}\r\n", length);
   if (!keep_) out_.append("Connection: close\r\n");
   if (keep_ && http10_) out_.append("Connection: keep-alive\r\n");
   out_.append("\r\n");
   source_left_ = 0;
+  live_waits_ = live_over_ = false;
   if (bodiless) {
     response_.source.reset();
+    response_.live.reset();
     response_.body.clear();
+  } else if (live) {
+    response_.body.clear();
+    response_.live->onReady([home = home_, weak = weak_from_this()] {
+      home->post([weak] {
+        const auto connection = weak.lock();
+        if (connection && connection->phase_ == Phase::answering && connection->live_waits_) connection->writeLive();
+      });
+    });
   } else if (response_.source) {
     source_left_ = length;
   } else if (response_.body.size() <= kJoinLimit) {
@@ -256,8 +273,40 @@ void HttpConnection::onWritten(bool ok) {
     return advance();
   }
   if (phase_ != Phase::answering) return;
+  if (response_.live) return live_over_ ? answered() : writeLive();
   if (source_left_ > 0) return writeSource();
   answered();
+}
+
+// What comes while a chunk is on its way is found by the read after it: a slow reader costs one chunk of memory.
+void HttpConnection::writeLive() {
+  const auto keep_alive = std::exchange(live_kept_, nullptr);
+  live_waits_ = false;
+  // Asked before the read: what is told between the two is found by it.
+  const bool over = response_.live->over();
+  auto piece = response_.live->read(kLivePiece);
+  if (!piece) {
+    log::warn("a live answer broke off; the connection is cut", {{"remote", remote_}, {"error", piece.error().text()}});
+    return close();
+  }
+  if (!piece->empty()) return writeChunk(std::move(*piece));
+  if (over) {
+    live_over_ = true;
+    if (http10_) return answered();
+    out_ = "0\r\n\r\n";
+    setDeadline(home_->limits().idle_seconds);
+    return stream_->write(shared_from_this(), out_, {});
+  }
+  live_waits_ = true;
+  live_kept_ = shared_from_this();
+  live_quiet_since_ = std::chrono::steady_clock::now();
+  deadline_ = Time::max();
+}
+
+void HttpConnection::writeChunk(std::string bytes) {
+  out_ = http10_ ? std::move(bytes) : fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes);
+  setDeadline(home_->limits().idle_seconds);
+  stream_->write(shared_from_this(), out_, {});
 }
 
 void HttpConnection::writeSource() {
@@ -295,12 +344,19 @@ void HttpConnection::linger() {
 
 void HttpConnection::drain() {
   draining_ = true;
+  if (phase_ == Phase::answering && response_.live) return close();
   if (phase_ == Phase::starting || (phase_ == Phase::head && from_ == to_ && !parser_.midRequest())) close();
 }
 
 void HttpConnection::tick(Time now) {
   // An answer takes long: whether the peer is still there is only seen by reading.
-  if (phase_ == Phase::working && !reading_ && !peer_done_ && from_ == to_) readMore();
+  const bool live = phase_ == Phase::answering && response_.live;
+  if ((phase_ == Phase::working || live) && !reading_ && !peer_done_ && from_ == to_) readMore();
+  if (live && live_waits_ && now - live_quiet_since_ > kKeepAlive) {
+    const auto keep_alive = std::exchange(live_kept_, nullptr);
+    live_waits_ = false;
+    return writeChunk(response_.live->keepAlive());
+  }
   if (now < deadline_ || phase_ == Phase::closed) return;
   const bool partial = phase_ == Phase::head && (from_ != to_ || parser_.midRequest());
   if (partial || phase_ == Phase::body || phase_ == Phase::dropping) return answerError(408, "The request did not arrive in time.");
@@ -313,6 +369,7 @@ void HttpConnection::close() {
   if (phase_ == Phase::closed) return;
   const auto keep_alive = shared_from_this();
   // An exchange at work lives until its reply: the reply holds this connection.
+  live_kept_.reset();
   phase_ = Phase::closed;
   stream_->close();
   home_->gone(*this);

@@ -62,6 +62,8 @@ class HttpConnection final : public StreamEvents, public std::enable_shared_from
   void respond(Response response, bool may_keep);
   void writeHead();
   void writeSource();
+  void writeLive();
+  void writeChunk(std::string bytes);
   void answered();
   void linger();
   void setDeadline(int seconds);
@@ -91,6 +93,12 @@ class HttpConnection final : public StreamEvents, public std::enable_shared_from
   Response response_;
   std::string out_;
   std::uint64_t source_left_ = 0;
+  /// A live answer has nothing to write now, since when; and it has said its last.
+  bool live_waits_ = false;
+  bool live_over_ = false;
+  Time live_quiet_since_;
+  /// Itself while nothing is under way that would keep it.
+  std::shared_ptr<HttpConnection> live_kept_;
 };
 
 }  // namespace sp::net

@@ -1,6 +1,8 @@
 #include "net/http_server.h"
 
 #include <atomic>
+#include <future>
+#include <mutex>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -28,6 +30,39 @@ class TextSource final : public BodySource {
   std::size_t at_ = 0;
 };
 
+/// Told piece by piece by the test.
+class ToldSource final : public LiveSource {
+ public:
+  ~ToldSource() override { gone = true; }
+  Result<std::string> read(std::size_t) override {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(text_, {});
+  }
+  bool over() const override { return over_; }
+  void onReady(std::function<void()> ready) override {
+    const std::lock_guard lock(mutex_);
+    ready_ = std::move(ready);
+  }
+  std::string keepAlive() override { return "?"; }
+  void tell(std::string_view text, bool over = false) {
+    std::function<void()> ready;
+    {
+      const std::lock_guard lock(mutex_);
+      text_ += text;
+      over_ = over;
+      ready = ready_;
+    }
+    if (ready) ready();
+  }
+  static inline std::atomic<bool> gone = false;
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+  std::atomic<bool> over_ = false;
+  std::function<void()> ready_;
+};
+
 // Answers "METHOD TARGET BODY"; targets choose what else happens.
 class EchoHandler final : public Handler {
  public:
@@ -37,6 +72,7 @@ class EchoHandler final : public Handler {
   }
   std::atomic<int> begun = 0;
   std::vector<std::thread> threads;
+  std::shared_ptr<ToldSource> live;
 
  private:
   class Echo final : public Exchange {
@@ -58,6 +94,10 @@ class EchoHandler final : public Handler {
         response.body.clear();
         response.source = std::make_shared<TextSource>(std::string(1'000'000, 's'));
         response.length = 1'000'000;
+      }
+      if (head_.target == "/live") {
+        response.body.clear();
+        response.live = owner_.live;
       }
       if (head_.target == "/later") {
         owner_.threads.emplace_back([reply, response = std::move(response)] {
@@ -150,6 +190,71 @@ TEST_F(HttpServerTest, LargeBodiesBothWays) {
   ASSERT_TRUE(head) << head.error().text();
   EXPECT_EQ(findHeader(head->headers, "content-length"), "1000000");
   EXPECT_TRUE(c->send({"GET", "/after-head", {}, "", {}, 0}));
+}
+
+TEST_F(HttpServerTest, ALiveAnswerComesAsItIsTold) {
+  startServer();
+  auto source = handler_.live = std::make_shared<ToldSource>();
+  source->tell("before");
+  std::string got;
+  std::mutex mutex;
+  const auto c = client();
+  const auto has = [&](std::string_view text) {
+    const std::lock_guard lock(mutex);
+    return got == text;
+  };
+  auto done = std::async(std::launch::async, [&] {
+    return c->stream({"GET", "/live", {}, "", {}, 0}, [&](std::string_view bytes) -> Result<void> {
+      const std::lock_guard lock(mutex);
+      got += bytes;
+      return {};
+    });
+  });
+  const auto await = [&](std::string_view text) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (!has(text) && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return has(text);
+  };
+  EXPECT_TRUE(await("before"));
+  source->tell(" one");
+  EXPECT_TRUE(await("before one"));
+  source->tell(" two", true);
+  const auto answer = done.get();
+  ASSERT_TRUE(answer) << answer.error().text();
+  EXPECT_EQ(got, "before one two");
+  EXPECT_EQ(findHeader(answer->headers, "transfer-encoding"), "chunked");
+  EXPECT_FALSE(findHeader(answer->headers, "content-length"));
+  EXPECT_TRUE(c->send({"GET", "/after", {}, "", {}, 0})) << "the connection is kept";
+  const auto old = exchange("GET /live HTTP/1.0\r\n\r\n");
+  EXPECT_THAT(old, ::testing::Not(HasSubstr("chunked")));
+}
+
+TEST_F(HttpServerTest, ALiveAnswerEndsWithItsPeerAndWithTheServer) {
+  startServer();
+  for (const bool by_server : {false, true}) {
+    auto source = handler_.live = std::make_shared<ToldSource>();
+    source->tell("x");
+    ToldSource::gone = false;
+    auto stream = connectBlocking("127.0.0.1", server_->endpoint().port, std::nullopt, 2000);
+    ASSERT_TRUE(stream && (*stream)->write("GET /live HTTP/1.1\r\nHost: x\r\n\r\n", 2000));
+    std::array<char, 4096> buffer{};
+    std::string got;
+    while (got.find("1\r\nx\r\n") == std::string::npos) {
+      const auto n = (*stream)->read(buffer.data(), buffer.size(), 4000);
+      ASSERT_TRUE(n && *n > 0);
+      got.append(buffer.data(), *n);
+    }
+    handler_.live.reset();
+    source.reset();
+    EXPECT_FALSE(ToldSource::gone);
+    const auto began = std::chrono::steady_clock::now();
+    if (by_server) server_->stop(10);
+    else stream->reset();
+    while (!ToldSource::gone && std::chrono::steady_clock::now() - began < std::chrono::seconds(5))
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(ToldSource::gone);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(3)) << "nobody waits for the end of a live answer";
+  }
 }
 
 TEST_F(HttpServerTest, ContinueIsSentOnlyIfTheHeadIsGood) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "store/output_store.h"
 
 namespace sp::runtime {
 
@@ -25,17 +26,12 @@ class CommandFiles {
   /// command does not download that key; "files.missing": no such object now.
   virtual Result<std::unique_ptr<Source>> source(std::string_view command, std::string_view agent, std::string_view key) = 0;
 
-  class Sink {
-   public:
-    virtual ~Sink() = default;
-    virtual Result<void> write(std::string_view bytes) = 0;
-    /// Stores what was written as the object.
-    virtual Result<void> commit() = 0;
-  };
-  /// Where a step's output goes (`stream`: "stdout" or "stderr"). "files.forbidden" as above, or the command asked for no
-  /// output in S3.
-  virtual Result<std::unique_ptr<Sink>> output(std::string_view command, std::string_view agent, std::string_view step,
-                                               std::string_view stream) = 0;
+  /// Whose output that is (`stream`: "stdout" or "stderr"), if the agent may send it: "files.forbidden" when it was never asked to run
+  /// that step, or the command is forgotten.
+  virtual Result<store::OutputKey> output(std::string_view command, std::string_view agent, std::string_view step,
+                                          std::string_view stream) = 0;
+  /// Nothing more comes of it: OutputStore::end with what hangs on it, the object in S3 if the command asked for one. Errors as there.
+  virtual Result<void> endOutput(const store::OutputKey& key, std::uint64_t total, std::string_view tail) = 0;
 };
 
 }  // namespace sp::runtime

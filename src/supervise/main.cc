@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -36,6 +37,8 @@ constexpr int kSocketFd = 3;
 constexpr long kGraceMs = 5000;
 constexpr long kKillPatienceMs = 5000;
 constexpr long kBusyPatienceMs = 5000;
+/// How many processes the user that scripts run as may have.
+constexpr rlim_t kProcessesMax = 8192;
 constexpr long kForeverMs = 1'000'000'000;
 /// How often a script is looked at where its end cannot be waited for.
 constexpr long kLookMs = 20;
@@ -200,6 +203,19 @@ int startScript(Spec& spec, int out, int err, pid_t& pid) {
   return error;
 }
 
+/// Why the kernel would not run it: mostly its first line.
+std::string notRunnable(const std::string& path, int error) {
+  std::string text;
+  readAll(path, text);
+  const auto why = std::string(std::strerror(error)) + "\n";
+  if (!text.starts_with("#!")) return path + ": cannot be run: " + why;
+  auto line = text.substr(2, text.find('\n') - 2);
+  const bool cr = line.ends_with('\r');
+  if (cr) line.pop_back();
+  line.erase(0, std::min(line.size(), line.find_first_not_of(" \t")));
+  return path + ": the interpreter that its first line names cannot be run: " + line.substr(0, 200) + (cr ? "\\r" : "") + ": " + why;
+}
+
 void killDescendants() {
   const long deadline = nowMs() + kKillPatienceMs;
   const auto list = "/proc/self/task/" + std::to_string(::gettid()) + "/children";
@@ -287,6 +303,17 @@ std::string startTime() {
   return stat.substr(at + 1, stat.find(' ', at + 1) - at - 1);
 }
 
+/// What the script took, and every child of it that has ended.
+std::string usageText() {
+  rusage used{};
+  ::getrusage(RUSAGE_CHILDREN, &used);
+  const auto micros = [](const timeval& time) { return std::to_string(time.tv_sec * 1'000'000 + time.tv_usec); };
+  constexpr long kBlock = 512;
+  return "{\"userUs\":" + micros(used.ru_utime) + ",\"systemUs\":" + micros(used.ru_stime) +
+         ",\"maxRssKiB\":" + std::to_string(used.ru_maxrss) + ",\"readBytes\":" + std::to_string(used.ru_inblock * kBlock) +
+         ",\"writtenBytes\":" + std::to_string(used.ru_oublock * kBlock) + "}";
+}
+
 void appendEscaped(std::string& text, std::string_view added) {
   for (const char c : added) {
     if (c == '"' || c == '\\') text += '\\';
@@ -298,7 +325,8 @@ std::string statusText(std::string_view run, const Ending& ending, long duration
   std::string text = "{\"run\":\"";
   appendEscaped(text, run);
   text.append("\",\"reason\":\"").append(ending.reason).append("\",\"exitCode\":").append(std::to_string(ending.code));
-  text.append(",\"durationMs\":").append(std::to_string(duration_ms)).append(",\"message\":\"");
+  text.append(",\"durationMs\":").append(std::to_string(duration_ms)).append(",\"usage\":").append(usageText());
+  text.append(",\"message\":\"");
   appendEscaped(text, message);
   return text + "\"}";
 }
@@ -318,6 +346,9 @@ void supervise(const Order& order) {
   const int signals = endSignals();
   const auto& directory = order.directory;
   const long began = nowMs();
+  // Root is not held by it: there the limit of its control group counts (TasksMax of the unit or scope).
+  const rlimit processes{kProcessesMax, kProcessesMax};
+  if (rlimit now{}; ::getrlimit(RLIMIT_NPROC, &now) == 0 && now.rlim_max > kProcessesMax) ::setrlimit(RLIMIT_NPROC, &processes);
   writeFile(directory + "/pid", std::to_string(::getpid()) + " " + startTime());
   const int out = openOutput(directory + "/stdout");
   const int err = openOutput(directory + "/stderr");
@@ -332,7 +363,7 @@ void supervise(const Order& order) {
     ending = watch(pid, signals, spec.timeout_ms);
   } else if ((error == ENOENT || error == EACCES) && ::access(spec.cwd.c_str(), X_OK) == 0) {
     ending.code = error == ENOENT ? kNotFound : kNotRunnable;
-    writeAll(err, spec.argv[0] + ": cannot be run, or what its first line names: " + std::strerror(error) + "\n");
+    writeAll(err, notRunnable(spec.argv[0], error));
   } else {
     ending.reason = "not_started";
     message = "cannot start " + spec.argv[0] + " in " + spec.cwd + ": " + std::strerror(error);

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from tests.support import runs
+from tests.support.agents import agents_of, host_agents
 from tests.support.server import BINARY, Server
 from tests.support.until import elapsed, until
 
@@ -177,23 +178,6 @@ def end_agent(server, instance):
         os.kill(pid, signal.SIGKILL)
 
 
-def agents_of(server, instance):
-    """Pids of the machine's own agent: `stillpoint agent` whose host name is the instance's."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            root = os.readlink(entry / "root")
-            host = subprocess.run(["nsenter", "-t", entry.name, "-u", "hostname"], capture_output=True, text=True, check=False).stdout.strip() if b"agent" in words else ""
-        except OSError:
-            continue
-        if b"agent" in words and host == instance and root:
-            found.append(int(entry.name))
-    return found
-
-
 def test_killed_at_random_times(sweep):
     """Server, host agent and machine agent, one of them each time; the seed is printed and can be given again."""
     seed = int(os.environ.get("STILLPOINT_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -218,12 +202,3 @@ def test_killed_at_random_times(sweep):
         end = sweep.judge(path, arn, label, acknowledged, before)
         if victim == "server":
             assert end["status"] == "SUCCEEDED", f"a server killed and started again must not fail a run: {end}"
-
-
-def host_agents(server):
-    found = []
-    for pid in server.processes():
-        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if b"agent" in words and str(server.data / "host-agent").encode() in words:
-            found.append(pid)
-    return found

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "agent/freeze_rules.h"
+#include "agent/scripts/diagnosis.h"
 #include "agent/scripts/local_document.h"
 #include "agent/scripts/step_result.h"
 #include "agent/scripts/supervisor.h"
@@ -18,6 +20,7 @@
 #include "agentwire/messages.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "model/documents/plan.h"
@@ -28,7 +31,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kDownloadPatience{60'000};
-constexpr std::chrono::milliseconds kUploadPatience{30'000};
+/// Where the command asks for objects in S3 they are there when it ends, unless that takes longer than this.
+constexpr std::chrono::milliseconds kObjectPatience{10'000};
+/// What ends sooner tells its output with its result.
+constexpr std::chrono::milliseconds kLiveAfter{300};
+constexpr std::size_t kFilesTold = 100;
+/// Outputs that travel in one result, as bytes before they are JSON.
+constexpr std::uint64_t kInlineOutputs = 128U << 10U;
 constexpr int kExitStopAsSuccess = 168;
 constexpr int kExitStopAsFailure = 169;
 
@@ -38,6 +47,8 @@ std::string runDirectory(const Identity& identity, const std::string& id) { retu
 struct Head {
   std::string text;
   std::uint64_t bytes = 0;
+  /// `text` is those bytes as they are.
+  bool exact = true;
 };
 Head headOf(const std::string& path) {
   Head head;
@@ -49,6 +60,7 @@ Head headOf(const std::string& path) {
   const auto got = ::read(file.get(), bytes.data(), bytes.size());
   bytes.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
   head.text = toUtf8(bytes);
+  head.exact = head.text == bytes;
   return head;
 }
 
@@ -73,11 +85,23 @@ bool ownsOutput(const json::Object& starting) {
   return !json::boolOr(starting, "reused", false) || json::textOr(starting, "bootId") == os::bootId();
 }
 
+/// Whether the machine has not been down since the note was made. Machines that share a kernel share its boot id; the first process is
+/// each one's own.
+bool sameBoot(const json::Object& starting) {
+  const auto init = static_cast<std::int64_t>(os::processStartTime(1));
+  return json::textOr(starting, "bootId") == os::bootId() && json::intOr(starting, "initStart", init) == init;
+}
+
 /// One command on its way through its steps.
 class CommandRun {
  public:
-  CommandRun(RequestContext& context, RunFolders& folders, std::string directory)
-      : context_(context), folders_(folders), directory_(std::move(directory)), began_(clock_.boottime()), request_(context.request()) {}
+  CommandRun(RequestContext& context, ScriptRunner& owner, RunFolders& folders, std::string directory)
+      : context_(context),
+        owner_(owner),
+        folders_(folders),
+        directory_(std::move(directory)),
+        began_(clock_.boottime()),
+        request_(context.request()) {}
 
   json::Object run();
 
@@ -98,13 +122,17 @@ class CommandRun {
   Result<SuperviseSpec> makeSpec(const json::Object& step, const std::string& script) const;
   void harvest(StepResult result, SupervisedRun& supervised, bool own_output);
   void endedFromOutside(StepResult& result) const;
-  void uploadOutputs();
+  void sendOutputs();
+  std::string targetOf(const std::string& step) const;
+  std::string lineEnds(const StepResult& result) const;
   std::int64_t sinceStart() const { return (clock_.boottime() - began_).count() / 1000; }
   json::Object answer(std::string status, std::string_view fate, const std::string& message);
   const json::Object* startingNote(std::size_t index) const;
+  std::string unknownFate() const;
   void add(const StepResult& result) { results_.push_back(result.encode()); }
 
   RequestContext& context_;
+  ScriptRunner& owner_;
   RunFolders& folders_;
   const SystemClock clock_;
   const std::string directory_;
@@ -121,9 +149,22 @@ class CommandRun {
   struct Output {
     std::string directory;
     std::string step;
+    std::shared_ptr<OutputSender> sender{};
   };
   std::vector<Output> outputs_;
+  /// Of the step that runs.
+  std::string_view script_;
+  /// Paths of what was downloaded for the steps after it.
+  std::vector<std::string> downloaded_;
 };
+
+// A result is never invented: what a script did before it was cut off nobody knows.
+std::string CommandRun::unknownFate() const {
+  const bool rebooted = !context_.notes().empty() && !sameBoot(context_.notes().back());
+  return fmt::format(
+      "{} after the script of step {} was started and before it told how it ended; its fate is unknown, and it is not run again",
+      rebooted ? "the machine was rebooted" : "the script's supervisor was killed", unknown_);
+}
 
 const json::Object* CommandRun::startingNote(std::size_t index) const {
   for (const auto& note : context_.notes())
@@ -152,12 +193,8 @@ json::Object CommandRun::run() {
     return answer("TimedOut", "known", fmt::format("the command could not start within {} ms", start_within));
   if (context_.cancelled() && context_.notes().empty()) return answer("Cancelled", "known", "cancelled before it started");
   runSteps(steps->get_array(), "", 0);
-  uploadOutputs();
-  if (!unknown_.empty())
-    return answer("Failed", "unknown",
-                  fmt::format("the script of step {} was started, and the machine or its supervisor went down before it told how it "
-                              "ended; it is not run again",
-                              unknown_));
+  sendOutputs();
+  if (!unknown_.empty()) return answer("Failed", "unknown", unknownFate());
   return answer(context_.cancelled() ? "Cancelled" : "", "known", "");
 }
 
@@ -291,6 +328,9 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
         break;
       }
       ++fetched;
+      downloaded_.push_back(target);
+      if (result.files.size() < kFilesTold)
+        result.files.push_back(json::Object{{"path", path.string()}, {"bytes", done->bytes}, {"sha256", done->sha256}});
     }
   result.status = problem.empty() ? "Success" : "Failed";
   result.exit_code = problem.empty() ? 0 : 1;
@@ -313,9 +353,17 @@ void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepRes
       return add(result);
     }
   }
+  const auto* script = json::find(step, "script");
+  script_ = script != nullptr && script->is_string() ? json::toView(script->get_string()) : std::string_view();
+  result.sha256 = sha256Hex(script_);
   const bool own_output = !note || ownsOutput(*note);
   if (own_output) outputs_.push_back({supervised.directory(), result.name});
   // A supervisor that is alive is followed; the lock tells surely, since it was taken before "starting" was written.
+  if (own_output && !supervised.endsWithin(context_.cancelFd(), kLiveAfter) && !context_.cancelled()) {
+    auto& sender = outputs_.back().sender;
+    sender = std::make_shared<OutputSender>(context_.identity(), supervised.directory(), targetOf(result.name));
+    sender->begin();
+  }
   if (!supervised.wait(context_.cancelFd())) {
     supervised.cancel();
     supervised.wait(-1);
@@ -341,6 +389,7 @@ Result<void> CommandRun::begin(std::size_t index, const json::Object& step, cons
                              {"step", name},
                              {"sinceStartMs", sinceStart()},
                              {"bootId", os::bootId()},
+                             {"initStart", os::processStartTime(1)},
                              {"began", began_.count()},
                              {"reused", reused},
                              {"before", results_}}));
@@ -408,31 +457,64 @@ void CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_
   }
   result.exit_code = status->exit_code;
   result.duration_ms = status->duration_ms;
+  result.usage = status->usage;
   if (status->reason == "timeout") result.status = "TimedOut";
   else if (status->reason == "cancelled") endedFromOutside(result);
   else
     result.status =
         status->reason == "exited" && (status->exit_code == 0 || status->exit_code == kExitStopAsSuccess) ? "Success" : "Failed";
-  if (!status->message.empty()) {
-    result.err += toUtf8(status->message);
-    result.err_bytes += status->message.size();
+  auto remark = toUtf8(status->message);
+  if (result.status == "Failed") remark += lineEnds(result);
+  // Its own output ends with a line.
+  if (!remark.empty() && !result.err.empty() && !result.err.ends_with('\n')) remark.insert(0, "\n");
+  if (!remark.empty()) {
+    result.err += remark;
+    result.err_bytes += remark.size();
   }
   add(result);
 }
 
-void CommandRun::uploadOutputs() {
-  if (!json::boolOr(request_, "upload", false)) return;
-  for (const auto& output : outputs_)
-    for (const char* stream : {"stdout", "stderr"}) {
-      const auto path = fmt::format("{}/{}", output.directory, stream);
-      std::error_code error;
-      if (const auto size = fs::file_size(path, error); error || size == 0) continue;
-      const auto target = fmt::format("/commands/{}/output/{}/{}/{}", percentEncode(json::textOr(request_, "commandId")),
-                                      percentEncode(json::textOr(request_, "instance")), percentEncode(output.step), stream);
-      // As with Run Command, a failed upload does not fail the command.
-      if (auto sent = upload(context_, path, target, kUploadPatience); !sent)
-        log::warn("output not stored", {{"id", context_.id()}, {"target", target}, {"why", sent.error().text()}});
-    }
+/// What the line ends of the script, or of what was downloaded for it, explain.
+std::string CommandRun::lineEnds(const StepResult& result) const {
+  if (auto hint = lineEndHint(script_, "the script of step " + result.name); !hint.empty()) return hint;
+  return lineEndHintOf(downloaded_);
+}
+
+std::string CommandRun::targetOf(const std::string& step) const {
+  return fmt::format("/commands/{}/output/{}/{}", percentEncode(json::textOr(request_, "commandId")),
+                     percentEncode(json::textOr(request_, "instance")), percentEncode(step));
+}
+
+// What the result carries whole need not travel twice.
+void CommandRun::sendOutputs() {
+  const bool objects = json::boolOr(request_, "upload", false);
+  ScriptRunner::Senders open;
+  json::Array unsent;
+  const auto deadline = std::chrono::steady_clock::now() + kObjectPatience;
+  // The result of very many steps is cut to fit a message, and a step that runs several scripts has room for one.
+  std::uint64_t room = kInlineOutputs;
+  for (auto& output : outputs_) {
+    const bool part = output.step.find('/') != std::string::npos;
+    const auto inline_holds = [&](const char* stream) {
+      const auto head = headOf(output.directory + "/" + stream);
+      if (head.bytes > kInlineOutput || head.bytes > room) return false;
+      room -= head.bytes;
+      return head.bytes == 0 || (!objects && !part && head.exact);
+    };
+    const bool begun = output.sender && output.sender->begun();
+    if (!begun && inline_holds("stdout") && inline_holds("stderr")) continue;
+    if (!output.sender) output.sender = std::make_shared<OutputSender>(context_.identity(), output.directory, targetOf(output.step));
+    output.sender->close();
+    output.sender->begin();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (output.sender->await(objects ? std::max(left, std::chrono::milliseconds(0)) : std::chrono::milliseconds(0))) continue;
+    open.push_back(output.sender);
+    unsent.push_back(json::Object{{"directory", output.directory}, {"target", targetOf(output.step)}});
+  }
+  if (open.empty()) return;
+  if (auto noted = os::writeFileDurably(directory_ + "/unsent", json::toText(unsent)); !noted)
+    log::warn("should the agent end now, some output is not sent", {{"id", context_.id()}, {"why", noted.error().text()}});
+  owner_.sendLater(context_.id(), std::move(open));
 }
 
 json::Object CommandRun::answer(std::string status, std::string_view fate, const std::string& message) {
@@ -453,14 +535,59 @@ bool ScriptRunner::notesAtOnce(const json::Object& request) const {
 }
 
 json::Object ScriptRunner::run(RequestContext& context) {
-  return CommandRun(context, folders_, runDirectory(identity_, context.id())).run();
+  return CommandRun(context, *this, folders_, runDirectory(identity_, context.id())).run();
 }
 
-bool ScriptRunner::settledAtOnce(const std::string& id) { return folders_.giveBack(percentEncode(id)); }
+void ScriptRunner::sendLater(const std::string& id, Senders senders) {
+  const std::lock_guard lock(mutex_);
+  sending_.insert_or_assign(id, std::move(senders));
+}
+
+bool ScriptRunner::settledAtOnce(const std::string& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (sending_.contains(id)) return false;
+  }
+  return folders_.giveBack(percentEncode(id));
+}
 
 void ScriptRunner::settled(const std::string& id) {
+  const auto directory = runDirectory(identity_, id);
+  Senders senders;
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto sending = sending_.extract(id); !sending.empty()) senders = std::move(sending.mapped());
+  }
   std::error_code ignored;
-  fs::remove_all(runDirectory(identity_, id), ignored);
+  const auto unsent = os::readFile(directory + "/unsent");
+  if (!unsent) {
+    fs::remove_all(directory, ignored);
+    return;
+  }
+  // Of an earlier process's life there is only the file.
+  const auto list = json::parse(*unsent);
+  if (senders.empty() && list && list->is_array())
+    for (const auto& each : list->get_array()) {
+      if (!each.is_object()) continue;
+      senders.push_back(std::make_shared<OutputSender>(identity_, json::textOr(each.get_object(), "directory"),
+                                                       json::textOr(each.get_object(), "target")));
+      senders.back()->close();
+      senders.back()->begin();
+    }
+  removeWhenSent(directory, std::move(senders));
+}
+
+void ScriptRunner::removeWhenSent(const std::string& directory, Senders senders) {
+  try {
+    std::thread([directory, senders = std::move(senders)] {
+      for (const auto& sender : senders) sender->await(std::chrono::milliseconds(-1));
+      std::error_code ignored;
+      fs::remove_all(directory, ignored);
+    }).detach();
+  } catch (const std::exception& error) {
+    // Its folder stays until the agent starts anew.
+    log::warn("no thread to wait for an output", {{"folder", directory}, {"why", error.what()}});
+  }
 }
 
 void ScriptRunner::sweep(const std::vector<std::string>& open) {
@@ -471,7 +598,8 @@ void ScriptRunner::sweep(const std::vector<std::string>& open) {
   for (const auto& id : open) kept.insert(percentEncode(id));
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(identity_.stateDir() + "/runs", ignored))
-    if (!kept.contains(entry.path().filename().string())) fs::remove_all(entry.path(), ignored);
+    if (const auto name = entry.path().filename().string(); RunFolders::isSpare(name)) fs::remove_all(entry.path(), ignored);
+    else if (!kept.contains(name)) settled(percentDecode(name).value_or(name));
   folders_.refresh();
 }
 

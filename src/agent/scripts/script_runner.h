@@ -2,8 +2,14 @@
 //
 // DIR/runs/ID/downloads/…      fetched files, mode 0700
 // DIR/runs/ID/step-N/…         one script: _script.sh and what its supervisor keeps (supervisor.h)
+// DIR/runs/ID/unsent           the result is told, and some of the output is still to be sent: [{directory, target}]
 #pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+
 #include "agent/request_handler.h"
+#include "agent/scripts/output_sender.h"
 #include "agent/scripts/run_folders.h"
 
 namespace sp::agent {
@@ -21,9 +27,18 @@ class ScriptRunner final : public RequestHandler {
   /// Removes folders of requests not in `open`. Once, at start.
   void sweep(const std::vector<std::string>& open);
 
+  /// Its outputs go on being sent after its result.
+  using Senders = std::vector<std::shared_ptr<OutputSender>>;
+  void sendLater(const std::string& id, Senders senders);
+
  private:
+  static void removeWhenSent(const std::string& directory, Senders senders);
+
   const Identity& identity_;
   RunFolders folders_;
+  std::mutex mutex_;
+  /// By request.
+  std::map<std::string, Senders> sending_;
 };
 
 }  // namespace sp::agent

@@ -20,16 +20,20 @@ std::size_t announcedLength(unsigned char first) {
 }  // namespace
 
 json::Object StepResult::encode() const {
-  return {{"name", name},
-          {"plugin", plugin},
-          {"status", status},
-          {"exitCode", exit_code},
-          {"stdout", out},
-          {"stderr", err},
-          {"stdoutBytes", out_bytes},
-          {"stderrBytes", err_bytes},
-          {"sinceStartMs", since_start_ms},
-          {"durationMs", duration_ms}};
+  json::Object encoded{{"name", name},
+                       {"plugin", plugin},
+                       {"status", status},
+                       {"exitCode", exit_code},
+                       {"stdout", out},
+                       {"stderr", err},
+                       {"stdoutBytes", out_bytes},
+                       {"stderrBytes", err_bytes},
+                       {"sinceStartMs", since_start_ms},
+                       {"durationMs", duration_ms}};
+  if (!sha256.empty()) encoded["sha256"] = sha256;
+  if (!usage.empty()) encoded["usage"] = usage;
+  if (!files.empty()) encoded["files"] = files;
+  return encoded;
 }
 
 std::string toUtf8(std::string_view bytes) {

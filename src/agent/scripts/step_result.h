@@ -22,6 +22,12 @@ struct StepResult {
   std::uint64_t err_bytes = 0;
   std::int64_t since_start_ms = 0;
   std::int64_t duration_ms = 0;
+  /// Hex SHA-256 of the script as it stood in its file.
+  std::string sha256;
+  /// ScriptStatus::usage.
+  json::Object usage;
+  /// What a download fetched: [{path, bytes, sha256}].
+  json::Array files;
 
   json::Object encode() const;
 };

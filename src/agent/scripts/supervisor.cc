@@ -161,8 +161,10 @@ std::optional<ScriptStatus> SupervisedRun::status() const {
   const auto& object = value->get_object();
   // Of another script that had the folder before: a power cut can bring it back.
   if (json::textOr(object, "run", run_) != run_) return std::nullopt;
+  const auto* usage = json::find(object, "usage");
   return ScriptStatus{json::textOr(object, "reason"), static_cast<int>(json::intOr(object, "exitCode", -1)),
-                      json::intOr(object, "durationMs", 0), json::textOr(object, "message")};
+                      json::intOr(object, "durationMs", 0), json::textOr(object, "message"),
+                      usage && usage->is_object() ? usage->get_object() : json::Object()};
 }
 
 bool SupervisedRun::alive() const {
@@ -187,11 +189,19 @@ int SupervisedRun::pidfd() {
   return adopted_.get();
 }
 
-bool SupervisedRun::wait(int cancel_fd) {
+bool SupervisedRun::wait(int cancel_fd) { return endsWithin(cancel_fd, std::chrono::milliseconds(-1)); }
+
+bool SupervisedRun::endsWithin(int cancel_fd, std::chrono::milliseconds whole) {
+  const auto deadline = std::chrono::steady_clock::now() + whole;
   while (true) {
     const int fd = done_ ? done_.get() : pidfd();
     // A supervisor that was started a moment ago may not have written its pid yet.
-    const auto limit = std::chrono::milliseconds(fd < 0 ? 5 : -1);
+    auto limit = std::chrono::milliseconds(fd < 0 ? 5 : -1);
+    if (whole.count() >= 0) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      if (left.count() <= 0) return !alive();
+      limit = fd < 0 ? std::min(limit, left) : left;
+    }
     const int woken = os::waitEither(fd, cancel_fd, limit);
     if (woken == 1) return true;
     if (woken == 2) return false;

@@ -5,8 +5,9 @@
 //   lock        flock held from before the start until after `status`    the descriptor is inherited from the agent
 //   pid         "PID START_TIME" of the supervisor
 //   stdout, stderr   written by the script itself
-//   status      {run, reason: "exited|timeout|cancelled|not_started", exitCode, durationMs, message}; once, whole; not durable
+//   status      {run, reason: "exited|timeout|cancelled|not_started", exitCode, durationMs, message, usage}; once, whole; not durable
 #pragma once
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,8 @@ struct ScriptStatus {
   int exit_code = -1;
   std::int64_t duration_ms = 0;
   std::string message;
+  /// {userUs, systemUs, maxRssKiB, readBytes, writtenBytes} of the script and of all its children that have ended.
+  json::Object usage;
 };
 
 /// The folder of one script as the agent sees it.
@@ -56,6 +59,8 @@ class SupervisedRun {
   bool alive() const;
   /// Waits until the supervisor has written its status or ended, or `cancel_fd` is readable; then true: ended.
   bool wait(int cancel_fd);
+  /// The same, but not for longer than `limit`; false also when that is over.
+  bool endsWithin(int cancel_fd, std::chrono::milliseconds limit);
   /// Tells a living supervisor to end its script.
   void cancel();
 

@@ -13,6 +13,9 @@ constexpr auto kForgetEvery = std::chrono::hours(1);
 constexpr auto kForgetSoon = std::chrono::seconds(1);
 constexpr std::size_t kForgetAtOnce = 100;
 constexpr std::string_view kPrefix = "cmd/";
+constexpr std::size_t kHashLength = 64;
+constexpr std::size_t kPathLength = 1024;
+constexpr std::size_t kFilesShown = 100;
 
 /// The agent's words for a step as the API's details.
 std::string_view stepDetails(std::string_view agent_status) {
@@ -31,6 +34,29 @@ void appendHead(std::string& kept, const std::string& more) {
   kept.append(more, 0, size);
 }
 
+/// Only what is known of it: an agent's message is not stored as it comes.
+json::Object usageOf(const json::Object& told) {
+  json::Object usage;
+  if (const auto* given = json::find(told, "usage"); given != nullptr && given->is_object())
+    for (const auto* name : {"userUs", "systemUs", "maxRssKiB", "readBytes", "writtenBytes"})
+      usage[name] = json::intOr(given->get_object(), name, 0);
+  return usage;
+}
+
+json::Array filesOf(const json::Object& told) {
+  json::Array files;
+  const auto* given = json::find(told, "files");
+  if (given == nullptr || !given->is_array()) return files;
+  for (const auto& each : given->get_array()) {
+    if (!each.is_object() || files.size() == kFilesShown) continue;
+    const auto& file = each.get_object();
+    files.push_back(json::Object{{"path", json::textOr(file, "path").substr(0, kPathLength)},
+                                 {"bytes", json::intOr(file, "bytes", 0)},
+                                 {"sha256", json::textOr(file, "sha256").substr(0, kHashLength)}});
+  }
+  return files;
+}
+
 StepRecord toldStep(const json::Object& told, Instant began) {
   StepRecord step;
   step.name = json::textOr(told, "name");
@@ -41,6 +67,9 @@ StepRecord toldStep(const json::Object& told, Instant began) {
   step.error = json::textOr(told, "stderr");
   step.output_bytes = json::intOr(told, "stdoutBytes", static_cast<std::int64_t>(step.output.size()));
   step.error_bytes = json::intOr(told, "stderrBytes", static_cast<std::int64_t>(step.error.size()));
+  step.sha256 = json::textOr(told, "sha256").substr(0, kHashLength);
+  step.usage = usageOf(told);
+  step.files = filesOf(told);
   step.started = began + std::chrono::milliseconds(json::intOr(told, "sinceStartMs", 0));
   step.ended = *step.started + std::chrono::milliseconds(json::intOr(told, "durationMs", 0));
   if (json::textOr(told, "status") == "Skipped" && step.output.empty()) step.output = "Step execution skipped. Step name: " + step.name;
@@ -50,9 +79,16 @@ StepRecord toldStep(const json::Object& told, Instant began) {
 /// Failed > TimedOut > Cancelled > Success.
 int weight(std::string_view status) { return status == "Failed" ? 3 : status == "TimedOut" ? 2 : status == "Cancelled" ? 1 : 0; }
 
+json::Object scriptOf(const StepRecord& told) { return {{"name", told.name}, {"sha256", told.sha256}}; }
+
 void takeStep(StepRecord& step, StepRecord told) {
+  if (told.name != step.name) {
+    if (!told.sha256.empty()) told.scripts.push_back(scriptOf(told));
+    told.sha256.clear();
+  }
   told.name = step.name;
   told.plugin = step.plugin;
+  told.output_note = step.output_note;
   step = std::move(told);
 }
 
@@ -69,6 +105,12 @@ void addToStep(StepRecord& step, const StepRecord& told) {
   step.output_bytes += told.output_bytes;
   step.error_bytes += told.error_bytes;
   step.ended = told.ended;
+  if (!told.sha256.empty() && step.scripts.size() < kFilesShown) step.scripts.push_back(scriptOf(told));
+  for (const auto& [name, value] : told.usage) {
+    const auto more = json::intOr(told.usage, name, 0);
+    const auto before = json::intOr(step.usage, name, 0);
+    step.usage[name] = name == "maxRssKiB" ? std::max(before, more) : before + more;
+  }
 }
 
 /// Where the agent's word on a step goes: to the step, or to the one whose part it is.
@@ -251,6 +293,16 @@ std::expected<void, aws::ApiError> Commands::cancel(store::Txn& txn, std::string
   return {};
 }
 
+void Commands::noteOutput(store::Txn& txn, const std::string& command_id, const std::string& instance_id, const std::string& step_name,
+                          const std::string& text) {
+  auto found = invocation(txn, command_id, instance_id);
+  if (!found) return;
+  const auto step = stepOf(*found, step_name);
+  if (step == found->steps.end()) return;
+  step->output_note += (step->output_note.empty() ? "" : "; ") + text;
+  save(txn, *found);
+}
+
 void Commands::forgetOld(store::Txn& txn) {
   const auto limit = orderKey(txn.now() - history_, "");
   std::size_t forgotten = 0;
@@ -266,6 +318,7 @@ void Commands::forgetOld(store::Txn& txn) {
         txn.records().erase(kInvocationKind, each.key());
       }
       for (const auto kind : {kProgressKind, kTargetsKind, kPlanKind, kCommandKind}) txn.records().erase(kind, id);
+      for (const auto& listener : forgotten_) listener(txn, id);
     }
     txn.records().erase(kCommandOrder, record.key);
   }

@@ -77,6 +77,14 @@ class Commands {
   using CommandEnded = std::function<void(store::Txn&, const Command&)>;
   void onCommandEnded(CommandEnded listener) { command_ended_.push_back(std::move(listener)); }
 
+  /// In the transaction in which a command that has ended is forgotten.
+  using Forgotten = std::function<void(store::Txn&, const std::string& command_id)>;
+  void onForgotten(Forgotten listener) { forgotten_.push_back(std::move(listener)); }
+
+  /// Writes down what of a step's output is not kept.
+  void noteOutput(store::Txn& txn, const std::string& command_id, const std::string& instance_id, const std::string& step_name,
+                  const std::string& text);
+
   /// Invocations on that machine that have not ended, ordered by command id.
   std::vector<Invocation> openOn(store::Txn& txn, std::string_view instance_id) const;
 
@@ -134,6 +142,7 @@ class Commands {
   std::vector<CommandEnded> command_ended_;
   /// The latest that were asked for, by command id; the least recently used goes.
   mutable std::list<std::pair<std::string, std::shared_ptr<const Plan>>> plans_;
+  std::vector<Forgotten> forgotten_;
 };
 
 }  // namespace sp::services::ssm

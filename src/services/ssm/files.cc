@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "services/ssm/outputs.h"
 
 namespace sp::services::ssm {
@@ -67,28 +68,12 @@ class BucketSource final : public runtime::CommandFiles::Source {
   std::shared_ptr<s3::ObjectReader> reader_;
 };
 
-class BucketSink final : public runtime::CommandFiles::Sink {
- public:
-  BucketSink(s3::Objects& objects, std::string bucket, std::string key, std::unique_ptr<s3::Incoming> incoming)
-      : objects_(objects), bucket_(std::move(bucket)), key_(std::move(key)), incoming_(std::move(incoming)) {}
-  Result<void> write(std::string_view bytes) override { return incoming_->write(bytes); }
-  Result<void> commit() override {
-    // Shared: the callback may still be on its way out when the waiting thread goes on.
-    auto promise = std::make_shared<std::promise<Result<void>>>();
-    auto future = promise->get_future();
-    objects_.store(bucket_, key_, "text/plain", std::move(incoming_), [promise](Result<s3::ObjectInfo> stored) {
-      if (stored) promise->set_value({});
-      else promise->set_value(std::unexpected(std::move(stored.error())));
-    });
-    return future.get();
-  }
+constexpr std::size_t kPiece = 256 * 1024;
 
- private:
-  s3::Objects& objects_;
-  std::string bucket_;
-  std::string key_;
-  std::unique_ptr<s3::Incoming> incoming_;
-};
+/// What stands in an object where bytes are missing.
+std::string gapText(std::uint64_t missing) {
+  return fmt::format("\n--{} bytes are missing here: the server had no room for them--\n", missing);
+}
 
 }  // namespace
 
@@ -108,28 +93,79 @@ Result<std::unique_ptr<runtime::CommandFiles::Source>> BucketFiles::source(std::
   return std::make_unique<BucketSource>(std::move(reader));
 }
 
-Result<std::unique_ptr<runtime::CommandFiles::Sink>> BucketFiles::output(std::string_view command, std::string_view agent,
-                                                                         std::string_view step, std::string_view stream) {
-  struct Place {
-    std::string bucket;
-    std::string key;
+Result<store::OutputKey> BucketFiles::output(std::string_view command, std::string_view agent, std::string_view step,
+                                             std::string_view stream) {
+  const auto question = [&](store::Txn& txn) -> Result<store::OutputKey> {
+    auto invocation = commands_.invocation(txn, command, agent);
+    // It may have ended long ago: a long output comes after the result.
+    const bool known = invocation && invocation->dispatched && stepOf(*invocation, step) != invocation->steps.end();
+    if (!known) return fail("files.forbidden", fmt::format("agent {} was not asked for step '{}' of command {}", agent, step, command));
+    return store::OutputKey{std::string(command), std::string(agent), std::string(step), std::string(stream)};
   };
+  return askCore<store::OutputKey>(context_.core, question);
+}
+
+Result<BucketFiles::Place> BucketFiles::placeOf(const store::OutputKey& key) {
   const auto question = [&](store::Txn& txn) -> Result<Place> {
-    SP_TRY(const auto open, openInvocation(txn, commands_, std::string(command), std::string(agent)));
-    auto found = std::ranges::find(open.invocation.steps, step, &StepRecord::name);
+    const auto command = commands_.find(txn, key.command);
+    auto invocation = commands_.invocation(txn, key.command, key.instance);
+    if (!command || !invocation) return fail("files.forbidden", fmt::format("command {} is not known any more", key.command));
+    const auto step = stepOf(*invocation, key.step);
+    if (command->output_bucket.empty() || step == invocation->steps.end()) return Place{};
     // "STEP/PART" of a step that runs several scripts.
-    std::string_view part;
-    if (const auto slash = step.find('/'); found == open.invocation.steps.end() && slash != std::string_view::npos) {
-      found = std::ranges::find(open.invocation.steps, step.substr(0, slash), &StepRecord::name);
-      part = step.substr(slash + 1);
-    }
-    if (open.command.output_bucket.empty() || found == open.invocation.steps.end())
-      return fail("files.forbidden", fmt::format("command {} stores no output of step '{}'", command, step));
-    return Place{open.command.output_bucket, outputKey(open.command.output_prefix, command, agent, *found, stream, part)};
+    const auto part = step->name == key.step ? std::string_view() : std::string_view(key.step).substr(step->name.size() + 1);
+    return Place{command->output_bucket, outputKey(command->output_prefix, key.command, key.instance, *step, key.stream, part)};
   };
-  SP_TRY(auto place, askCore<Place>(context_.core, question));
+  return askCore<Place>(context_.core, question);
+}
+
+Result<void> BucketFiles::endOutput(const store::OutputKey& key, std::uint64_t total, std::string_view tail) {
+  const auto state = outputs_.state(key);
+  if (state.ended) return {};
+  // Numbers that make no sense are refused there, before an object is made of them.
+  if (total < state.have || tail.size() > total - state.have) return outputs_.end(key, total, tail);
+  SP_TRY(const auto place, placeOf(key));
+  // As with Run Command, an object that cannot be stored does not fail the command; the output stays where it is.
+  if (!place.bucket.empty())
+    if (const auto stored = storeObject(place, key, total, tail); !stored)
+      log::warn("output not stored in S3", {{"command", key.command}, {"bucket", place.bucket}, {"why", stored.error().text()}});
+  SP_CHECK_OK(outputs_.end(key, total, tail));
+  if (state.have < total) noteMissing(key, total, outputs_.state(key).tail_at);
+  return {};
+}
+
+Result<void> BucketFiles::storeObject(const Place& place, const store::OutputKey& key, std::uint64_t total, std::string_view tail) {
   SP_TRY(auto incoming, objects_.begin());
-  return std::make_unique<BucketSink>(objects_, std::move(place.bucket), std::move(place.key), std::move(incoming));
+  const auto have = outputs_.state(key).have;
+  for (std::uint64_t at = 0; at < have;) {
+    SP_TRY(const auto piece, outputs_.read(key, at, kPiece));
+    if (piece.empty()) return fail("output.read", fmt::format("the output of command {} ends at {} bytes of {}", key.command, at, have));
+    SP_CHECK_OK(incoming->write(piece));
+    at += piece.size();
+  }
+  if (have + tail.size() < total) SP_CHECK_OK(incoming->write(gapText(total - have - tail.size())));
+  SP_CHECK_OK(incoming->write(tail));
+  // Shared: the callback may still be on its way out when the waiting thread goes on.
+  auto promise = std::make_shared<std::promise<Result<void>>>();
+  auto future = promise->get_future();
+  objects_.store(place.bucket, place.key, "text/plain", std::move(incoming), [promise](Result<s3::ObjectInfo> stored) {
+    if (stored) promise->set_value({});
+    else promise->set_value(std::unexpected(std::move(stored.error())));
+  });
+  return future.get();
+}
+
+void BucketFiles::noteMissing(const store::OutputKey& key, std::uint64_t total, std::uint64_t tail_at) {
+  const auto head = outputs_.state(key).have;
+  const auto text = fmt::format(
+      "{} of step {} has {} bytes; of these the first {} and the last {} are kept, since the outputs' quota is used "
+      "up or the server's disk is nearly full ([commands] output_quota_bytes)",
+      key.stream, key.step, total, head, total - tail_at);
+  log::warn("output not kept whole", {{"command", key.command}, {"instance", key.instance}, {"why", text}});
+  context_.core.post([this, key, text](store::Txn& txn) {
+    commands_.noteOutput(txn, key.command, key.instance, key.step, text);
+    return true;
+  });
 }
 
 }  // namespace sp::services::ssm

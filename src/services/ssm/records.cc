@@ -1,5 +1,7 @@
 #include "services/ssm/records.h"
 
+#include <algorithm>
+
 namespace sp::services::ssm {
 namespace {
 
@@ -34,7 +36,13 @@ json::Object encodeStep(const StepRecord& step) {
                        {"errorBytes", step.error_bytes},
                        {"started", optionalMicros(step.started)},
                        {"ended", optionalMicros(step.ended)}};
+  // Most records of a large fleet are short commands that have none of these.
   if (!step.skipped.empty()) encoded["skipped"] = step.skipped;
+  if (!step.output_note.empty()) encoded["outputNote"] = step.output_note;
+  if (!step.sha256.empty()) encoded["sha256"] = step.sha256;
+  if (!step.scripts.empty()) encoded["scripts"] = step.scripts;
+  if (!step.usage.empty()) encoded["usage"] = step.usage;
+  if (!step.files.empty()) encoded["files"] = step.files;
   return encoded;
 }
 
@@ -50,12 +58,24 @@ StepRecord decodeStep(const json::Object& body) {
   step.error = json::textOr(body, "error");
   step.output_bytes = json::intOr(body, "outputBytes", 0);
   step.error_bytes = json::intOr(body, "errorBytes", 0);
+  step.output_note = json::textOr(body, "outputNote");
+  step.sha256 = json::textOr(body, "sha256");
+  step.usage = objectOr(body, "usage");
+  if (const auto* files = json::find(body, "files"); files != nullptr && files->is_array()) step.files = files->get_array();
+  if (const auto* scripts = json::find(body, "scripts"); scripts != nullptr && scripts->is_array()) step.scripts = scripts->get_array();
   step.started = readMicros(body, "started");
   step.ended = readMicros(body, "ended");
   return step;
 }
 
 }  // namespace
+
+std::vector<StepRecord>::iterator stepOf(Invocation& invocation, std::string_view name) {
+  const auto found = std::ranges::find(invocation.steps, name, &StepRecord::name);
+  const auto slash = name.find('/');
+  if (found != invocation.steps.end() || slash == std::string_view::npos) return found;
+  return std::ranges::find(invocation.steps, name.substr(0, slash), &StepRecord::name);
+}
 
 bool isTerminal(std::string_view status) { return status != "Pending" && status != "InProgress" && status != "Cancelling"; }
 

@@ -37,6 +37,16 @@ struct StepRecord {
   std::string error;
   std::int64_t output_bytes = 0;
   std::int64_t error_bytes = 0;
+  /// What of the whole output is not kept, in words; empty: nothing is missing.
+  std::string output_note;
+  /// Hex SHA-256 of the script that ran; empty where the step has none or it did not begin.
+  std::string sha256;
+  /// {userUs, systemUs, maxRssKiB, readBytes, writtenBytes, durationMs} of the script and all its children; empty while it runs.
+  json::Object usage;
+  /// The same for each script of a step that runs another document: [{name, sha256}], the first hundred.
+  json::Array scripts;
+  /// What a download fetched: [{path, bytes, sha256}], the first hundred.
+  json::Array files;
   std::optional<Instant> started;
   std::optional<Instant> ended;
 };
@@ -71,6 +81,9 @@ struct Invocation {
   json::Object encode() const;
   static Result<Invocation> decode(const json::Object& body);
 };
+
+/// The step of that name, or the one whose part it is ("STEP/PART").
+std::vector<StepRecord>::iterator stepOf(Invocation& invocation, std::string_view name);
 
 struct Command {
   std::string id;

@@ -42,6 +42,14 @@ json::Object stepView(const Command& command, const Invocation& invocation, cons
   return view;
 }
 
+/// What is to be said beside the steps' outputs.
+std::string traceOutput(const Invocation& invocation) {
+  auto text = invocation.message;
+  for (const auto& step : invocation.steps)
+    if (!step.output_note.empty()) text += (text.empty() ? "" : "\n") + step.output_note;
+  return text;
+}
+
 }  // namespace
 
 json::Object notificationView(const json::Object& given) {
@@ -115,7 +123,7 @@ json::Object invocationView(const Commands& commands, const Command& command, co
           {"RequestedDateTime", toEpochSeconds(invocation.requested)},
           {"Status", status},
           {"StatusDetails", status_details},
-          {"TraceOutput", invocation.message},
+          {"TraceOutput", traceOutput(invocation)},
           {"StandardOutputUrl", single ? outputUrl(command, invocation, invocation.steps.front(), "stdout", realm) : ""},
           {"StandardErrorUrl", single ? outputUrl(command, invocation, invocation.steps.front(), "stderr", realm) : ""},
           {"CommandPlugins", std::move(plugins)},

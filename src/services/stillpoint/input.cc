@@ -165,7 +165,10 @@ Result<void> parseTargets(Members& in, RunInput& run) {
 }
 
 Result<void> parseBackup(Members& in, RunInput& run) {
-  SP_TRY(const auto* details, in.object("BackupDetails", true));
+  SP_TRY(const auto* details, in.object("BackupDetails", !run.rehearsal));
+  if (run.rehearsal && details != nullptr)
+    return refused("BackupDetails", json::Value(*details), "a rehearsal (Rehearsal: true) backs nothing up: leave it out");
+  if (details == nullptr) return {};
   Members backup(*details, in.at("BackupDetails"));
   SP_TRY(run.vault, backup.text("BackupVaultName", true, false));
   SP_TRY(run.role, backup.text("IamRoleArn", true, false));
@@ -174,6 +177,17 @@ Result<void> parseBackup(Members& in, RunInput& run) {
   if (!arn || arn->service != "iam")
     return refused("BackupDetails.IamRoleArn", json::Value(run.role),
                    "must be the ARN of a role, such as \"arn:aws:iam::000000000000:role/backup\"");
+  return {};
+}
+
+Result<void> parseRehearsal(Members& in, RunInput& run) {
+  SP_TRY(run.rehearsal, in.boolean("Rehearsal", false));
+  if (!run.rehearsal) return {};
+  if (run.stop_start) return refused("StartStopEC2Required", json::Value(true), "a rehearsal (Rehearsal: true) stops no machine");
+  if (!run.pre || !run.post)
+    return refused(
+        "Rehearsal", json::Value(true),
+        "it takes a pre-script and a post-script: give RemoteRunCommandDetails with PreBackupScriptDetails and PostBackupScriptDetails");
   return {};
 }
 
@@ -191,6 +205,7 @@ Result<RunInput> parseInput(const json::Value& input) {
   SP_CHECK_OK(parseTargets(in, run));
   SP_TRY(run.stop_start, in.boolean("StartStopEC2Required", false));
   SP_CHECK_OK(parseScripts(in, run));
+  SP_CHECK_OK(parseRehearsal(in, run));
   SP_CHECK_OK(parseBackup(in, run));
   SP_TRY(const auto bad_target, in.oneOf("OnBadTarget", {"continue", "abort"}));
   run.abort_on_bad_target = bad_target == "abort";
@@ -245,6 +260,7 @@ json::Object encode(const RunInput& input) {
   out["role"] = input.role;
   out["abortOnBadTarget"] = input.abort_on_bad_target;
   out["stallTimeout"] = input.stall_timeout_seconds;
+  if (input.rehearsal) out["rehearsal"] = true;
   return out;
 }
 
@@ -257,6 +273,7 @@ RunInput decodeRunInput(const json::Object& record) {
     for (const auto& id : ids->get_array())
       if (id.is_string()) input.instances.push_back(json::toStd(id.get_string()));
   input.stop_start = json::boolOr(record, "stopStart", false);
+  input.rehearsal = json::boolOr(record, "rehearsal", false);
   input.pre = decodeScript(record, "pre");
   input.post = decodeScript(record, "post");
   input.vault = json::textOr(record, "vault");

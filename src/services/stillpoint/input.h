@@ -24,6 +24,8 @@ struct RunInput {
   /// OnBadTarget "abort": one bad id and nothing is touched.
   bool abort_on_bad_target = false;
   std::int64_t stall_timeout_seconds = 600;
+  /// Pre- and post-script alone: nothing is stopped and nothing backed up. Then there is both, and neither vault nor role.
+  bool rehearsal = false;
 
   /// 1 to 8, as the table of paths numbers them.
   int path() const;

@@ -3,12 +3,16 @@
 #include "aws/operation.h"
 #include "services/backup/backup.h"
 #include "services/ec2/instances.h"
+#include "services/ssm/commands.h"
 #include "services/ssm/nodes/nodes.h"
 #include "services/stillpoint/ledger.h"
 #include "services/stillpoint/ports.h"
+#include "store/output_store.h"
 
 namespace sp::services::stillpoint {
 
+/// One command on one machine: what it used, what ran, how much of its output is kept.
+aws::Operation describeInvocation(const ssm::Commands& commands, const store::OutputStore& outputs);
 /// A run as people see it: lanes, statuses, frozen seconds, progress.
 aws::Operation describeRun(const Ports& ports);
 /// What is owed to machines, of all runs or to one machine.

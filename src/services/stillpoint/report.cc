@@ -65,6 +65,8 @@ std::string makeCause(const std::string& message, const std::vector<const LaneRe
 
 std::string summary(const Run& run, const std::vector<const LaneReport*>& failed, std::size_t good, bool any_warning) {
   if (run.failure) return run.failure.message;
+  const bool rehearsal = run.input && run.input->rehearsal;
+  if (failed.empty() && rehearsal) return "rehearsal: nothing was backed up";
   if (failed.empty()) return any_warning ? "all machines were backed up, with warnings" : "";
   const auto& first = failed.front()->lane;
   auto text = fmt::format("{}: {} failed: {}", first.instance, first.failure.phase, first.failure.message);
@@ -168,7 +170,8 @@ std::map<std::string, std::string> makeRow(const Run& run, const std::vector<Lan
   row["FailureMessage"] = report.message;
   row["TargetCount"] = std::to_string(report.targets);
   row["FailedCount"] = std::to_string(report.failed);
-  if (run.input) row["Path"] = std::to_string(run.input->path());
+  if (run.input && run.input->rehearsal) row["Rehearsal"] = "true";
+  else if (run.input) row["Path"] = std::to_string(run.input->path());
   if (!report.error.empty()) row["Error"] = report.error;
   if (run.redrives > 0) row["RedriveCount"] = std::to_string(run.redrives);
 

@@ -52,7 +52,7 @@ Lanes& Stillpoint::lanes() { return parts_->lanes; }
 Ledger& Stillpoint::ledger() { return parts_->ledger; }
 void Stillpoint::attach(runtime::Executions& executions) { parts_->lanes.attach(executions); }
 
-aws::ServiceTable Stillpoint::makeStillpoint() {
+aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs) {
   aws::ServiceTable table;
   table.signing_name = "stillpoint";
   table.protocol = aws::Protocol::json11;
@@ -61,6 +61,7 @@ aws::ServiceTable Stillpoint::makeStillpoint() {
   table.operations = {addInstance(instances),
                       createEnrolmentToken(parts_->nodes),
                       deleteEnrolmentToken(),
+                      describeInvocation(commands, outputs),
                       describeRun(parts_->ports),
                       exportVaultKeys(parts_->backup),
                       listAgents(parts_->context, instances),

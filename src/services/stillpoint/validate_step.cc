@@ -63,7 +63,7 @@ void Lanes::validateInput(store::Txn& txn, const runtime::TaskRequest& request) 
 }
 
 Result<void> Lanes::checkReferences(store::Txn& txn, const RunInput& input) {
-  if (!ports_.backups.vaultExists(txn, input.vault))
+  if (!input.rehearsal && !ports_.backups.vaultExists(txn, input.vault))
     return fail(
         "Stillpoint.VaultNotFound",
         fmt::format(
@@ -127,7 +127,8 @@ void Lanes::plan(store::Txn& txn, const Run& run, std::string_view token) {
   out["RunPreBackupScript"] = run.input->pre.has_value();
   out["RunPostBackupScript"] = run.input->post.has_value();
   out["StartStopEC2Required"] = run.input->stop_start;
-  out["BackupVaultName"] = run.input->vault;
+  if (run.input->rehearsal) out["Rehearsal"] = true;
+  else out["BackupVaultName"] = run.input->vault;
   out["Targets"] = std::move(targets);
   executions_->taskSucceeded(txn, token, std::move(out));
 }

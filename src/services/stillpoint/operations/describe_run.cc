@@ -78,7 +78,8 @@ json::Object inputShape(const RunInput& input) {
   out["StartStopEC2Required"] = input.stop_start;
   out["RunPreBackupScript"] = input.pre.has_value();
   out["RunPostBackupScript"] = input.post.has_value();
-  out["BackupVaultName"] = input.vault;
+  if (input.rehearsal) out["Rehearsal"] = true;
+  else out["BackupVaultName"] = input.vault;
   return out;
 }
 
@@ -102,7 +103,7 @@ aws::Operation describeRun(const Ports& ports) {
             if (run) {
               const auto reports = loadReports(*call.txn, execution);
               if (run->input) {
-                out["Path"] = run->input->path();
+                if (!run->input->rehearsal) out["Path"] = run->input->path();
                 out["Input"] = inputShape(*run->input);
               }
               const auto report = makeReport(*run, reports);

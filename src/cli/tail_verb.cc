@@ -1,0 +1,133 @@
+// tail: what a script prints, while it runs.
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+#include "base/strings.h"
+#include "cli/api.h"
+#include "cli/event_stream.h"
+#include "cli/verbs.h"
+
+namespace sp::cli {
+namespace {
+
+constexpr int kPauseMs = 200;
+/// A server that restarts is waited for so long: 30 s.
+constexpr int kTriesMax = 150;
+constexpr int kOtherFailure = 1;
+
+int complain(const Error& error) {
+  fmt::print(stderr, "stillpoint: {}: {}\n", error.code, error.text());
+  return kOtherFailure;
+}
+
+/// The only machine the command was sent to.
+Result<std::string> onlyInstance(Api& api, const std::string& command) {
+  SP_TRY(const auto listed, api.call("ssm", "AmazonSSM.ListCommandInvocations", {{"CommandId", command}}));
+  std::vector<std::string> ids;
+  if (const auto* list = json::find(listed, "CommandInvocations"); list != nullptr && list->is_array())
+    for (const auto& each : list->get_array())
+      if (each.is_object()) ids.push_back(json::textOr(each.get_object(), "InstanceId"));
+  if (ids.empty()) return fail("cli.usage", fmt::format("there is no command '{}', or it was sent to no machine", command));
+  if (ids.size() == 1) return ids.front();
+  return fail("cli.usage", fmt::format("command {} was sent to {} machines: name one of them ({}{})", command, ids.size(),
+                                       join({ids.begin(), ids.begin() + std::min<std::ptrdiff_t>(5, std::ssize(ids))}, ", "),
+                                       ids.size() > 5 ? " …" : ""));
+}
+
+class Tail {
+ public:
+  Tail(Api& api, const TailOptions& options) : api_(api), options_(options) {}
+  Result<int> run(const std::string& instance);
+
+ private:
+  Result<void> take(const ServerEvent& event);
+  void print(const json::Object& data) const;
+  int exitCode() const;
+
+  Api& api_;
+  const TailOptions& options_;
+  std::string position_;
+  json::Object report_;
+  bool over_ = false;
+  bool complete_ = false;
+  int tries_ = 0;
+};
+
+Result<int> Tail::run(const std::string& instance) {
+  const auto path = fmt::format("/_stream/commands/{}/{}{}", percentEncode(options_.command), percentEncode(instance),
+                                options_.all ? "" : fmt::format("?last={}", options_.last));
+  EventStream events;
+  while (!over_) {
+    events.reset();
+    const auto take_bytes = [&](std::string_view bytes) {
+      tries_ = 0;
+      return events.feed(bytes, [&](const ServerEvent& event) { return take(event); });
+    };
+    const auto streamed = api_.stream("stillpoint", path, position_, take_bytes);
+    if (over_) break;
+    if (!streamed && !streamed.error().code.starts_with("net.")) return std::unexpected(streamed.error());
+    if (!streamed && ++tries_ > kTriesMax) return std::unexpected(streamed.error());
+    ::poll(nullptr, 0, kPauseMs);
+  }
+  const auto status = json::textOr(report_, "StatusDetails");
+  if (!options_.json && status != "Success") {
+    const auto message = json::textOr(report_, "Message");
+    fmt::print(stderr, "stillpoint: {} on {}{}{}\n", status, instance, message.empty() ? "" : ": ", message);
+  }
+  if (!complete_) fmt::print(stderr, "stillpoint: the agent has not sent the rest of the output; try again when it is connected\n");
+  return exitCode();
+}
+
+Result<void> Tail::take(const ServerEvent& event) {
+  SP_TRY(const auto parsed, withContext(json::parse(event.data), "read an event"));
+  if (!parsed.is_object()) return fail("cli.stream", "the server sent an event that is no object");
+  const auto& data = parsed.get_object();
+  position_ = event.id;
+  if (options_.json) {
+    fmt::print("{}\n", json::toText(json::Object{{"event", event.event}, {"id", event.id}, {"data", data}}));
+  } else if (event.event == "output") {
+    print(data);
+  } else if (event.event == "gap") {
+    fmt::print(stderr, "stillpoint: {} bytes of {} are missing here: the server had no room for them\n", json::intOr(data, "bytes", 0),
+               json::textOr(data, "stream"));
+  }
+  if (event.event == "status") report_ = data;
+  if (event.event == "end") {
+    over_ = true;
+    complete_ = json::boolOr(data, "complete", false);
+  }
+  // Each event as it comes, into pipes too; a reader that has gone ends it.
+  if (std::fflush(nullptr) != 0) return fail("cli.output", "cannot write what the script printed");
+  return {};
+}
+
+void Tail::print(const json::Object& data) const {
+  auto* const to = json::textOr(data, "stream") == "stderr" ? stderr : stdout;
+  const auto* encoded = json::find(data, "base64");
+  const auto bytes = encoded == nullptr ? json::textOr(data, "text") : fromBase64(json::textOr(data, "base64")).value_or("");
+  std::fwrite(bytes.data(), 1, bytes.size(), to);
+}
+
+// The script's own, where it has one; where it never ran, or its fate is not known, 1.
+int Tail::exitCode() const {
+  const auto code = json::intOr(report_, "ExitCode", -1);
+  if (json::textOr(report_, "Status") == "Success") return static_cast<int>(std::clamp<std::int64_t>(code, 0, 255));
+  return code > 0 && code <= 255 ? static_cast<int>(code) : kOtherFailure;
+}
+
+}  // namespace
+
+int tailVerb(const Target& target, const TailOptions& options) {
+  Api api(target);
+  auto instance = options.instance.empty() ? onlyInstance(api, options.command) : Result<std::string>(options.instance);
+  if (!instance) return complain(instance.error());
+  const auto code = Tail(api, options).run(*instance);
+  return code ? *code : complain(code.error());
+}
+
+}  // namespace sp::cli
