@@ -34,6 +34,7 @@ int agent(const sp::cli::AgentFlags& flags) {
   options.server = flags.server;
   options.token = flags.token;
   options.token_file = flags.token_file;
+  options.run_as = flags.run_as;
   options.machine_id_file = flags.machine_id_file;
   return sp::agent::runAgent(options);
 }

@@ -33,10 +33,14 @@ namespace {
 constexpr int kExitCannotStart = 1;
 constexpr int kExitOtherRuns = 3;
 constexpr int kExitCopy = 4;
+constexpr int kExitRefused = 5;
 
 int sayAndFail(const Error& error) {
   std::fputs(fmt::format("stillpoint agent: {}\n", error.text()).c_str(), stderr);
   if (error.code == "agent.cloned") return kExitCopy;
+  // Another start with the same token would hear the same.
+  if (error.code == "net.pin" || error.code == "agent.token" || error.code.starts_with("agent.token_")) return kExitRefused;
+  if (error.code == "agent.stopped") return 0;
   return error.code == "os.locked" ? kExitOtherRuns : kExitCannotStart;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -21,10 +22,13 @@ struct Options {
   std::string token_file;
   /// File with the hardware's own name; empty: DMI's, or the device tree's.
   std::string machine_id_file;
+  /// Users that scripts may run as (Identity::runAs); empty: what agent.json says.
+  std::vector<std::string> run_as;
 };
 
 /// Runs until SIGTERM or SIGINT. Returns the process's exit code: 0 stopped, 1 cannot start (said on standard error),
-/// 3 another agent holds the state directory, 4 the directory is a copy of another machine's. Scripts and machines go on when it ends; the
+/// 3 another agent holds the state directory, 4 the directory is a copy of another machine's,
+/// 5 the token is not good, or of another server. Scripts and machines go on when it ends; the
 /// next run adopts them.
 int runAgent(const Options& options);
 

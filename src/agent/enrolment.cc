@@ -21,6 +21,7 @@
 #include "net/pinned_authority.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "os/systemd.h"
 
 namespace sp::agent {
 namespace {
@@ -227,8 +228,11 @@ Result<void> enrolIfNeeded(const Options& options, int stop_fd) {
     if (!again) return std::unexpected(done.error());
     if (done.error().text() != last) {
       last = done.error().text();
+      // The unit is up and waits; a start that hangs would be ended.
+      os::notifySystemd("READY=1\nSTATUS=Not enrolled yet: " + last);
       log::warn("not enrolled yet: tries again", {{"server", options.server}, {"why", last}});
     }
+    os::beatWatchdog();
     const std::chrono::milliseconds delay(random.below(static_cast<std::uint64_t>(limit)) + 1);
     if (os::waitReadable(stop_fd, delay)) return fail("agent.stopped", "stopped before the machine was enrolled; last: " + last);
   }

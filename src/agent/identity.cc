@@ -22,6 +22,12 @@ Result<FileIdentity> FileIdentity::load(const Options& options) {
   identity.server_name_ = json::textOr(value.get_object(), "serverName");
   identity.state_dir_ = options.state_dir;
   identity.machines_dir_ = options.machines_dir;
+  identity.run_as_ = options.run_as;
+  if (identity.run_as_.empty()) {
+    json::Reader reader(value.get_object(), path);
+    identity.run_as_ = reader.textsIf("runAs");
+    SP_CHECK_OK(reader.finish());
+  }
   if (identity.agent_.empty()) return fail("agent.identity", path + " does not name the agent (member \"agent\")");
   return identity;
 }

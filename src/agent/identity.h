@@ -7,12 +7,14 @@ namespace sp::agent {
 
 class FileIdentity final : public Identity {
  public:
-  /// Reads DIR/agent.json {"agent", "serverName"}. Error "agent.identity" says what is missing and how it comes to be.
+  /// Reads DIR/agent.json {"agent", "serverName", "runAs": [users]}; options win over the last. Error "agent.identity" says what is missing
+  /// and how it comes to be.
   static Result<FileIdentity> load(const Options& options);
 
   const std::string& agent() const override { return agent_; }
   const std::string& stateDir() const override { return state_dir_; }
   const std::string& machinesDir() const override { return machines_dir_; }
+  const std::vector<std::string>& runAs() const override { return run_as_; }
   Result<std::string> endpoint() const override;
   net::ClientTls tls() const override;
 
@@ -21,6 +23,7 @@ class FileIdentity final : public Identity {
   std::string server_name_;
   std::string state_dir_;
   std::string machines_dir_;
+  std::vector<std::string> run_as_;
 };
 
 struct HostPort {

@@ -20,6 +20,11 @@ class Identity {
   virtual const std::string& stateDir() const = 0;
   /// Where demo machines live; empty on an agent without a power driver.
   virtual const std::string& machinesDir() const = 0;
+  /// Users that scripts may run as, the first one where none is asked for; empty: any, and the agent's own where none is asked for.
+  virtual const std::vector<std::string>& runAs() const {
+    static const std::vector<std::string> any;
+    return any;
+  }
   /// "HOST:PORT" of the server's agents' port, read anew from the file `endpoint`. Error "agent.endpoint".
   virtual Result<std::string> endpoint() const = 0;
   /// ca.pem, cert.pem and key.pem of the state directory, for net::makeHttpClient and restic.

@@ -23,6 +23,8 @@ struct AgentFlags {
   std::string server, token, token_file;
   /// File with the hardware's own name; empty: where Linux has it.
   std::string machine_id_file;
+  /// Users that scripts may run as.
+  std::vector<std::string> run_as;
 };
 
 struct Hooks {

@@ -72,6 +72,10 @@ void addAgent(CLI::App& app, Command& command, const Hooks& hooks) {
   verb.add_option(
       "--machine-id-file", flags->machine_id_file,
       "a file with what names this hardware and no copy of its disks (default: DMI's product UUID, or the device tree's serial number)");
+  verb.add_option(
+      "--run-as", flags->run_as,
+      "a user that scripts may run as (may be repeated); the first one is taken where a command asks for none. Default: any, and the "
+      "agent's own user");
   verb.add_option("--machines-dir", flags->machines_dir, "where the demo machines lie that this agent powers");
   verb.add_option("--failpoints", flags->failpoints, "fail points file, for tests")->group("");
   verb.callback([&command, &hooks, flags] { command.action = [&hooks, flags] { return hooks.agent(*flags); }; });

@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "fleet/attempts.h"
 #include "net/request_parser.h"
 
 namespace sp::fleet {
@@ -283,14 +284,22 @@ bool HttpWorkers::run(os::Fd socket, SslPtr ssl, PeerCertificate peer, std::stri
     (*each)->thread.join();
     each = workers_.erase(each);
   }
-  const auto strangers = static_cast<std::size_t>(std::ranges::count_if(workers_, [](const auto& each) { return each->stranger; }));
-  // Each kind has room of its own: strangers must not keep backups out.
-  if (stopped_ || (stranger ? strangers >= stranger_limit_ : workers_.size() - strangers >= limit_)) return false;
+  const auto address = addressPart(remote);
+  std::size_t strangers = 0;
+  std::size_t alike = 0;
+  for (const auto& each : workers_) {
+    strangers += each->stranger ? 1 : 0;
+    alike += each->stranger && each->address == address ? 1 : 0;
+  }
+  // Each kind has room of its own: strangers must not keep backups out, nor one address other strangers.
+  if (stopped_ || (stranger ? strangers >= stranger_limit_ || alike > stranger_limit_ / 2 : workers_.size() - strangers >= limit_))
+    return false;
   auto worker = std::make_unique<Worker>();
   worker->socket = std::move(socket);
   worker->agent = peer.agent;
   worker->enrolment = peer.enrolment;
   worker->stranger = stranger;
+  worker->address = address;
   auto& here = *worker;
   workers_.push_back(std::move(worker));
   here.thread = std::thread([this, &here, owned = std::move(ssl), certificate = std::move(peer), from = std::move(remote)] {

@@ -43,6 +43,8 @@ class HttpWorkers {
     std::string agent;
     std::string enrolment;
     bool stranger = false;
+    /// Of a stranger, without port.
+    std::string address;
     std::atomic<bool> done = false;
   };
   struct Route {

@@ -21,7 +21,7 @@ Result<User> lookUp(const std::string& who, const Find& find) {
     passwd entry{};
     passwd* found = nullptr;
     const int error = find(&entry, room.data(), room.size(), &found);
-    if (found != nullptr) return User{found->pw_name, found->pw_uid, found->pw_gid};
+    if (found != nullptr) return User{found->pw_name, found->pw_uid, found->pw_gid, found->pw_dir == nullptr ? "/" : found->pw_dir};
     // These say "not found" on some systems and by some sources of users, see getpwnam(3).
     if (error == 0 || error == ENOENT || error == ESRCH) return fail("os.no_user", fmt::format("there is no user {}", who));
     if (error != ERANGE && error != EINTR) return failErrno("os.user", "cannot look up the user " + who, error);

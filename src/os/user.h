@@ -12,6 +12,7 @@ struct User {
   std::string name;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::string home;
 };
 
 /// The user of that name; "os.no_user" when there is none, "os.user" when it cannot be looked up. May read files and ask

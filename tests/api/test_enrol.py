@@ -3,9 +3,12 @@ import base64
 import hashlib
 import json
 import os
+import pathlib
+import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import uuid
 
 import pytest
@@ -139,7 +142,7 @@ def test_a_token_is_used_once(server, host):
     token = agents.token_of(server)["Token"]
     host("one", token=token).start().id  # noqa: B018
     second = host("two", token=token)
-    assert second.start().wait() == 1
+    assert second.start().wait() == 5
     assert "was used by 1 of 1 machines" in second.log()
     assert not (second.state / "agent.json").exists()
 
@@ -187,7 +190,7 @@ def test_a_lost_answer_after_a_kill_of_the_server(fresh_server):
 
 def test_another_server_gets_nothing(server, fresh_server, host):
     impostor = host("misled", server=fresh_server.agents, token=agents.token_of(server)["Token"])
-    assert impostor.start().wait() == 1
+    assert impostor.start().wait() == 5
     assert "is not the server that the token is of" in impostor.log() and "Nothing was sent to it" in impostor.log()
     assert not (impostor.state / "key.pem").exists()
     assert stillpoint(fresh_server).list_agents()["Agents"] == []
@@ -249,7 +252,7 @@ def test_it_waits_for_a_server_that_is_away(fresh_server, host):
 
 def test_a_token_that_is_cut(server, host):
     agent = host("cut", token="et-0123.abc")
-    assert agent.start().wait() == 1
+    assert agent.start().wait() == 5
     assert "cut short" in agent.log()
 
 
@@ -542,3 +545,98 @@ def test_a_clock_that_is_off(server, host):
 def test_all_agents_at_once(server, host):
     agent = enrolled(server, host, f"one-{uuid.uuid4()}")
     assert agent.id in {one["InstanceId"] for one in stillpoint(server).list_agents()["Agents"]}
+
+
+# Scripts as other users
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user may walk through."""
+    folder = tempfile.mkdtemp(dir="/var/tmp")
+    os.chmod(folder, 0o755)
+    yield pathlib.Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def as_user(server, instance, script, user=None, document="AWS-RunShellScript", **more):
+    ssm = server.client("ssm")
+    parameters = {"commands": [script]} if document == "AWS-RunShellScript" else {}
+    command = ssm.send_command(InstanceIds=[instance], DocumentName=document, Parameters={
+        **parameters, **({"runAsUser": [user]} if user else {}), **more})["Command"]["CommandId"]
+
+    def over():
+        found = ssm.list_command_invocations(CommandId=command, Details=True)["CommandInvocations"]
+        return found[0] if found and found[0]["Status"] not in ("Pending", "InProgress") else None
+    return until(over, 30)["CommandPlugins"][-1]
+
+
+@pytest.fixture
+def run_as(server, open_folder):
+    made = []
+
+    def start(*flags):
+        agent = agents.Agent(open_folder / "host", server.agents, agents.token_of(server)["Token"])
+        made.append(agent)
+        agent.start(*flags)
+        agents.pinged(server, agent.id, "Online")
+        return agent
+
+    yield start
+    for agent in made:
+        agent.close()
+
+
+def test_a_script_as_another_user(server, run_as):
+    agent = run_as()
+    told = as_user(server, agent.id, "id -un; echo $HOME $USER; id -G | wc -w; cat /etc/shadow", "nobody")
+    assert told["Status"] == "Failed" and told["Output"].startswith("nobody\n/nonexistent nobody\n1\n"), told
+    assert "Permission denied" in told["Output"]
+    assert as_user(server, agent.id, "#!/bin/bash\nid -un; exit 7", "nobody")["ResponseCode"] == 7
+    assert as_user(server, agent.id, "id -un")["Output"].strip() == "root"
+    missing = as_user(server, agent.id, "true", "no-such-user")
+    assert missing["Status"] == "Failed" and "no user no-such-user" in missing["Output"]
+    # What the agent keeps is closed to the user.
+    told = as_user(server, agent.id, f"cat {agent.state}/key.pem {agent.state}/agent.json; ls {agent.state}-users", "nobody")
+    assert told["Output"].count("Permission denied") == 3, told
+
+
+def test_a_list_of_users(server, run_as):
+    agent = run_as("--run-as", "nobody", "--run-as", "daemon")
+    assert as_user(server, agent.id, "id -un")["Output"].strip() == "nobody"
+    assert as_user(server, agent.id, "id -un", "daemon")["Output"].strip() == "daemon"
+    refused_ = as_user(server, agent.id, "touch /var/tmp/never", "root")
+    assert refused_["Status"] == "Failed" and "may run as nobody, daemon on this machine, not as 'root'" in refused_["Output"]
+
+
+def test_a_list_in_the_agents_file(server, run_as):
+    agent = run_as()
+    agent.stop()
+    file = agent.state / "agent.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "runAs": ["daemon"]}))
+    agent.start()
+    agents.pinged(server, agent.id, "Online")
+    assert as_user(server, agent.id, "id -un")["Output"].strip() == "daemon"
+
+
+def test_a_remote_script_as_another_user(server, run_as):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="run-as")
+    s3.put_object(Bucket="run-as", Key="dir/one.sh", Body=b"#!/bin/sh\nid -un\n. ./two.sh\npwd\n")
+    s3.put_object(Bucket="run-as", Key="dir/two.sh", Body=b"echo two\n")
+    agent = run_as()
+    told = as_user(server, agent.id, "", "nobody", "AWS-RunRemoteScript", sourceType=["S3"], sourceInfo=[json.dumps({"path": "s3://run-as/dir/"})],
+                   commandLine=["one.sh"])
+    assert told["Status"] == "Success" and told["Output"].splitlines()[:2] == ["nobody", "two"], told
+
+
+def test_an_agent_of_an_ordinary_user(server, open_folder):
+    agent = agents.Agent(open_folder / "plain", server.agents, agents.token_of(server)["Token"])
+    shutil.chown(agent.folder, "daemon")
+    try:
+        agent.start(user="daemon")
+        agents.pinged(server, agent.id, "Online")
+        assert as_user(server, agent.id, "id -un")["Output"].strip() == "daemon"
+        told = as_user(server, agent.id, "true", "nobody")
+        assert told["Status"] == "Failed" and "runs as daemon, not as root" in told["Output"]
+    finally:
+        agent.close()

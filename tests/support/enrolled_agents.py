@@ -27,7 +27,7 @@ class Agent:
         self.hardware_file.write_text(hardware)
         self.process = None
 
-    def start(self, *flags, token=None, env=None):
+    def start(self, *flags, token=None, env=None, user=None):
         words = [BINARY, "agent", "--state-dir", str(self.state), "--machine-id-file", str(self.hardware_file), *flags]
         if self.server:
             words += ["--server", self.server]
@@ -35,7 +35,7 @@ class Agent:
         if token or self.token:
             environment["STILLPOINT_ENROL_TOKEN"] = token or self.token
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(words, stdout=log, stderr=log, env={**environment, **(env or {})}, start_new_session=True)
+            self.process = subprocess.Popen(words, stdout=log, stderr=log, env={**environment, **(env or {})}, start_new_session=True, user=user)
         return self
 
     def log(self):

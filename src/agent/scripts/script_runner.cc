@@ -14,6 +14,7 @@
 #include "agent/freeze_rules.h"
 #include "agent/scripts/diagnosis.h"
 #include "agent/scripts/local_document.h"
+#include "agent/scripts/run_as.h"
 #include "agent/scripts/step_result.h"
 #include "agent/scripts/supervisor.h"
 #include "agent/scripts/transfer.h"
@@ -383,7 +384,8 @@ Result<void> CommandRun::begin(std::size_t index, const json::Object& step, cons
   SP_TRY(const auto program, superviseProgram(context_.identity().stateDir()));
   const auto script = supervised.directory() + "/_script.sh";
   SP_CHECK_OK(os::writeFile(script, json::textOr(step, "script"), 0700));
-  SP_TRY(const auto spec, makeSpec(step, script));
+  SP_TRY(auto spec, makeSpec(step, script));
+  SP_CHECK_OK(runAs(spec, context_.identity(), json::textOr(step, "runAsUser"), fmt::format("{}-{}", percentEncode(context_.id()), index)));
   SP_CHECK_OK(supervised.prepare(spec));
   SP_CHECK_OK(context_.note({{"starting", index},
                              {"step", name},
@@ -562,6 +564,7 @@ void ScriptRunner::settled(const std::string& id) {
   const auto unsent = os::readFile(directory + "/unsent");
   if (!unsent) {
     fs::remove_all(directory, ignored);
+    tidyRunAs(identity_.stateDir());
     return;
   }
   // Of an earlier process's life there is only the file.
@@ -600,6 +603,7 @@ void ScriptRunner::sweep(const std::vector<std::string>& open) {
   for (const auto& entry : fs::directory_iterator(identity_.stateDir() + "/runs", ignored))
     if (const auto name = entry.path().filename().string(); RunFolders::isSpare(name)) fs::remove_all(entry.path(), ignored);
     else if (!kept.contains(name)) settled(percentDecode(name).value_or(name));
+  tidyRunAs(identity_.stateDir());
   folders_.refresh();
 }
 

@@ -35,7 +35,7 @@ struct Action {
 };
 const std::vector<Action>& actions() {
   static const std::vector<Action> served = {
-      {kShell, {"runCommand"}, {"id", "workingDirectory", "timeoutSeconds"}},
+      {kShell, {"runCommand"}, {"id", "workingDirectory", "timeoutSeconds", "runAsUser"}},
       {kPowerShell, {"runCommand"}, {"id", "workingDirectory", "timeoutSeconds"}},
       {"aws:downloadContent", {"sourceType", "sourceInfo"}, {"id", "destinationPath"}},
       {"aws:runDocument", {"documentType"}, {"id", "documentPath", "documentParameters"}},

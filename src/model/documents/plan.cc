@@ -110,6 +110,7 @@ class Planner {
     if (const auto* command = json::find(inputs, "runCommand")) SP_CHECK_OK(addLines(*command, step.name, lines));
     step.script = join(lines, "\n");
     step.working_directory = textOf(inputs, "workingDirectory");
+    step.run_as_user = textOf(inputs, "runAsUser");
     step.timeout_seconds = secondsOf(inputs);
     return {};
   }
@@ -212,6 +213,7 @@ json::Object PlannedStep::encode() const {
     out["script"] = script;
     out["workingDirectory"] = working_directory;
     out["timeoutMs"] = timeout_seconds * 1000;
+    text("runAsUser", run_as_user);
   } else {
     text("workingDirectory", working_directory);
   }
@@ -237,6 +239,7 @@ PlannedStep PlannedStep::decode(const json::Object& object) {
   step.plugin = json::textOr(object, "plugin");
   step.script = json::textOr(object, "script");
   step.working_directory = json::textOr(object, "workingDirectory");
+  step.run_as_user = json::textOr(object, "runAsUser");
   step.timeout_seconds = json::intOr(object, "timeoutMs", kSecondsDefault * 1000) / 1000;
   if (const auto* s3 = json::find(object, "s3"); s3 != nullptr && s3->is_object())
     step.source = S3Source{json::textOr(s3->get_object(), "bucket"), json::textOr(s3->get_object(), "key")};

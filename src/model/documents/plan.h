@@ -26,6 +26,8 @@ struct PlannedStep {
   std::int64_t timeout_seconds = 3600;
   /// aws:runShellScript: where it runs; aws:downloadContent: where to.
   std::string working_directory;
+  /// aws:runShellScript: the user it runs as; empty: the agent's choice. Ours, AWS has none.
+  std::string run_as_user;
   /// aws:downloadContent from S3.
   std::optional<S3Source> source;
   /// aws:downloadContent of a document: the file's name and text.

@@ -13,12 +13,15 @@ constexpr std::string_view kRunShellScript = R"json({
   "parameters": {
     "commands": {"type": "StringList", "description": "(Required) The script's lines, or the commands to run.", "minItems": 1, "displayType": "textarea"},
     "workingDirectory": {"type": "String", "default": "", "description": "(Optional) The directory on the machine in which the script runs.", "maxChars": 4096},
+    "runAsUser": {"type": "String", "default": "", "description": "(Optional) The user the script runs as; the machine's agent may allow some only. Stillpoint's own.",
+      "allowedPattern": "([a-zA-Z_][a-zA-Z0-9_.-]{0,31})?"},
     "executionTimeout": {"type": "String", "default": "3600", "description": "(Optional) Seconds the script may run before it is ended: 5 to 172800 (48 hours).",
       "allowedPattern": "([1-9][0-9]{0,4})|(1[0-6][0-9]{4})|(17[0-1][0-9]{3})|(172[0-7][0-9]{2})|(172800)"}
   },
   "runtimeConfig": {
     "aws:runShellScript": {
-      "properties": [{"id": "0.aws:runShellScript", "runCommand": "{{ commands }}", "workingDirectory": "{{ workingDirectory }}", "timeoutSeconds": "{{ executionTimeout }}"}]
+      "properties": [{"id": "0.aws:runShellScript", "runCommand": "{{ commands }}", "workingDirectory": "{{ workingDirectory }}", "timeoutSeconds": "{{ executionTimeout }}",
+        "runAsUser": "{{ runAsUser }}"}]
     }
   }
 })json";
@@ -47,6 +50,8 @@ constexpr std::string_view kRunRemoteScript = R"json({
     "sourceInfo": {"type": "StringMap", "description": "(Required) For S3: {\"path\": \"URL of the script, or of the folder\"}.", "displayType": "textarea"},
     "commandLine": {"type": "String", "description": "(Required) The command line: the script's file name and its arguments."},
     "workingDirectory": {"type": "String", "default": "", "description": "(Optional) The directory into which is fetched and in which the command line runs.", "maxChars": 4096},
+    "runAsUser": {"type": "String", "default": "", "description": "(Optional) The user the script runs as; the machine's agent may allow some only. Stillpoint's own.",
+      "allowedPattern": "([a-zA-Z_][a-zA-Z0-9_.-]{0,31})?"},
     "executionTimeout": {"type": "String", "default": "3600", "description": "(Optional) Seconds the command line may run before it is ended: 5 to 28800 (8 hours).",
       "allowedPattern": "([1-9][0-9]{0,3})|(1[0-9]{4})|(2[0-7][0-9]{3})|(28[0-7][0-9]{2})|(28800)"}
   },
@@ -57,7 +62,7 @@ constexpr std::string_view kRunRemoteScript = R"json({
       "inputs": {"runCommand": ["{{ commandLine }}"], "workingDirectory": "{{ workingDirectory }}", "timeoutSeconds": "{{ executionTimeout }}"}},
     {"action": "aws:runShellScript", "name": "runShellScript", "precondition": {"StringEquals": ["platformType", "Linux"]},
       "inputs": {"runCommand": ["directory=$(pwd)", "export PATH=$PATH:$directory", " {{ commandLine }} ", ""],
-        "workingDirectory": "{{ workingDirectory }}", "timeoutSeconds": "{{ executionTimeout }}"}}
+        "workingDirectory": "{{ workingDirectory }}", "timeoutSeconds": "{{ executionTimeout }}", "runAsUser": "{{ runAsUser }}"}}
   ]
 })json";
 
