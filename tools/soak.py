@@ -3,7 +3,7 @@
 
 Parts: lint (all files), asan and tsan (unit and simulation tests), asan-api and tsan-api (the API and end-to-end tests with
 the program built so: server, host's agent, agents in machines, demo), fuzz (each target for FUZZ_SECONDS of CPU, default
-600), fresh-demo (the demo in a new Debian root). Prints a line a part or target; logs and findings lie in build/soak. The
+600), fresh-demo (the demo in a new Debian root), guest (the packaged agent in a virtual machine). Prints a line a part or target; logs and findings lie in build/soak. The
 rows of what ran are replaced in bench/SOAK.md. SOAK_WITH holds words to put before each fuzz program, such as "nice -n 15".
 """
 import concurrent.futures
@@ -131,6 +131,14 @@ def fresh_demo(log):
     return last(r"== build: .*", run(log, ["./x", "fresh", "build/fresh", "./x", "demo"]), "the demo ran to its end")
 
 
+def guest(log):
+    run(log, ["./x", "guest"])
+    run(log, ["./x", "package"])
+    begin = time.monotonic()
+    text = run(log, ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/guest"], STILLPOINT_GUEST="1")
+    return f"{last(r'[0-9]+ passed', text)}, {time.monotonic() - begin:.0f} s after the image was there"
+
+
 PARTS = {
     "lint": lint,
     "asan": sanitize("asan"),
@@ -138,6 +146,7 @@ PARTS = {
     "tsan": sanitize("tsan"),
     "tsan-api": api("tsan", {"TSAN_OPTIONS": "second_deadlock_stack=1"}, FROM_OUTSIDE),
     "fresh-demo": fresh_demo,
+    "guest": guest,
 }
 
 

@@ -81,13 +81,7 @@ void Session::run() {
   }
 }
 
-void Session::rest(std::chrono::milliseconds time) {
-  constexpr std::chrono::milliseconds kBeat{30'000};
-  for (; time.count() > 0; time -= kBeat) {
-    os::beatWatchdog();
-    if (os::waitReadable(stop_fd_, std::min(time, kBeat))) return;
-  }
-}
+void Session::rest(std::chrono::milliseconds time) { os::waitBeating(stop_fd_, time); }
 
 std::chrono::milliseconds Session::judge(const Error& why) {
   if (why.code.starts_with(kRejectedCode)) return afterRefusal(why);
@@ -166,7 +160,8 @@ Result<void> Session::converse(net::FramedTlsClient& client) {
     // A renewal that fails sets its next time itself: a moment is left for its thread.
     const auto wait =
         std::clamp<std::int64_t>(std::min(quiet_left, renewal_.untilDue() + std::chrono::milliseconds(100)).count(), 0, 600'000);
-    const int got = ::poll(fds.data(), fds.size(), static_cast<int>(wait));
+    const auto beat = os::watchdogInterval().count();
+    const int got = ::poll(fds.data(), fds.size(), static_cast<int>(beat > 0 ? std::min<std::int64_t>(wait, beat) : wait));
     if (got < 0 && errno != EINTR) return failErrno("net.closed", "cannot wait for the server", errno);
     if (fds[2].revents != 0) return {};
     if (fds[0].revents != 0) heard = clock_.boottime();

@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -85,6 +86,18 @@ void beatWatchdog() {
   if (time.count() == 0 || now - last < time / 4) return;
   last = now;
   ::sd_notify(0, "WATCHDOG=1");
+}
+
+bool waitBeating(int fd, milliseconds limit) {
+  const auto deadline = Steady::now() + limit;
+  while (true) {
+    beatWatchdog();
+    auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - Steady::now()));
+    const bool last = watchdogInterval().count() == 0 || left <= watchdogInterval();
+    if (!last) left = watchdogInterval();
+    if (waitReadable(fd, left)) return true;
+    if (last) return false;
+  }
 }
 
 std::vector<std::string> environmentForChildren() {

@@ -14,6 +14,8 @@ void notifySystemd(const std::string& state);
 std::chrono::milliseconds watchdogInterval();
 /// Says so, at most once in a quarter of WatchdogSec: cheap to call in a loop. One thread only.
 void beatWatchdog();
+/// Waits for a descriptor to become readable, as waitReadable does, and beats meanwhile.
+bool waitBeating(int fd, std::chrono::milliseconds limit);
 /// The variables by which systemd speaks to one process, taken out of this environment for a child that is not that process.
 std::vector<std::string> environmentForChildren();
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -15,8 +16,10 @@
 #include <fmt/format.h>
 
 #include "agent/backup/contain.h"
+#include "agent/identity.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "net/relay.h"
 #include "os/file.h"
 
 namespace sp::agent {
@@ -157,10 +160,20 @@ struct Movement {
 };
 
 struct Started {
+  /// Ends after restic.
+  std::unique_ptr<net::Relay> relay;
   os::Process process;
   Stream out;
   Stream err;
 };
+
+/// restic checks the server's certificate against what it dials, and has no option to name another: the server's names the
+/// loopback, where a relay goes on to the server. None is needed where the server is on this host.
+Result<std::unique_ptr<net::Relay>> relayTo(const std::string& endpoint) {
+  if (endpoint.starts_with("127.0.0.1:") || endpoint.starts_with("[::1]:") || endpoint.starts_with("localhost:")) return nullptr;
+  SP_TRY(const auto server, parseHostPort(endpoint));
+  return net::Relay::start(server.host, server.port);
+}
 
 Result<Started> start(const RequestContext& context, const ResticRun& run) {
   const auto& identity = context.identity();
@@ -169,7 +182,9 @@ Result<Started> start(const RequestContext& context, const ResticRun& run) {
   SP_TRY(const auto ca, os::readFile(tls.ca_file));
   SP_TRY(const auto cert, os::readFile(tls.cert_file));
   SP_TRY(const auto private_key, os::readFile(tls.key_file));
-  const auto url = fmt::format("rest:https://{}:{}@{}{}", run.access.user, run.access.secret, endpoint, run.access.repository);
+  SP_TRY(auto relay, relayTo(endpoint));
+  const auto url = fmt::format("rest:https://{}:{}@{}{}", run.access.user, run.access.secret, relay ? relay->endpoint() : endpoint,
+                               run.access.repository);
   SP_TRY(const auto repository, memory("repository", url));
   SP_TRY(const auto key, memory("key", run.access.key + "\n"));
   SP_TRY(const auto ca_fd, memory("ca", ca));
@@ -196,7 +211,7 @@ Result<Started> start(const RequestContext& context, const ResticRun& run) {
       {repository.get(), kRepositoryFd}, {key.get(), kKeyFd}, {ca_fd.get(), kCaFd}, {client.get(), kClientFd}, {files.get(), kFilesFd}};
   spec.new_group = true;
   SP_TRY(auto process, os::spawn(spec));
-  return Started{std::move(process), {std::move(out.read), ""}, {std::move(err.read), ""}};
+  return Started{std::move(relay), std::move(process), {std::move(out.read), ""}, {std::move(err.read), ""}};
 }
 
 /// Reads until restic has ended and its streams are empty; asks it to stop when cancelled or stalled.
