@@ -85,6 +85,22 @@ std::vector<Instance> Instances::all(store::Txn& txn) const {
   }
 }
 
+void Instances::eachTagged(store::Txn& txn, const std::function<void(const std::string&, const json::Object&)>& visit) const {
+  std::string after;
+  while (true) {
+    const auto page = txn.records().scan(kKind, "", after, kPage);
+    for (const auto& record : page) {
+      const auto body = json::parse(record.body);
+      const auto* tags = body && body->is_object() ? json::find(body->get_object(), "tags") : nullptr;
+      if (tags == nullptr || !tags->is_object()) continue;
+      const auto state = parseInstanceState(json::textOr(body->get_object(), "state"));
+      if (state && *state != InstanceState::terminated && *state != InstanceState::shuttingDown) visit(record.key, tags->get_object());
+    }
+    if (page.size() < kPage) return;
+    after = page.back().key;
+  }
+}
+
 std::vector<Instance> Instances::byTag(store::Txn& txn, std::string_view key, std::string_view value) const {
   auto found = all(txn);
   std::erase_if(found, [&](const Instance& instance) {

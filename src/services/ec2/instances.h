@@ -54,6 +54,8 @@ class Instances {
   std::optional<Instance> find(store::Txn& txn, std::string_view id) const;
   /// All, terminated ones included, ordered by id.
   std::vector<Instance> all(store::Txn& txn) const;
+  /// Id and tags of each that is neither shutting down nor terminated, ordered by id: for a look at thousands.
+  void eachTagged(store::Txn& txn, const std::function<void(const std::string& id, const json::Object& tags)>& visit) const;
   /// Machines with that tag; none that is shutting down or terminated. Ordered by id.
   std::vector<Instance> byTag(store::Txn& txn, std::string_view key, std::string_view value) const;
 

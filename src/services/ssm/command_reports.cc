@@ -34,6 +34,24 @@ void appendHead(std::string& kept, const std::string& more) {
   kept.append(more, 0, size);
 }
 
+// What an agent tells is bounded before anything is counted with it: a broken one may tell what it likes.
+constexpr std::int64_t kLongestMs = std::chrono::milliseconds(std::chrono::days(400)).count();
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 53;
+
+std::int64_t toldMs(const json::Object& told, std::string_view key) {
+  return std::clamp<std::int64_t>(json::intOr(told, key, 0), 0, kLongestMs);
+}
+
+std::string toldText(const json::Object& told, std::string_view key) {
+  std::string kept;
+  appendHead(kept, json::textOr(told, key));
+  return kept;
+}
+
+std::int64_t toldBytes(const json::Object& told, std::string_view key, const std::string& kept) {
+  return std::clamp(json::intOr(told, key, 0), std::ssize(kept), kMostBytes);
+}
+
 /// Only what is known of it: an agent's message is not stored as it comes.
 json::Object usageOf(const json::Object& told) {
   json::Object usage;
@@ -63,15 +81,15 @@ StepRecord toldStep(const json::Object& told, Instant began) {
   step.details = stepDetails(json::textOr(told, "status"));
   step.status = statusOf(step.details);
   step.exit_code = json::intOr(told, "exitCode", -1);
-  step.output = json::textOr(told, "stdout");
-  step.error = json::textOr(told, "stderr");
-  step.output_bytes = json::intOr(told, "stdoutBytes", static_cast<std::int64_t>(step.output.size()));
-  step.error_bytes = json::intOr(told, "stderrBytes", static_cast<std::int64_t>(step.error.size()));
+  step.output = toldText(told, "stdout");
+  step.error = toldText(told, "stderr");
+  step.output_bytes = toldBytes(told, "stdoutBytes", step.output);
+  step.error_bytes = toldBytes(told, "stderrBytes", step.error);
   step.sha256 = json::textOr(told, "sha256").substr(0, kHashLength);
   step.usage = usageOf(told);
   step.files = filesOf(told);
-  step.started = began + std::chrono::milliseconds(json::intOr(told, "sinceStartMs", 0));
-  step.ended = *step.started + std::chrono::milliseconds(json::intOr(told, "durationMs", 0));
+  step.started = began + std::chrono::milliseconds(toldMs(told, "sinceStartMs"));
+  step.ended = *step.started + std::chrono::milliseconds(toldMs(told, "durationMs"));
   if (json::textOr(told, "status") == "Skipped" && step.output.empty()) step.output = "Step execution skipped. Step name: " + step.name;
   return step;
 }
@@ -102,8 +120,8 @@ void addToStep(StepRecord& step, const StepRecord& told) {
   if (step.exit_code == 0) step.exit_code = told.exit_code;
   appendHead(step.output, told.output);
   appendHead(step.error, told.error);
-  step.output_bytes += told.output_bytes;
-  step.error_bytes += told.error_bytes;
+  step.output_bytes = std::min(step.output_bytes + told.output_bytes, kMostBytes);
+  step.error_bytes = std::min(step.error_bytes + told.error_bytes, kMostBytes);
   step.ended = told.ended;
   if (!told.sha256.empty() && step.scripts.size() < kFilesShown) step.scripts.push_back(scriptOf(told));
   for (const auto& [name, value] : told.usage) {
@@ -125,8 +143,7 @@ void takeTold(std::vector<StepRecord>& steps, StepRecord told) {
 Instant beginning(const json::Array& steps, Instant now) {
   std::int64_t length = 0;
   for (const auto& each : steps)
-    if (each.is_object())
-      length = std::max(length, json::intOr(each.get_object(), "sinceStartMs", 0) + json::intOr(each.get_object(), "durationMs", 0));
+    if (each.is_object()) length = std::max(length, toldMs(each.get_object(), "sinceStartMs") + toldMs(each.get_object(), "durationMs"));
   return now - std::chrono::milliseconds(length);
 }
 

@@ -15,12 +15,10 @@ constexpr std::size_t kFilesMax = 1000;
 constexpr auto kRepeatWithin = std::chrono::hours(1);
 constexpr auto kFirstForget = std::chrono::minutes(1);
 
-bool matches(const Instance& instance, const Target& target) {
-  return std::ranges::any_of(target.values, [&](const std::string& value) {
-    if (!target.is_tag) return instance.id == value;
-    const auto tag = instance.tags.find(target.key);
-    return tag != instance.tags.end() && tag->second == value;
-  });
+bool matches(const std::string& id, const json::Object& tags, const Target& target) {
+  if (!target.is_tag) return std::ranges::find(target.values, id) != target.values.end();
+  const auto* tag = json::find(tags, target.key);
+  return tag != nullptr && tag->is_string() && std::ranges::find(target.values, json::toView(tag->get_string())) != target.values.end();
 }
 
 std::string freezeText(const json::Object& freeze) {
@@ -46,9 +44,9 @@ std::expected<std::vector<std::string>, aws::ApiError> resolve(store::Txn& txn, 
   if (!wrong.empty()) return invalidInstances(wrong, account);
   if (!input.instance_ids.empty()) return input.instance_ids;
   std::vector<std::string> found;
-  for (const auto& instance : instances.all(txn))
-    if (!instance.isGone() && std::ranges::all_of(input.targets, [&](const Target& target) { return matches(instance, target); }))
-      found.push_back(instance.id);
+  instances.eachTagged(txn, [&](const std::string& id, const json::Object& tags) {
+    if (std::ranges::all_of(input.targets, [&](const Target& target) { return matches(id, tags, target); })) found.push_back(id);
+  });
   return found;
 }
 

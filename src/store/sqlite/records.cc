@@ -16,7 +16,7 @@ void SqliteRecords::put(std::string_view kind, std::string_view key, std::string
 }
 
 bool SqliteRecords::erase(std::string_view kind, std::string_view key) {
-  {
+  if (c_.mayBeIndexed(kind)) {
     Query q(c_.prepare("DELETE FROM record_index WHERE kind = ?1 AND key = ?2"));
     q.bind(kind).blob(key);
     q.run();
@@ -72,6 +72,7 @@ void SqliteRecords::index(std::string_view kind, std::string_view key, std::stri
     q.run();
   }
   if (value.empty()) return;
+  c_.becomesIndexed(kind);
   Query q(c_.prepare("INSERT INTO record_index (kind, key, name, value) VALUES (?1, ?2, ?3, ?4)"));
   q.bind(kind).blob(key).bind(index).blob(value);
   q.run();

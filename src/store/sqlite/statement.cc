@@ -81,6 +81,14 @@ Statement& Connection::prepare(const char* sql) {
   return *slot;
 }
 
+bool Connection::mayBeIndexed(std::string_view kind) {
+  const auto found = indexed_.find(std::string(kind));
+  if (found != indexed_.end()) return found->second;
+  Query q(prepare("SELECT 1 FROM record_index WHERE kind = ?1 LIMIT 1"));
+  q.bind(kind);
+  return indexed_[std::string(kind)] = q.step();
+}
+
 void Connection::execute(const char* sql) {
   if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) raise(db_, sql);
 }

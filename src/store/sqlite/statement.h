@@ -68,10 +68,14 @@ class Connection {
   Statement& prepare(const char* sql);
   void execute(const char* sql);
   sqlite3* db() const { return db_; }
+  /// Whether records of that kind may stand in an index; no more than one look at the store per kind.
+  bool mayBeIndexed(std::string_view kind);
+  void becomesIndexed(std::string_view kind) { indexed_[std::string(kind)] = true; }
 
  private:
   sqlite3* db_;
   std::unordered_map<const char*, std::unique_ptr<Statement>> statements_;
+  std::unordered_map<std::string, bool> indexed_;
 };
 
 /// The smallest byte string greater than all that start with `prefix`; nullopt if there is none (empty or all 0xff).
