@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "services/ssm/documents/builtin.h"
+#include "services/ssm/parameters/parameter_store.h"
 
 namespace sp::services::ssm {
 namespace {
@@ -245,8 +246,14 @@ std::expected<PlannedDocument, aws::ApiError> planDocument(store::Txn& txn, std:
     if (!found) return fail("document.missing", found.error().message);
     return std::move(found->version.content);
   };
-  const auto values = document::readValues(content, name, parameters);
+  SP_TRY(const auto given, resolveReferences(txn, parameters));
+  auto values = document::readValues(content, name, given);
   if (!values) return std::unexpected(documentError(values.error()));
+  // What was put in for a parameter is not looked at again; what the document itself names is put in beside them.
+  for (const auto& step : content.steps) {
+    SP_TRY(auto stored, referencedParameters(txn, step.inputs));
+    values->merge(stored);
+  }
   auto plan = document::makePlan(content, *values, wanted);
   if (!plan) return std::unexpected(documentError(plan.error()));
   planned.plan = std::move(*plan);

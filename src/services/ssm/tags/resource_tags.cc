@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "services/ssm/documents/library.h"
+#include "services/ssm/parameters/parameter_store.h"
 
 namespace sp::services::ssm {
 
@@ -13,7 +14,7 @@ std::expected<TaggedResource, aws::ApiError> TaggedResource::find(const aws::Cal
   if (type == "Document") {
     const auto found = findDocument(*call.txn, resource.id_, "");
     if (!found) return aws::refuse("InvalidResourceId", fmt::format("There is no document '{}'.", resource.id_));
-    resource.document_ = true;
+    resource.kind_ = Kind::document;
     resource.id_ = found->document.name;
     resource.tags_ = found->document.tags;
     return resource;
@@ -29,8 +30,15 @@ std::expected<TaggedResource, aws::ApiError> TaggedResource::find(const aws::Cal
 }
 
 std::expected<void, aws::ApiError> TaggedResource::setTags(const aws::Call& call, ec2::Instances& instances, Tags tags) const {
-  if (!document_) {
+  if (kind_ == Kind::machine) {
     instances.setTags(*call.txn, id_, std::move(tags));
+    return {};
+  }
+  if (kind_ == Kind::parameter) {
+    if (auto parameter = storedParameter(*call.txn, id_)) {
+      parameter->tags = std::move(tags);
+      save(*call.txn, *parameter);
+    }
     return {};
   }
   auto document = ownDocument(*call.txn, id_);

@@ -1,4 +1,4 @@
-// Tags of what Systems Manager names: documents, and machines, whose tags are EC2's.
+// Tags of what Systems Manager names: documents, parameters, and machines, whose tags are EC2's.
 #pragma once
 #include <expected>
 #include <map>
@@ -22,7 +22,8 @@ class TaggedResource {
   std::expected<void, aws::ApiError> setTags(const aws::Call& call, ec2::Instances& instances, Tags tags) const;
 
  private:
-  bool document_ = false;
+  enum class Kind { machine, document, parameter };
+  Kind kind_ = Kind::machine;
   std::string id_;
   Tags tags_;
 };

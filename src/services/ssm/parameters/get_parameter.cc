@@ -1,0 +1,20 @@
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+#include "services/ssm/operations.h"
+#include "services/ssm/parameters/parameter_store.h"
+#include "services/ssm/send_input.h"
+
+namespace sp::services::ssm {
+
+aws::Operation getParameter() {
+  return {"GetParameter",
+          [](const aws::Call& call) -> aws::Outcome {
+            const auto name = json::textOr(call.input, "Name");
+            if (name.empty()) return constraint(name, "name", "have length greater than or equal to 1");
+            SP_TRY(const auto found, findParameter(*call.txn, name));
+            return json::Object{{"Parameter", parameterView(found, call.realm)}};
+          },
+          {},
+          false};
+}
+
+}  // namespace sp::services::ssm
