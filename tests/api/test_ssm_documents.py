@@ -230,7 +230,7 @@ def test_tag_refusals(server):
     one = [{"Key": "k", "Value": "v"}]
     calls = ((ssm.list_tags_for_resource, {}), (ssm.add_tags_to_resource, {"Tags": one}), (ssm.remove_tags_from_resource, {"TagKeys": ["k"]}))
     for call, more in calls:
-        refused("InvalidResourceType", call, ResourceType="Parameter", ResourceId="x", **more)
+        refused("InvalidResourceType", call, ResourceType="PatchBaseline", ResourceId="x", **more)
         refused("InvalidResourceId", call, ResourceType="Document", ResourceId="No-Such", **more)
         refused("InvalidResourceId", call, ResourceType="ManagedInstance", ResourceId="i-0123456789abcdef0", **more)
     refused("InvalidResourceId", ssm.add_tags_to_resource, ResourceType="Document", ResourceId="AWS-RunShellScript", Tags=one)

@@ -262,6 +262,18 @@ TEST(Plan, ContentComesFromBucketsAndDocuments) {
   EXPECT_TRUE(has(planRefusal(run("Loop", "{}"), "{}", wanted), "more than 3 deep"));
 }
 
+TEST(Plan, ValuesThatStandElsewhereArePutInBesideTheParameters) {
+  const auto text =
+      document(R"([{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["{{ssm:list}}","echo {{ ssm:word }} {{ p }}"]}}])",
+               R"({"p":{"type":"String"}})");
+  PlanFor wanted;
+  wanted.stored = [](const json::Value&) -> Result<Values> { return Values{{"ssm:list", of(R"(["1","2"])")}, {"ssm:word", "w"}}; };
+  EXPECT_EQ(planOf(text, R"({"p":["{{ssm:word}}"]})", wanted).steps[0].script, "1\n2\necho w {{ssm:word}}");
+  EXPECT_EQ(planOf(text, R"({"p":["x"]})").steps[0].script, "{{ssm:list}}\necho {{ ssm:word }} x");
+  wanted.stored = [](const json::Value&) -> Result<Values> { return fail("document.parameters", "none"); };
+  EXPECT_EQ(planRefusal(text, R"({"p":["x"]})", wanted), "document.parameters: none");
+}
+
 TEST(S3Url, WaysToWriteIt) {
   const auto parsed = [](std::string_view url) {
     const auto source = parseS3Url(url);

@@ -83,7 +83,7 @@ class Planner {
     planned.name = step.name;
     planned.plugin = step.action;
     planned.skipped = skipped(step);
-    const auto inputs = substitute(step.inputs, values_).get_object();
+    SP_TRY(const auto inputs, filled(step.inputs));
     planned.on_failure = textOf(inputs, "onFailure");
     planned.on_success = textOf(inputs, "onSuccess");
     planned.finally_step = isFinally(inputs);
@@ -94,13 +94,21 @@ class Planner {
         const auto id = textOf(step.properties[i], "id");
         part.name = id.empty() ? fmt::format("{}.{}", i, step.action) : id;
         part.plugin = step.action;
-        SP_CHECK_OK(fill(part, substitute(step.properties[i], values_).get_object()));
+        SP_TRY(const auto properties, filled(step.properties[i]));
+        SP_CHECK_OK(fill(part, properties));
         planned.steps.push_back(std::move(part));
       }
       return planned;
     }
     SP_CHECK_OK(fill(planned, inputs));
     return planned;
+  }
+
+  Result<json::Object> filled(const json::Object& inputs) const {
+    if (!wanted_.stored) return substitute(inputs, values_).get_object();
+    SP_TRY(auto values, wanted_.stored(inputs));
+    values.insert(values_.begin(), values_.end());
+    return substitute(inputs, values).get_object();
   }
 
   Result<void> fill(PlannedStep& step, const json::Object& inputs) {

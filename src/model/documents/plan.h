@@ -67,6 +67,9 @@ struct PlanFor {
   std::string platform = "Linux";
   /// The text of the document with that name ("NAME", its ARN, either with ":VERSION"). Error "document.missing". Null: none can be had.
   std::function<Result<std::string>(std::string_view name)> lookup;
+  /// Values that stand elsewhere and that these inputs name ("{{ssm:NAME}}"), by what stands in the braces. Error "document.parameters".
+  /// Null: such names stay as they are.
+  std::function<Result<Values>(const json::Value& inputs)> stored;
 };
 
 /// Errors: "document.parameters" (a value that a step cannot use), "document.missing", "document.content" (in a document that it runs).

@@ -247,13 +247,14 @@ std::expected<PlannedDocument, aws::ApiError> planDocument(store::Txn& txn, std:
     return std::move(found->version.content);
   };
   SP_TRY(const auto given, resolveReferences(txn, parameters));
-  auto values = document::readValues(content, name, given);
+  const auto values = document::readValues(content, name, given);
   if (!values) return std::unexpected(documentError(values.error()));
   // What was put in for a parameter is not looked at again; what the document itself names is put in beside them.
-  for (const auto& step : content.steps) {
-    SP_TRY(auto stored, referencedParameters(txn, step.inputs));
-    values->merge(stored);
-  }
+  wanted.stored = [&txn](const json::Value& inputs) -> Result<document::Values> {
+    auto stored = referencedParameters(txn, inputs);
+    if (!stored) return fail("document.parameters", stored.error().message);
+    return std::move(*stored);
+  };
   auto plan = document::makePlan(content, *values, wanted);
   if (!plan) return std::unexpected(documentError(plan.error()));
   planned.plan = std::move(*plan);

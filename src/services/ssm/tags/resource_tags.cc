@@ -25,8 +25,15 @@ std::expected<TaggedResource, aws::ApiError> TaggedResource::find(const aws::Cal
     resource.tags_ = found->tags;
     return resource;
   }
+  if (type == "Parameter") {
+    const auto found = storedParameter(*call.txn, resource.id_);
+    if (!found) return aws::refuse("InvalidResourceId", fmt::format("There is no parameter '{}'.", resource.id_));
+    resource.kind_ = Kind::parameter;
+    resource.tags_ = found->tags;
+    return resource;
+  }
   return aws::refuse("InvalidResourceType",
-                     fmt::format("Resources of type '{}' have no tags here: use Document or ManagedInstance.", type));
+                     fmt::format("Resources of type '{}' have no tags here: use Document, Parameter or ManagedInstance.", type));
 }
 
 std::expected<void, aws::ApiError> TaggedResource::setTags(const aws::Call& call, ec2::Instances& instances, Tags tags) const {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "services/ssm/operations.h"
+#include "services/ssm/parameters/parameter_store.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace sp::services::ssm {
@@ -358,6 +360,126 @@ TEST_F(CommandsTest, HistoryIsForgottenAfterThirtyDays) {
   core_->runPending();
   EXPECT_FALSE(in([&](store::Txn& txn) { return commands_->find(txn, command.id).has_value(); }));
   EXPECT_TRUE(in([&](store::Txn& txn) { return commands_->invocations(txn, command.id).empty(); }));
+}
+
+TEST_F(CommandsTest, HistoryIsKeptAsLongAsItIsTold) {
+  commands_->setHistory(std::chrono::hours(24 * 3));
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  answer(command, id, "Success");
+  clock_.advance(std::chrono::days(4));
+  core_->runPending();
+  EXPECT_FALSE(in([&](store::Txn& txn) { return commands_->find(txn, command.id).has_value(); }));
+  EXPECT_FALSE(in([&](store::Txn& txn) { return txn.records().get("command_plan", command.id).has_value(); }));
+}
+
+TEST_F(CommandsTest, ADocumentThatIsChangedLaterChangesNoCommand) {
+  const auto ids = launch(2, {{"role", "db"}});
+  const auto text = [](std::string_view script) {
+    return fmt::format(
+        R"({{"schemaVersion":"2.2","mainSteps":[{{"action":"aws:runShellScript","name":"say","inputs":{{"runCommand":["{}"]}}}}]}})",
+        script);
+  };
+  const auto write = [&](std::string_view script) {
+    in([&](store::Txn& txn) {
+      DocumentRecord document;
+      document.name = "Say";
+      DocumentVersion version;
+      version.document = "Say";
+      version.content = text(script);
+      save(txn, document);
+      save(txn, version);
+      return true;
+    });
+  };
+  write("one");
+  const auto command =
+      *send({{"DocumentName", "Say"}, {"Parameters", json::Object{}}, {"Targets", tagTarget("db")}, {"MaxConcurrency", "1"}});
+  write("two");
+  in([](store::Txn& txn) {
+    eraseDocument(txn, "Say");
+    return true;
+  });
+  const auto first = json::textOr(agents_.of("command.run")[0], "instance");
+  answer(command, first, "Success", 0, {});
+  const auto runs = agents_.of("command.run");
+  ASSERT_EQ(runs.size(), 2U);
+  EXPECT_EQ(json::textOr(runs[1].at("steps").get_array()[0].get_object(), "script"), "one");
+}
+
+TEST_F(CommandsTest, WhatAnAgentMayNotDoIsAccessDeniedAndNoError) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  report("command.result", id,
+         {{"id", "cmd/" + command.id + "/" + id},
+          {"status", "Failed"},
+          {"details", "AccessDenied"},
+          {"message", "no"},
+          {"steps", json::Array{}}});
+  EXPECT_EQ(invocation(command, id).details, "AccessDenied");
+  EXPECT_EQ(invocation(command, id).status, "Failed");
+  EXPECT_EQ(commands_ended_, (std::vector<std::string>{"Failed/Failed"}));
+}
+
+TEST_F(CommandsTest, MoreInvocationsThanMayBeOpenAreSentToNobody) {
+  commands_->setMostOpen(2);
+  const auto ids = launch(3, {{"role", "db"}});
+  const auto one = *send({{"InstanceIds", json::Array{ids[0]}}});
+  const auto many = *send({{"Targets", tagTarget("db")}});
+  EXPECT_EQ(now(many).details, "LimitExceeded");
+  EXPECT_EQ(now(many).status, "Cancelled");
+  EXPECT_EQ(invocation(many, ids[1]).details, "LimitExceeded");
+  EXPECT_EQ(agents_.of("command.run").size(), 1U);
+  answer(one, ids[0], "Success");
+  EXPECT_FALSE(now(*send({{"InstanceIds", json::Array{ids[0], ids[1]}}})).hasEnded());
+}
+
+TEST_F(CommandsTest, PartsOfAStepAreItsSum) {
+  const auto id = launch(1)[0];
+  const auto command = *send(
+      {{"DocumentName", "AWS-RunDocument"},
+       {"InstanceIds", json::Array{id}},
+       {"Parameters", json::Object{{"sourceType", json::Array{"S3"}}, {"sourceInfo", json::Array{R"({"path":"s3://scripts/doc"})"}}}}});
+  const auto part = [](std::string_view name, std::string_view status, std::int64_t code, std::string_view out) {
+    return json::Object{{"name", name},      {"plugin", "aws:runShellScript"},
+                        {"status", status},  {"exitCode", code},
+                        {"stdout", out},     {"stderr", "e"},
+                        {"sinceStartMs", 0}, {"durationMs", 5}};
+  };
+  report("command.result", id,
+         {{"id", "cmd/" + command.id + "/" + id},
+          {"status", "Failed"},
+          {"steps", json::Array{part("downloadContent", "Success", 0, "got"), part("runDocument/a", "Success", 0, "1"),
+                                part("runDocument/b", "TimedOut", 137, "2"), part("runDocument/c", "Failed", 3, "3"),
+                                part("other/x", "Failed", 9, "no")}}});
+  const auto over = invocation(command, id);
+  ASSERT_EQ(over.steps.size(), 2U);
+  EXPECT_EQ(over.steps[1].name, "runDocument");
+  EXPECT_EQ(over.steps[1].status, "Failed");
+  EXPECT_EQ(over.steps[1].exit_code, 137);
+  EXPECT_EQ(over.steps[1].output, "123");
+  EXPECT_EQ(over.steps[1].error, "eee");
+}
+
+TEST_F(CommandsTest, TenThousandParametersAreTheMost) {
+  in([](store::Txn& txn) {
+    for (int i = 0; i < 10'000; ++i) {
+      StoredParameter parameter;
+      parameter.name = fmt::format("p{}", i);
+      save(txn, parameter);
+    }
+    return true;
+  });
+  const auto put = putParameter(*context_);
+  const auto outcome = in([&](store::Txn& txn) {
+    const json::Object input{{"Name", "one-more"}, {"Type", "String"}, {"Value", "v"}};
+    const aws::Principal nobody;
+    aws::Call call{
+        .input = input, .txn = &txn, .principal = nobody, .realm = realm_, .request_id = "r", .invocation_id = "", .now = txn.now()};
+    return put.handler(call);
+  });
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, "ParameterLimitExceeded");
 }
 
 }  // namespace
