@@ -56,17 +56,6 @@ Result<std::string> wholeBody(AgentHttpStream& stream) {
   }
 }
 
-Result<runtime::AgentRegistry::Request> readRequest(const std::string& body) {
-  SP_TRY(auto parsed, json::parse(body, 8));
-  if (!parsed.is_object()) return fail("enrol.request", "the body is not a JSON object");
-  const auto& object = parsed.get_object();
-  runtime::AgentRegistry::Request request;
-  request.token = json::textOr(object, "token");
-  SP_TRY(request.public_key, readCertificateRequest(json::textOr(object, "request")));
-  if (const auto* facts = json::find(object, "facts"); facts != nullptr && facts->is_object()) request.facts = facts->get_object();
-  return request;
-}
-
 }  // namespace
 
 Result<std::string> readCertificateRequest(const std::string& pem) {
@@ -88,6 +77,17 @@ Result<std::string> readCertificateRequest(const std::string& pem) {
   return bytes;
 }
 
+Result<runtime::AgentRegistry::Request> readEnrolRequest(const std::string& body) {
+  SP_TRY(auto parsed, json::parse(body, 8));
+  if (!parsed.is_object()) return fail("enrol.request", "the body is not a JSON object");
+  const auto& object = parsed.get_object();
+  runtime::AgentRegistry::Request request;
+  request.token = json::textOr(object, "token");
+  SP_TRY(request.public_key, readCertificateRequest(json::textOr(object, "request")));
+  if (const auto* facts = json::find(object, "facts"); facts != nullptr && facts->is_object()) request.facts = facts->get_object();
+  return request;
+}
+
 Duration renewIn(Duration left, Duration life, double lot) {
   const auto third = life / 3;
   const auto early = Duration(static_cast<Duration::rep>(static_cast<double>(life.count()) * kSpread * lot));
@@ -106,7 +106,7 @@ void EnrolHttp::serve(AgentHttpStream& stream) {
   }
   const auto body = wholeBody(stream);
   if (!body) return refuse(stream, body.error().code == "enrol.too_large" ? 413 : 400, "request", body.error().message);
-  auto request = readRequest(*body);
+  auto request = readEnrolRequest(*body);
   if (!request) {
     attempts_.failed(address);
     return refuse(stream, 400, "request", request.error().message);

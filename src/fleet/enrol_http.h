@@ -41,6 +41,9 @@ class RenewHttp final : public AgentHttpRoute {
 /// "enrol.request". Its subject is nobody's business.
 Result<std::string> readCertificateRequest(const std::string& pem);
 
+/// The body of POST /enrol. Errors "json.…", "enrol.request". The token is unchecked.
+Result<runtime::AgentRegistry::Request> readEnrolRequest(const std::string& body);
+
 /// When a certificate is renewed: at two thirds of its life, some before others so that a fleet enrolled at once does not renew
 /// at once. `lot` in [0, 1).
 Duration renewIn(Duration left, Duration life, double lot);

@@ -188,6 +188,18 @@ def test_a_lost_answer_after_a_kill_of_the_server(fresh_server):
     assert agents.post(fresh_server, "/enrol", body)[1] == first[1]
 
 
+def test_an_agent_killed_before_it_knew(server, host):
+    """The server has enrolled it, and it died before that was on its disk: with the same token it becomes the same machine."""
+    agent = enrolled(server, host, "killed-early")
+    first = agent.id
+    agent.kill()
+    for name in ("agent.json", "cert.pem", "endpoint"):
+        (agent.state / name).unlink()
+    agent.start()
+    agents.pinged(server, first, "Online")
+    assert agent.id == first
+
+
 def test_another_server_gets_nothing(server, fresh_server, host):
     impostor = host("misled", server=fresh_server.agents, token=agents.token_of(server)["Token"])
     assert impostor.start().wait() == 5
