@@ -89,6 +89,20 @@ bool writeFile(const std::string& path, std::string_view bytes) {
   return written;
 }
 
+/// Room for `status`, taken before the script can fill the disk: until the end it holds nothing that could be read.
+constexpr std::size_t kStatusRoom = 1024;
+void reserveStatus(const std::string& path) { writeFile(path, std::string(kStatusRoom, '\0')); }
+
+/// In that room, so that a full disk keeps nobody from hearing how the script ended.
+bool writeStatus(const std::string& path, std::string text) {
+  if (text.size() < kStatusRoom) text.resize(kStatusRoom, '\n');
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  const bool written = writeAll(fd, text);
+  ::close(fd);
+  return written;
+}
+
 struct Order {
   std::string directory;
   int lock = -1;
@@ -352,6 +366,7 @@ void supervise(const Order& order) {
   writeFile(directory + "/pid", std::to_string(::getpid()) + " " + startTime());
   const int out = openOutput(directory + "/stdout");
   const int err = openOutput(directory + "/stderr");
+  reserveStatus(directory + "/status");
   Ending ending;
   std::string message;
   Spec spec;
@@ -373,7 +388,7 @@ void supervise(const Order& order) {
   ::close(err);
   const auto text = statusText(spec.run, ending, nowMs() - began, message);
   // Without its folder nobody waits for it any more; on a full disk the agent's reserve makes room.
-  while (!writeFile(directory + "/status", text) && ::access(directory.c_str(), W_OK) == 0) {
+  while (!writeStatus(directory + "/status", text) && ::access(directory.c_str(), W_OK) == 0) {
     if (!spec.reserve.empty()) ::unlink(spec.reserve.c_str());
     ::poll(nullptr, 0, 100);
   }
@@ -400,7 +415,7 @@ void begin(const Order& order) {
     const auto message = std::string("no process for the script's supervisor: ") + std::strerror(errno);
     Spec spec;
     readSpec(order.directory + "/spec", spec);
-    writeFile(order.directory + "/status", statusText(spec.run, ending, 0, message));
+    writeStatus(order.directory + "/status", statusText(spec.run, ending, 0, message));
   }
   ::close(order.lock);
   ::close(order.done);
