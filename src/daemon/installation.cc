@@ -18,6 +18,7 @@
 #include "services/dynamodb/items.h"
 #include "services/ec2/ec2.h"
 #include "services/ec2/instances.h"
+#include "services/events/events.h"
 #include "services/iam/iam.h"
 #include "services/s3/s3.h"
 #include "services/ssm/commands.h"
@@ -77,7 +78,8 @@ class Wired final : public Installation {
         retention_(*base_->core, std::chrono::hours(24 * config.executions_kept_days)),
         activities_(context_),
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_, nodes_),
-        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, config.lambda_endpoint),
+        events_(context_),
+        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, events_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
     commands_.setHistory(std::chrono::hours(24 * config.commands_kept_days));
@@ -91,6 +93,8 @@ class Wired final : public Installation {
     tasks_.attach(executions_);
     stillpoint_.attach(executions_);
     tasks_.serve(tables());
+    events_.attach(executions_);
+    events_.serve(tables());
     front_.serveS3(s3_gate_);
     base_->fleet->setRegistry(nodes_);
     front_.serveStreams(streams_);
@@ -146,6 +150,7 @@ class Wired final : public Installation {
     tables.push_back(backup_.makeBackup());
     tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
     tables.push_back(stillpoint_.makeStillpoint(commands_, outputs_));
+    tables.push_back(events_.makeEvents());
     return tables;
   }
 
@@ -163,6 +168,7 @@ class Wired final : public Installation {
       if (!commands_.find(txn, command)) outputs_.removeSoon(std::move(command));
     backup_.recover(txn);
     tasks_.recover(txn);
+    events_.recover(txn);
     retention_.begin(txn);
     longest_run_.begin(txn);
     return services::registerBuiltin(txn, context_, executions_, tasks_, activities_, services::stillpoint::kPrePostBackup,
@@ -192,6 +198,7 @@ class Wired final : public Installation {
   runtime::Retention retention_;
   services::states::Activities activities_;
   services::stillpoint::Stillpoint stillpoint_;
+  services::events::Events events_;
   tasks::TaskRegistry tasks_;
   ApiFront front_;
 };

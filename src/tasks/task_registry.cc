@@ -53,13 +53,14 @@ std::optional<json::Object> readWait(store::Txn& txn, const std::string& key) {
 
 TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
                            services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
-                           services::s3::S3& s3, const std::string& lambda_endpoint)
+                           services::s3::S3& s3, services::events::Events& events, const std::string& lambda_endpoint)
     : context_(context),
       lanes_(lanes),
       commands_(commands),
       instances_(instances),
       jobs_(jobs),
       activities_(activities),
+      events_(events),
       lambda_(context, lambda_endpoint),
       s3_(context, s3) {
   commands.onCommandEnded([this](store::Txn& txn, const services::ssm::Command& command) { commandEnded(txn, command); });
@@ -194,7 +195,7 @@ void TaskRegistry::invoke(store::Txn& txn, const runtime::TaskRequest& request) 
 }
 
 void TaskRegistry::sendEvents(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
-  auto sent = putEvents(txn, context_, request, context_.random.uuid());
+  auto sent = putEvents(txn, events_, request, context_.random.uuid());
   if (!sent) executions_->taskFailed(txn, request.token, std::move(sent.error().error), std::move(sent.error().cause));
   else if (resource.pattern == Resource::Pattern::callback) executions_->taskSubmitted(txn, request.token, std::move(*sent));
   else executions_->taskSucceeded(txn, request.token, json::Value(std::move(*sent)));

@@ -14,6 +14,7 @@
 #include "services/backup/jobs.h"
 #include "services/context.h"
 #include "services/ec2/instances.h"
+#include "services/events/events.h"
 #include "services/ssm/commands.h"
 #include "services/states/activities/activities.h"
 #include "services/stillpoint/lanes.h"
@@ -28,7 +29,7 @@ class TaskRegistry final : public runtime::TaskPort {
   /// Registers with the services for the events that end `.sync` tasks: before the core starts. All given outlive it.
   TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
                services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
-               services::s3::S3& s3, const std::string& lambda_endpoint);
+               services::s3::S3& s3, services::events::Events& events, const std::string& lambda_endpoint);
   TaskRegistry(const TaskRegistry&) = delete;
   TaskRegistry& operator=(const TaskRegistry&) = delete;
 
@@ -80,6 +81,7 @@ class TaskRegistry final : public runtime::TaskPort {
   services::ec2::Instances& instances_;
   services::backup::Jobs& jobs_;
   services::states::Activities& activities_;
+  services::events::Events& events_;
   LambdaCalls lambda_;
   S3Calls s3_;
   runtime::ExecutionRuntime* executions_ = nullptr;

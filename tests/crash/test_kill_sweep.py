@@ -23,6 +23,8 @@ NOT_IN_A_RUN = {
     "agent.journal.compact_renamed": "src/agent/journal_test.cc",
     "agent.machine.made": "src/agent/machines/machine_test.cc",
     "agent.restore_moving": "tests/api/test_backup.py",
+    "events.routed": "tests/api/test_events.py",
+    "events.started": "tests/api/test_events.py",
 }
 RANDOM_KILLS = int(os.environ.get("STILLPOINT_RANDOM_KILLS", "50"))
 

@@ -1,0 +1,225 @@
+#include "services/events/events.h"
+
+#include <algorithm>
+#include <iterator>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/time_format.h"
+#include "schedule/expression.h"
+#include "schedule/pattern.h"
+#include "services/events/operations.h"
+#include "services/events/queue.h"
+
+namespace sp::services::events {
+namespace {
+
+constexpr std::string_view kTimer = "event_rule";
+// Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
+constexpr std::size_t kBatch = 64;
+
+}  // namespace
+
+/// The rules of one bus that are enabled, as they are matched.
+struct Events::Compiled {
+  struct Rule {
+    std::string key;
+    json::Object record;
+    std::optional<schedule::Pattern> pattern;
+  };
+  std::vector<Rule> rules;
+  /// By the source that their pattern asks for; the others are asked for each event.
+  std::unordered_map<std::string, std::vector<std::size_t>> by_source;
+  std::vector<std::size_t> of_any_source;
+};
+
+Events::Events(Context& context) : context_(context) {
+  context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
+  context_.core.onTimer(std::string(kRetry), [this](store::Txn& txn, const store::Timer& timer) {
+    // It is ready again.
+    if (const auto body = txn.records().get(kWaiting, timer.id)) {
+      txn.records().erase(kWaiting, timer.id);
+      txn.records().put(kDelivery, timer.id, *body);
+      wake(txn);
+    }
+  });
+}
+
+aws::ServiceTable Events::makeEvents() {
+  aws::ServiceTable table{"events", aws::Protocol::json11, "AWSEvents", "", {}};
+  for (auto operations : {busOperations(*this), ruleOperations(*this), targetOperations(*this), tagOperations(*this)})
+    std::ranges::move(operations, std::back_inserter(table.operations));
+  table.operations.push_back(row("PutEvents", [this](const aws::Call& call) -> aws::Outcome {
+    const auto* entries = json::find(call.input, "Entries");
+    if (entries == nullptr || !entries->is_array()) return invalid("Entries", "null", "not be null");
+    return putEvents(*call.txn, entries->get_array(), {});
+  }));
+  return table;
+}
+
+void Events::serve(const std::vector<aws::ServiceTable>& tables) {
+  for (const auto& table : tables)
+    for (const auto& operation : table.operations) operations_.emplace(table.signing_name + ":" + operation.name, operation);
+}
+
+void Events::attach(runtime::Executions& executions) {
+  executions.onEnd([](store::Txn& txn, const store::ExecutionRow& row) { txn.records().erase(kHops, row.arn); });
+}
+
+void Events::recover(store::Txn& txn) {
+  if (!txn.records().get(kBus, kDefaultBus))
+    saveBus(txn, {{"Name", kDefaultBus}, {"Arn", busArn(context_.realm, kDefaultBus)}, {"tags", json::Object()}});
+  wake(txn);
+}
+
+void Events::ruleChanged(store::Txn& txn, const json::Object& rule, bool removed) {
+  const auto bus = json::textOr(rule, "EventBusName");
+  compiled_.erase(bus);
+  const auto key = ruleKey(bus, json::textOr(rule, "Name"));
+  txn.timers().drop(kTimer, key);
+  if (removed || json::textOr(rule, "State") != "ENABLED") return;
+  const auto text = json::textOr(rule, "ScheduleExpression");
+  if (text.empty()) return;
+  const auto expression = schedule::Expression::parse(text);
+  if (!expression) return;
+  const auto next = expression->next(fromMicros(json::intOr(rule, "anchor", 0)), txn.now());
+  if (next) txn.timers().set({std::string(kTimer), key, *next, ""});
+}
+
+const Events::Compiled& Events::compiled(store::Txn& txn, const std::string& bus) {
+  auto& slot = compiled_[bus];
+  if (slot) return *slot;
+  auto made = std::make_shared<Compiled>();
+  for (const auto& record : txn.records().scan(kRule, ruleKey(bus, ""), "", kRulesOfABus)) {
+    Compiled::Rule rule{record.key, decode(record.body), std::nullopt};
+    if (json::textOr(rule.record, "State") != "ENABLED") continue;
+    if (auto pattern = schedule::Pattern::parse(json::textOr(rule.record, "EventPattern"))) rule.pattern = std::move(*pattern);
+    const auto index = made->rules.size();
+    const auto sources = rule.pattern ? rule.pattern->exactTexts("source") : std::vector<std::string>();
+    if (sources.empty()) made->of_any_source.push_back(index);
+    for (const auto& source : sources) {
+      auto& of_source = made->by_source[source];
+      if (of_source.empty() || of_source.back() != index) of_source.push_back(index);
+    }
+    made->rules.push_back(std::move(rule));
+  }
+  slot = std::move(made);
+  return *slot;
+}
+
+void Events::wake(store::Txn& txn) {
+  txn.afterCommit([this] {
+    if (scheduled_) return;
+    scheduled_ = true;
+    context_.core.post(
+        [this](store::Txn& work_txn) {
+          scheduled_ = false;
+          work(work_txn);
+          return true;
+        },
+        [this](const Error* error) {
+          if (error == nullptr) return;
+          scheduled_ = false;
+          log::warn("events wait: they could not be handed on", {{"error", error->text()}});
+        });
+  });
+}
+
+// What is ready to be delivered goes first: events wait in the outbox, where they take the least room.
+void Events::work(store::Txn& txn) {
+  const auto deliveries = txn.records().scan(kDelivery, "", "", kBatch);
+  for (const auto& record : deliveries) deliver(txn, record);
+  if (deliveries.size() == kBatch) return wake(txn);
+  const auto waiting = txn.records().scan(kEvent, "", "", kBatch);
+  for (const auto& record : waiting) route(txn, record);
+  if (!waiting.empty()) wake(txn);
+}
+
+void Events::route(store::Txn& txn, const store::Record& record) {
+  txn.records().erase(kEvent, record.key);
+  auto event = decode(record.body);
+  if (event.empty()) return log::error("an event cannot be read and is dropped", {{"key", record.key}});
+  const auto bus = json::textOr(event, "bus", kDefaultBus);
+  const auto scheduled_for = json::textOr(event, "rule");
+  const auto hops = json::intOr(event, "hops", 0);
+  for (const auto* own : {"bus", "rule", "hops"}) event.erase(own);
+  const auto& rules = compiled(txn, bus);
+  std::vector<const Compiled::Rule*> wanting;
+  const auto ask = [&](const std::vector<std::size_t>& indices) {
+    for (const auto i : indices) {
+      const auto& rule = rules.rules[i];
+      if (rule.key == scheduled_for || (rule.pattern && rule.pattern->matches(event))) wanting.push_back(&rule);
+    }
+  };
+  if (const auto found = rules.by_source.find(json::textOr(event, "source")); found != rules.by_source.end()) ask(found->second);
+  ask(rules.of_any_source);
+  // Reports of a loop go further than the loop.
+  const auto most = json::textOr(event, "source") == kOwnSource ? kMostHopsOfReports : kMostHops;
+  std::size_t place = 0;
+  for (const auto* rule : wanting) {
+    if (hops >= most) {
+      log::warn("an event has set off events that set it off again: it is not delivered",
+                {{"event", json::textOr(event, "id")}, {"rule", json::textOr(rule->record, "Arn")}, {"hops", hops}});
+      if (hops < kMostHopsOfReports)
+        report(txn, "Event Loop Stopped", {{"event-id", event.at("id")}, {"rule", rule->record.at("Arn")}, {"hops", hops}}, hops + 1);
+      continue;
+    }
+    for (const auto& target : rule->record.at("targets").get_array()) {
+      const json::Object delivery{
+          {"event", event}, {"rule", rule->record.at("Arn")}, {"name", rule->record.at("Name")}, {"target", target}, {"hops", hops},
+          {"attempts", 0},  {"since", toMicros(txn.now())}};
+      txn.records().put(kDelivery, fmt::format("{}/{:06}", record.key, place++), json::toText(delivery));
+    }
+  }
+  static_cast<void>(failpoint::hit("events.routed"));
+}
+
+// A schedule's time has come, now or while the server was down.
+void Events::due(store::Txn& txn, const store::Timer& timer) {
+  const auto body = txn.records().get(kRule, timer.id);
+  if (!body) return;
+  const auto rule = decode(*body);
+  const auto expression = schedule::Expression::parse(json::textOr(rule, "ScheduleExpression"));
+  if (!expression || json::textOr(rule, "State") != "ENABLED") return;
+  const auto arn = json::textOr(rule, "Arn");
+  const auto caught = schedule::catchUp(*expression, fromMicros(json::intOr(rule, "anchor", 0)), timer.due, txn.now());
+  if (caught.missed > 0) {
+    log::warn("runs of a schedule were missed; the latest is made up for",
+              {{"rule", arn}, {"missed", static_cast<std::int64_t>(caught.missed)}, {"first", toIso8601Seconds(timer.due)}});
+    report(
+        txn, "Scheduled Runs Missed",
+        {{"rule", arn}, {"missed", caught.missed}, {"first", toIso8601Seconds(timer.due)}, {"made-up-for", toIso8601Seconds(caught.run)}},
+        0);
+  }
+  keep(txn, {{"version", "0"},
+             {"id", context_.random.uuid()},
+             {"detail-type", "Scheduled Event"},
+             {"source", "aws.events"},
+             {"account", context_.realm.account},
+             {"time", toIso8601Seconds(caught.run)},
+             {"region", context_.realm.region},
+             {"resources", json::Array{arn}},
+             {"detail", json::Object()},
+             {"bus", kDefaultBus},
+             {"rule", timer.id}});
+  if (caught.next) txn.timers().set({std::string(kTimer), timer.id, *caught.next, ""});
+}
+
+void Events::report(store::Txn& txn, std::string_view type, json::Object detail, std::int64_t hops) {
+  keep(txn, {{"version", "0"},
+             {"id", context_.random.uuid()},
+             {"detail-type", type},
+             {"source", kOwnSource},
+             {"account", context_.realm.account},
+             {"time", toIso8601Seconds(txn.now())},
+             {"region", context_.realm.region},
+             {"resources", json::Array()},
+             {"detail", std::move(detail)},
+             {"bus", kDefaultBus},
+             {"hops", hops}});
+}
+
+}  // namespace sp::services::events

@@ -1,0 +1,15 @@
+// Rows of the table, grouped as in EventBridge's documentation.
+#pragma once
+#include "aws/operation.h"
+#include "services/events/events.h"
+
+namespace sp::services::events {
+
+inline aws::Operation row(std::string name, aws::OperationHandler handler) { return {std::move(name), std::move(handler), {}, false}; }
+
+std::vector<aws::Operation> busOperations(Events& events);
+std::vector<aws::Operation> ruleOperations(Events& events);
+std::vector<aws::Operation> targetOperations(Events& events);
+std::vector<aws::Operation> tagOperations(Events& events);
+
+}  // namespace sp::services::events

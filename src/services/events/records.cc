@@ -1,0 +1,141 @@
+#include "services/events/records.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include "aws/operation.h"
+
+namespace sp::services::events {
+namespace {
+
+constexpr std::size_t kTags = 50;
+
+std::string memberName(std::string_view key) {
+  std::string name(key);
+  name[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[0])));
+  return name;
+}
+
+bool isNameCharacter(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_'; }
+
+}  // namespace
+
+std::string ruleKey(std::string_view bus, std::string_view name) { return fmt::format("{}\x1f{}", bus, name); }
+
+std::string busArn(const Realm& realm, std::string_view name) { return realm.arn("events", fmt::format("event-bus/{}", name)); }
+
+std::string ruleArn(const Realm& realm, std::string_view bus, std::string_view name) {
+  return realm.arn("events", bus == kDefaultBus ? fmt::format("rule/{}", name) : fmt::format("rule/{}/{}", bus, name));
+}
+
+std::string busNameOf(std::string_view name_or_arn) {
+  constexpr std::string_view kMark = ":event-bus/";
+  const auto at = name_or_arn.find(kMark);
+  return std::string(name_or_arn.starts_with("arn:") && at != std::string_view::npos ? name_or_arn.substr(at + kMark.size()) : name_or_arn);
+}
+
+json::Object decode(std::string_view body) {
+  auto parsed = json::parse(body);
+  return parsed && parsed->is_object() ? std::move(parsed->get_object()) : json::Object();
+}
+
+Checked<json::Object> findBus(store::Txn& txn, std::string_view name) {
+  const auto body = txn.records().get(kBus, name);
+  if (!body) return aws::refuse("ResourceNotFoundException", fmt::format("Event bus {} does not exist.", name));
+  return decode(*body);
+}
+
+Checked<json::Object> findRule(store::Txn& txn, std::string_view bus, std::string_view name) {
+  SP_CHECK_OK(findBus(txn, bus));
+  const auto body = txn.records().get(kRule, ruleKey(bus, name));
+  if (!body) return aws::refuse("ResourceNotFoundException", fmt::format("Rule {} does not exist on EventBus {}.", name, bus));
+  return decode(*body);
+}
+
+void saveBus(store::Txn& txn, const json::Object& bus) { txn.records().put(kBus, json::textOr(bus, "Name"), json::toText(bus)); }
+
+void saveRule(store::Txn& txn, const json::Object& rule) {
+  txn.records().put(kRule, ruleKey(json::textOr(rule, "EventBusName"), json::textOr(rule, "Name")), json::toText(rule));
+}
+
+std::unexpected<aws::ApiError> invalid(std::string_view key, std::string_view value, std::string_view rule) {
+  return std::unexpected(aws::ApiError::validation(
+      fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}",
+                  value == "null" ? std::string(value) : fmt::format("'{}'", value.substr(0, 256)), memberName(key), rule)));
+}
+
+Checked<std::string> readText(const json::Object& input, std::string_view key, std::size_t longest, bool required) {
+  const auto* value = json::find(input, key);
+  if (value == nullptr || value->is_null()) {
+    if (required) return invalid(key, "null", "not be null");
+    return std::string();
+  }
+  if (!value->is_string()) return aws::refuse("SerializationException", fmt::format("Member '{}' must be a string", key));
+  auto text = json::toStd(value->get_string());
+  if (text.size() > longest) return invalid(key, text, fmt::format("have length less than or equal to {}", longest));
+  if (required && text.empty()) return invalid(key, text, "have length greater than or equal to 1");
+  return text;
+}
+
+Checked<std::string> readName(const json::Object& input, std::string_view key, std::size_t longest, bool required, bool slashes) {
+  SP_TRY(auto name, readText(input, key, longest, required));
+  if (!std::ranges::all_of(name, [&](char c) { return isNameCharacter(c) || (slashes && c == '/'); }))
+    return invalid(key, name, fmt::format("satisfy regular expression pattern: [{}\\.\\-_A-Za-z0-9]+", slashes ? "/" : ""));
+  return name;
+}
+
+Checked<std::string> readBus(const json::Object& input) {
+  SP_TRY(const auto given, readText(input, "EventBusName", 1600));
+  if (given.empty()) return std::string(kDefaultBus);
+  auto name = busNameOf(given);
+  if (name.empty() || name.size() > 256 || !std::ranges::all_of(name, [](char c) { return isNameCharacter(c) || c == '/'; }))
+    return invalid(
+        "EventBusName", given,
+        "satisfy regular expression pattern: (arn:aws[\\w-]*:events:[a-z]{2}-[a-z]+-[\\w-]+:[0-9]{12}:event-bus\\/)?[/\\.\\-_A-Za-z0-9]+");
+  return name;
+}
+
+Checked<const json::Array*> readList(const json::Object& input, std::string_view key, std::size_t most) {
+  const auto* value = json::find(input, key);
+  if (value == nullptr || value->is_null()) return invalid(key, "null", "not be null");
+  if (!value->is_array()) return aws::refuse("SerializationException", fmt::format("Member '{}' must be a list", key));
+  const auto& list = value->get_array();
+  if (list.empty() || list.size() > most)
+    return invalid(key, json::toText(list),
+                   list.empty() ? "have length greater than or equal to 1" : fmt::format("have length less than or equal to {}", most));
+  return &list;
+}
+
+Checked<void> readTags(const json::Object& input, json::Object& tags) {
+  const auto* list = json::find(input, "Tags");
+  if (list == nullptr || !list->is_array()) return {};
+  for (const auto& entry : list->get_array()) {
+    if (!entry.is_object()) return invalid("Tags", json::toText(entry), "be a key and a value");
+    SP_TRY(const auto key, readText(entry.get_object(), "Key", 128, true));
+    SP_TRY(const auto value, readText(entry.get_object(), "Value", 256));
+    tags[key] = value;
+  }
+  if (tags.size() > kTags)
+    return invalid("Tags", fmt::format("of {} tags", tags.size()), fmt::format("have length less than or equal to {}", kTags));
+  return {};
+}
+
+Checked<Page> readPage(const json::Object& input, std::string bound_to) {
+  Page page;
+  page.bound_to = std::move(bound_to);
+  const auto limit = json::intOr(input, "Limit", 100);
+  if (limit < 1 || limit > 100)
+    return invalid("Limit", fmt::format("{}", limit),
+                   limit < 1 ? "have value greater than or equal to 1" : "have value less than or equal to 100");
+  page.limit = static_cast<std::size_t>(limit);
+  if (const auto token = json::textOr(input, "NextToken"); !token.empty()) {
+    const auto position = aws::readPageToken(page.bound_to, token);
+    if (!position) return aws::refuse("ValidationException", "The NextToken is not one that this operation gave for these arguments.");
+    page.after = *position;
+  }
+  return page;
+}
+
+}  // namespace sp::services::events
