@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """clang-tidy over the changed files and a seventh of the others (which seventh: by hash of name and the last commit's
-day, so that a week of runs covers all); --all takes every file.
+day, so that a week of runs covers all); --all takes every file; names of files take those alone.
 
-A fault in a changed file fails the check; faults of the others are listed, to be mended with the next change there. With --all
-every fault fails."""
+A fault in a changed file fails the check; faults of the others are listed, to be mended with the next change there. With --all or
+names every fault fails."""
 import concurrent.futures
 import datetime
 import hashlib
@@ -33,6 +33,11 @@ def database():
 
 
 def main():
+    named = [word for word in sys.argv[1:] if not word.startswith("-")]
+    unknown = [word for word in sys.argv[1:] if word.startswith("-") and word != "--all"] + [name for name in named if not (ROOT / name).is_file()]
+    if unknown:
+        print(f"{__doc__}\n\nNeither a file nor an option: {' '.join(unknown)}" if "--help" not in unknown else __doc__, file=sys.stderr)
+        return 0 if "--help" in unknown else 2
     folder = database()
     files = [f for f in run("git", "ls-files", "src/*.cc").stdout.split() if not f.endswith("_fuzz.cc")]
     changed = set(run("git", "diff", "--name-only", "HEAD~1").stdout.split()) | set(run("git", "diff", "--name-only").stdout.split())
@@ -41,12 +46,14 @@ def main():
         changed = set()
     day = run("git", "log", "-1", "--format=%ct").stdout.strip() or "0"
     turn = datetime.date.fromtimestamp(int(day)).toordinal() % 7
-    if "--all" not in sys.argv:
+    if named:
+        files = named
+    elif "--all" not in sys.argv:
         share = [f for f in files if hashlib.sha256(f.encode()).digest()[0] % 7 == turn]
         picked = set(share) | (set(files) & changed)
         files = sorted(picked)
     failed = False
-    everything = "--all" in sys.argv
+    everything = "--all" in sys.argv or bool(named)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for name, result in zip(files, pool.map(lambda f: run("clang-tidy-19", "-quiet", "-p", folder, f), files)):
             if result.returncode != 0 or "warning:" in result.stdout:
