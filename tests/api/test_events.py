@@ -338,6 +338,17 @@ def test_each_entry_has_its_own_answer(events, sfn):
     assert sorted(delivered(sfn, arn, 2)) == [1, 2]
 
 
+def test_a_deep_detail(events, sfn):
+    source = unique("deep")
+    arn = machine(sfn)
+    rule(events, {"source": [source]}, [to(arn, InputPath="$.detail.n")])
+    entry = {"Source": source, "DetailType": "t", "Detail": '{"n":1,"deep":' + "[" * 900 + "]" * 900 + "}"}
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    assert delivered(sfn, arn, 1) == [1]
+    answer = events.put_events(Entries=[{**entry, "Detail": '{"deep":' + "[" * 1100 + "]" * 1100 + "}"}])
+    assert answer["Entries"][0]["ErrorCode"] == "MalformedDetail"
+
+
 def test_put_events_refusals(events):
     entry = {"Source": "s", "DetailType": "t", "Detail": "{}"}
     refused(events.put_events, "ValidationException", "less than or equal to 10", Entries=[entry] * 11)
@@ -363,6 +374,62 @@ def test_from_bus_to_bus(events, sfn):
     rule(events, {"source": [source]}, [to(arn, InputPath="$.detail")], bus=bus.rsplit("/", 1)[1])
     send(events, source, {"x": 1})
     assert delivered(sfn, arn, 1) == [{"x": 1}]
+
+
+def test_a_run_command_target(server, events):
+    ssm = server.client("ssm")
+    source = unique("command")
+    document = f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript"
+    transformer = {"InputPathsMap": {"who": "$.detail.who"}, "InputTemplate": '{"commands":["echo <who>","true"],"executionTimeout":"60"}'}
+    rule(events, {"source": [source]}, [to(document, "1", InputTransformer=transformer,
+                                           RunCommandParameters={"RunCommandTargets": [{"Key": "tag:event", "Values": [source]}]})])
+    send(events, source, {"who": "web"})
+
+    def sent():
+        return [one for one in ssm.list_commands()["Commands"] if one["Targets"] == [{"Key": "tag:event", "Values": [source]}]]
+
+    until(sent, 20, "the command")
+    assert [(one["DocumentName"], one["Parameters"]) for one in sent()] == [
+        ("AWS-RunShellScript", {"commands": ["echo web", "true"], "executionTimeout": ["60"]})]
+
+
+def test_what_fails_for_now_is_tried_again(tmp_path):
+    """No room for one more execution: the delivery waits; one that may not be tried again is told."""
+    (tmp_path / "config.toml").write_text("[executions]\nmost_open = 1\n")
+    server = Server(tmp_path, args=["--config", str(tmp_path / "config.toml")]).start()
+    try:
+        sfn, events = server.client("stepfunctions"), server.client("events")
+        waiting = machine(sfn, {"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 3600, "End": True}}}, "waiting")
+        patient, hasty = machine(sfn, name="patient"), machine(sfn, name="hasty")
+        execution = sfn.start_execution(stateMachineArn=waiting)["executionArn"]
+        rule(events, {"source": ["busy"]}, [to(patient, "1", InputPath="$.detail"), to(hasty, "2", RetryPolicy={"MaximumRetryAttempts": 0})])
+        send(events, "busy", {"n": 1})
+        until(lambda: "ExecutionLimitExceeded" in server.log(), 20, "the refusal in the log")
+        assert inputs(sfn, patient) == []
+        sfn.stop_execution(executionArn=execution)
+        assert delivered(sfn, patient, 1) == [{"n": 1}]
+        assert inputs(sfn, hasty) == []
+    finally:
+        server.close()
+
+
+def test_a_burst_of_events(server, events, sfn):
+    """10,000 events, of which a hundred start something: each once, and others are answered meanwhile."""
+    source = unique("burst")
+    arn = machine(sfn)
+    rule(events, {"source": [source], "detail": {"wanted": [True]}}, [to(arn, InputPath="$.detail.n")])
+    calls = [[{"Source": source, "DetailType": "t", "Detail": json.dumps({"n": n, "wanted": n % 100 == 0})} for n in range(first, first + 10)] for first in range(0, 10_000, 10)]
+    slowest = 0.0
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        answers = [threads.submit(events.put_events, Entries=entries) for entries in calls]
+        while not all(one.done() for one in answers):
+            began = time.monotonic()
+            assert sfn.describe_state_machine(stateMachineArn=arn)["stateMachineArn"] == arn
+            slowest = max(slowest, time.monotonic() - began)
+    assert sum(one.result()["FailedEntryCount"] for one in answers) == 0
+    assert len({entry["EventId"] for one in answers for entry in one.result()["Entries"]}) == 10_000
+    assert sorted(delivered(sfn, arn, 100)) == list(range(0, 10_000, 100))
+    assert slowest < 5, slowest
 
 
 def test_what_cannot_be_delivered_is_told(events, sfn):

@@ -37,7 +37,8 @@ std::string busNameOf(std::string_view name_or_arn) {
 }
 
 json::Object decode(std::string_view body) {
-  auto parsed = json::parse(body);
+  // A Detail may be 1,000 deep; around it stand an event and a delivery.
+  auto parsed = json::parse(body, 1'010);
   return parsed && parsed->is_object() ? std::move(parsed->get_object()) : json::Object();
 }
 
