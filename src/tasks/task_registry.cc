@@ -8,7 +8,7 @@
 #include "base/strings.h"
 #include "services/iam/trust.h"
 #include "services/states/machines.h"
-#include "tasks/event_outbox.h"
+#include "tasks/event_calls.h"
 #include "tasks/nested_executions.h"
 #include "tasks/s3_naming.h"
 

@@ -9,6 +9,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support import runs
 from tests.support.server import ACCOUNT, REGION, Server
 from tests.support.until import until
 
@@ -309,6 +310,24 @@ def test_the_sample_by_the_cli(server, sfn):
     answer = server.aws(["events", "put-events", "--entries", json.dumps([{"Source": "my.app", "DetailType": "StartBackup", "Detail": json.dumps(detail), "EventBusName": bus}])])
     assert answer["FailedEntryCount"] == 0 and len(answer["Entries"][0]["EventId"]) == 36
     assert delivered(sfn, arn, 1) == [detail]
+
+
+def test_an_event_starts_the_backup(server, events, sfn):
+    """The built-in machine takes the event's detail as its input: it is valid, and no machine has the tag."""
+    bus = unique("backups")
+    events.create_event_bus(Name=bus)
+    rule(events, {"source": ["my.app"]}, [to(runs.MACHINE, InputPath="$.detail")], bus=bus)
+    wanted = runs.run_input(1, tag=("event", bus))
+    id = send(events, "my.app", wanted, bus=bus)
+
+    def started():
+        found = sfn.list_executions(stateMachineArn=runs.MACHINE)["executions"]
+        return [one["executionArn"] for one in found if one["name"].startswith(id)]
+
+    arn, = until(started, 20, "the run")
+    end = runs.finished(server, arn)
+    assert json.loads(end["input"]) == wanted and (end["status"], end["error"]) == ("FAILED", "Stillpoint.NoTarget")
+    assert runs.row(server, arn)["Workflow_Overall_Status"] == "[]"
 
 
 def test_inputs(events, sfn):

@@ -1,4 +1,4 @@
-#include "tasks/event_outbox.h"
+#include "tasks/event_calls.h"
 
 #include <fmt/format.h>
 
