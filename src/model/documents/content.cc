@@ -247,10 +247,10 @@ Result<std::vector<Step>> readRuntimeConfig(const json::Object& document) {
 std::string platformOf(const Step& step) {
   if (!step.precondition) return "";
   const auto& both = json::find(*step.precondition, "StringEquals")->get_array();
-  const auto a = json::toStd(both[0].get_string());
-  const auto b = json::toStd(both[1].get_string());
-  if (a == kPlatformType) return b;
-  return b == kPlatformType ? a : "";
+  const auto first = json::toView(both[0].get_string());
+  const auto second = json::toView(both[1].get_string());
+  if (first == kPlatformType) return std::string(second);
+  return second == kPlatformType ? std::string(first) : "";
 }
 
 }  // namespace
