@@ -492,6 +492,26 @@ def test_a_rule_on_reports_of_its_own_loop_ends(events, sfn):
         events.delete_rule(Name=one)
 
 
+def test_a_step_that_fails_is_made_again(tmp_path):
+    """As on a disk that is full for a moment: nothing else has to happen for the event to go on."""
+    server = Server(tmp_path).start()
+    try:
+        sfn, events = server.client("stepfunctions"), server.client("events")
+        arn = machine(sfn, name="again")
+        rule(events, {"source": ["again"]}, [to(arn, InputPath="$.detail")], name="again")
+        server.stop()
+        points = tmp_path / "points"
+        points.write_text("events.routed fail 1\n")
+        server.args = ["--failpoints", str(points)]
+        server.start()
+        sfn = server.client("stepfunctions")
+        send(server.client("events"), "again", {"n": 1})
+        assert until(lambda: inputs(sfn, arn), 20, "the event's execution") == [{"n": 1}]
+        assert "events wait: they could not be handed on" in server.log_of_this_start()
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("point", ["events.routed", "events.started", "store.before_commit", "store.after_commit"])
 def test_killed_between_event_and_start(tmp_path, point):
     """However the server dies, an acknowledged event starts its execution, and once."""

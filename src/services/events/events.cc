@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::string_view kTimer = "event_rule";
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
+/// After a step that could not be made durable (a full disk) the next is tried so much later.
+constexpr Duration kAgain = std::chrono::seconds(1);
 constexpr std::size_t kBatch = 64;
 
 }  // namespace
@@ -111,31 +113,39 @@ const Events::Compiled& Events::compiled(store::Txn& txn, const std::string& bus
 }
 
 void Events::wake(store::Txn& txn) {
-  txn.afterCommit([this] {
-    if (scheduled_) return;
-    scheduled_ = true;
-    context_.core.post(
-        [this](store::Txn& work_txn) {
-          scheduled_ = false;
-          work(work_txn);
-          return true;
-        },
-        [this](const Error* error) {
-          if (error == nullptr) return;
-          scheduled_ = false;
-          log::warn("events wait: they could not be handed on", {{"error", error->text()}});
-        });
-  });
+  txn.afterCommit([this] { handOn(); });
+}
+
+void Events::handOn() {
+  if (scheduled_) return;
+  scheduled_ = true;
+  auto done = std::make_shared<bool>(false);
+  context_.core.post(
+      [this, done](store::Txn& txn) {
+        scheduled_ = false;
+        return *done = work(txn);
+      },
+      [this, done](const Error* error) {
+        if (error == nullptr && *done) return;
+        scheduled_ = false;
+        log::warn("events wait: they could not be handed on", {{"error", error == nullptr ? "the step was undone" : error->text()}});
+        // Nothing durable can tell us when there is room again.
+        context_.core.waiters().add("events", context_.core.clock().now() + kAgain, [this] { handOn(); });
+      });
 }
 
 // What is ready to be delivered goes first: events wait in the outbox, where they take the least room.
-void Events::work(store::Txn& txn) {
+bool Events::work(store::Txn& txn) {
   const auto deliveries = txn.records().scan(kDelivery, "", "", kBatch);
   for (const auto& record : deliveries) deliver(txn, record);
-  if (deliveries.size() == kBatch) return wake(txn);
+  if (deliveries.size() == kBatch) {
+    wake(txn);
+    return true;
+  }
   const auto waiting = txn.records().scan(kEvent, "", "", kBatch);
   for (const auto& record : waiting) route(txn, record);
   if (!waiting.empty()) wake(txn);
+  return waiting.empty() || !failpoint::hit("events.routed");
 }
 
 void Events::route(store::Txn& txn, const store::Record& record) {
@@ -174,7 +184,6 @@ void Events::route(store::Txn& txn, const store::Record& record) {
       txn.records().put(kDelivery, fmt::format("{}/{:06}", record.key, place++), json::toText(delivery));
     }
   }
-  static_cast<void>(failpoint::hit("events.routed"));
 }
 
 // A schedule's time has come, now or while the server was down.

@@ -60,8 +60,11 @@ class Events {
     bool retry = false;
   };
 
+  /// After the commit the events that are under way go a step further.
   void wake(store::Txn& txn);
-  void work(store::Txn& txn);
+  void handOn();
+  /// False: the step is to be undone.
+  bool work(store::Txn& txn);
   void route(store::Txn& txn, const store::Record& record);
   void deliver(store::Txn& txn, const store::Record& record);
   void retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, const Failure& failure);
