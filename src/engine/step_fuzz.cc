@@ -61,7 +61,7 @@ Event eventOf(std::uint8_t byte, Waiting& waiting) {
       waiting.timers.erase(timer);
       return TimerFired{timer};
     }
-    case 6: return TimerFired{which};
+    case 6: waiting.timers.erase(which); return TimerFired{which};
     default:
       waiting.tasks.erase(which);
       return which == 31 ? Event(Abort{"Stop", "by hand"}) : Event(TaskSucceeded{which, Payload::fromText("1")});
