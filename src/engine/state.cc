@@ -131,6 +131,7 @@ class Decoder {
     }
     auto payload = documents[static_cast<std::size_t>(place)];
     payload.event = number();
+    ok = ok && payload.event >= 0;
     return payload;
   }
   bool more() const { return ok && at_ < array_->size(); }
