@@ -13,6 +13,7 @@
 #include "agent/facts.h"
 #include "agent/identity.h"
 #include "agentwire/messages.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/strings.h"
@@ -68,7 +69,7 @@ Result<Enrolled> readEnrolled(const std::string& state_dir) {
 
 // Nothing of what the old identity was asked may be done by the new one: it all goes.
 Result<void> setAside(const std::string& state_dir, const std::string& agent) {
-  const auto stamp = std::chrono::system_clock::now().time_since_epoch() / std::chrono::milliseconds(1);
+  const auto stamp = toMicros(SystemClock().now()) / 1000;
   const auto aside = fmt::format("{}/former-{}-{}", state_dir, agent, stamp);
   SP_CHECK_OK(os::makeDirectories(aside, 0700));
   // agent.json first: without it the folder is not enrolled, whatever else is still there.

@@ -11,23 +11,16 @@
 #include <string>
 
 #include "base/clock.h"
+#include "net/openssl_owner.h"
 
 namespace sp::fleet {
 
-template <auto Free>
-struct OpensslFree {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-
-using BioPtr = std::unique_ptr<BIO, OpensslFree<&BIO_free_all>>;
-using PkeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<&EVP_PKEY_free>>;
-using X509Ptr = std::unique_ptr<X509, OpensslFree<&X509_free>>;
-using RequestPtr = std::unique_ptr<X509_REQ, OpensslFree<&X509_REQ_free>>;
-using SslPtr = std::unique_ptr<SSL, OpensslFree<&SSL_free>>;
-using SslContextPtr = std::unique_ptr<SSL_CTX, OpensslFree<&SSL_CTX_free>>;
+using BioPtr = std::unique_ptr<BIO, net::FreeBy<&BIO_free_all>>;
+using PkeyPtr = std::unique_ptr<EVP_PKEY, net::FreeBy<&EVP_PKEY_free>>;
+using X509Ptr = std::unique_ptr<X509, net::FreeBy<&X509_free>>;
+using RequestPtr = std::unique_ptr<X509_REQ, net::FreeBy<&X509_REQ_free>>;
+using SslPtr = std::unique_ptr<SSL, net::FreeBy<&SSL_free>>;
+using SslContextPtr = std::unique_ptr<SSL_CTX, net::FreeBy<&SSL_CTX_free>>;
 
 /// A certificate's moment.
 inline Instant timeOf(const ASN1_TIME* time) {

@@ -8,16 +8,11 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "net/openssl_owner.h"
+
 namespace sp::net {
 namespace {
 
-template <auto Free>
-struct FreeBy {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
 using Bio = std::unique_ptr<BIO, FreeBy<&BIO_free_all>>;
 using Pkey = std::unique_ptr<EVP_PKEY, FreeBy<&EVP_PKEY_free>>;
 using Request = std::unique_ptr<X509_REQ, FreeBy<&X509_REQ_free>>;

@@ -13,17 +13,11 @@
 
 #include "base/hash.h"
 #include "net/dial.h"
+#include "net/openssl_owner.h"
 
 namespace sp::net {
 namespace {
 
-template <auto Free>
-struct FreeBy {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
 using Context = std::unique_ptr<SSL_CTX, FreeBy<&SSL_CTX_free>>;
 using Ssl = std::unique_ptr<SSL, FreeBy<&SSL_free>>;
 using Store = std::unique_ptr<X509_STORE, FreeBy<&X509_STORE_free>>;
