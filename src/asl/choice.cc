@@ -4,6 +4,7 @@
 
 #include "asl/intrinsics/expression.h"
 #include "base/time_format.h"
+#include "json/big_integer.h"
 
 namespace sp::asl {
 namespace {
@@ -79,7 +80,7 @@ bool matchesPattern(std::string_view pattern, std::string_view text, Work& work)
   return t == text.size() && p == pattern.size();
 }
 
-bool ordered(Comparison comparison, int order) {
+bool ordered(Comparison comparison, std::strong_ordering order) {
   switch (comparison) {
     case Comparison::stringLess:
     case Comparison::numericLess:
@@ -100,15 +101,15 @@ bool ordered(Comparison comparison, int order) {
 bool compare(Comparison comparison, const json::Value& value, const json::Value& expected, Work& work) {
   if (comparison == Comparison::booleanEquals) return value.is_bool() && expected.is_bool() && value.get_bool() == expected.get_bool();
   if (comparison >= Comparison::numericEquals && comparison <= Comparison::numericGreaterEq)
-    return value.is_number() && expected.is_number() && ordered(comparison, compareNumbers(value, expected));
-  if (!value.is_string() || !expected.is_string()) return false;
+    return json::isNumber(value) && json::isNumber(expected) && ordered(comparison, json::compareNumbers(value, expected));
+  if (!json::isText(value) || !json::isText(expected)) return false;
   const auto a = json::toView(value.get_string());
   const auto b = json::toView(expected.get_string());
   if (comparison == Comparison::stringMatches) return matchesPattern(b, a, work);
-  if (comparison <= Comparison::stringGreaterEq) return ordered(comparison, a.compare(b));
+  if (comparison <= Comparison::stringGreaterEq) return ordered(comparison, a <=> b);
   const auto x = parseTimestamp(a);
   const auto y = parseTimestamp(b);
-  return x && y && ordered(comparison, *x < *y ? -1 : *x > *y ? 1 : 0);
+  return x && y && ordered(comparison, *x <=> *y);
 }
 
 const json::Value& rootOf(const Path& path, const Scope& scope) {
@@ -118,10 +119,10 @@ const json::Value& rootOf(const Path& path, const Scope& scope) {
 bool isOfKind(Comparison comparison, const json::Value& value) {
   switch (comparison) {
     case Comparison::isNull: return value.is_null();
-    case Comparison::isNumeric: return value.is_number();
-    case Comparison::isString: return value.is_string();
+    case Comparison::isNumeric: return json::isNumber(value);
+    case Comparison::isString: return json::isText(value);
     case Comparison::isBoolean: return value.is_bool();
-    default: return value.is_string() && parseTimestamp(json::toView(value.get_string())).has_value();
+    default: return json::isText(value) && parseTimestamp(json::toView(value.get_string())).has_value();
   }
 }
 

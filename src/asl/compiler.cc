@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "asl/characters.h"
+#include "asl/repeated.h"
+#include "json/big_integer.h"
 #include "json/explain.h"
 
 namespace sp::asl {
@@ -204,7 +206,7 @@ void Compiler::transition(const json::Object& source, const Graph& graph, const 
 }
 
 int Compiler::target(const json::Value& value, const Graph& graph, const std::string& location) {
-  if (!value.is_string()) {
+  if (!json::isText(value)) {
     schema("Expected value of type String", location);
     edges_known_ = false;
     return -1;
@@ -246,7 +248,7 @@ std::vector<std::string> Compiler::errorNames(const json::Object& source, const 
   for (std::size_t i = 0; i < list->get_array().size(); ++i) {
     const auto& name = list->get_array()[i];
     const auto place = fmt::format("{}/ErrorEquals[{}]", location, i);
-    if (name.is_string()) names.push_back(json::toStd(name.get_string()));
+    if (json::isText(name)) names.push_back(json::toStd(name.get_string()));
     else schema("Expected value of type String", place);
     if (name == "States.ALL" && (!last || list->get_array().size() > 1)) schema("States.ALL must appear alone and at end of list", place);
   }
@@ -310,16 +312,16 @@ void Compiler::catchers(const json::Object& source, const Graph& graph, const st
 }
 
 std::optional<Path> Compiler::path(const json::Value& value, const std::string& location) {
-  if (value.is_string()) {
+  if (json::isText(value)) {
     if (auto parsed = Path::parse(json::toView(value.get_string()))) return std::move(*parsed);
   }
-  if (value.is_string()) schema("Value must be a valid JSONPath.", location);
+  if (json::isText(value)) schema("Value must be a valid JSONPath.", location);
   else schema("Expected value of type String", location);
   return std::nullopt;
 }
 
 std::optional<Path> Compiler::referencePath(const json::Value& value, const std::string& location, bool of_context) {
-  if (!value.is_string()) {
+  if (!json::isText(value)) {
     schema("Expected value of type String", location);
     return std::nullopt;
   }
@@ -379,7 +381,7 @@ NumberField Compiler::number(const json::Object& source, std::string_view field,
   NumberField made;
   const auto place = fmt::format("{}/{}", location, field);
   if (const auto* value = json::find(source, field)) {
-    const auto given = numberOf(*value);
+    const auto given = json::numberOf(*value);
     if (!given || std::floor(*given) != *given) schema("Expected value of type Integer", place);
     else if (*given < static_cast<double>(least)) schema(fmt::format("Minimum value is {}", least), place);
     else if (*given > static_cast<double>(most)) schema(fmt::format("Maximum value is {}", most), place);
@@ -401,7 +403,7 @@ std::optional<double> Compiler::decimal(const json::Object& source, std::string_
                                         double most) {
   const auto* value = json::find(source, field);
   if (value == nullptr) return std::nullopt;
-  const auto given = numberOf(*value);
+  const auto given = json::numberOf(*value);
   if (given && *given >= least && *given <= most) return given;
   schema(!given           ? "Expected value of type Number"
          : *given < least ? fmt::format("Minimum value is {:.1f}", least)
@@ -421,12 +423,16 @@ std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compil
     problems.push_back({"SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object", ""});
     return std::unexpected(std::move(problems));
   }
-  const auto parsed = json::parse(text);
+  const auto parsed = json::parseExact(text);
   if (!parsed) {
     const auto explained = json::explainSyntax(text);
     problems.push_back({"INVALID_JSON_DESCRIPTION", explained.empty() ? parsed.error().message : explained, "/"});
     return std::unexpected(std::move(problems));
   }
+  // A definition that is stored already runs as it did.
+  if (knows)
+    for (const auto& member : repeatedMembers(text))
+      if (member.state) problems.push_back({"DUPLICATE_STATE_NAME", fmt::format("Duplicate State name: {}", member.name), member.location});
   auto made = std::make_shared<Definition>();
   made->text = text;
   if (parsed->is_object()) Compiler(*made, problems, knows, type).whole(parsed->get_object());

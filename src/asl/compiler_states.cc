@@ -4,6 +4,7 @@
 #include "asl/characters.h"
 #include "asl/compiler.h"
 #include "base/strings.h"
+#include "json/big_integer.h"
 
 namespace sp::asl {
 namespace {
@@ -20,7 +21,7 @@ bool isRoleArn(std::string_view text) {
 
 void Compiler::task(const json::Object& source, const std::string& location, StateDef& def) {
   const auto* resource = json::find(source, "Resource");
-  if (resource == nullptr || !resource->is_string()) return missing("Resource", location);
+  if (resource == nullptr || !json::isText(*resource)) return missing("Resource", location);
   def.resource = json::toStd(resource->get_string());
   if (!def.resource.starts_with("arn:") || (knows_ && !knows_(def.resource)))
     schema(fmt::format("The resource provided {} is not recognized. The value is not a valid resource ARN, or the resource is not "
@@ -53,7 +54,7 @@ void Compiler::credentials(const json::Object& source, const std::string& locati
   const auto* computed = json::find(members, "RoleArn.$");
   if (fixed == nullptr && computed == nullptr) return missing("RoleArn", place);
   if (fixed != nullptr && computed != nullptr) return onlyOneOf({"RoleArn", "RoleArn.$"}, place);
-  if (fixed != nullptr && !(fixed->is_string() && isRoleArn(json::toView(fixed->get_string()))))
+  if (fixed != nullptr && !(json::isText(*fixed) && isRoleArn(json::toView(fixed->get_string()))))
     return schema("The value for the field 'RoleArn' must be the ARN of a role", place + "/RoleArn");
   def.credentials = payload(source, "Credentials", location);
 }
@@ -137,8 +138,8 @@ void Compiler::test(const json::Object& source, const std::string& location, Cho
     if (found->comparison >= Comparison::isNull || found->comparison == Comparison::booleanEquals) {
       if (!expected.is_bool()) schema("Expected value of type Boolean", place);
     } else if (found->comparison >= Comparison::numericEquals && found->comparison <= Comparison::numericGreaterEq) {
-      if (!expected.is_number()) schema("Expected value of type Number", place);
-    } else if (!expected.is_string()) {
+      if (!json::isNumber(expected)) schema("Expected value of type Number", place);
+    } else if (!json::isText(expected)) {
       schema("Expected value of type String", place);
     } else if (found->comparison >= Comparison::timestampEquals && !parseTimestamp(json::toView(expected.get_string()))) {
       schema("String does not match RFC3339 timestamp", place);
@@ -152,7 +153,7 @@ void Compiler::wait(const json::Object& source, const std::string& location, Sta
   const auto* timestamp = json::find(source, "Timestamp");
   const auto* timestamp_path = json::find(source, "TimestampPath");
   if (timestamp != nullptr) {
-    if (timestamp->is_string()) def.timestamp = parseTimestamp(json::toView(timestamp->get_string()));
+    if (json::isText(*timestamp)) def.timestamp = parseTimestamp(json::toView(timestamp->get_string()));
     if (!def.timestamp) schema("String does not match RFC3339 timestamp", location + "/Timestamp");
   }
   if (timestamp_path != nullptr) def.timestamp_path = referencePath(*timestamp_path, location + "/TimestampPath", false);
@@ -167,14 +168,14 @@ void Compiler::wait(const json::Object& source, const std::string& location, Sta
 TextField Compiler::text(const json::Object& source, std::string_view field, const std::string& location) {
   TextField made;
   if (const auto* value = json::find(source, field)) {
-    if (value->is_string()) made.fixed = json::toStd(value->get_string());
+    if (json::isText(*value)) made.fixed = json::toStd(value->get_string());
     else schema("Expected value of type String", fmt::format("{}/{}", location, field));
   }
   const auto twin = std::string(field) + "Path";
   if (const auto* value = json::find(source, twin)) {
     if (json::find(source, field) != nullptr) onlyOneOf({field, twin}, location);
     auto parsed =
-        value->is_string() ? Expression::parse(json::toView(value->get_string())) : Result<Expression>(fail("asl.path", "not a string"));
+        json::isText(*value) ? Expression::parse(json::toView(value->get_string())) : Result<Expression>(fail("asl.path", "not a string"));
     if (parsed) made.computed = std::move(*parsed);
     else
       schema(fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", twin),

@@ -131,7 +131,8 @@ using ResourceCheck = std::function<bool(std::string_view resource)>;
 /// EXPRESS machines may not wait for what others do.
 enum class MachineType { standard, express };
 
-/// All that is wrong at once, or the compiled definition. `knows`: nullptr accepts every ARN.
+/// All that is wrong at once, or the compiled definition. `knows`: nullptr accepts every ARN, and of two states with one name
+/// in one scope takes the last: what is stored was accepted before.
 std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text,
                                                                                   const ResourceCheck& knows = nullptr,
                                                                                   MachineType type = MachineType::standard);

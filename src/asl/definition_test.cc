@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "asl/definition.h"
+#include "asl/warnings.h"
 
 namespace sp::asl {
 namespace {
@@ -29,6 +30,49 @@ struct Case {
 // Each as the only state A.
 void expectAll(const std::vector<Case>& cases) {
   for (const auto& [state, expected] : cases) EXPECT_EQ(told(one(state)), expected) << state;
+}
+
+/// The same of a definition that comes from a user.
+std::string toldAnew(std::string_view text) {
+  const auto made = compile(text, [](std::string_view) { return true; });
+  return made ? "" : describe(made.error());
+}
+
+// Parsing keeps the last of them, so that one would vanish without a word.
+TEST(Definition, StatesOfOneNameInOneScope) {
+  const auto inner = [](std::string_view states) { return fmt::format(R"({{"StartAt":"B","States":{{{}}}}})", states); };
+  constexpr std::string_view twice = R"("B":{"Type":"Fail"},"B":{"Type":"Succeed"})";
+  constexpr std::string_view data = R"({"States":{"B":1,"B":2}})";
+  const auto refused = [](std::string_view place) {
+    return fmt::format("Invalid State Machine Definition: 'DUPLICATE_STATE_NAME: Duplicate State name: B at {}'", place);
+  };
+  EXPECT_EQ(toldAnew(inner(twice)), refused("/States/B"));
+  EXPECT_EQ(toldAnew(one(fmt::format(R"({{"Type":"Parallel","Branches":[{},{}],"End":true}})", inner(R"("B":{"Type":"Succeed"})"),
+                                     R"({"StartAt":"C","States":{"C":{"Type":"Succeed"}}})"))),
+            "");
+  EXPECT_EQ(toldAnew(one(fmt::format(R"({{"Type":"Parallel","Branches":[{}],"End":true}})", inner(twice)))),
+            refused("/States/A/Branches[0]/States/B"));
+  for (const auto* name : {"ItemProcessor", "Iterator"})
+    EXPECT_EQ(toldAnew(one(fmt::format(R"({{"Type":"Map","{}":{},"End":true}})", name, inner(twice)))),
+              refused(fmt::format("/States/A/{}/States/B", name)));
+  EXPECT_EQ(toldAnew(one(fmt::format(R"({{"Type":"Pass","Result":{},"Parameters":{},"End":true}})", data, data))), "");
+  // One that was accepted before goes on: the last counts.
+  const auto stored = compile(inner(twice));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ((*stored)->states.at(0).type, StateType::succeed);
+}
+
+TEST(Definition, MembersGivenTwice) {
+  const auto text = one(R"({"Type":"Fail","Type":"Pass","Result":{"a":1,"a":2},"End":true})");
+  const auto made = compile(text, [](std::string_view) { return true; });
+  ASSERT_TRUE(made);
+  EXPECT_EQ((*made)->states.at(0).type, StateType::pass);
+  std::string warned;
+  for (const auto& [code, message, location] : warningsOf(text)) warned += fmt::format("{}: {} at {}\n", code, message, location);
+  EXPECT_EQ(warned,
+            "DUPLICATE_FIELD: The field 'Type' is given more than once: the last one counts at /States/A/Type\n"
+            "DUPLICATE_FIELD: The field 'a' is given more than once: the last one counts at /States/A/Result/a\n");
+  EXPECT_TRUE(warningsOf(R"({"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}})").empty());
 }
 
 TEST(Definition, TheMachine) {

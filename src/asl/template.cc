@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "json/big_integer.h"
+
 namespace sp::asl {
 
 Template Template::compile(const json::Value& value, Problems& problems, const std::string& pointer) {
@@ -30,8 +32,8 @@ Template Template::compile(const json::Value& value, Problems& problems, const s
       Template computed;
       computed.kind_ = Kind::computed;
       computed.field_ = name;
-      auto expression = member.value().is_string() ? Expression::parse(json::toView(member.value().get_string()))
-                                                   : Result<Expression>(fail("asl.path", "not a string"));
+      auto expression = json::isText(member.value()) ? Expression::parse(json::toView(member.value().get_string()))
+                                                     : Result<Expression>(fail("asl.path", "not a string"));
       if (expression) computed.expression_ = std::make_shared<const Expression>(std::move(*expression));
       else
         problems.emplace_back(

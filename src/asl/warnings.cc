@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "asl/intrinsics/expression.h"
+#include "asl/repeated.h"
 #include "json/json.h"
 
 namespace sp::asl {
@@ -90,6 +91,10 @@ std::vector<Diagnostic> warningsOf(std::string_view definition) {
   if (!parsed || !parsed->is_object()) return {};
   Finder finder;
   finder.scope(parsed->get_object(), "", 0);
+  for (const auto& member : repeatedMembers(definition))
+    if (!member.state)
+      finder.found.push_back(
+          {"DUPLICATE_FIELD", fmt::format("The field '{}' is given more than once: the last one counts", member.name), member.location});
   return std::move(finder.found);
 }
 

@@ -9,8 +9,8 @@
 namespace sp::asl {
 
 /// NO_DOLLAR: a payload's member that looks like a path or an intrinsic and is taken as written; NO_PATH: a state's member
-/// that looks like a path where a value is wanted; PASS_RESULT_IS_STATIC: the same in the Result of a Pass. Nothing for what
-/// is no JSON.
+/// that looks like a path where a value is wanted; PASS_RESULT_IS_STATIC: the same in the Result of a Pass;
+/// DUPLICATE_FIELD: a member given twice in one object, of which the last counts. Nothing for what is no JSON.
 std::vector<Diagnostic> warningsOf(std::string_view definition);
 
 }  // namespace sp::asl

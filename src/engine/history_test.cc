@@ -1,4 +1,5 @@
 // Every type of event, with the members of its details and what it follows.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -196,6 +197,14 @@ TEST(Numbers, AsTheServiceWritesThem) {
       {"18446744073709551615", "18446744073709551615"},
       {"3.141592653589793", "3.141592653589793"},
       {"0.30000000000000004", "0.30000000000000004"},
+      // Beyond 64 bits: all digits of an integer, the nearest double of a decimal.
+      {"18446744073709551616", "18446744073709551616"},
+      {"-9223372036854775809", "-9223372036854775809"},
+      {"123456789012345678901234567890", "123456789012345678901234567890"},
+      {"-123456789012345678901234567890", "-123456789012345678901234567890"},
+      {"123456789012345678901234567890.5", "1.2345678901234568e+29"},
+      {"0.1234567890123456789", "0.12345678901234568"},
+      {"1e-400", "0.0"},
   };
   for (const auto& [given, picked] : kCases) {
     const auto input = fmt::format(R"({{"n": {}}})", given);
@@ -206,6 +215,64 @@ TEST(Numbers, AsTheServiceWritesThem) {
               fmt::format(R"({{"x":"{}"}})", picked));
     EXPECT_EQ(run(fmt::format(R"("A":{{"Type":"Pass","Result":{},"End":true}})", given)), picked);
   }
+}
+
+// Wherever a value only passes, an integer beyond 64 bits keeps its digits.
+TEST(Numbers, LongIntegersPassEverything) {
+  const std::string n = "123456789012345678901234567890";
+  const auto input = fmt::format(R"({{"n":{0},"l":[{0},1,{0}],"t":"[{0}]"}})", n);
+  const auto pass = [&](std::string_view members) { return run(fmt::format(R"("A":{{"Type":"Pass",{},"End":true}})", members), input); };
+  const auto made = [&](std::string_view call) { return pass(fmt::format(R"("Parameters":{{"x.$":"{}"}},"OutputPath":"$.x")", call)); };
+  EXPECT_EQ(pass(R"("OutputPath":"$.l[0]")"), n);
+  EXPECT_EQ(pass(R"("InputPath":"$.n","ResultPath":"$.r","OutputPath":"$.r")"), n);
+  EXPECT_EQ(pass(fmt::format(R"("Result":{{"x":[{}]}})", n)), fmt::format(R"({{"x":[{}]}})", n));
+  EXPECT_EQ(pass(fmt::format(R"("Parameters":{{"a":{},"b.$":"$.l[?(@ > 5)]"}})", n)), fmt::format(R"({{"a":{0},"b":[{0},{0}]}})", n));
+  EXPECT_EQ(made(fmt::format("States.Array($.n, {})", n)), fmt::format("[{0},{0}]", n));
+  EXPECT_EQ(made("States.ArrayPartition($.l, 2)"), fmt::format("[[{0},1],[{0}]]", n));
+  EXPECT_EQ(made("States.ArrayGetItem($.l, 2)"), n);
+  EXPECT_EQ(made("States.ArrayUnique($.l)"), fmt::format("[{},1]", n));
+  EXPECT_EQ(made("States.ArrayContains($.l, $.n)"), "true");
+  EXPECT_EQ(made("States.ArrayContains($.l, 123456789012345678901234567891)"), "false");
+  EXPECT_EQ(made("States.JsonMerge(States.StringToJson('{}'), $, false)"), input);
+  EXPECT_EQ(made("States.StringToJson($.t)"), fmt::format("[{}]", n));
+  EXPECT_EQ(made("States.JsonToString($.l)"), fmt::format(R"("[{0},1,{0}]")", n));
+  EXPECT_EQ(made("States.Format('{}', $.n)"), fmt::format(R"("{}")", n));
+  EXPECT_EQ(made("$$.Execution.Input.n"), n);
+  EXPECT_EQ(run(R"("A":{"Type":"Map","ItemsPath":"$.l","ItemSelector":{"v.$":"$$.Map.Item.Value"},"ItemProcessor":{"StartAt":"B","States":
+      {"B":{"Type":"Pass","OutputPath":"$.v","End":true}}},"End":true})",
+                input),
+            fmt::format("[{0},1,{0}]", n));
+  EXPECT_EQ(run(R"("A":{"Type":"Parallel","Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","InputPath":"$.n","End":true}}}],
+      "ResultSelector":{"r.$":"$[0]"},"End":true})",
+                input),
+            fmt::format(R"({{"r":{}}})", n));
+}
+
+// It is a number wherever its kind is asked for, and one that is too large.
+TEST(Numbers, LongIntegersAreNumbers) {
+  const std::string n = "123456789012345678901234567890";
+  const auto input = fmt::format(R"({{"n":{}}})", n);
+  const auto chosen = [&](const std::string& test) {
+    return run(fmt::format(R"("A":{{"Type":"Choice","Choices":[{{"Variable":"$.n",{},"Next":"Y"}}],"Default":"N"}},
+      "Y":{{"Type":"Pass","Result":"yes","End":true}},"N":{{"Type":"Pass","Result":"no","End":true}})",
+                           test),
+               input);
+  };
+  for (const std::string& test : {R"("IsNumeric":true)", R"("IsString":false)", R"("IsTimestamp":false)", R"("NumericEqualsPath":"$.n")",
+                                  R"("NumericGreaterThan":18446744073709551615)", R"("NumericLessThan":123456789012345678901234567891)",
+                                  R"("NumericGreaterThan":123456789012345678901234567889)", R"("NumericLessThan":1e30)"})
+    EXPECT_EQ(chosen(test), R"("yes")") << test;
+  for (const std::string& test : {R"("NumericEquals":123456789012345678901234567891)", R"("NumericEquals":1.2345678901234568e29)",
+                                  R"("StringEqualsPath":"$.n")", R"("StringMatches":"*")"})
+    EXPECT_EQ(chosen(test), R"("no")") << test;
+  const auto failed = [&](std::string_view state) { return run(fmt::format(R"("A":{{{}}})", state), input); };
+  EXPECT_THAT(failed(R"("Type":"Wait","SecondsPath":"$.n","End":true)"),
+              testing::HasSubstr("cannot be parsed as a long value: $.n == " + n));
+  EXPECT_THAT(failed(R"("Type":"Fail","ErrorPath":"$.n")"), testing::HasSubstr("must refer to a string, but $.n is " + n));
+  EXPECT_THAT(failed(R"x("Type":"Pass","Parameters":{"x.$":"States.MathAdd($.n, 1)"},"End":true)x"),
+              testing::HasSubstr("a whole number is expected, not " + n));
+  EXPECT_THAT(failed(R"x("Type":"Pass","Parameters":{"x.$":"States.Base64Encode($.n)"},"End":true)x"),
+              testing::HasSubstr("States.IntrinsicFailure"));
 }
 
 TEST(Texts, AreUtf8AllTheWay) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "json/big_integer.h"
 
 namespace sp::engine {
 
@@ -60,7 +61,7 @@ const std::string& Payload::text() const {
 const json::Value& Payload::value() const {
   SP_ASSERT(body_ != nullptr);
   if (!body_->value) {
-    auto parsed = json::parse(*body_->text);
+    auto parsed = json::parseExact(*body_->text);
     SP_ASSERT(parsed.has_value());
     body_->value = std::move(*parsed);
   }

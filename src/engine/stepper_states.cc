@@ -5,6 +5,7 @@
 
 #include "asl/intrinsics/expression.h"
 #include "engine/stepper.h"
+#include "json/big_integer.h"
 
 namespace sp::engine {
 namespace {
@@ -97,7 +98,7 @@ asl::Eval<std::string> Stepper::roleOf(Frame& frame, const Payload& input) {
   const auto made = credentials->evaluate(scope(input.value(), context));
   if (!made) return std::unexpected(made.error());
   const auto& role = made->get_object().at("RoleArn");
-  if (role.is_string() && asl::isRoleArn(json::toView(role.get_string()))) return json::toStd(role.get_string());
+  if (json::isText(role) && asl::isRoleArn(json::toView(role.get_string()))) return json::toStd(role.get_string());
   return asl::runtimeError(fmt::format("The field 'RoleArn' of 'Credentials' must be the ARN of a role, but is {}", json::toText(role)));
 }
 
@@ -194,8 +195,8 @@ asl::Eval<Instant> Stepper::waitEnd(Frame& frame, const Payload& input) {
   const auto& path = d.timestamp_path ? *d.timestamp_path : *d.seconds.path;
   const auto value = path.read(path.context() ? context.context(asl::needsExecutionInput(path)) : input.value(), &work_);
   if (d.timestamp_path) {
-    const auto text = !value ? std::string() : value->is_string() ? json::toStd(value->get_string()) : json::toText(*value);
-    const auto moment = value && value->is_string() ? asl::parseTimestamp(text) : std::nullopt;
+    const auto text = !value ? std::string() : json::isText(*value) ? json::toStd(value->get_string()) : json::toText(*value);
+    const auto moment = value && json::isText(*value) ? asl::parseTimestamp(text) : std::nullopt;
     if (!value) return asl::runtimeError(fmt::format("The TimestampPath parameter does not reference an input value: {}", path.text()));
     if (!moment)
       return asl::runtimeError(
@@ -206,7 +207,7 @@ asl::Eval<Instant> Stepper::waitEnd(Frame& frame, const Payload& input) {
   if (!value) return asl::runtimeError(fmt::format("The SecondsPath parameter does not reference an input value: {}", path.text()));
   if (!value->is_int64())
     return asl::runtimeError(fmt::format("The SecondsPath parameter cannot be parsed as a long value: {} == {}", path.text(),
-                                         value->is_string() ? json::toStd(value->get_string()) : json::toText(*value)));
+                                         json::isText(*value) ? json::toStd(value->get_string()) : json::toText(*value)));
   const auto seconds = value->get_int64();
   if (seconds < 0)
     return asl::runtimeError(fmt::format("The SecondsPath parameter references a negative value: {} == {}", path.text(), seconds));
@@ -220,7 +221,7 @@ asl::Eval<std::string> Stepper::textOf(Frame& frame, const asl::TextField& field
   FrameContext context(*this, frame);
   const auto value = field.computed->evaluate(scope(input.value(), context), name);
   if (!value) return std::unexpected(value.error());
-  if (!value->is_string())
+  if (!json::isText(*value))
     return asl::runtimeError(
         fmt::format("The {} field must refer to a string, but {} is {}", name, field.computed->text(), json::toText(*value)));
   return json::toStd(value->get_string());
@@ -409,7 +410,7 @@ namespace {
 std::unexpected<asl::EvalError> notANumber(std::string_view name, const json::Value& value, std::string_view wanted,
                                            const asl::Path& path) {
   return asl::runtimeError(fmt::format("The {} field refers to value \"{}\" which is not {}: {}", name,
-                                       value.is_string() ? json::toStd(value.get_string()) : json::toText(value), wanted, path.text()));
+                                       json::isText(value) ? json::toStd(value.get_string()) : json::toText(value), wanted, path.text()));
 }
 
 }  // namespace
@@ -432,7 +433,7 @@ asl::Eval<double> Stepper::decimalAt(Frame& frame, const asl::DecimalField& fiel
   if (field.fixed || !field.path) return field.fixed.value_or(0);
   const auto value = readNumber(frame, *field.path, input);
   if (!value) return std::unexpected(value.error());
-  const auto number = asl::numberOf(*value);
+  const auto number = json::numberOf(*value);
   if (!number) return notANumber(name, *value, "a valid float", *field.path);
   return *number;
 }

@@ -8,6 +8,8 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value_stack.hpp>
 
+#include "json/big_integer.h"
+
 namespace sp::json {
 namespace {
 
@@ -85,7 +87,10 @@ void append(std::string& out, const Value& value, int indent) {
     case boost::json::kind::int64: appendInteger(out, value.get_int64()); return;
     case boost::json::kind::uint64: appendInteger(out, value.get_uint64()); return;
     case boost::json::kind::double_: appendNumber(out, value.get_double()); return;
-    case boost::json::kind::string: appendQuoted(out, toView(value.get_string())); return;
+    case boost::json::kind::string:
+      if (isBigInteger(value.get_string())) out += digitsOf(value.get_string());
+      else appendQuoted(out, toView(value.get_string()));
+      return;
     case boost::json::kind::array: {
       out += '[';
       bool first = true;
@@ -128,6 +133,9 @@ class Builder {
   using Code = boost::json::error_code;
   using View = boost::json::string_view;
 
+  /// `exact`: integers beyond 64 bits are kept.
+  explicit Builder(bool exact) : exact_(exact) {}
+
   bool on_document_begin(Code&) { return true; }
   bool on_document_end(Code&) { return true; }
   bool on_object_begin(Code&) { return true; }
@@ -166,6 +174,11 @@ class Builder {
   }
   bool on_double(double rough, View s, Code& error) {
     number_.append(s.data(), s.size());
+    if (exact_ && number_.find_first_of(".eE") == std::string::npos) {
+      stack_.push_string(bigInteger(number_));
+      number_.clear();
+      return true;
+    }
     double number = 0;
     const auto end = number_.data() + number_.size();
     const auto read = std::from_chars(number_.data(), end, number);
@@ -201,20 +214,26 @@ class Builder {
   }
   boost::json::value_stack stack_;
   std::string number_;
+  bool exact_;
 };
 
-}  // namespace
-
-Result<Value> parse(std::string_view text, std::size_t max_depth) {
+Result<Value> parseWith(bool exact, std::string_view text, std::size_t max_depth) {
   boost::json::parse_options options;
   options.max_depth = max_depth;
-  boost::json::basic_parser<Builder> parser(options);
+  boost::json::basic_parser<Builder> parser(options, exact);
   boost::json::error_code error;
   const auto read = parser.write_some(false, text.data(), text.size(), error);
   if (!error && read < text.size()) error = make_error_code(boost::json::error::extra_data);
+  if (error == boost::json::error::exponent_overflow)
+    return fail("json.syntax", fmt::format("invalid JSON at byte {}: a number is beyond 1.7976931348623157e+308, the largest taken", read));
   if (error) return fail("json.syntax", fmt::format("invalid JSON at byte {}: {}", read, error.message()));
   return parser.handler().release();
 }
+
+}  // namespace
+
+Result<Value> parse(std::string_view text, std::size_t max_depth) { return parseWith(false, text, max_depth); }
+Result<Value> parseExact(std::string_view text, std::size_t max_depth) { return parseWith(true, text, max_depth); }
 
 std::string toText(const Value& value) {
   std::string out;
@@ -262,7 +281,7 @@ const Value* find(const Object& object, std::string_view key) {
 
 std::string textOr(const Object& object, std::string_view key, std::string_view otherwise) {
   const auto* value = find(object, key);
-  return value != nullptr && value->is_string() ? toStd(value->get_string()) : std::string(otherwise);
+  return value != nullptr && isText(*value) ? toStd(value->get_string()) : std::string(otherwise);
 }
 
 std::int64_t intOr(const Object& object, std::string_view key, std::int64_t otherwise) {
@@ -282,7 +301,7 @@ std::string_view kindName(const Value& value) {
     case boost::json::kind::int64:
     case boost::json::kind::uint64:
     case boost::json::kind::double_: return "number";
-    case boost::json::kind::string: return "string";
+    case boost::json::kind::string: return isText(value) ? "string" : "number";
     case boost::json::kind::array: return "array";
     case boost::json::kind::object: return "object";
   }
@@ -306,7 +325,7 @@ void Reader::wrongType(std::string_view key, std::string_view wanted, const Valu
 std::optional<std::string> Reader::textIf(std::string_view key) {
   const auto* value = take(key, false);
   if (value == nullptr) return std::nullopt;
-  if (value->is_string()) return toStd(value->get_string());
+  if (isText(*value)) return toStd(value->get_string());
   wrongType(key, "string", *value);
   return std::nullopt;
 }
@@ -370,7 +389,7 @@ std::vector<std::string> Reader::textsIf(std::string_view key) {
   std::vector<std::string> texts;
   if (const auto* list = arrayIf(key)) {
     for (const auto& element : *list) {
-      if (element.is_string()) texts.push_back(toStd(element.get_string()));
+      if (isText(element)) texts.push_back(toStd(element.get_string()));
       else wrongType(key, "list of strings", element);
     }
   }

@@ -2,15 +2,19 @@
 
 #include <fmt/format.h>
 
+#include "json/big_integer.h"
+
 namespace sp::tasks {
 
 std::expected<json::Object, TaskError> putEvents(store::Txn& txn, services::events::Events& events, const runtime::TaskRequest& request,
                                                  std::string_view request_id) {
   const auto* entries = json::find(request.parameters.get_object(), "Entries");
+  auto given = entries != nullptr ? *entries : json::Value();
+  json::roundBigIntegers(given);
   aws::Outcome outcome = aws::refuse("ValidationException", "");
   // An entry that failed takes the others with it: the task is tried again as a whole.
   txn.nested([&] {
-    outcome = events.putEvents(txn, entries != nullptr && entries->is_array() ? entries->get_array() : json::Array(),
+    outcome = events.putEvents(txn, given.is_array() ? given.get_array() : json::Array(),
                                {{request.execution_arn, request.machine_arn}, request.execution_arn});
     return outcome && !services::events::Events::anyFailed(*outcome);
   });

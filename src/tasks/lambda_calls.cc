@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "json/big_integer.h"
 #include "net/http_client.h"
 
 namespace sp::tasks {
@@ -42,7 +43,7 @@ TaskError refusal(const net::Response& response, std::string_view request_id) {
 }
 
 TaskError functionError(const std::string& payload) {
-  auto body = json::parse(payload);
+  auto body = json::parseExact(payload);
   const auto type = body && body->is_object() ? json::textOr(body->get_object(), "errorType") : "";
   if (type.empty())
     return {"Lambda.Unknown",
@@ -94,7 +95,7 @@ LambdaOutcome lambdaOutcome(const LambdaCall& call, const net::Response& respons
   if (response.status < 200 || response.status > 299) return {refusal(response, id), ""};
   if (!header(response, "X-Amz-Function-Error").empty()) return {functionError(response.body), ""};
   if (call.bare) return {std::nullopt, response.body.empty() ? "null" : response.body};
-  auto payload = json::parse(response.body);
+  auto payload = json::parseExact(response.body);
   json::Object all;
   json::Object flat;
   for (const auto& one : response.headers) {
@@ -197,7 +198,7 @@ void LambdaCalls::Hub::settle(Work work, LambdaOutcome outcome) {
       executions->taskFailed(txn, work.token, outcome.error->error, outcome.error->cause);
       return true;
     }
-    auto value = json::parse(outcome.result);
+    auto value = json::parseExact(outcome.result);
     if (!value) executions->taskFailed(txn, work.token, "Lambda.Unknown", "The function's answer is no JSON: " + value.error().message);
     else if (work.call.callback) executions->taskSubmitted(txn, work.token, std::move(*value));
     else executions->taskSucceeded(txn, work.token, engine::Payload::fromText(outcome.result));

@@ -1,7 +1,7 @@
 #include "tasks/nested_executions.h"
 
 #include "engine/step.h"
-#include "json/json.h"
+#include "json/big_integer.h"
 #include "runtime/description.h"
 
 namespace sp::tasks {
@@ -33,7 +33,7 @@ json::Object nestedEnded(store::Txn& txn, const store::ExecutionRow& row, bool p
   const auto members = runtime::descriptionOf(row);
   const auto document = [&](std::string_view name) {
     const auto text = runtime::documentOf(txn, row, members, name).value_or("");
-    auto value = parsed ? json::parse(text) : Result<json::Value>(json::Value(text));
+    auto value = parsed ? json::parseExact(text) : Result<json::Value>(json::Value(text));
     return value ? std::move(*value) : json::Value(text);
   };
   json::Object out;

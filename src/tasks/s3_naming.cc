@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "json/big_integer.h"
 #include "services/s3/wire/xml.h"
 
 namespace sp::tasks {
@@ -255,9 +256,9 @@ const Operation* find(std::string_view name) {
 std::string badFormat(std::string_view field) { return fmt::format("The value of the field '{}' has an invalid format", field); }
 
 std::optional<std::string> scalar(const json::Value& value) {
-  if (value.is_string()) return json::toStd(value.get_string());
+  if (json::isText(value)) return json::toStd(value.get_string());
   if (value.is_bool()) return value.get_bool() ? "true" : "false";
-  if (value.is_number()) return json::toText(value);
+  if (json::isNumber(value)) return json::toText(value);
   return std::nullopt;
 }
 
@@ -306,7 +307,7 @@ std::optional<std::string> bodyOf(const Operation& operation, const json::Value&
     case kComplete: return listBody("CompleteMultipartUpload", given, "Parts", "Part");
     default: break;
   }
-  return given.is_string() ? json::toStd(given.get_string()) : json::toText(given);
+  return json::isText(given) ? json::toStd(given.get_string()) : json::toText(given);
 }
 
 std::optional<std::string> take(const Operation& operation, const Member& member, const json::Value& value, S3Call& call) {
@@ -321,7 +322,7 @@ std::optional<std::string> take(const Operation& operation, const Member& member
   if (member.where == Where::metadata) {
     if (!value.is_object()) return refused;
     for (const auto& one : value.get_object()) {
-      if (!one.value().is_string()) return refused;
+      if (!json::isText(one.value())) return refused;
       request.headers.emplace_back(fmt::format("{}{}", member.wire, std::string_view(one.key())), json::toStd(one.value().get_string()));
     }
     return std::nullopt;

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "json/big_integer.h"
 #include "services/iam/trust.h"
 #include "services/states/machines.h"
 #include "tasks/event_calls.h"
@@ -123,7 +124,11 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
     executions_->taskFailed(txn, request.token, "States.Runtime", "The resource " + request.resource + " is not served here.");
     return;
   }
-  if (!resource->sdk && resource->service == "stillpoint") return lanes_.start(txn, request);
+  if (!resource->sdk && resource->service == "stillpoint") {
+    auto plain = request;
+    json::roundBigIntegers(plain.parameters);
+    return lanes_.start(txn, plain);
+  }
   if (!request.parameters.is_object()) {
     executions_->taskFailed(
         txn, request.token, "States.Runtime",
@@ -145,8 +150,9 @@ void TaskRegistry::begin(store::Txn& txn, const runtime::TaskRequest& request, c
 }
 
 // An operation as a client of the root would call it. What it wrote before it refused is undone; the step goes on.
-aws::Outcome TaskRegistry::call(store::Txn& txn, const aws::Operation& operation, const json::Object& input, std::string_view token,
+aws::Outcome TaskRegistry::call(store::Txn& txn, const aws::Operation& operation, json::Object input, std::string_view token,
                                 const std::string& request_id) const {
+  json::roundBigIntegers(input);
   const aws::Principal principal{"", context_.realm.arn("iam", "root"), context_.realm.account, context_.realm.account};
   aws::Outcome outcome = aws::refuse("InternalFailure", "not called", 500);
   txn.nested([&] {

@@ -58,7 +58,7 @@ class TaskRegistry final : public runtime::TaskPort {
 
  private:
   const aws::Operation* find(std::string_view signing_name, std::string_view operation) const;
-  aws::Outcome call(store::Txn& txn, const aws::Operation& operation, const json::Object& input, std::string_view token,
+  aws::Outcome call(store::Txn& txn, const aws::Operation& operation, json::Object input, std::string_view token,
                     const std::string& request_id) const;
   void begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void invoke(store::Txn& txn, const runtime::TaskRequest& request);

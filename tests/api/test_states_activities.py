@@ -309,3 +309,20 @@ def test_kill_between_scheduling_and_answer(fresh_server):
     sfn.send_task_success(taskToken=other["taskToken"], output="2")
     sfn.send_task_success(taskToken=callback_token, output="3")
     assert [ended(sfn, one)["output"] for one in (first, second, waiting)] == ["1", "2", "3"]
+
+
+def test_long_integers_of_workers_survive(fresh_server):
+    """To a worker, back, through the store of a server that was killed twice, and to the next worker: all digits."""
+    sfn = fresh_server.client("stepfunctions")
+    arn, long = activity(sfn), 123456789012345678901234567890
+    states = {"A": {"Type": "Task", "Resource": arn, "Parameters": {"n.$": "$.n"}, "ResultPath": "$.got", "Next": "B"},
+              "B": {"Type": "Task", "Resource": arn, "InputPath": "$.got.list[0]", "End": True}}
+    execution = start(sfn, create(sfn, states), {"n": long})
+    for given, answer in ((f'{{"n":{long}}}', f'{{"list":[-{long}]}}'), (f"-{long}", f"[{long}]")):
+        fresh_server.kill()
+        fresh_server.start()
+        sfn = fresh_server.client("stepfunctions")
+        task = sfn.get_activity_task(activityArn=arn)
+        assert task["input"] == given
+        sfn.send_task_success(taskToken=task["taskToken"], output=answer)
+    assert ended(sfn, execution)["output"] == f"[{long}]"

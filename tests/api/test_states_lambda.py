@@ -178,6 +178,12 @@ def test_no_function_name(sfn):
     assert shown["error"] == "States.Runtime" and "'FunctionName'" in shown["cause"]
 
 
+def test_long_integers_go_through_functions(sfn, functions):
+    long = 123456789012345678901234567890
+    shown, _ = run(sfn, invoke("echo", ResultSelector={"n.$": "$.Payload.n"}), {"n": long})
+    assert shown["output"] == f'{{"n":{long}}}'
+
+
 # Events
 
 def put_events(entries, suffix="", **more):

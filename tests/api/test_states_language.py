@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.machines import create, details, ended, history, output, refused, run, start, types
+from tests.support.machines import create, details, ended, fresh, history, output, refused, run, start, types
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "states-language.md"
@@ -74,6 +74,69 @@ def test_paths_that_find_nothing(sfn, fields, error, cause):
 def test_numbers_keep_their_text(sfn):
     execution = sfn.start_execution(stateMachineArn=create(sfn, passing()), input='{"a": 1.50, "b": 1e3, "c": 123456789012345678901234567890}')["executionArn"]
     assert ended(sfn, execution)["output"] == '{"a": 1.50, "b": 1e3, "c": 123456789012345678901234567890}'
+
+
+LONG = "123456789012345678901234567890"
+
+
+@pytest.mark.parametrize("given, written", [
+    (LONG, LONG), ("-" + LONG, "-" + LONG), ("18446744073709551616", "18446744073709551616"), ("-9223372036854775809", "-9223372036854775809"), ("1" + "0" * 400, "1" + "0" * 400),
+    ("1.0", "1.0"), ("1.10", "1.1"), ("0.1234567890123456789", "0.12345678901234568"), ("1e3", "1000.0"), ("1E300", "1e+300"), ("-0", "0"), ("-0.0", "-0.0")])
+def test_numbers_that_paths_pick(sfn, given, written):
+    """From an input, and a definition, in and out of every state that passes data on, with a wait that stores them between."""
+    states = {"A": {"Type": "Pass", "InputPath": "$.n", "ResultPath": "$.picked", "Next": "B"},
+              "B": {"Type": "Wait", "Seconds": 0, "Next": "C"},
+              "C": {"Type": "Map", "ItemsPath": "$.list", "ItemSelector": {"v.$": "$$.Map.Item.Value"}, "ResultPath": "$.mapped", "Next": "D",
+                    "ItemProcessor": {"StartAt": "E", "States": {"E": {"Type": "Pass", "OutputPath": "$.v", "End": True}}}},
+              "D": {"Type": "Parallel", "Branches": [{"StartAt": "F", "States": {"F": {"Type": "Pass", "Parameters": {"fixed": "NUMBER", "x.$": "States.ArrayGetItem($.mapped, 0)"}, "End": True}}}],
+                    "ResultSelector": {"a.$": "$[0].x", "b.$": "$[0].fixed", "c.$": "States.StringToJson($$.Execution.Input.text)"}, "End": True}}
+    definition = json.dumps({"StartAt": "A", "States": states}).replace('"NUMBER"', given)
+    machine = sfn.create_state_machine(name=fresh("machine"), definition=definition, roleArn="arn:aws:iam::000000000000:role/r")["stateMachineArn"]
+    execution = sfn.start_execution(stateMachineArn=machine, input=f'{{"n":{given},"list":[{given}],"text":"{given}"}}')["executionArn"]
+    shown = ended(sfn, execution)
+    assert shown.get("output") == f'{{"a":{written},"b":{written},"c":{written}}}'
+    exited = [one["stateExitedEventDetails"]["output"] for one in history(sfn, execution) if one["type"] == "PassStateExited"]
+    assert exited[0].endswith(f'"picked":{written}}}')
+
+
+def test_numbers_that_are_none(sfn):
+    """What is larger than any double and no integer cannot be held: it is refused where it comes in."""
+    machine = create(sfn, passing())
+    assert "beyond 1.7976931348623157e+308" in refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input='{"n":1E400}')
+    assert "beyond 1.7976931348623157e+308" in told(sfn, '{"StartAt":"A","States":{"A":{"Type":"Pass","Result":1E400,"End":true}}}')
+    assert failure(sfn, passing(Parameters={"x.$": "States.StringToJson($.t)"}), {"t": "1E400"})[0] == "States.IntrinsicFailure"
+
+
+def test_long_integers_are_compared_exactly(sfn):
+    def chosen(rule):
+        states = {"A": {"Type": "Choice", "Choices": [{"Variable": "$.n", "Next": "Y", **rule}], "Default": "N"}, "Y": {"Type": "Pass", "Result": True, "End": True}, "N": {"Type": "Pass", "Result": False, "End": True}}
+        return output(sfn, states, {"n": int(LONG), "same": int(LONG), "next": int(LONG) + 1})
+    for rule in ({"NumericEqualsPath": "$.same"}, {"NumericLessThanPath": "$.next"}, {"NumericGreaterThan": int(LONG) - 1}, {"IsNumeric": True}, {"IsString": False}):
+        assert chosen(rule), rule
+    for rule in ({"NumericEqualsPath": "$.next"}, {"NumericEquals": 1.2345678901234568e29}, {"StringEqualsPath": "$.same"}):
+        assert not chosen(rule), rule
+    error, cause = failure(sfn, passing(Parameters={"x.$": "States.MathAdd($.n, 1)"}), {"n": int(LONG)})
+    assert error == "States.IntrinsicFailure" and f"a whole number is expected, not {LONG}" in cause
+
+
+# The same member twice
+
+def test_a_member_twice_in_data(sfn):
+    """The last one is taken; what only passes keeps its text."""
+    machine = create(sfn, passing())
+    twice = '{"a":1,"a":2}'
+    assert ended(sfn, sfn.start_execution(stateMachineArn=machine, input=twice)["executionArn"])["output"] == twice
+    machine = create(sfn, passing(Parameters={"x.$": "$.a", "y.$": "$", "z.$": "States.StringToJson('{\"b\":1,\"b\":2}')"}))
+    assert json.loads(ended(sfn, sfn.start_execution(stateMachineArn=machine, input=twice)["executionArn"])["output"]) == {"x": 2, "y": {"a": 2}, "z": {"b": 2}}
+
+
+def test_a_member_twice_in_a_definition(sfn):
+    """Two states of one name are refused; of other members the last counts, and validation warns."""
+    message = told(sfn, '{"StartAt":"A","States":{"A":{"Type":"Fail"},"A":{"Type":"Succeed"}}}')
+    assert message == "Invalid State Machine Definition: 'DUPLICATE_STATE_NAME: Duplicate State name: A at /States/A'"
+    definition = '{"StartAt":"A","States":{"A":{"Type":"Fail","Type":"Pass","Result":1,"Result":{"b":1,"b":2},"End":true}}}'
+    machine = sfn.create_state_machine(name=fresh("machine"), definition=definition, roleArn="arn:aws:iam::000000000000:role/r")["stateMachineArn"]
+    assert ended(sfn, sfn.start_execution(stateMachineArn=machine)["executionArn"])["output"] == '{"b":2}'
 
 
 def test_context_object(sfn):

@@ -303,6 +303,17 @@ def test_validate_warnings(server):
         ("WARNING", "PASS_RESULT_IS_STATIC", "/States/A/Result/x"), ("WARNING", "NO_DOLLAR", "/States/B/Parameters/a[0]/b"), ("WARNING", "NO_PATH", "/States/C/Error")]
 
 
+def test_validate_members_given_twice(server):
+    twice = '{"StartAt":"A","States":{"A":{"Type":"Pass","Result":{"b":[{"c":1,"c":2}]},"End":false,"End":true}}}'
+    assert validate(server, twice)["diagnostics"] == []
+    answer = validate(server, twice, severity="WARNING")
+    assert answer["result"] == "OK"
+    assert diagnostics(answer) == [("WARNING", "DUPLICATE_FIELD", "The field 'c' is given more than once: the last one counts", "/States/A/Result/b[0]/c"),
+                                   ("WARNING", "DUPLICATE_FIELD", "The field 'End' is given more than once: the last one counts", "/States/A/End")]
+    answer = validate(server, '{"StartAt":"A","States":{"A":{"Type":"Fail"},"A":{"Type":"Succeed"}}}', severity="WARNING")
+    assert answer["result"] == "FAIL" and diagnostics(answer) == [("ERROR", "DUPLICATE_STATE_NAME", "Duplicate State name: A", "/States/A")]
+
+
 def test_validate_bad_arguments(server):
     assert "'definition'" in call(server, "ValidateStateMachineDefinition")
     assert validate(server, "{}", maxResults=101).startswith("ValidationException: ")

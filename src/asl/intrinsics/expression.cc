@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "json/big_integer.h"
+
 namespace sp::asl {
 
 constexpr std::size_t kMaxDepth = 10;
@@ -82,8 +84,8 @@ class ExpressionReader {
 
   Result<Expression> literal() {
     const auto end = std::min(rest_.find_first_of(",) "), rest_.size());
-    auto value = json::parse(rest_.substr(0, end), 1);
-    if (!value || value->is_string() || value->is_structured())
+    auto value = json::parseExact(rest_.substr(0, end), 1);
+    if (!value || json::isText(*value) || value->is_structured())
       return bad(fmt::format("'{}' is no path, text in single quotes, number, boolean, null or call", rest_.substr(0, end)));
     Expression found;
     found.literal_ = std::move(*value);
@@ -109,7 +111,7 @@ class ExpressionReader {
       SP_TRY(auto next, argument(depth + 1));
       // Texts that are not Format's template have their escapes resolved.
       const bool is_template = name == "Format" && found.arguments_.empty();
-      if (next.kind_ == Expression::Kind::literal && next.literal_.is_string() && !is_template) unescape(next.literal_);
+      if (next.kind_ == Expression::Kind::literal && json::isText(next.literal_) && !is_template) unescape(next.literal_);
       found.arguments_.push_back(std::move(next));
       skipBlanks();
       if (rest_.starts_with(",")) {

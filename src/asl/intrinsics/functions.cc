@@ -7,6 +7,7 @@
 #include "asl/intrinsics/expression.h"
 #include "base/hash.h"
 #include "base/strings.h"
+#include "json/big_integer.h"
 
 namespace sp::asl {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::size_t kMaxText = 10000;
 json::Value fromText(std::string_view text) { return json::Value(json::String(text.data(), text.size())); }
 
 /// Text and numbers as they are, everything else as JSON.
-std::string plainText(const json::Value& value) { return value.is_string() ? json::toStd(value.get_string()) : json::toText(value); }
+std::string plainText(const json::Value& value) { return json::isText(value) ? json::toStd(value.get_string()) : json::toText(value); }
 
 std::optional<std::int64_t> wholeNumber(const json::Value& value) {
   if (value.is_int64()) return value.get_int64();
@@ -37,7 +38,7 @@ std::unexpected<EvalError> badArgument(std::string_view function, std::string_vi
 }
 
 Outcome format(Arguments& arguments, Dice&) {
-  if (!arguments[0].is_string()) return badArgument("Format", "a template text", arguments[0]);
+  if (!json::isText(arguments[0])) return badArgument("Format", "a template text", arguments[0]);
   const auto pattern = json::toView(arguments[0].get_string());
   std::string out;
   std::size_t next = 1;
@@ -57,10 +58,10 @@ Outcome format(Arguments& arguments, Dice&) {
 }
 
 Outcome stringToJson(Arguments& arguments, Dice&) {
-  if (!arguments[0].is_string()) return badArgument("StringToJson", "a text", arguments[0]);
+  if (!json::isText(arguments[0])) return badArgument("StringToJson", "a text", arguments[0]);
   const auto text = json::toView(arguments[0].get_string());
   if (trim(text).empty()) return json::Value(nullptr);
-  auto value = json::parse(text);
+  auto value = json::parseExact(text);
   if (!value) return intrinsicFailure(fmt::format("Invalid arguments in States.StringToJson: {}", value.error().message));
   return std::move(*value);
 }
@@ -160,13 +161,13 @@ Outcome arrayUnique(Arguments& arguments, Dice&) {
 }
 
 Outcome base64Encode(Arguments& arguments, Dice&) {
-  if (!arguments[0].is_string() || characterCount(json::toView(arguments[0].get_string())) > kMaxText)
+  if (!json::isText(arguments[0]) || characterCount(json::toView(arguments[0].get_string())) > kMaxText)
     return badArgument("Base64Encode", "a text of at most 10000 characters", arguments[0]);
   return fromText(toBase64(json::toView(arguments[0].get_string())));
 }
 
 Outcome base64Decode(Arguments& arguments, Dice&) {
-  if (!arguments[0].is_string() || arguments[0].get_string().size() > kMaxText)
+  if (!json::isText(arguments[0]) || arguments[0].get_string().size() > kMaxText)
     return badArgument("Base64Decode", "a text of at most 10000 characters", arguments[0]);
   const auto bytes = fromBase64(json::toView(arguments[0].get_string()));
   if (!bytes || !isUtf8(*bytes)) return badArgument("Base64Decode", "base64 of a UTF-8 text", arguments[0]);
@@ -225,8 +226,8 @@ Outcome mathAdd(Arguments& arguments, Dice&) {
 }
 
 Outcome stringSplit(Arguments& arguments, Dice&) {
-  if (!arguments[0].is_string()) return badArgument("StringSplit", "a text", arguments[0]);
-  if (!arguments[1].is_string()) return badArgument("StringSplit", "separators as a text", arguments[1]);
+  if (!json::isText(arguments[0])) return badArgument("StringSplit", "a text", arguments[0]);
+  if (!json::isText(arguments[1])) return badArgument("StringSplit", "separators as a text", arguments[1]);
   // A set: looking each character up in a long text of separators would take the product of both.
   std::set<std::string_view> separators;
   for (auto rest = json::toView(arguments[1].get_string()); !rest.empty(); rest.remove_prefix(firstCharacters(rest, 1).size()))

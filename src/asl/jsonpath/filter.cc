@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "asl/characters.h"
+#include "json/big_integer.h"
 
 namespace sp::asl {
 namespace {
@@ -152,7 +153,7 @@ class FilterReader {
     if (rest_.starts_with("[")) return list();
     if (rest_.starts_with("'") || rest_.starts_with("\"")) return quoted();
     const auto end = std::min(rest_.find_first_of(" =!<>&|),]"), rest_.size());
-    auto value = json::parse(rest_.substr(0, end), 1);
+    auto value = json::parseExact(rest_.substr(0, end), 1);
     if (!value || value->is_structured()) return bad("a literal or a path is expected");
     rest_.remove_prefix(end);
     return std::move(*value);
@@ -242,19 +243,19 @@ bool within(const json::Value& value, const json::Value& list, Work& work) {
 
 bool sizeIs(const json::Value& value, const json::Value& wanted) {
   if (!wanted.is_int64()) return false;
-  const auto size = value.is_array()    ? value.get_array().size()
-                    : value.is_string() ? characterCount(json::toView(value.get_string()))
-                                        : std::numeric_limits<std::size_t>::max();
+  const auto size = value.is_array()      ? value.get_array().size()
+                    : json::isText(value) ? characterCount(json::toView(value.get_string()))
+                                          : std::numeric_limits<std::size_t>::max();
   return std::cmp_equal(size, wanted.get_int64());
 }
 
 bool emptyIs(const json::Value& value, const json::Value& wanted) {
-  if (!wanted.is_bool() || !(value.is_array() || value.is_string())) return false;
+  if (!wanted.is_bool() || !(value.is_array() || json::isText(value))) return false;
   return (value.is_array() ? value.get_array().empty() : value.get_string().empty()) == wanted.get_bool();
 }
 
 bool contains(const json::Value& value, const json::Value& wanted, Work& work) {
-  if (value.is_string() && wanted.is_string())
+  if (json::isText(value) && json::isText(wanted))
     return json::toView(value.get_string()).find(json::toView(wanted.get_string())) != std::string_view::npos;
   return within(wanted, value, work);
 }
@@ -290,9 +291,9 @@ bool compareValues(FilterNode::Compare compare, const json::Value& a, const json
     case Compare::empty: return emptyIs(a, b);
     default: break;
   }
-  int order = 0;
-  if (a.is_number() && b.is_number()) order = compareNumbers(a, b);
-  else if (a.is_string() && b.is_string()) order = json::toView(a.get_string()).compare(json::toView(b.get_string()));
+  auto order = std::strong_ordering::equal;
+  if (json::isNumber(a) && json::isNumber(b)) order = json::compareNumbers(a, b);
+  else if (json::isText(a) && json::isText(b)) order = json::toView(a.get_string()) <=> json::toView(b.get_string());
   else return false;
   if (compare == Compare::lt) return order < 0;
   if (compare == Compare::le) return order <= 0;
@@ -325,7 +326,7 @@ bool matches(const FilterNode& node, const json::Value& element, const json::Val
   const auto* left = valueOf(node.left, element, root, work, made_left);
   if (node.compare == FilterNode::Compare::matches)
     return left != nullptr && left->is_primitive() && !left->is_null() &&
-           node.pattern->matches(left->is_string() ? std::string(json::toView(left->get_string())) : json::toText(*left), work);
+           node.pattern->matches(json::isText(*left) ? std::string(json::toView(left->get_string())) : json::toText(*left), work);
   const auto* right = valueOf(node.right, element, root, work, made_right);
   if (left == nullptr || right == nullptr) return node.compare == FilterNode::Compare::ne && (left == nullptr) != (right == nullptr);
   return compareValues(node.compare, *left, *right, work);

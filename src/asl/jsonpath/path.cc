@@ -4,6 +4,7 @@
 
 #include "asl/jsonpath/filter.h"
 #include "base/strings.h"
+#include "json/big_integer.h"
 
 namespace sp::asl {
 namespace {
@@ -387,25 +388,8 @@ bool Path::write(json::Value& root, json::Value value) const {
   return true;
 }
 
-std::optional<double> numberOf(const json::Value& value) {
-  if (value.is_int64()) return static_cast<double>(value.get_int64());
-  if (value.is_uint64()) return static_cast<double>(value.get_uint64());
-  if (value.is_double()) return value.get_double();
-  return std::nullopt;
-}
-
-int compareNumbers(const json::Value& a, const json::Value& b) {
-  if (a.is_int64() && b.is_int64()) return a.get_int64() < b.get_int64() ? -1 : a.get_int64() > b.get_int64() ? 1 : 0;
-  if (a.is_uint64() && b.is_uint64()) return a.get_uint64() < b.get_uint64() ? -1 : a.get_uint64() > b.get_uint64() ? 1 : 0;
-  // Only what is no int64 is held as uint64.
-  if (!a.is_double() && !b.is_double()) return a.is_int64() ? -1 : 1;
-  const auto x = numberOf(a).value_or(0);
-  const auto y = numberOf(b).value_or(0);
-  return x < y ? -1 : x > y ? 1 : 0;
-}
-
 bool sameValue(const json::Value& a, const json::Value& b) {
-  if (a.is_number() && b.is_number()) return compareNumbers(a, b) == 0;
+  if (json::isNumber(a) && json::isNumber(b)) return json::compareNumbers(a, b) == 0;
   if (a.is_array() && b.is_array()) return std::ranges::equal(a.get_array(), b.get_array(), sameValue);
   if (a.is_object() && b.is_object()) {
     if (a.get_object().size() != b.get_object().size()) return false;

@@ -88,9 +88,5 @@ class Path {
 
 /// Whether two JSON values are equal, numbers by value (1 equals 1.0).
 bool sameValue(const json::Value& a, const json::Value& b);
-/// As a double, if it is a number.
-std::optional<double> numberOf(const json::Value& value);
-/// <0, 0, >0: two numbers by value, integers exactly.
-int compareNumbers(const json::Value& a, const json::Value& b);
 
 }  // namespace sp::asl

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/hash.h"
+#include "json/big_integer.h"
 #include "runtime/description.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
@@ -34,7 +35,7 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
     return aws::refuse(
         "InvalidExecutionInput",
         fmt::format("Invalid State Machine Execution Input: 'the input has {} bytes, at most {} are taken'", given.size(), kMaxInput));
-  const auto parsed = json::parse(given);
+  const auto parsed = json::parseExact(given);
   if (!parsed)
     return aws::refuse("InvalidExecutionInput",
                        fmt::format("Invalid State Machine Execution Input: '{}'", syntaxProblem(given, parsed.error())));

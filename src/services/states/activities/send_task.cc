@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/step.h"
+#include "json/big_integer.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
 
@@ -37,7 +38,7 @@ aws::Outcome sendTaskSuccess(const Service& service, const aws::Call& call) {
   if (text->size() > kMaxOutput)
     return aws::refuse("InvalidOutput",
                        fmt::format("Invalid Output: 'the output has {} bytes, at most {} are taken'", text->size(), kMaxOutput));
-  auto output = json::parse(*text);
+  auto output = json::parseExact(*text);
   if (!output) return aws::refuse("InvalidOutput", fmt::format("Invalid Output: '{}'", syntaxProblem(*text, output.error())));
   SP_TRY(const auto task, taskOf(service, *call.txn, token));
   service.runtime.taskSucceeded(*call.txn, task, engine::Payload::fromText(*text));
