@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "json/big_integer.h"
 
 namespace sp::tasks {
 namespace {
@@ -70,10 +71,15 @@ struct ServiceName {
   /// As errors and causes write it.
   std::string_view shown;
 };
-constexpr std::array kServices = {ServiceName{"sfn", "states", "Sfn"},       ServiceName{"dynamodb", "dynamodb", "DynamoDb"},
-                                  ServiceName{"ec2", "ec2", "Ec2"},          ServiceName{"ssm", "ssm", "Ssm"},
-                                  ServiceName{"backup", "backup", "Backup"}, ServiceName{"iam", "iam", "Iam"},
-                                  ServiceName{"sts", "sts", "Sts"},          ServiceName{"stillpoint", "stillpoint", "Stillpoint"}};
+constexpr std::array kServices = {ServiceName{"sfn", "states", "Sfn"},
+                                  ServiceName{"dynamodb", "dynamodb", "DynamoDb"},
+                                  ServiceName{"ec2", "ec2", "Ec2"},
+                                  ServiceName{"ssm", "ssm", "Ssm"},
+                                  ServiceName{"backup", "backup", "Backup"},
+                                  ServiceName{"iam", "iam", "Iam"},
+                                  ServiceName{"sts", "sts", "Sts"},
+                                  ServiceName{"eventbridge", "events", "EventBridge"},
+                                  ServiceName{"stillpoint", "stillpoint", "Stillpoint"}};
 
 std::string_view shownName(std::string_view signing_name) {
   for (const auto& service : kServices)
@@ -99,7 +105,7 @@ std::string_view renamed(const Names& names, std::string_view key) {
 // Forms carry texts alone.
 json::Value formScalar(const json::Value& value) {
   if (value.is_bool()) return json::Value(value.get_bool() ? "true" : "false");
-  if (value.is_number()) return json::Value(json::toText(value));
+  if (json::isNumber(value)) return json::Value(json::toText(value));
   return value;
 }
 
@@ -142,20 +148,22 @@ json::Value stepFunctionsInput(const json::Value& value) {
     const auto key = lowered(member.key());
     // Documents travel as texts in this API; a state machine may write them as JSON.
     const bool document = key == "input" || key == "definition";
-    if (document && !member.value().is_string()) out[key] = json::toText(member.value());
+    if (document && !json::isText(member.value())) out[key] = json::toText(member.value());
     else out[key] = stepFunctionsInput(member.value());
   }
   return out;
 }
 
 bool isTime(std::string_view key) {
-  for (const std::string_view end : {"Date", "DateTime", "ExpiresAfter", "StartBy", "Timestamp", "timestamp"})
+  for (const std::string_view end :
+       {"Date", "DateTime", "DeleteAt", "ExpiresAfter", "LastRestoreTime", "MoveToColdStorageAt", "StartBy", "Timestamp", "timestamp"})
     if (key.ends_with(end)) return true;
   return false;
 }
 
 std::string outputName(std::string_view signing_name, std::string_view operation, std::string_view parent, std::string_view key) {
-  if (signing_name == "dynamodb") return std::string(key);
+  // Spoken as the SDK names it; what is in lower case there callers chose.
+  if (signing_name == "dynamodb" || signing_name == "events") return std::string(key);
   if (signing_name == "ec2") {
     if (key == "instancesSet" && operation == "StartInstances") return "StartingInstances";
     if (key == "instancesSet" && operation == "StopInstances") return "StoppingInstances";
@@ -182,18 +190,25 @@ json::Value result(std::string_view signing_name, std::string_view operation, st
   for (const auto& member : value.get_object()) {
     const std::string_view key = member.key();
     // Names that callers chose (parameters of a command, options of a job, tags) are data, not members.
-    const bool chosen = parent == "Parameters" || parent == "BackupOptions" || parent == "RecoveryPointTags" || parent == "Metadata";
+    const bool chosen =
+        parent == "Parameters" || parent == "BackupOptions" || parent == "RecoveryPointTags" || parent == "Metadata" || parent == "Tags";
     out[chosen ? std::string(key) : outputName(signing_name, operation, parent, key)] =
         result(signing_name, operation, key, member.value());
   }
   return out;
 }
 
+// What a service's model does not name the SDK throws as the service's own exception. EC2's names none.
+bool isUnmodelled(std::string_view signing_name, std::string_view code) {
+  if (signing_name == "ec2" || code == "SerializationException" || code == "ValidationError") return true;
+  return code == "ValidationException" && (signing_name == "dynamodb" || signing_name == "events" || signing_name == "ssm");
+}
+
 json::Object attributes(const json::Object& from);
 
 // An attribute value as the integration reads it: a bare string, at any depth, is type S.
 json::Value attribute(const json::Value& value) {
-  if (value.is_string()) return json::Object{{"S", value}};
+  if (json::isText(value)) return json::Object{{"S", value}};
   if (!value.is_object()) return value;
   auto out = value.get_object();
   if (auto* map = out.if_contains("M"); map != nullptr && map->is_object()) *map = attributes(map->get_object());
@@ -252,9 +267,7 @@ json::Object toResult(std::string_view signing_name, std::string_view operation,
 
 TaskError sdkError(std::string_view signing_name, const aws::ApiError& error, std::string_view request_id) {
   const auto service = shownName(signing_name);
-  // EC2 has no modelled errors, and this one is DynamoDB's only unmodelled: the SDK throws the service's own exception.
-  const bool unmodelled = signing_name == "ec2" || (signing_name == "dynamodb" && error.code == "ValidationException");
-  auto name = unmodelled ? fmt::format("{}Exception", service) : error.code;
+  auto name = isUnmodelled(signing_name, error.code) ? fmt::format("{}Exception", service) : error.code;
   if (!name.ends_with("Exception")) name += "Exception";
   return {fmt::format("{}.{}", service, name),
           fmt::format("{} (Service: {}, Status Code: {}, Request ID: {})", error.message, service, error.status, request_id)};

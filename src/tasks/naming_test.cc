@@ -53,12 +53,23 @@ TEST(Naming, StepFunctionsTakesItsOwnNamesInLowerCaseAndDocumentsAsTexts) {
 TEST(Naming, NamesThatCallersChoseStay) {
   EXPECT_EQ(json::toText(toResult("ssm", "SendCommand", object(R"({"Command":{"Parameters":{"commands":["ls"]},"RequestedDateTime":0}})"))),
             R"({"Command":{"Parameters":{"commands":["ls"]},"RequestedDateTime":"1970-01-01T00:00:00.000Z"}})");
+  EXPECT_EQ(json::toText(toResult("events", "ListTargetsByRule",
+                                  object(R"({"Targets":[{"Id":"1","InputTransformer":{"InputPathsMap":{"machine":"$.detail.m"}}}]})"))),
+            R"({"Targets":[{"Id":"1","InputTransformer":{"InputPathsMap":{"machine":"$.detail.m"}}}]})");
+  EXPECT_EQ(json::toText(toResult("backup", "ListTags", object(R"({"Tags":{"team":"a"}})"))), R"({"Tags":{"team":"a"}})");
+  EXPECT_EQ(json::toText(toResult("states", "ListTagsForResource", object(R"({"tags":[{"key":"team","value":"a"}]})"))),
+            R"({"Tags":[{"Key":"team","Value":"a"}]})");
   EXPECT_EQ(json::toText(toResult("dynamodb", "GetItem", object(R"({"Item":{"id":{"S":"x"}}})"))), R"({"Item":{"id":{"S":"x"}}})");
 }
 
 TEST(Naming, ErrorsAreNamedAsTheSdkDoes) {
   EXPECT_EQ(sdkError("dynamodb", {"ResourceNotFoundException", "no", 400, true, {}}, "r").error, "DynamoDb.ResourceNotFoundException");
   EXPECT_EQ(sdkError("dynamodb", {"ValidationException", "no", 400, true, {}}, "r").error, "DynamoDb.DynamoDbException");
+  EXPECT_EQ(sdkError("events", {"ResourceNotFoundException", "no", 400, true, {}}, "r").error, "EventBridge.ResourceNotFoundException");
+  EXPECT_EQ(sdkError("events", {"ValidationException", "no", 400, true, {}}, "r").error, "EventBridge.EventBridgeException");
+  EXPECT_EQ(sdkError("ssm", {"ValidationException", "no", 400, true, {}}, "r").error, "Ssm.SsmException");
+  EXPECT_EQ(sdkError("iam", {"ValidationError", "no", 400, true, {}}, "r").error, "Iam.IamException");
+  EXPECT_EQ(sdkError("states", {"ValidationException", "no", 400, true, {}}, "r").error, "Sfn.ValidationException");
   EXPECT_EQ(sdkError("states", {"ExecutionDoesNotExist", "no", 400, true, {}}, "r").error, "Sfn.ExecutionDoesNotExistException");
   EXPECT_EQ(sdkError("ec2", {"InvalidInstanceID.NotFound", "no", 400, true, {}}, "r").error, "Ec2.Ec2Exception");
   EXPECT_EQ(sdkError("ssm", {"InvalidInstanceId", "no", 400, true, {}}, "r").cause, "no (Service: Ssm, Status Code: 400, Request ID: r)");

@@ -235,13 +235,15 @@ def test_a_write_and_its_outcome_are_one_commit(fresh_server, tmp_path):
 
 # Every operation that is served
 
+# Page of docs/api: how a resource names the service, and how errors do.
 SERVICES = {"sts": ("sts", "Sts"), "iam": ("iam", "Iam"), "s3": ("s3", "S3"), "dynamodb": ("dynamodb", "DynamoDb"), "ec2": ("ec2", "Ec2"), "ssm": ("ssm", "Ssm"),
-            "backup": ("backup", "Backup"), "stepfunctions": ("sfn", "Sfn"), "stillpoint": ("stillpoint", "Stillpoint")}
+            "backup": ("backup", "Backup"), "stepfunctions": ("sfn", "Sfn"), "events": ("eventbridge", "EventBridge"), "stillpoint": ("stillpoint", "Stillpoint")}
 # Older names that the SDK for Java 2 does not have.
 OLD = {"GetBucketLifecycle", "GetBucketNotification"}
+PAGES = sorted(page.stem for page in api_pages.PAGES.glob("*.md") if page.stem != "README")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PAGES)
 def test_every_operation_is_a_task(fresh_server, service):
     """Each is taken by CreateStateMachine, and called without parameters it answers or refuses as its service does."""
     sfn = fresh_server.client("stepfunctions", read_timeout=60)

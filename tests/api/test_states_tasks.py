@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from tests.support.machines import PREFIX, create, details, ended, history, run, start, types
+from tests.support.machines import PREFIX, create, details, ended, history, output, run, start, types
 from tests.support.until import until
 
 PASS = {"A": {"Type": "Pass", "Result": {"Arg1": "argument1"}, "End": True}}
@@ -130,3 +130,33 @@ def test_kill_while_a_child_runs(fresh_server):
     fresh_server.kill()
     fresh_server.start()
     assert json.loads(ended(fresh_server.client("stepfunctions"), execution)["output"])["Output"] == 7
+
+
+# EventBridge by the SDK's names
+
+def bridge(action, **parameters):
+    return {"A": {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:eventbridge:{action}", "Parameters": parameters, "End": True}}
+
+
+def test_eventbridge(server, sfn):
+    events, bus, machine = server.client("events"), "of-tasks", create(sfn, PASS)
+    assert output(sfn, bridge("createEventBus", Name=bus))["EventBusArn"].endswith(":event-bus/" + bus)
+    assert output(sfn, bridge("putRule", Name="r", EventBusName=bus, EventPattern=json.dumps({"source": ["task"]})))["RuleArn"].endswith(f":rule/{bus}/r")
+    target = {"Id": "1", "Arn": machine, "RoleArn": "arn:aws:iam::000000000000:role/r",
+              "InputTransformer": {"InputPathsMap": {"what": "$.detail.what"}, "InputTemplate": '{"got":<what>}'}}
+    assert output(sfn, bridge("putTargets", Rule="r", EventBusName=bus, Targets=[target])) == {"FailedEntryCount": 0, "FailedEntries": []}
+    # Names in a map are whoever put it there's.
+    assert output(sfn, bridge("listTargetsByRule", Rule="r", EventBusName=bus))["Targets"] == [target] == events.list_targets_by_rule(Rule="r", EventBusName=bus)["Targets"]
+    sent = output(sfn, bridge("putEvents", Entries=[{"Source": "task", "DetailType": "t", "Detail": json.dumps({"what": 7}), "EventBusName": bus}]))
+    assert sent["FailedEntryCount"] == 0 and set(sent["Entries"][0]) == {"EventId"}
+    started = until(lambda: sfn.list_executions(stateMachineArn=machine)["executions"])
+    assert ended(sfn, started[0]["executionArn"])["input"] == '{"got":7}'
+
+
+@pytest.mark.parametrize("action, parameters, error", [
+    ("describeRule", {"Name": "nobody"}, "ResourceNotFoundException"), ("testEventPattern", {"EventPattern": "{", "Event": "{}"}, "InvalidEventPatternException"),
+    ("putRule", {"Name": "r"}, "EventBridgeException"), ("putEvents", {"Entries": []}, "EventBridgeException")])
+def test_errors_of_eventbridge(sfn, action, parameters, error):
+    shown, _ = run(sfn, bridge(action, **parameters))
+    assert shown["error"] == "EventBridge." + error
+    assert "(Service: EventBridge, Status Code: 400, Request ID: " in shown["cause"]
