@@ -18,11 +18,13 @@ std::expected<json::Object, TaskError> putEvents(store::Txn& txn, services::even
                                {{request.execution_arn, request.machine_arn}, request.execution_arn});
     return outcome && !services::events::Events::anyFailed(*outcome);
   });
+  // What EventBridge's model does not name, the SDK throws as the service's own exception.
   if (!outcome)
-    return std::unexpected(TaskError{"EventBridge." + outcome.error().code,
-                                     fmt::format("{} (Service: AmazonEventBridge; Status Code: 400; Error Code: {}; Request ID: {}; "
-                                                 "Proxy: null)",
-                                                 outcome.error().message, outcome.error().code, request_id)});
+    return std::unexpected(TaskError{
+        outcome.error().code == "ValidationException" ? "EventBridge.AmazonEventBridgeException" : "EventBridge." + outcome.error().code,
+        fmt::format("{} (Service: AmazonEventBridge; Status Code: 400; Error Code: {}; Request ID: {}; "
+                    "Proxy: null)",
+                    outcome.error().message, outcome.error().code, request_id)});
   if (services::events::Events::anyFailed(*outcome)) return std::unexpected(TaskError{"EventBridge.FailedEntry", json::toText(*outcome)});
   const auto bytes = json::toText(*outcome).size();
   return withMetadata(std::move(*outcome), request_id, txn.now(), bytes);

@@ -237,4 +237,5 @@ def test_put_bad_events(kept, sfn):
     assert cause["FailedEntryCount"] == 1
     assert cause["Entries"][1] == {"ErrorCode": "InvalidArgument", "ErrorMessage": "Parameter Source is not valid. Reason: Source is a required argument."}
     assert kept("bad", 0) == []
-    assert run(sfn, put_events([]))[0]["error"] == "EventBridge.ValidationException"
+    shown, _ = run(sfn, put_events([]))
+    assert shown["error"] == "EventBridge.AmazonEventBridgeException" and "Error Code: ValidationException; Request ID: " in shown["cause"]
