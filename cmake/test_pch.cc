@@ -1,0 +1,1 @@
+// What holds the precompiled header of the tests needs a source.
