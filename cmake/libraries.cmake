@@ -8,6 +8,8 @@ find_package(EXPAT REQUIRED)
 find_library(RE2_LIBRARY re2 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(GTest)
+# Time zones: this libstdc++ has none. Its rules are those of the system's tzdata, the ones of years after 2037 too.
+find_package(absl REQUIRED)
 pkg_check_modules(spdlog REQUIRED IMPORTED_TARGET spdlog)
 pkg_check_modules(fmt REQUIRED IMPORTED_TARGET fmt)
 pkg_check_modules(yaml REQUIRED IMPORTED_TARGET yaml-0.1)

@@ -113,7 +113,9 @@ unsigned nearestWorkday(year_month month, unsigned d) {
   return d;
 }
 
-Result<Rate> readRate(std::string_view inside) {
+}  // namespace
+
+Result<Rate> Rate::parse(std::string_view inside, Plurals plurals) {
   const auto wrong = [&](std::string_view why) { return fail("schedule.expression", fmt::format("rate({}) {}.", inside, why)); };
   const auto words = split(inside, ' ');
   if (words.size() != 2) return wrong("is not a value and a unit");
@@ -122,7 +124,7 @@ Result<Rate> readRate(std::string_view inside) {
   if (!all_digits || *parseInt(words[0]) == 0) return wrong("has a value that is not a whole number above 0");
   const auto count = *parseInt(words[0]);
   auto unit = words[1];
-  if (count > 1) {
+  if (plurals == Plurals::any ? unit.ends_with('s') : count > 1) {
     if (!unit.ends_with('s')) return wrong("needs its unit in the plural");
     unit.remove_suffix(1);
   }
@@ -135,8 +137,6 @@ Result<Rate> readRate(std::string_view inside) {
   if (period > std::chrono::hours(24 * kMostDays)) return wrong("is longer than a hundred years");
   return Rate{period};
 }
-
-}  // namespace
 
 Result<void> Cron::readMonthDays(std::string_view field) {
   if (equalsIgnoreCase(field, "L")) {
@@ -258,7 +258,7 @@ Result<Expression> Expression::parse(std::string_view text) {
   if (const auto fields = inside("cron(")) {
     SP_TRY(out.what_, Cron::parse(*fields));
   } else if (const auto rate = inside("rate(")) {
-    SP_TRY(out.what_, readRate(*rate));
+    SP_TRY(out.what_, Rate::parse(*rate, Rate::Plurals::exact));
   } else {
     return fail("schedule.expression", fmt::format("'{}' is neither rate(…) nor cron(…).", text));
   }
@@ -278,19 +278,7 @@ std::optional<Instant> Expression::next(Instant anchor, Instant after) const {
 }
 
 CatchUp catchUp(const Expression& expression, Instant anchor, Instant due, Instant now) {
-  CatchUp out;
-  out.run = due;
-  // The latest is looked for from the end: months of missed minutes are not walked.
-  for (Duration back = std::chrono::minutes(1); now - back > due; back *= 2) {
-    const auto found = expression.next(anchor, now - back);
-    if (!found || *found > now) continue;
-    out.run = *found;
-    break;
-  }
-  for (out.next = expression.next(anchor, out.run); out.next && *out.next <= now; out.next = expression.next(anchor, out.run))
-    out.run = *out.next;
-  for (std::optional<Instant> at = due; at && *at < out.run && out.missed < kMostCounted; at = expression.next(anchor, *at)) ++out.missed;
-  return out;
+  return catchUp([&](Instant after) { return expression.next(anchor, after); }, due, now);
 }
 
 }  // namespace sp::schedule

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "schedule/catch_up.h"
 
 namespace sp::schedule {
 
@@ -64,6 +65,11 @@ class Cron {
 
 /// rate(value unit).
 struct Rate {
+  /// EventBridge's rules want "1 minute" and "2 minutes", its Scheduler takes "1 minutes" and "2 minute" too.
+  enum class Plurals { exact, any };
+  /// What stands between "rate(" and ")". Error code "schedule.expression".
+  static Result<Rate> parse(std::string_view inside, Plurals plurals);
+
   Duration period;
 };
 
@@ -78,19 +84,6 @@ class Expression {
 
  private:
   std::variant<Rate, Cron> what_;
-};
-
-/// Of missed times no more are counted.
-inline constexpr std::uint64_t kMostCounted = 1'000;
-
-/// What became due while nobody looked.
-struct CatchUp {
-  /// The latest time that was due: it is younger than its period and runs now.
-  Instant run;
-  /// How many times from `due` on lie before it and are not made up for; kMostCounted: that many or more.
-  std::uint64_t missed = 0;
-  /// When it runs next; nullopt: never.
-  std::optional<Instant> next;
 };
 
 /// `due` has come at or before `now`.
