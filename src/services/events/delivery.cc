@@ -1,11 +1,7 @@
-// What a delivery starts, and what becomes of one that could not.
-#include <algorithm>
-#include <array>
-
+// What a delivery of an event starts, and what is told of one that could not.
 #include <fmt/format.h>
 
 #include "asl/jsonpath/path.h"
-#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/time_format.h"
@@ -15,12 +11,6 @@
 
 namespace sp::services::events {
 namespace {
-
-constexpr Duration kFirstPause = std::chrono::seconds(1);
-constexpr Duration kLongestPause = std::chrono::minutes(5);
-// What may be over the next time; anything else (a machine that is not there, an input it refuses) will be refused again.
-constexpr std::array<std::string_view, 5> kPassing = {"ExecutionLimitExceeded", "ThrottlingException", "InternalFailure",
-                                                      "InternalServerError", "ServiceUnavailable"};
 
 // The same for each try of one delivery: two UUIDs, as AWS names what rules start.
 std::string nameFor(const json::Object& delivery) {
@@ -72,36 +62,8 @@ std::string inputOf(const json::Object& delivery) {
 
 }  // namespace
 
-void Events::deliver(store::Txn& txn, const store::Record& record) {
-  txn.records().erase(kDelivery, record.key);
-  auto delivery = decode(record.body);
-  if (delivery.empty()) return log::error("a delivery of an event cannot be read and is dropped", {{"key", record.key}});
-  auto started = start(txn, delivery);
-  if (!started) return retryOrGiveUp(txn, record.key, std::move(delivery), started.error());
-  static_cast<void>(failpoint::hit("events.started"));
-}
-
-void Events::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, const Failure& failure) {
+void Events::gaveUp(store::Txn& txn, const json::Object& delivery, const delivery::Failure& failure, std::string_view why) {
   const auto& target = delivery.at("target").get_object();
-  json::Object policy;
-  if (const auto* given = json::find(target, "RetryPolicy"); given != nullptr && given->is_object()) policy = given->get_object();
-  const auto tried = json::intOr(delivery, "attempts", 0);
-  const Duration age = txn.now() - fromMicros(json::intOr(delivery, "since", 0));
-  std::string_view why = "the failure is not a passing one";
-  if (failure.retry) {
-    if (tried >= json::intOr(policy, "MaximumRetryAttempts", 185)) {
-      why = "MaximumRetryAttempts";
-    } else if (age >= std::chrono::seconds(json::intOr(policy, "MaximumEventAgeInSeconds", 86'400))) {
-      why = "MaximumEventAgeInSeconds";
-    } else {
-      const auto pause = std::min(kLongestPause, kFirstPause * (std::int64_t{1} << std::min<std::int64_t>(tried, 10)));
-      delivery["attempts"] = tried + 1;
-      txn.records().put(kWaiting, key, json::toText(delivery));
-      const Duration jitter(static_cast<std::int64_t>(context_.random.below(static_cast<std::uint64_t>(pause.count() / 2))));
-      txn.timers().set({std::string(kRetry), key, txn.now() + pause + jitter, ""});
-      return;
-    }
-  }
   const auto event = json::textOr(delivery.at("event").get_object(), "id");
   log::warn("an event could not be delivered", {{"event", event},
                                                 {"rule", json::textOr(delivery, "rule")},
@@ -117,28 +79,20 @@ void Events::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object
           {"error-code", failure.code},
           {"error-message", failure.message},
           {"exhausted", why},
-          {"retry-attempts", tried}},
+          {"retry-attempts", json::intOr(delivery, "attempts", 0)}},
          hops);
 }
 
-std::expected<void, Events::Failure> Events::start(store::Txn& txn, const json::Object& delivery) {
+delivery::Started Events::start(store::Txn& txn, const json::Object& delivery) {
   const auto text = json::textOr(delivery.at("target").get_object(), "Arn");
   const auto arn = Arn::parse(text);
   if (arn && arn->service == "events") return forward(txn, delivery, text);
   if (arn && arn->service == "states") return startExecution(txn, delivery, text, inputOf(delivery));
   if (arn && arn->service == "ssm") return sendCommand(txn, delivery, text, inputOf(delivery));
-  return std::unexpected(Failure{"InvalidTarget", fmt::format("{} is no target that can be started here.", text)});
+  return std::unexpected(delivery::Failure{"InvalidTarget", fmt::format("{} is no target that can be started here.", text)});
 }
 
-aws::Outcome Events::call(store::Txn& txn, std::string_view operation, const json::Object& input, const std::string& id) {
-  const auto found = operations_.find(operation);
-  if (found == operations_.end()) return aws::refuse("InvalidTarget", fmt::format("{} is not served here.", operation));
-  const aws::Principal principal{"", context_.realm.arn("iam", "root"), context_.realm.account, context_.realm.account};
-  return found->second.handler({input, &txn, principal, context_.realm, id, id, txn.now()});
-}
-
-std::expected<void, Events::Failure> Events::startExecution(store::Txn& txn, const json::Object& delivery, const std::string& arn,
-                                                            const std::string& input) {
+delivery::Started Events::startExecution(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input) {
   const auto name = nameFor(delivery);
   aws::Outcome outcome = aws::refuse("InternalFailure", "not called", 500);
   txn.nested([&] {
@@ -146,18 +100,16 @@ std::expected<void, Events::Failure> Events::startExecution(store::Txn& txn, con
     auto execution = arn;
     if (const auto at = execution.find(":stateMachine:"); at != std::string::npos) execution.replace(at, 14, ":execution:");
     txn.records().put(kHops, execution + ":" + name, json::toText(json::Object{{"hops", json::intOr(delivery, "hops", 0) + 1}}));
-    outcome = call(txn, "states:StartExecution", {{"stateMachineArn", arn}, {"name", name}, {"input", input.empty() ? "{}" : input}}, name);
+    outcome = deliveries_.call(txn, "states:StartExecution",
+                               {{"stateMachineArn", arn}, {"name", name}, {"input", input.empty() ? "{}" : input}}, name);
     return outcome.has_value();
   });
   // It was started before.
   if (outcome || outcome.error().code == "ExecutionAlreadyExists") return {};
-  const auto& error = outcome.error();
-  return std::unexpected(
-      Failure{error.code, error.message, error.status >= 500 || std::ranges::find(kPassing, error.code) != kPassing.end()});
+  return delivery::startedBy(outcome);
 }
 
-std::expected<void, Events::Failure> Events::sendCommand(store::Txn& txn, const json::Object& delivery, const std::string& arn,
-                                                         const std::string& input) {
+delivery::Started Events::sendCommand(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input) {
   const auto& target = delivery.at("target").get_object();
   json::Object request{{"DocumentName", arn.substr(arn.find("document/") + 9)},
                        {"Targets", target.at("RunCommandParameters").get_object().at("RunCommandTargets")}};
@@ -165,7 +117,7 @@ std::expected<void, Events::Failure> Events::sendCommand(store::Txn& txn, const 
     const auto parsed = json::parse(input);
     if (!parsed || !parsed->is_object())
       return std::unexpected(
-          Failure{"InvalidParameters", "The input of a Run Command target must be an object: the document's parameters."});
+          delivery::Failure{"InvalidParameters", "The input of a Run Command target must be an object: the document's parameters."});
     json::Object parameters;
     // Parameters are lists of texts.
     for (const auto& member : parsed->get_object()) {
@@ -176,21 +128,13 @@ std::expected<void, Events::Failure> Events::sendCommand(store::Txn& txn, const 
     const bool whole_event = !target.contains("Input") && !target.contains("InputPath") && !target.contains("InputTransformer");
     if (!whole_event) request["Parameters"] = std::move(parameters);
   }
-  aws::Outcome outcome = aws::refuse("InternalFailure", "not called", 500);
-  txn.nested([&] {
-    outcome = call(txn, "ssm:SendCommand", request, nameFor(delivery));
-    return outcome.has_value();
-  });
-  if (outcome) return {};
-  const auto& error = outcome.error();
-  return std::unexpected(
-      Failure{error.code, error.message, error.status >= 500 || std::ranges::find(kPassing, error.code) != kPassing.end()});
+  return delivery::startedBy(deliveries_.call(txn, "ssm:SendCommand", request, nameFor(delivery)));
 }
 
-std::expected<void, Events::Failure> Events::forward(store::Txn& txn, const json::Object& delivery, const std::string& arn) {
+delivery::Started Events::forward(store::Txn& txn, const json::Object& delivery, const std::string& arn) {
   const auto bus = busNameOf(arn);
   if (!txn.records().get(kBus, bus))
-    return std::unexpected(Failure{"ResourceNotFoundException", fmt::format("Event bus {} does not exist.", bus)});
+    return std::unexpected(delivery::Failure{"ResourceNotFoundException", fmt::format("Event bus {} does not exist.", bus)});
   auto event = delivery.at("event").get_object();
   event["bus"] = bus;
   event["hops"] = json::intOr(delivery, "hops", 0) + 1;

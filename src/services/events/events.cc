@@ -19,8 +19,6 @@ namespace {
 
 constexpr std::string_view kTimer = "event_rule";
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
-/// After a step that could not be made durable (a full disk) the next is tried so much later.
-constexpr Duration kAgain = std::chrono::seconds(1);
 constexpr std::size_t kBatch = 64;
 
 }  // namespace
@@ -38,16 +36,10 @@ struct Events::Compiled {
   std::vector<std::size_t> of_any_source;
 };
 
-Events::Events(Context& context) : context_(context) {
+Events::Events(Context& context, delivery::Deliveries& deliveries) : context_(context), deliveries_(deliveries) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
-  context_.core.onTimer(std::string(kRetry), [this](store::Txn& txn, const store::Timer& timer) {
-    // It is ready again.
-    if (const auto body = txn.records().get(kWaiting, timer.id)) {
-      txn.records().erase(kWaiting, timer.id);
-      txn.records().put(kDelivery, timer.id, *body);
-      wake(txn);
-    }
-  });
+  deliveries_.add("", *this);
+  deliveries_.whenIdle([this](store::Txn& txn) { return routeSome(txn); });
 }
 
 aws::ServiceTable Events::makeEvents() {
@@ -62,11 +54,6 @@ aws::ServiceTable Events::makeEvents() {
   return table;
 }
 
-void Events::serve(const std::vector<aws::ServiceTable>& tables) {
-  for (const auto& table : tables)
-    for (const auto& operation : table.operations) operations_.emplace(table.signing_name + ":" + operation.name, operation);
-}
-
 void Events::attach(runtime::Executions& executions) {
   executions.onEnd([](store::Txn& txn, const store::ExecutionRow& row) { txn.records().erase(kHops, row.arn); });
 }
@@ -74,7 +61,7 @@ void Events::attach(runtime::Executions& executions) {
 void Events::recover(store::Txn& txn) {
   if (!txn.records().get(kBus, kDefaultBus))
     saveBus(txn, {{"Name", kDefaultBus}, {"Arn", busArn(context_.realm, kDefaultBus)}, {"tags", json::Object()}});
-  wake(txn);
+  deliveries_.wake(txn);
 }
 
 void Events::ruleChanged(store::Txn& txn, const json::Object& rule, bool removed) {
@@ -112,40 +99,12 @@ const Events::Compiled& Events::compiled(store::Txn& txn, const std::string& bus
   return *slot;
 }
 
-void Events::wake(store::Txn& txn) {
-  txn.afterCommit([this] { handOn(); });
-}
-
-void Events::handOn() {
-  if (scheduled_) return;
-  scheduled_ = true;
-  auto done = std::make_shared<bool>(false);
-  context_.core.post(
-      [this, done](store::Txn& txn) {
-        scheduled_ = false;
-        return *done = work(txn);
-      },
-      [this, done](const Error* error) {
-        if (error == nullptr && *done) return;
-        scheduled_ = false;
-        log::warn("events wait: they could not be handed on", {{"error", error == nullptr ? "the step was undone" : error->text()}});
-        // Nothing durable can tell us when there is room again.
-        context_.core.waiters().add("events", context_.core.clock().now() + kAgain, [this] { handOn(); });
-      });
-}
-
-// What is ready to be delivered goes first: events wait in the outbox, where they take the least room.
-bool Events::work(store::Txn& txn) {
-  const auto deliveries = txn.records().scan(kDelivery, "", "", kBatch);
-  for (const auto& record : deliveries) deliver(txn, record);
-  if (deliveries.size() == kBatch) {
-    wake(txn);
-    return true;
-  }
+bool Events::routeSome(store::Txn& txn) {
   const auto waiting = txn.records().scan(kEvent, "", "", kBatch);
   for (const auto& record : waiting) route(txn, record);
-  if (!waiting.empty()) wake(txn);
-  return waiting.empty() || !failpoint::hit("events.routed");
+  if (waiting.empty()) return true;
+  deliveries_.wake(txn);
+  return !failpoint::hit("events.routed");
 }
 
 void Events::route(store::Txn& txn, const store::Record& record) {
@@ -181,7 +140,7 @@ void Events::route(store::Txn& txn, const store::Record& record) {
       const json::Object delivery{
           {"event", event}, {"rule", rule->record.at("Arn")}, {"name", rule->record.at("Name")}, {"target", target}, {"hops", hops},
           {"attempts", 0},  {"since", toMicros(txn.now())}};
-      txn.records().put(kDelivery, fmt::format("{}/{:06}", record.key, place++), json::toText(delivery));
+      deliveries_.put(txn, fmt::format("{}/{:06}", record.key, place++), delivery);
     }
   }
 }

@@ -113,7 +113,7 @@ aws::Outcome Events::putEvents(store::Txn& txn, const json::Array& entries, cons
 void Events::keep(store::Txn& txn, json::Object event) {
   txn.records().put(kEvent, fmt::format("{:020}/{:06}/{}", toMicros(txn.now()), kept_++ % 1'000'000, json::textOr(event, "id")),
                     json::toText(event));
-  wake(txn);
+  deliveries_.wake(txn);
 }
 
 }  // namespace sp::services::events

@@ -7,11 +7,6 @@ namespace sp::services::events {
 
 /// Accepted; rules were not asked yet.
 inline constexpr std::string_view kEvent = "event";
-/// One for each target, to be started now.
-inline constexpr std::string_view kDelivery = "event_delivery";
-/// The same, after a failure, until its timer of kind kRetry (same key) comes.
-inline constexpr std::string_view kWaiting = "event_waiting";
-inline constexpr std::string_view kRetry = "event_retry";
 /// By the ARN of a running execution: of how many events, one set off by the other, its own are the next.
 inline constexpr std::string_view kHops = "event_hops";
 /// So many events may set off each other, one after the other.

@@ -36,12 +36,6 @@ std::string busNameOf(std::string_view name_or_arn) {
   return std::string(name_or_arn.starts_with("arn:") && at != std::string_view::npos ? name_or_arn.substr(at + kMark.size()) : name_or_arn);
 }
 
-json::Object decode(std::string_view body) {
-  // A Detail may be 1,000 deep; around it stand an event and a delivery.
-  auto parsed = json::parse(body, 1'010);
-  return parsed && parsed->is_object() ? std::move(parsed->get_object()) : json::Object();
-}
-
 Checked<json::Object> findBus(store::Txn& txn, std::string_view name) {
   const auto body = txn.records().get(kBus, name);
   if (!body) return aws::refuse("ResourceNotFoundException", fmt::format("Event bus {} does not exist.", name));

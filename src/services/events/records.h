@@ -7,6 +7,7 @@
 
 #include "aws/api_error.h"
 #include "model/arn.h"
+#include "services/delivery/deliveries.h"
 #include "store/store.h"
 
 namespace sp::services::events {
@@ -33,8 +34,7 @@ Checked<json::Object> findBus(store::Txn& txn, std::string_view name);
 Checked<json::Object> findRule(store::Txn& txn, std::string_view bus, std::string_view name);
 void saveBus(store::Txn& txn, const json::Object& bus);
 void saveRule(store::Txn& txn, const json::Object& rule);
-/// A stored record; empty if it cannot be read.
-json::Object decode(std::string_view body);
+using delivery::decode;
 
 /// Members of a request, with EventBridge's words for what is wrong.
 Checked<std::string> readText(const json::Object& input, std::string_view key, std::size_t longest, bool required = false);

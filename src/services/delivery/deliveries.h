@@ -1,0 +1,81 @@
+// What was decided to be started, on its way to being started: EventBridge's rules and its Scheduler put their deliveries here.
+//
+// A delivery is a record. Batches on the core thread start what it says; what it starts is in the commit that removes it, so a kill
+// neither loses it nor starts anything twice. What failed for now is tried again, what is refused or too old is given back.
+// Core thread only.
+#pragma once
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aws/operation.h"
+#include "services/context.h"
+
+namespace sp::services::delivery {
+
+/// Why a delivery did not start what it is for.
+struct Failure {
+  std::string code;
+  std::string message;
+  /// It may go well the next time.
+  bool retry = false;
+};
+using Started = std::expected<void, Failure>;
+
+/// Of what an operation answered: refused for now, or for good.
+Started startedBy(const aws::Outcome& outcome);
+
+/// Who puts deliveries here and knows what they start.
+class Sender {
+ public:
+  virtual ~Sender() = default;
+  /// Starts what `delivery` is for, in the given transaction. A failure leaves nothing behind.
+  virtual Started start(store::Txn& txn, const json::Object& delivery) = 0;
+  /// It is given up; `why` tells what ended its tries.
+  virtual void gaveUp(store::Txn& txn, const json::Object& delivery, const Failure& failure, std::string_view why) = 0;
+};
+
+class Deliveries {
+ public:
+  /// Takes a timer of the core: before it starts. `context` outlives this.
+  explicit Deliveries(Context& context);
+  Deliveries(const Deliveries&) = delete;
+  Deliveries& operator=(const Deliveries&) = delete;
+
+  /// Deliveries whose member "from" is `name` are the sender's; it outlives the core. Once each, before the core starts.
+  void add(std::string name, Sender& sender) { senders_[std::move(name)] = &sender; }
+  /// Operations that `call` reaches; once, before the core starts.
+  void serve(const std::vector<aws::ServiceTable>& tables);
+  /// What is done in each batch in which not too much waits to be delivered; false: the batch is to be undone and made again.
+  void whenIdle(std::function<bool(store::Txn&)> step) { idle_.push_back(std::move(step)); }
+
+  /// Keeps a delivery. Members: "from" (whose it is; absent: ""), "target" with its RetryPolicy, "since" (microseconds: its age counts
+  /// from here), "attempts" (tries that failed), and what its sender needs. Keys begin with a time of 20 digits in microseconds, which
+  /// is their order.
+  void put(store::Txn& txn, std::string_view key, const json::Object& delivery);
+  /// After the commit what waits goes a step further.
+  void wake(store::Txn& txn);
+  /// An operation, as the root calls it: "states:StartExecution". Calls with the same id are one call and its retries.
+  aws::Outcome call(store::Txn& txn, std::string_view operation, const json::Object& input, const std::string& id);
+
+ private:
+  void handOn();
+  bool work(store::Txn& txn);
+  void deliver(store::Txn& txn, const store::Record& record);
+  void retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, Sender& sender, const Failure& failure);
+
+  Context& context_;
+  std::map<std::string, aws::Operation, std::less<>> operations_;
+  std::map<std::string, Sender*, std::less<>> senders_;
+  std::vector<std::function<bool(store::Txn&)>> idle_;
+  bool scheduled_ = false;
+};
+
+/// One of our records, which may hold an event's detail; empty if it cannot be read.
+json::Object decode(std::string_view body);
+
+}  // namespace sp::services::delivery
