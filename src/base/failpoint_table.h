@@ -46,7 +46,8 @@ inline constexpr std::array kPoints = {
     Point{"flow.lane_over", "server", "a lane has ended, its machine is not yet given up"},
     Point{"flow.row_written", "server", "the job log's row is written, not yet durable"},
     Point{"events.routed", "server", "an event's deliveries are written, not yet durable"},
-    Point{"events.started", "server", "what an event starts is written, not yet durable"},
+    Point{"events.started", "server", "what an event or a schedule starts is written, not yet durable"},
+    Point{"schedule.due", "server", "a schedule's delivery and its next timer are written, not yet durable"},
     Point{"agent.backup_done", "agent", "restic has ended, its result is not in the journal"},
     Point{"agent.restore_moving", "agent", "restored files lie aside, none is in place"},
 };

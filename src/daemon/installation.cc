@@ -14,6 +14,7 @@
 #include "runtime/retention.h"
 #include "services/backup/backup.h"
 #include "services/context.h"
+#include "services/delivery/deliveries.h"
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodb/items.h"
 #include "services/ec2/ec2.h"
@@ -21,6 +22,7 @@
 #include "services/events/events.h"
 #include "services/iam/iam.h"
 #include "services/s3/s3.h"
+#include "services/scheduler/scheduler.h"
 #include "services/ssm/commands.h"
 #include "services/ssm/files.h"
 #include "services/ssm/nodes/nodes.h"
@@ -78,7 +80,9 @@ class Wired final : public Installation {
         retention_(*base_->core, std::chrono::hours(24 * config.executions_kept_days)),
         activities_(context_),
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_, nodes_),
-        events_(context_),
+        deliveries_(context_),
+        events_(context_, deliveries_),
+        scheduler_(context_, deliveries_, events_),
         tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, events_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
@@ -94,7 +98,8 @@ class Wired final : public Installation {
     stillpoint_.attach(executions_);
     tasks_.serve(tables());
     events_.attach(executions_);
-    events_.serve(tables());
+    deliveries_.serve(tables());
+    scheduler_.attach(tasks_);
     front_.serveS3(s3_gate_);
     base_->fleet->setRegistry(nodes_);
     front_.serveStreams(streams_);
@@ -151,6 +156,7 @@ class Wired final : public Installation {
     tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
     tables.push_back(stillpoint_.makeStillpoint(commands_, outputs_));
     tables.push_back(events_.makeEvents());
+    tables.push_back(scheduler_.makeScheduler());
     return tables;
   }
 
@@ -169,6 +175,7 @@ class Wired final : public Installation {
     backup_.recover(txn);
     tasks_.recover(txn);
     events_.recover(txn);
+    scheduler_.recover(txn);
     retention_.begin(txn);
     longest_run_.begin(txn);
     return services::registerBuiltin(txn, context_, executions_, tasks_, activities_, services::stillpoint::kPrePostBackup,
@@ -198,7 +205,9 @@ class Wired final : public Installation {
   runtime::Retention retention_;
   services::states::Activities activities_;
   services::stillpoint::Stillpoint stillpoint_;
+  services::delivery::Deliveries deliveries_;
   services::events::Events events_;
+  services::scheduler::Scheduler scheduler_;
   tasks::TaskRegistry tasks_;
   ApiFront front_;
 };

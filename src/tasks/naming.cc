@@ -79,6 +79,7 @@ constexpr std::array kServices = {ServiceName{"sfn", "states", "Sfn"},
                                   ServiceName{"iam", "iam", "Iam"},
                                   ServiceName{"sts", "sts", "Sts"},
                                   ServiceName{"eventbridge", "events", "EventBridge"},
+                                  ServiceName{"scheduler", "scheduler", "Scheduler"},
                                   ServiceName{"stillpoint", "stillpoint", "Stillpoint"}};
 
 std::string_view shownName(std::string_view signing_name) {
@@ -225,7 +226,9 @@ json::Object attributes(const json::Object& from) {
 
 }  // namespace
 
-std::string Resource::operation() const { return capitalised(action); }
+std::string operationName(std::string_view action) { return capitalised(action); }
+
+std::string Resource::operation() const { return operationName(action); }
 
 std::optional<Resource> parseResource(std::string_view arn) {
   if (!arn.starts_with(kPrefix)) return std::nullopt;

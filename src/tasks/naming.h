@@ -30,6 +30,9 @@ struct Resource {
 /// nullopt: not of that form.
 std::optional<Resource> parseResource(std::string_view arn);
 
+/// "PutItem" for "putItem".
+std::string operationName(std::string_view action);
+
 /// Signing name of a service as Step Functions writes it ("sfn" → "states"); the same if it has no other.
 std::string_view signingName(std::string_view service);
 

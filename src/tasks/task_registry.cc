@@ -177,6 +177,18 @@ void TaskRegistry::callSdk(store::Txn& txn, const runtime::TaskRequest& request,
   executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));
 }
 
+bool TaskRegistry::knowsSdk(std::string_view service, std::string_view action) const {
+  return find(signingName(service), operationName(action)) != nullptr;
+}
+
+aws::Outcome TaskRegistry::callSdk(store::Txn& txn, std::string_view service, std::string_view action, const json::Object& parameters,
+                                   const std::string& id) {
+  const auto signing = signingName(service);
+  const auto* operation = find(signing, operationName(action));
+  if (operation == nullptr) return aws::refuse("InvalidTarget", fmt::format("{}:{} is not served here.", service, action));
+  return call(txn, *operation, toInput(signing, parameters), id, id);
+}
+
 void TaskRegistry::callDynamo(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
   const auto* operation = find("dynamodb", resource.operation());
   const auto request_id = context_.random.uuid();

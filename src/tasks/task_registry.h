@@ -15,6 +15,7 @@
 #include "services/context.h"
 #include "services/ec2/instances.h"
 #include "services/events/events.h"
+#include "services/scheduler/sdk_calls.h"
 #include "services/ssm/commands.h"
 #include "services/states/activities/activities.h"
 #include "services/stillpoint/lanes.h"
@@ -24,7 +25,7 @@
 
 namespace sp::tasks {
 
-class TaskRegistry final : public runtime::TaskPort {
+class TaskRegistry final : public runtime::TaskPort, public services::scheduler::SdkCalls {
  public:
   /// Registers with the services for the events that end `.sync` tasks: before the core starts. All given outlive it.
   TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
@@ -55,6 +56,10 @@ class TaskRegistry final : public runtime::TaskPort {
   void cancel(store::Txn& txn, std::string_view token) override;
   runtime::RedrivePlan redrivePlan(store::Txn& txn, std::string_view execution) override;
   void redriven(store::Txn& txn, std::string_view execution) override;
+
+  bool knowsSdk(std::string_view service, std::string_view action) const override;
+  aws::Outcome callSdk(store::Txn& txn, std::string_view service, std::string_view action, const json::Object& parameters,
+                       const std::string& id) override;
 
  private:
   const aws::Operation* find(std::string_view signing_name, std::string_view operation) const;

@@ -13,7 +13,7 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "api"
-SERVICES = ("sts", "iam", "s3", "dynamodb", "ec2", "ssm", "backup", "stepfunctions", "events")
+SERVICES = ("sts", "iam", "s3", "dynamodb", "ec2", "ssm", "backup", "stepfunctions", "events", "scheduler")
 HEAD = ["operation", "state", "errors", "tests"]
 NOT_YET = "## Not yet"
 

@@ -1,0 +1,215 @@
+#include "services/scheduler/scheduler.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "base/time_format.h"
+#include "services/scheduler/operations.h"
+#include "services/scheduler/targets.h"
+
+namespace sp::services::scheduler {
+namespace {
+
+constexpr std::string_view kFrom = "schedule";
+// Of one commit: nobody waits long behind it.
+constexpr std::size_t kRemovedAtOnce = 500;
+constexpr Duration kTokenLife = std::chrono::hours(24);
+
+Duration oldestOf(const json::Object& schedule) {
+  const auto& policy = schedule.at("Target").get_object().at("RetryPolicy").get_object();
+  return std::chrono::seconds(json::intOr(policy, "MaximumEventAgeInSeconds", 86'400));
+}
+
+// What a target is told when its schedule has no input.
+json::Object notification(const Realm& realm, const std::string& schedule, const std::string& id, Instant time) {
+  return {{"version", "0"},
+          {"id", id},
+          {"detail-type", "Scheduled Event"},
+          {"source", "aws.scheduler"},
+          {"account", realm.account},
+          {"time", toIso8601Seconds(time)},
+          {"region", realm.region},
+          {"resources", json::Array{schedule}},
+          {"detail", "{}"}};
+}
+
+}  // namespace
+
+Scheduler::Scheduler(Context& context, delivery::Deliveries& deliveries, events::Events& events)
+    : context_(context), deliveries_(deliveries), events_(events) {
+  context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
+  context_.core.onTimer(std::string(kDeleting), [this](store::Txn& txn, const store::Timer& timer) { removeSome(txn, timer.id); });
+  context_.core.onTimer(std::string(kToken), [](store::Txn& txn, const store::Timer& timer) { txn.records().erase(kToken, timer.id); });
+  deliveries_.add(std::string(kFrom), *this);
+}
+
+aws::ServiceTable Scheduler::makeScheduler() {
+  aws::ServiceTable table{"scheduler", aws::Protocol::restJson, "", "", {}};
+  for (auto operations : {scheduleOperations(*this), groupOperations(*this)})
+    std::ranges::move(operations, std::back_inserter(table.operations));
+  return table;
+}
+
+void Scheduler::recover(store::Txn& txn) {
+  if (txn.records().get(kGroup, kDefaultGroup)) return;
+  saveGroup(txn, {{"Name", kDefaultGroup},
+                  {"Arn", groupArn(context_.realm, kDefaultGroup)},
+                  {"State", "ACTIVE"},
+                  {"created", toMicros(txn.now())},
+                  {"modified", toMicros(txn.now())},
+                  {"tags", json::Object()}});
+}
+
+void Scheduler::arm(store::Txn& txn, const json::Object& schedule) {
+  const auto key = scheduleKey(json::textOr(schedule, "GroupName"), json::textOr(schedule, "Name"));
+  txn.timers().drop(kTimer, key);
+  if (json::textOr(schedule, "State") != "ENABLED") return;
+  const auto recurrence = recurrenceOf(schedule);
+  if (!recurrence)
+    return log::error("a schedule cannot be read", {{"schedule", json::textOr(schedule, "Arn")}, {"error", recurrence.error().text()}});
+  // A time that has come and waits within its window still runs; none runs twice when the clock was set back.
+  auto after = std::max(txn.now() - windowOf(schedule), momentOf(schedule, "since").value_or(txn.now())) - Duration(1);
+  if (const auto last = momentOf(schedule, "last")) after = std::max(after, *last);
+  const auto next = recurrence->next(after);
+  if (!next) return;
+  const auto delay = schedule::delayIn(windowOf(schedule), json::textOr(schedule, "id"), *next);
+  txn.timers().set({std::string(kTimer), key, *next + delay, fmt::format("{}", toMicros(*next))});
+}
+
+void Scheduler::remove(store::Txn& txn, const json::Object& schedule) {
+  const auto key = scheduleKey(json::textOr(schedule, "GroupName"), json::textOr(schedule, "Name"));
+  txn.timers().drop(kTimer, key);
+  if (txn.records().erase(kSchedule, key)) saveCount(txn, countOf(txn) - 1);
+}
+
+bool Scheduler::removeSome(store::Txn& txn, const std::string& group) {
+  const auto records = txn.records().scan(kSchedule, scheduleKey(group, ""), "", kRemovedAtOnce);
+  for (const auto& record : records) remove(txn, decode(record.body));
+  if (records.size() < kRemovedAtOnce) {
+    txn.records().erase(kGroup, group);
+    return true;
+  }
+  txn.timers().set({std::string(kDeleting), group, txn.now(), ""});
+  return false;
+}
+
+// A schedule's time has come, now or while the server was down.
+void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
+  const auto body = txn.records().get(kSchedule, timer.id);
+  if (!body) return;
+  auto schedule = decode(*body);
+  const auto time = parseInt(timer.payload);
+  const auto recurrence = recurrenceOf(schedule);
+  const auto group = findGroup(txn, json::textOr(schedule, "GroupName"));
+  if (!time || !recurrence)
+    return log::error("a schedule cannot be read",
+                      {{"schedule", json::textOr(schedule, "Arn")}, {"error", recurrence ? "its timer" : recurrence.error().text()}});
+  if (json::textOr(schedule, "State") != "ENABLED" || !group || json::textOr(*group, "State") != "ACTIVE") return;
+  const auto due = recurrence->due(fromMicros(*time), txn.now(), oldestOf(schedule));
+  if (due.missed > 0) tellMissed(txn, schedule, fromMicros(*time), due);
+  if (due.run) {
+    const auto id = schedule::occurrenceId(json::textOr(schedule, "id"), *due.run);
+    deliveries_.put(txn, fmt::format("{:020}/{}", toMicros(txn.now()), id),
+                    {{"from", kFrom},
+                     {"schedule", schedule.at("Arn")},
+                     {"time", toMicros(*due.run)},
+                     {"id", id},
+                     {"target", schedule.at("Target")},
+                     {"attempts", 0},
+                     {"since", toMicros(txn.now())}});
+  }
+  if (!due.next && json::textOr(schedule, "ActionAfterCompletion") == "DELETE") return remove(txn, schedule);
+  schedule["last"] = toMicros(due.latest);
+  saveSchedule(txn, schedule);
+  arm(txn, schedule);
+  static_cast<void>(failpoint::hit("schedule.due"));
+}
+
+void Scheduler::tellMissed(store::Txn& txn, const json::Object& schedule, Instant first, const schedule::Due& due) {
+  const auto arn = json::textOr(schedule, "Arn");
+  log::warn(due.run ? "runs of a schedule were missed; the latest is made up for" : "runs of a schedule were missed",
+            {{"schedule", arn}, {"missed", static_cast<std::int64_t>(due.missed)}, {"first", toIso8601Seconds(first)}});
+  json::Object detail{{"schedule", arn}, {"missed", due.missed}, {"first", toIso8601Seconds(first)}};
+  if (due.run) detail["made-up-for"] = toIso8601Seconds(*due.run);
+  events_.report(txn, "Scheduled Runs Missed", std::move(detail), 0);
+}
+
+delivery::Started Scheduler::start(store::Txn& txn, const json::Object& delivery) {
+  const auto& target = delivery.at("target").get_object();
+  const auto arn = json::textOr(target, "Arn");
+  const auto schedule = json::textOr(delivery, "schedule");
+  const auto id = json::textOr(delivery, "id");
+  const auto time = momentOf(delivery, "time").value_or(Instant{});
+  const auto sdk = sdkTargetOf(arn);
+  auto input = schedule::fillContext(json::textOr(target, "Input"), {schedule, time, id, json::intOr(delivery, "attempts", 0) + 1});
+  if (sdk) {
+    const auto parameters = json::parse(input.empty() ? "{}" : input);
+    if (!parameters || !parameters->is_object() || sdk_ == nullptr || !sdk_->knowsSdk(sdk->service, sdk->action))
+      return std::unexpected(delivery::Failure{"InvalidTarget", fmt::format("{} cannot be called here.", arn)});
+    return delivery::startedBy(sdk_->callSdk(txn, sdk->service, sdk->action, parameters->get_object(), id));
+  }
+  if (input.empty()) input = json::toText(notification(context_.realm, schedule, id, time));
+  const auto parsed = Arn::parse(arn);
+  if (parsed && parsed->service == "events") return sendEvent(txn, target, schedule, std::move(input));
+  const auto outcome = deliveries_.call(txn, "states:StartExecution", {{"stateMachineArn", arn}, {"name", id}, {"input", input}}, id);
+  // It was started before.
+  if (!outcome && outcome.error().code == "ExecutionAlreadyExists") return {};
+  return delivery::startedBy(outcome);
+}
+
+delivery::Started Scheduler::sendEvent(store::Txn& txn, const json::Object& target, const std::string& schedule, std::string input) {
+  const auto bus = events::busNameOf(json::textOr(target, "Arn"));
+  if (const auto found = events::findBus(txn, bus); !found)
+    return std::unexpected(delivery::Failure{found.error().code, found.error().message});
+  const auto& parameters = target.at("EventBridgeParameters").get_object();
+  const json::Object entry{{"Source", parameters.at("Source")},
+                           {"DetailType", parameters.at("DetailType")},
+                           {"Detail", std::move(input)},
+                           {"EventBusName", bus}};
+  aws::Outcome outcome = aws::refuse("InternalFailure", "not called", 500);
+  txn.nested([&] {
+    outcome = events_.putEvents(txn, {entry}, {{schedule}, ""});
+    return outcome && !events::Events::anyFailed(*outcome);
+  });
+  if (!outcome || !events::Events::anyFailed(*outcome)) return delivery::startedBy(outcome);
+  const auto& first = outcome->at("Entries").get_array().at(0).get_object();
+  return std::unexpected(delivery::Failure{json::textOr(first, "ErrorCode"), json::textOr(first, "ErrorMessage")});
+}
+
+void Scheduler::gaveUp(store::Txn& txn, const json::Object& delivery, const delivery::Failure& failure, std::string_view why) {
+  const auto& target = delivery.at("target").get_object();
+  const auto time = toIso8601Seconds(momentOf(delivery, "time").value_or(Instant{}));
+  log::warn("a schedule's target could not be started", {{"schedule", json::textOr(delivery, "schedule")},
+                                                         {"time", time},
+                                                         {"target", json::textOr(target, "Arn")},
+                                                         {"error", failure.code},
+                                                         {"message", failure.message}});
+  events_.report(txn, "Schedule Delivery Failed",
+                 {{"schedule", delivery.at("schedule")},
+                  {"scheduled-time", time},
+                  {"execution-id", delivery.at("id")},
+                  {"target", target.at("Arn")},
+                  {"error-code", failure.code},
+                  {"error-message", failure.message},
+                  {"exhausted", why},
+                  {"retry-attempts", json::intOr(delivery, "attempts", 0)}},
+                 1);
+}
+
+bool wasDone(store::Txn& txn, std::string_view operation, const std::string& token) {
+  return !token.empty() && txn.records().get(kToken, fmt::format("{}/{}", operation, token)).has_value();
+}
+
+void remember(store::Txn& txn, std::string_view operation, const std::string& token) {
+  if (token.empty()) return;
+  const auto key = fmt::format("{}/{}", operation, token);
+  txn.records().put(kToken, key, "{}");
+  txn.timers().set({std::string(kToken), key, txn.now() + kTokenLife, ""});
+}
+
+}  // namespace sp::services::scheduler
