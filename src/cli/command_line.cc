@@ -388,6 +388,17 @@ void addOthers(CLI::App& app, Command& command) {
     };
   });
 
+  auto& schedule = *app.add_subcommand("schedule", "what runs by itself, and when");
+  schedule.require_subcommand(1);
+  auto& schedules = *schedule.add_subcommand(
+      "list", "list rules by schedule and schedules: the next five runs in UTC and local time, and which machines they would work on now");
+  schedules.footer("Example:\n  stillpoint schedule list --json");
+  addDataDir(schedules, command);
+  schedules.add_flag("--json", *json, "print JSON");
+  schedules.callback([&command, json] {
+    command.action = [&command, json] { return withTarget(command.data_dir, [&](const Target& t) { return scheduleListVerb(t, *json); }); };
+  });
+
   auto demo_options = std::make_shared<DemoOptions>();
   auto& demo = *app.add_subcommand("demo", "three machines with PostgreSQL, a consistent backup, a restore, the proof");
   demo.add_flag("--keep", demo_options->keep, "leave everything running and say how to stop it");

@@ -93,6 +93,9 @@ int instanceTagVerb(const Target& target, const InstanceOptions& options);
 int instanceRemoveVerb(const Target& target, const InstanceOptions& options);
 int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json);
 
+/// Rules by schedule and schedules: their next runs in words, in UTC and local time, and what they would work on now.
+int scheduleListVerb(const Target& target, bool json);
+
 struct EnrolOptions {
   std::string name;
   std::string instance;

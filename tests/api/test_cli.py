@@ -123,7 +123,7 @@ def test_completion_scripts_parse(shell):
 
 
 def test_every_verb_has_help_and_unknown_ones_are_refused():
-    for verb in ("serve", "agent", "env", "aws", "run", "watch", "list", "show", "tail", "rehearse", "restore", "instance", "vault", "demo", "completion"):
+    for verb in ("serve", "agent", "env", "aws", "run", "watch", "list", "show", "tail", "rehearse", "restore", "instance", "schedule", "vault", "demo", "completion"):
         done = subprocess.run([BINARY, verb, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0 and verb in done.stdout, verb
     assert "Examples" in subprocess.run([BINARY, "run", "--help"], capture_output=True, text=True, check=True).stdout

@@ -35,6 +35,9 @@ aws::Operation tagInstance(ec2::Instances& instances);
 /// All machines with what EC2's answer has no place for: driver, holder, volumes, agent, what holds them.
 aws::Operation listInstances(Context& context, ec2::Instances& instances);
 
+/// Rules by schedule and schedules: when they run next, and which machines they would work on now.
+aws::Operation listUpcomingRuns(const Ports& ports);
+
 /// One-time tokens by which machines enrol, and the agents that did.
 aws::Operation createEnrolmentToken(ssm::Nodes& nodes);
 aws::Operation listEnrolmentTokens();

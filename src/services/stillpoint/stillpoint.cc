@@ -68,6 +68,7 @@ aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, cons
                       listEnrolmentTokens(),
                       listInstances(parts_->context, instances),
                       listOwed(),
+                      listUpcomingRuns(parts_->ports),
                       removeInstance(instances),
                       revokeAgent(parts_->nodes),
                       setInstancePower(instances),

@@ -1,0 +1,109 @@
+"""What runs by itself, and when: ListUpcomingRuns and `stillpoint schedule list`."""
+import datetime
+import json
+import os
+
+import pytest
+
+from tests.support.own_model import stillpoint
+from tests.support.runs import MACHINE, ROLE, run_input
+from tests.support.server import ACCOUNT, REGION
+from tests.support.signed import call_json
+
+OFF = {"Mode": "OFF"}
+SDK = "arn:aws:scheduler:::aws-sdk"
+
+
+@pytest.fixture(scope="module")
+def machines(server):
+    """Two that carry the tag and one that does not."""
+    own = stillpoint(server)
+    add = lambda tags: own.add_instance(Driver="none", Tags=tags)["InstanceId"]
+    tag = [{"Key": "backup-job", "Value": "true"}]
+    return {"tagged": sorted([add(tag), add([*tag, {"Key": "stage", "Value": "test"}])]), "other": add([])}
+
+
+@pytest.fixture(scope="module")
+def schedules(server, machines):
+    events, scheduler = server.client("events"), server.client("scheduler")
+    events.put_rule(Name="by-event", EventPattern='{"source":["x"]}')
+    events.put_rule(Name="nightly-rule", ScheduleExpression="cron(30 2 * * ? *)")
+    events.put_targets(Rule="nightly-rule", Targets=[
+        {"Id": "1", "Arn": MACHINE, "RoleArn": ROLE, "Input": json.dumps(run_input(8))},
+        {"Id": "2", "Arn": f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript", "RoleArn": ROLE, "Input": '{"commands":["true"]}',
+         "RunCommandParameters": {"RunCommandTargets": [{"Key": "tag:backup-job", "Values": ["true"]}, {"Key": "tag:stage", "Values": ["test", "live"]}]}},
+        {"Id": "3", "Arn": MACHINE, "RoleArn": ROLE, "InputPath": "$.detail"}])
+
+    def create(name, expression, arn=MACHINE, input="{}", **more):
+        scheduler.create_schedule(**{"Name": name, "ScheduleExpression": expression, "FlexibleTimeWindow": OFF, "Target": {"Arn": arn, "RoleArn": ROLE, "Input": input}, **more})
+
+    create("berlin", "cron(30 2 1 7 ? *)", input=json.dumps(run_input(8, ids=[machines["other"], "i-00000000000000000"])), ScheduleExpressionTimezone="Europe/Berlin",
+           FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 30})
+    create("paused", "rate(1 day)", State="DISABLED")
+    create("over", "at(2001-01-01T00:00:00)")
+    scheduler.create_schedule_group(Name="power")
+    create("stop", "cron(0 20 ? * * 2199)", f"{SDK}:ec2:stopInstances", json.dumps({"InstanceIds": [machines["other"]]}), GroupName="power")
+    return ["nightly-rule", "berlin", "over", "paused", "stop"]
+
+
+def utc(text):
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+
+
+def test_upcoming_runs(server, machines, schedules):
+    own = stillpoint(server)
+    before = datetime.datetime.now(datetime.timezone.utc)
+    listed = own.list_upcoming_runs()
+    assert [one["Name"] for one in listed["Schedules"]] == schedules and "NextToken" not in listed
+    rule, berlin, over, paused, stop = listed["Schedules"]
+    assert (rule["Kind"], rule["TimeZone"], rule["State"], rule["Arn"]) == ("rule", "UTC", "ENABLED", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/nightly-rule")
+    first = before.replace(hour=2, minute=30, second=0, microsecond=0)
+    nights = [first + datetime.timedelta(days=n) for n in range(7)]
+    assert [utc(run) for run in rule["Runs"]] == [night for night in nights if night > before][:5]
+    assert [target.get("Instances") for target in rule["Targets"]] == [machines["tagged"], [one for one in machines["tagged"] if one in rule["Targets"][1]["Instances"]], None]
+    assert len(rule["Targets"][1]["Instances"]) == 1
+    # Summer in Berlin.
+    assert berlin["Kind"] == "schedule" and berlin["WindowInMinutes"] == 30 and [run[4:] for run in berlin["Runs"]] == ["-07-01T00:30:00Z"] * 5
+    assert berlin["Targets"] == [{"Arn": MACHINE, "Instances": [machines["other"]]}]
+    assert (over["State"], over["Runs"], paused["State"], paused["Runs"]) == ("ENABLED", [], "DISABLED", [])
+    assert (stop["GroupName"], stop["Runs"][0], stop["Targets"]) == ("power", "2199-01-01T20:00:00Z", [{"Arn": f"{SDK}:ec2:stopInstances", "Instances": [machines["other"]]}])
+    assert [len(one["Runs"]) for one in own.list_upcoming_runs(Runs=2)["Schedules"]] == [2, 2, 0, 0, 2]
+
+
+def test_pages_of_upcoming_runs(server, schedules):
+    own = stillpoint(server)
+    names, token = [], None
+    for _ in range(10):
+        page = own.list_upcoming_runs(MaxResults=2, **({"NextToken": token} if token else {}))
+        assert len(page["Schedules"]) <= 2
+        names += [one["Name"] for one in page["Schedules"]]
+        token = page.get("NextToken")
+        if not token:
+            break
+    assert names == schedules
+
+
+@pytest.mark.parametrize("arguments,words", [({"Runs": 21}, "Runs is 21"), ({"MaxResults": 0}, "MaxResults is 0"), ({"NextToken": "x"}, "NextToken"), ({"Other": 1}, "Other")])
+def test_upcoming_runs_refusals(server, arguments, words):
+    status, answer = call_json(server, "stillpoint", "Stillpoint_20261101.ListUpcomingRuns", arguments, "1.1")
+    assert status == 400 and answer["__type"] == "ValidationException" and words in answer["message"]
+
+
+def test_schedule_list(server, machines, schedules):
+    listed = json.loads(server.cli(["schedule", "list", "--json"], env={**os.environ, "TZ": "Asia/Kathmandu"}).stdout)
+    assert [one["Name"] for one in listed] == schedules
+    run = listed[0]["Runs"][0]
+    local = datetime.datetime.fromisoformat(run["Local"])
+    assert local == utc(run["Utc"]) and local.utcoffset() == datetime.timedelta(hours=5, minutes=45)
+    assert "08:15" in run["Words"] and " in " in run["Words"]
+    told = server.cli(["schedule", "list"], env={**os.environ, "TZ": "America/New_York"}).stdout
+    assert "nightly-rule  cron(30 2 * * ? *)  UTC\n" in told and "berlin  cron(30 2 1 7 ? *)  Europe/Berlin  within 30 minutes\n" in told
+    assert f"  starts PrePostBackup, now for 2 machines: {', '.join(machines['tagged'])}\n" in told
+    assert f"  starts ec2:stopInstances, now for 1 machine: {machines['other']}\n" in told and "power/stop" in told
+    assert "paused  rate(1 day)  UTC  DISABLED\n" in told and "does not run again" in told
+    assert "2199-01-01T20:00:00Z  2199-01-01T15:00:00-05:00  Tuesday 1 January 2199 15:00, in " in told
+
+
+def test_an_empty_list_says_how_to_begin(fresh_server):
+    assert "aws scheduler create-schedule" in fresh_server.cli(["schedule", "list"]).stdout
+    assert json.loads(fresh_server.cli(["schedule", "list", "--json"]).stdout) == []
