@@ -19,6 +19,7 @@ constexpr std::string_view kFrom = "schedule";
 // Of one commit: nobody waits long behind it.
 constexpr std::size_t kRemovedAtOnce = 500;
 constexpr Duration kTokenLife = std::chrono::hours(24);
+constexpr Duration kUnreadablePause = std::chrono::hours(1);
 
 Duration oldestOf(const json::Object& schedule) {
   const auto& policy = schedule.at("Target").get_object().at("RetryPolicy").get_object();
@@ -106,9 +107,13 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
   const auto time = parseInt(timer.payload);
   const auto recurrence = recurrenceOf(schedule);
   const auto group = findGroup(txn, json::textOr(schedule, "GroupName"));
-  if (!time || !recurrence)
-    return log::error("a schedule cannot be read",
-                      {{"schedule", json::textOr(schedule, "Arn")}, {"error", recurrence ? "its timer" : recurrence.error().text()}});
+  if (!time || !recurrence) {
+    log::error("a schedule cannot be read", {{"schedule", json::textOr(schedule, "Arn")},
+                                             {"error", recurrence ? "its timer: " + timer.payload : recurrence.error().text()}});
+    // Its time zone may come back with tzdata.
+    if (time) txn.timers().set({std::string(kTimer), timer.id, txn.now() + kUnreadablePause, timer.payload});
+    return;
+  }
   if (json::textOr(schedule, "State") != "ENABLED" || !group || json::textOr(*group, "State") != "ACTIVE") return;
   const auto due = recurrence->due(fromMicros(*time), txn.now(), oldestOf(schedule));
   if (due.missed > 0) tellMissed(txn, schedule, fromMicros(*time), due);

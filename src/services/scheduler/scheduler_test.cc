@@ -244,6 +244,25 @@ TEST_F(SchedulerTest, WhatCameWhileTheServerWasDown) {
   EXPECT_THAT(json::textOr(call("GetSchedule", {{"Name", "old"}}), "refused"), HasSubstr("Schedule old does not exist."));
 }
 
+TEST_F(SchedulerTest, ATimeZoneThatIsGoneForAWhileEndsNothing) {
+  create("nightly", "cron(0 3 * * ? *)", {{"ScheduleExpressionTimezone", "Europe/Berlin"}});
+  const auto rename = [this](std::string_view zone) {
+    core_->post([zone](store::Txn& txn) {
+      auto record = *findSchedule(txn, kDefaultGroup, "nightly");
+      record["ScheduleExpressionTimezone"] = zone;
+      saveSchedule(txn, record);
+      return true;
+    });
+    core_->runPending();
+  };
+  rename("Europe/Atlantis");
+  passUntil(at("2024-01-01T05:30:00Z"));
+  EXPECT_THAT(times(), IsEmpty());
+  rename("Europe/Berlin");
+  passUntil(at("2024-01-02T12:00:00Z"));
+  EXPECT_THAT(times(), ElementsAre("2024-01-01T02:00:00Z", "2024-01-02T02:00:00Z"));
+}
+
 TEST_F(SchedulerTest, AFlexibleWindowSpreadsWhatIsDueAtOnce) {
   for (int n = 0; n < 50; ++n)
     create(fmt::format("s{}", n), "cron(0 3 * * ? *)",
