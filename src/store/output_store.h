@@ -99,6 +99,8 @@ class OutputStore {
   /// The commands of which something is here.
   std::vector<std::string> commands() const;
   std::uint64_t used() const { return used_; }
+  /// What is in force, the default reckoned out.
+  const Limits& limits() const { return limits_; }
 
  private:
   struct Stream;
