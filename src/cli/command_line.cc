@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/strings.h"
+#include "base/version.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
@@ -214,6 +215,26 @@ void addRehearse(CLI::App& app, Command& command) {
   });
 }
 
+void addStatus(CLI::App& app, Command& command) {
+  auto& verb = *app.add_subcommand(
+      "status", "show the server: disk use, executions, machines, agents, what is owed; exit 0 if nothing is wrong, 1 if something is");
+  verb.footer(
+      "Each line that begins with ! tells something that is wrong now and what to do: a disk with less than 5 % free, scripts' outputs "
+      "that\n"
+      "are not kept whole any more, starts and thaws that are overdue or suspended, agents that are not connected any more. The exit "
+      "status\n"
+      "is 1 then, and when the server does not answer.\n"
+      "Examples:\n"
+      "  stillpoint status\n"
+      "  stillpoint status --json | jq '.Warnings'");
+  addDataDir(verb, command);
+  auto json = std::make_shared<bool>(false);
+  verb.add_flag("--json", *json, "print JSON: DescribeServer's answer");
+  verb.callback([&command, json] {
+    command.action = [&command, json] { return withTarget(command.data_dir, [&](const Target& t) { return statusVerb(t, *json); }); };
+  });
+}
+
 void addTail(CLI::App& app, Command& command) {
   auto& verb = *app.add_subcommand("tail", "print what a command's script prints, while it runs; ends with the script's exit code");
   verb.footer(
@@ -418,6 +439,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   CLI::App app("Stillpoint takes application-consistent backups of a fleet of machines.", "stillpoint");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "help of all verbs");
+  app.set_version_flag("--version", "stillpoint " + std::string(kVersion), "print the version");
   Command command;
   addServe(app, command, hooks);
   addAgent(app, command, hooks);
@@ -425,6 +447,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   addRun(app, command);
   addRuns(app, command);
   addRehearse(app, command);
+  addStatus(app, command);
   addTail(app, command);
   addRestore(app, command);
   addInstances(app, command);

@@ -29,7 +29,7 @@ class Terminal {
 
 /// "12.3 MiB"
 std::string humanBytes(double bytes);
-/// "3.4 s", "2 min 05 s", "1 h 12 min"
+/// "3.4 s", "2 min 05 s", "1 h 12 min", "3 d 04 h"
 std::string humanSeconds(double seconds);
 /// A bar of that many columns: "█████▌    ".
 std::string progressBar(double fraction, std::size_t columns);

@@ -12,6 +12,8 @@ TEST(Terminal, SizesAndTimesReadWell) {
   EXPECT_EQ(humanSeconds(3.44), "3.4 s");
   EXPECT_EQ(humanSeconds(125), "2 min 05 s");
   EXPECT_EQ(humanSeconds(4320), "1 h 12 min");
+  EXPECT_EQ(humanSeconds(86'399), "23 h 59 min");
+  EXPECT_EQ(humanSeconds(3 * 86'400 + 4 * 3600), "3 d 04 h");
 }
 
 TEST(Terminal, BarsHaveTheirWidthWhateverTheFraction) {

@@ -65,6 +65,8 @@ struct RestoreOptions {
 };
 int restoreVerb(const Target& target, const RestoreOptions& options);
 int instanceListVerb(const Target& target, bool json);
+/// What the server tells of itself: disk, store, machines, debts; 1 if something is wrong now.
+int statusVerb(const Target& target, bool json);
 struct InstanceOptions {
   /// "exec", "qemu", "none"; empty: as it is (power), or found by the options below (add).
   std::string driver;

@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "base/version.h"
 #include "daemon/api_front.h"
 #include "daemon/s3_front.h"
 #include "daemon/stream_front.h"
@@ -29,6 +30,7 @@
 #include "services/ssm/ssm.h"
 #include "services/states/states.h"
 #include "services/stillpoint/adapters.h"
+#include "services/stillpoint/status/status_keeper.h"
 #include "services/stillpoint/stillpoint.h"
 #include "services/sts/sts.h"
 #include "store/output_store.h"
@@ -67,6 +69,8 @@ class Wired final : public Installation {
         s3_gate_(s3_, base_->clock),
         commands_(context_, instances_, s3_.objects()),
         outputs_(*base_->outputs),
+        status_(context_, instances_, outputs_,
+                {std::string(kVersion), config.data_dir, config.executions_kept_days, config.history_events, config.commands_kept_days}),
         command_files_(context_, commands_, s3_.objects(), outputs_),
         command_http_(command_files_, outputs_),
         feeds_(commands_, outputs_),
@@ -154,7 +158,7 @@ class Wired final : public Installation {
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
     tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
-    tables.push_back(stillpoint_.makeStillpoint(commands_, outputs_));
+    tables.push_back(stillpoint_.makeStillpoint(commands_, outputs_, status_));
     tables.push_back(events_.makeEvents());
     tables.push_back(scheduler_.makeScheduler());
     return tables;
@@ -178,6 +182,7 @@ class Wired final : public Installation {
     scheduler_.recover(txn);
     retention_.begin(txn);
     longest_run_.begin(txn);
+    services::stillpoint::StatusKeeper::begin(txn);
     return services::registerBuiltin(txn, context_, executions_, tasks_, activities_, services::stillpoint::kPrePostBackup,
                                      std::string(services::stillpoint::prePostBackupDefinition()));
   }
@@ -192,6 +197,7 @@ class Wired final : public Installation {
   S3Gate s3_gate_;
   services::ssm::Commands commands_;
   store::OutputStore& outputs_;
+  services::stillpoint::StatusKeeper status_;
   services::ssm::BucketFiles command_files_;
   fleet::CommandHttp command_http_;
   services::ssm::OutputFeeds feeds_;

@@ -118,12 +118,14 @@ def test_completion_scripts_parse(shell):
     script = subprocess.run([BINARY, "completion", shell], capture_output=True, text=True, check=True).stdout
     assert "stillpoint" in script
     if shell == "bash":
+        verbs = f'{script}\nPATH={os.path.dirname(os.path.realpath(BINARY))}:$PATH; COMP_WORDS=(stillpoint "st"); COMP_CWORD=1; _stillpoint; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        assert subprocess.run(["bash", "-c", verbs], capture_output=True, text=True, check=True).stdout.split() == ["status"]
         words = f'{script}\nPATH={os.path.dirname(os.path.realpath(BINARY))}:$PATH; COMP_WORDS=(stillpoint instance ""); COMP_CWORD=2; _stillpoint; printf "%s\\n" "${{COMPREPLY[@]}}"'
         assert "list" in subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout.split()
 
 
 def test_every_verb_has_help_and_unknown_ones_are_refused():
-    for verb in ("serve", "agent", "env", "aws", "run", "watch", "list", "show", "tail", "rehearse", "restore", "instance", "schedule", "vault", "demo", "completion"):
+    for verb in ("serve", "agent", "env", "aws", "run", "watch", "list", "show", "status", "tail", "rehearse", "restore", "instance", "schedule", "vault", "demo", "completion"):
         done = subprocess.run([BINARY, verb, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0 and verb in done.stdout, verb
     assert "Examples" in subprocess.run([BINARY, "run", "--help"], capture_output=True, text=True, check=True).stdout

@@ -7,6 +7,7 @@
 #include "services/ssm/nodes/nodes.h"
 #include "services/stillpoint/ledger.h"
 #include "services/stillpoint/ports.h"
+#include "services/stillpoint/status/status_keeper.h"
 #include "store/output_store.h"
 
 namespace sp::services::stillpoint {
@@ -15,6 +16,8 @@ namespace sp::services::stillpoint {
 aws::Operation describeInvocation(const ssm::Commands& commands, const store::OutputStore& outputs);
 /// A run as people see it: lanes, statuses, frozen seconds, progress.
 aws::Operation describeRun(const Ports& ports);
+/// The server itself: disk, store, executions, machines, agents, debts, and what is wrong.
+aws::Operation describeServer(StatusKeeper& keeper);
 /// What is owed to machines, of all runs or to one machine.
 aws::Operation listOwed();
 /// What plain restic needs to restore without Stillpoint.

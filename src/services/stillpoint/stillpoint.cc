@@ -52,7 +52,7 @@ Lanes& Stillpoint::lanes() { return parts_->lanes; }
 Ledger& Stillpoint::ledger() { return parts_->ledger; }
 void Stillpoint::attach(runtime::Executions& executions) { parts_->lanes.attach(executions); }
 
-aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs) {
+aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs, StatusKeeper& status) {
   aws::ServiceTable table;
   table.signing_name = "stillpoint";
   table.protocol = aws::Protocol::json11;
@@ -63,6 +63,7 @@ aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, cons
                       deleteEnrolmentToken(),
                       describeInvocation(commands, outputs),
                       describeRun(parts_->ports),
+                      describeServer(status),
                       exportVaultKeys(parts_->backup),
                       listAgents(parts_->context, instances),
                       listEnrolmentTokens(),

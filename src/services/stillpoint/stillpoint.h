@@ -14,6 +14,7 @@
 #include "services/ssm/commands.h"
 #include "services/ssm/nodes/nodes.h"
 #include "services/stillpoint/lanes.h"
+#include "services/stillpoint/status/status_keeper.h"
 #include "store/output_store.h"
 
 namespace sp::services::stillpoint {
@@ -39,8 +40,8 @@ class Stillpoint {
   Ledger& ledger();
   /// Where the steps' outcomes go; once, before the core starts.
   void attach(runtime::Executions& executions);
-  /// Lives as long as this object; both given outlive it.
-  aws::ServiceTable makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs);
+  /// Lives as long as this object; all given outlive it.
+  aws::ServiceTable makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs, StatusKeeper& status);
 
  private:
   struct Parts;
