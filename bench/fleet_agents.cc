@@ -365,8 +365,8 @@ void Agent::take(const json::Object& message) {
     }
     if (settled_.contains(id)) ++swarm_.counts.rerun;
     ++swarm_.counts.runs;
+    // No "accepted": as an agent's outbox does it, the answer is there before that would go.
     results_[id];
-    queue({{"type", agentwire::kAccepted}, {"id", id}});
     running_.push_back(id);
     swarm_.running.push_back(this);
   } else if (!id.empty()) {

@@ -3,6 +3,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "agentwire/messages.h"
 #include "base/log.h"
 
@@ -18,14 +20,26 @@ void Outbox::send(const json::Object& message) {
   }
   const std::lock_guard lock(mutex_);
   if (!online_) return;
-  frames_ += *frame;
+  const auto type = json::textOr(message, "type");
+  const auto id = json::textOr(message, "id");
+  if (type == agentwire::kAccepted) {
+    held_.push_back({id, *frame, std::chrono::steady_clock::now() + kHeld});
+  } else {
+    if (const auto held = std::ranges::find(held_, id, &Held::id); !id.empty() && held != held_.end()) {
+      if (!agentwire::isAnswer(type)) frames_ += held->frame;
+      held_.erase(held);
+    }
+    frames_ += *frame;
+  }
   ::eventfd_write(wake_.get(), 1);
 }
 
 void Outbox::setOnline(bool online) {
   const std::lock_guard lock(mutex_);
   online_ = online;
-  if (!online) frames_.clear();
+  if (online) return;
+  frames_.clear();
+  held_.clear();
 }
 
 std::string Outbox::take() {
@@ -34,7 +48,16 @@ std::string Outbox::take() {
   ::eventfd_read(wake_.get(), &count);
   std::string out;
   out.swap(frames_);
+  for (const auto now = std::chrono::steady_clock::now(); !held_.empty() && held_.front().due <= now; held_.pop_front())
+    out += held_.front().frame;
   return out;
+}
+
+std::optional<std::chrono::milliseconds> Outbox::untilDue() {
+  const std::lock_guard lock(mutex_);
+  if (held_.empty()) return std::nullopt;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(held_.front().due - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds(0));
 }
 
 }  // namespace sp::agent

@@ -158,8 +158,8 @@ Result<void> Session::converse(net::FramedTlsClient& client) {
                               pollfd{outbox_.wakeFd(), POLLIN, 0}, pollfd{stop_fd_, POLLIN, 0}, pollfd{clock_watch_.fd(), POLLIN, 0}};
     const auto quiet_left = std::chrono::ceil<std::chrono::milliseconds>(heard + kQuietEnd - clock_.boottime());
     // A renewal that fails sets its next time itself: a moment is left for its thread.
-    const auto wait =
-        std::clamp<std::int64_t>(std::min(quiet_left, renewal_.untilDue() + std::chrono::milliseconds(100)).count(), 0, 600'000);
+    auto wait = std::clamp<std::int64_t>(std::min(quiet_left, renewal_.untilDue() + std::chrono::milliseconds(100)).count(), 0, 600'000);
+    if (const auto held = outbox_.untilDue()) wait = std::min<std::int64_t>(wait, held->count());
     const auto beat = os::watchdogInterval().count();
     const int got = ::poll(fds.data(), fds.size(), static_cast<int>(beat > 0 ? std::min<std::int64_t>(wait, beat) : wait));
     if (got < 0 && errno != EINTR) return failErrno("net.closed", "cannot wait for the server", errno);

@@ -48,7 +48,7 @@ int lineAgentMain(int argc, char** argv) {
   auto* const requests = new Requests(**journal, *identity, outbox, std::move(parts->handlers));
   std::thread([&outbox] {
     while (true) {
-      os::waitReadable(outbox.wakeFd(), std::chrono::milliseconds(-1));
+      os::waitReadable(outbox.wakeFd(), outbox.untilDue().value_or(std::chrono::milliseconds(-1)));
       auto frames = outbox.take();
       std::string lines;
       while (frames.size() >= 4) {

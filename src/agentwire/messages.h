@@ -32,7 +32,7 @@ inline constexpr std::string_view kHello = "hello";
 inline constexpr std::string_view kProbeResult = "probe.result";  // id
 inline constexpr std::string_view kClock = "clock";               // clock: this machine's clock was set
 inline constexpr std::string_view kPong = "pong";                 // answer to ping
-inline constexpr std::string_view kAccepted = "accepted";         // id
+inline constexpr std::string_view kAccepted = "accepted";         // id; left out if the answer is there as soon
 inline constexpr std::string_view kProgress = "progress";         // id, kind-specific members; may be lost
 inline constexpr std::string_view kCommandResult = "command.result";
 inline constexpr std::string_view kPowerResult = "power.result";
@@ -41,6 +41,9 @@ inline constexpr std::string_view kRestoreResult = "restore.result";
 inline constexpr std::string_view kCancelResult = "cancel.result";
 inline constexpr std::string_view kRefused = "refused";             // id, message: the agent cannot do this kind of request
 inline constexpr std::string_view kPowerChanged = "power.changed";  // driver's holder: a machine went down or came up by itself
+
+/// Whether an agent's message of that type ends the request that it names.
+constexpr bool isAnswer(std::string_view type) { return type.ends_with(".result") || type == kRefused; }
 
 // server → agent
 inline constexpr std::string_view kWelcome = "welcome";    // serverId, protocol, renewInMs

@@ -25,8 +25,6 @@ std::string_view family(std::string_view type) { return type.substr(0, type.find
 /// What a server reads of a request that is younger than this: as if no time had gone by.
 constexpr std::int64_t kFreshMs = 1000;
 
-bool isAnswer(std::string_view type) { return type.ends_with(".result") || type == agentwire::kRefused; }
-
 }  // namespace
 
 std::string Deliveries::Pending::encode() const { return fmt::format("{} {} {} {}\n{}", seq, created, within, type, text); }
@@ -271,10 +269,10 @@ void Deliveries::received(store::Txn& txn, SessionId session, const std::string&
   const auto key = keyOf(agent, id);
   const auto record = txn.records().get(kKind, key);
   if (!record) {
-    if (isAnswer(type)) settle(txn, session, id);
+    if (agentwire::isAnswer(type)) settle(txn, session, id);
     return;
   }
-  if (isAnswer(type)) {
+  if (agentwire::isAnswer(type)) {
     const auto request = Pending::decode(id, *record);
     const auto asked = request ? request->type : std::string();
     if (type != agentwire::kRefused && family(asked) != family(type)) {

@@ -313,7 +313,11 @@ void Commands::advance(store::Txn& txn, Command& command, std::vector<Invocation
   const auto concurrency = concurrencyLimit(command.max_concurrency, command.target_count).value_or(1);
   for (auto left = mayStart(command.window, concurrency, running, command.waiting); left > 0; --left)
     if (auto next = letGo(txn, command)) dispatch(txn, command, *next);
-  if (ended(command.tally) < command.target_count) return;
+  if (ended(command.tally) < command.target_count) {
+    // A short script's result comes without an "accepted" before it.
+    if (command.status == "Pending" && !ended_now.empty()) command.status = command.details = "InProgress";
+    return;
+  }
   const auto verdict = commandVerdict(command.tally, limit);
   command.status = verdict.status;
   command.details = verdict.details;
