@@ -409,6 +409,16 @@ void addOthers(CLI::App& app, Command& command) {
     };
   });
 
+  auto& show = *vault.add_subcommand("show", "the machines' repositories, and the snapshots in them that no job made");
+  addDataDir(show, command);
+  show.add_option("vault", *name, "only this vault");
+  show.add_flag("--json", *json, "print JSON");
+  show.callback([&command, name, json] {
+    command.action = [&command, name, json] {
+      return withTarget(command.data_dir, [&](const Target& t) { return vaultShowVerb(t, *name, *json); });
+    };
+  });
+
   auto& schedule = *app.add_subcommand("schedule", "what runs by itself, and when");
   schedule.require_subcommand(1);
   auto& schedules = *schedule.add_subcommand(

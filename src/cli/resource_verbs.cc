@@ -1,4 +1,4 @@
-// restore, vault key export.
+// restore, vault key export, vault show.
 #include <poll.h>
 
 #include <cstdlib>
@@ -92,6 +92,62 @@ int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json
     fmt::print("{}\t{}\t{}\t{}\n", json::textOr(key, "BackupVaultName"), json::textOr(key, "InstanceId"), json::textOr(key, "Repository"),
                json::textOr(key, "Key"));
   }
+  return 0;
+}
+
+namespace {
+
+/// Looked through anew; the answer once that has ended.
+Result<json::Object> lookedThrough(Api& api, const std::string& vault) {
+  constexpr auto kPatience = std::chrono::minutes(3);
+  json::Object input{{"Look", true}};
+  if (!vault.empty()) input["BackupVaultName"] = vault;
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (true) {
+    SP_TRY(auto answer, api.call("stillpoint", "Stillpoint_20261101.ListRepositories", input));
+    bool looking = false;
+    for (const auto& element : answer["Repositories"].as_array()) looking = looking || json::boolOr(element.as_object(), "Looking", false);
+    if (!looking || std::chrono::steady_clock::now() > until) return answer;
+    input["Look"] = false;
+    ::poll(nullptr, 0, 100);
+  }
+}
+
+void printRepository(const json::Object& repository) {
+  fmt::print("{}/{}  {}", json::textOr(repository, "BackupVaultName"), json::textOr(repository, "InstanceId"),
+             json::textOr(repository, "State"));
+  if (const auto pending = json::intOr(repository, "PendingDeletions", 0); pending > 0) fmt::print("  {} to be deleted", pending);
+  if (const auto when = json::textOr(repository, "MaintainedAt"); !when.empty()) fmt::print("  space freed {}", when);
+  fmt::print("\n");
+  for (const auto* member : {"Error", "MaintenanceError", "LookError"})
+    if (const auto why = json::textOr(repository, member); !why.empty()) fmt::print("  {}\n", why);
+  for (const auto& element : repository.at("Quarantined").as_array()) {
+    const auto& snapshot = element.as_object();
+    fmt::print("  quarantined: snapshot {} of no known job", json::textOr(snapshot, "SnapshotId"));
+    if (const auto why = json::textOr(snapshot, "Problem"); !why.empty()) {
+      fmt::print(", unreadable: {}\n", why);
+      continue;
+    }
+    std::vector<std::string> paths;
+    for (const auto& path : snapshot.at("Paths").as_array()) paths.push_back(json::toStd(path.as_string()));
+    fmt::print(", made {} on {} by {} of {}\n", json::textOr(snapshot, "Time"), json::textOr(snapshot, "Host"),
+               json::textOr(snapshot, "User"), join(paths, ", "));
+  }
+}
+
+}  // namespace
+
+int vaultShowVerb(const Target& target, const std::string& vault, bool json) {
+  Api api(target);
+  const auto answer = lookedThrough(api, vault);
+  if (!answer) return complain(answer.error());
+  if (json) {
+    fmt::print("{}\n", json::toText(*answer));
+    return 0;
+  }
+  const auto& repositories = answer->at("Repositories").as_array();
+  if (repositories.empty()) fmt::print("no repository yet: one is made when a machine is first backed up into a vault\n");
+  for (const auto& element : repositories) printRepository(element.as_object());
   return 0;
 }
 

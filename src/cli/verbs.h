@@ -94,6 +94,8 @@ int instanceTagVerb(const Target& target, const InstanceOptions& options);
 /// Forgets the record; the machine is left as it is.
 int instanceRemoveVerb(const Target& target, const InstanceOptions& options);
 int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json);
+/// The machines' repositories of a vault ("": of all), looked through anew for snapshots that no job made.
+int vaultShowVerb(const Target& target, const std::string& vault, bool json);
 
 /// Rules by schedule and schedules: their next runs in words, in UTC and local time, and what they would work on now.
 int scheduleListVerb(const Target& target, bool json);

@@ -24,7 +24,8 @@ class VaultHttp final : public AgentHttpRoute {
   runtime::VaultAccess& access_;
 };
 
-/// The keeper of DATA/vaults: runs `restic` on `threads` threads of its own.
-std::unique_ptr<runtime::VaultKeeper> makeVaultKeeper(std::string directory, unsigned threads = 2);
+/// The keeper of DATA/vaults: runs `restic` on `threads` threads of its own, more than maintenance ever takes.
+std::unique_ptr<runtime::VaultKeeper> makeVaultKeeper(std::string directory,
+                                                      unsigned threads = 2 + runtime::VaultKeeper::kMaintainedAtOnce);
 
 }  // namespace sp::fleet

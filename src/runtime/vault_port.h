@@ -1,9 +1,11 @@
 // Between the backup service, which decides who may read and write which repository, and the parts that hold the bytes:
 // the vault's HTTP route on the agents' port and the keeper of the repositories' folders.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,17 +52,39 @@ struct VaultRepository {
   std::string key;
 };
 
+/// A snapshot as restic tells it. Texts are restic's own.
+struct VaultSnapshot {
+  /// 64 hex digits: the file's name.
+  std::string id;
+  /// RFC 3339, when the backup began.
+  std::string time;
+  std::string host;
+  std::string user;
+  std::vector<std::string> paths;
+  std::vector<std::string> tags;
+  /// Why nothing but the id is known; empty if all is.
+  std::string problem;
+};
+
 /// Does the slow work on repositories' folders, on threads of its own. `done` is called on one of them, once.
 class VaultKeeper {
  public:
+  /// The longest that one maintenance takes, and with it the longest that a job waits for it: less than the least start window.
+  static constexpr auto kMaintenanceLimit = std::chrono::minutes(45);
+  /// So many repositories are maintained at once at most; making one never waits for them.
+  static constexpr std::size_t kMaintainedAtOnce = 2;
   using Done = std::function<void(Result<void>)>;
   virtual ~VaultKeeper() = default;
   /// Makes the repository (about 2.5 s: restic calibrates its key derivation). One that exists and opens with the key is
   /// success; a half-made one is made anew.
   virtual void create(const VaultRepository& repository, Done done) = 0;
-  /// Forgets the snapshots and gives back their space. Snapshots that are not there are no error. Only while nobody else
-  /// uses the repository: locks found in it are stale and removed.
+  /// Forgets the snapshots and gives back their space, within kMaintenanceLimit. Snapshots that are not there are no error. Only while
+  /// no credential for the repository is open. Locks of clients and of maintenance that died are removed, each by its own id; a
+  /// restic of somebody else's that holds one is an error.
   virtual void forget(const VaultRepository& repository, const std::vector<std::string>& snapshot_ids, Done done) = 0;
+  /// The snapshots in the repository that are not in `known`, by id.
+  using Found = std::function<void(Result<std::vector<VaultSnapshot>>)>;
+  virtual void look(const VaultRepository& repository, std::set<std::string> known, Found done) = 0;
   /// Removes a vault's folder with all its repositories.
   virtual void removeVault(const std::string& vault, Done done) = 0;
   /// Where a repository lies: what plain restic takes as -r.

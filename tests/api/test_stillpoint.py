@@ -46,6 +46,7 @@ def test_unknown_names(server):
     assert code(lambda: own.thaw(InstanceId="i-00000000000000000")) == "ResourceNotFoundException"
     assert code(lambda: own.start(InstanceId="i-00000000000000000")) == "ResourceNotFoundException"
     assert code(lambda: own.export_vault_keys(BackupVaultName="there-is-none")) == "ResourceNotFoundException"
+    assert code(lambda: own.list_repositories(BackupVaultName="there-is-none")) == "ResourceNotFoundException"
 
 
 def test_missing_names(server):

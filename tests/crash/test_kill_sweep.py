@@ -23,6 +23,10 @@ NOT_IN_A_RUN = {
     "agent.journal.compact_renamed": "src/agent/journal_test.cc",
     "agent.machine.made": "src/agent/machines/machine_test.cc",
     "agent.restore_moving": "tests/api/test_backup.py",
+    "backup.expiring": "tests/api/test_retention.py",
+    "vault.maintaining": "tests/api/test_retention.py",
+    "vault.forgotten": "tests/api/test_retention.py",
+    "vault.pruned": "tests/api/test_retention.py",
     "events.routed": "tests/api/test_events.py",
     "events.started": "tests/api/test_events.py",
 }

@@ -1,6 +1,7 @@
 #include "services/backup/backup.h"
 
 #include "services/backup/grants.h"
+#include "services/backup/lifecycle.h"
 #include "services/backup/operations/service.h"
 
 namespace sp::services::backup {
@@ -12,12 +13,16 @@ struct Backup::Parts {
         points(context, vaults),
         jobs(context, instances, vaults, grants, points),
         restores(context, instances, vaults, grants, points),
-        service{context, vaults, points, jobs, restores} {}
+        quarantine(context, keeper, vaults, points),
+        lifecycle(context, points, restores, quarantine),
+        service{context, vaults, points, jobs, restores, quarantine} {}
   Grants grants;
   Vaults vaults;
   RecoveryPoints points;
   Jobs jobs;
   Restores restores;
+  Quarantine quarantine;
+  Lifecycle lifecycle;
   Service service;
 };
 
@@ -92,6 +97,11 @@ const std::vector<Row>& rows() {
        "/backup-vaults/{BackupVaultName}/recovery-points/{RecoveryPointArn}/restore-metadata",
        {{"backupVaultAccountId", "BackupVaultAccountId"}}},
       {"ListRecoveryPointsByResource", listRecoveryPointsByResource, "GET", "/resources/{ResourceArn}/recovery-points", kPaging},
+      {"UpdateRecoveryPointLifecycle",
+       updateRecoveryPointLifecycle,
+       "POST",
+       "/backup-vaults/{BackupVaultName}/recovery-points/{RecoveryPointArn}",
+       {}},
       {"StartRestoreJob", startRestoreJob, "PUT", "/restore-jobs", {}},
       {"ListRestoreJobs", listRestoreJobs, "GET", "/restore-jobs", kRestoreFilters},
       {"DescribeRestoreJob", describeRestoreJob, "GET", "/restore-jobs/{RestoreJobId}", {}},
@@ -127,6 +137,7 @@ Jobs& Backup::jobs() { return parts_->jobs; }
 Vaults& Backup::vaults() { return parts_->vaults; }
 RecoveryPoints& Backup::recoveryPoints() { return parts_->points; }
 Restores& Backup::restores() { return parts_->restores; }
+Quarantine& Backup::quarantine() { return parts_->quarantine; }
 runtime::VaultAccess& Backup::access() { return parts_->grants; }
 
 void Backup::recover(store::Txn& txn) {
@@ -134,6 +145,8 @@ void Backup::recover(store::Txn& txn) {
   parts_->jobs.recover(txn);
   parts_->restores.recover(txn);
   parts_->vaults.recover(txn);
+  parts_->points.recover(txn);
+  parts_->lifecycle.recover(txn);
 }
 
 std::expected<std::vector<VaultKey>, aws::ApiError> exportVaultKeys(store::Txn& txn, Backup& backup, std::string_view vault) {

@@ -14,6 +14,7 @@
 namespace sp::services::backup {
 
 class Restores;
+class Quarantine;
 
 /// What plain restic needs for one machine's repository; `key` is a secret.
 struct VaultKey {
@@ -38,6 +39,7 @@ class Backup {
   Vaults& vaults();
   RecoveryPoints& recoveryPoints();
   Restores& restores();
+  Quarantine& quarantine();
   /// For the vault's HTTP route on the agents' port.
   runtime::VaultAccess& access();
   /// First job after every start, before anything listens: vault "Default", grants of open jobs, unfinished repositories.

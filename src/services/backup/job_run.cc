@@ -293,7 +293,6 @@ void Jobs::addRecoveryPoint(store::Txn& txn, const Job& job, JobState state) {
   point.size = job.bytes_done;
   point.files = job.files_done;
   point.delete_after_days = job.delete_after_days;
-  point.cold_after_days = job.cold_after_days;
   point.paths = job.paths;
   point.tags = job.recovery_point_tags;
   points_.add(txn, point);
@@ -324,7 +323,7 @@ void Jobs::end(store::Txn& txn, Job& job, JobState state, const std::string& mes
   save(txn, job);
   log::info("backup job ended", {{"job", job.id}, {"instance", job.instance}, {"state", name(state)}, {"message", message}});
   for (const auto& listener : ended_) listener(txn, job);
-  vaults_.maintain(txn, job.vault, job.instance);
+  vaults_.maintain(txn, job.vault, job.instance, Vaults::Moment::afterUse);
   if (job.by.empty()) context_.locks.release(txn, job.instance, "job:" + job.id);
   wake(txn, job.instance);
 }

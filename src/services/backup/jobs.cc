@@ -35,7 +35,6 @@ std::string hashOf(const StartSpec& spec) {
                    {"start", spec.start_window_minutes.value_or(-1)},
                    {"complete", spec.complete_window_minutes.value_or(-1)},
                    {"delete", spec.delete_after_days},
-                   {"cold", spec.cold_after_days},
                    {"by", spec.by}};
   json::Object options;
   for (const auto& [key, value] : spec.options) options[key] = value;
@@ -115,11 +114,7 @@ std::optional<aws::ApiError> checkWindows(const StartSpec& spec, Job& job) {
   }
   job.start_by = job.created + std::chrono::minutes(start);
   job.complete_by = job.created + std::chrono::minutes(complete);
-  if (spec.cold_after_days > 0 && spec.delete_after_days > 0 && spec.delete_after_days < spec.cold_after_days + 90) {
-    return invalid("Lifecycle: DeleteAfterDays cannot be less than 90 days apart from MoveToColdStorageAfterDays");
-  }
   job.delete_after_days = spec.delete_after_days;
-  job.cold_after_days = spec.cold_after_days;
   return std::nullopt;
 }
 

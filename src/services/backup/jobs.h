@@ -41,8 +41,8 @@ struct StartSpec {
   std::string token;
   std::optional<std::int64_t> start_window_minutes;
   std::optional<std::int64_t> complete_window_minutes;
+  /// 0: the recovery point is kept for ever.
   std::int64_t delete_after_days = 0;
-  std::int64_t cold_after_days = 0;
   TextMap recovery_point_tags;
   /// Ours: "Paths" (a JSON list of absolute paths, or one path), "StallTimeoutInSeconds".
   TextMap options;

@@ -116,7 +116,12 @@ Result<Vault> Vault::decode(const json::Object& body) {
 }
 
 json::Object Repository::encode() const {
-  return {{"vault", vault}, {"name", name}, {"key", key}, {"created", toMicros(created)}, {"state", state}, {"error", error}};
+  json::Object out{{"vault", vault}, {"name", name}, {"key", key}, {"created", toMicros(created)}, {"state", state}, {"error", error}};
+  putTime(out, "maintained", maintained);
+  putTime(out, "looked", looked);
+  if (!maintenance_error.empty()) out["maintenanceError"] = maintenance_error;
+  if (!look_error.empty()) out["lookError"] = look_error;
+  return out;
 }
 
 Result<Repository> Repository::decode(const json::Object& body) {
@@ -128,6 +133,10 @@ Result<Repository> Repository::decode(const json::Object& body) {
   out.created = fromMicros(reader.integer("created"));
   out.state = reader.text("state");
   out.error = reader.text("error");
+  out.maintained = readTime(reader, "maintained");
+  out.maintenance_error = reader.textIf("maintenanceError").value_or("");
+  out.looked = readTime(reader, "looked");
+  out.look_error = reader.textIf("lookError").value_or("");
   return finished(reader, std::move(out));
 }
 
@@ -143,7 +152,6 @@ json::Object Job::encode() const {
                    {"options", toObject(options)},
                    {"recoveryPointTags", toObject(recovery_point_tags)},
                    {"deleteAfterDays", delete_after_days},
-                   {"coldAfterDays", cold_after_days},
                    {"recoveryPoint", recovery_point},
                    {"state", backup::name(state)},
                    {"message", message},
@@ -190,7 +198,6 @@ Result<Job> Job::decode(const json::Object& body) {
   out.options = readMap(body, "options");
   out.recovery_point_tags = readMap(body, "recoveryPointTags");
   out.delete_after_days = reader.integer("deleteAfterDays");
-  out.cold_after_days = reader.integer("coldAfterDays");
   out.recovery_point = reader.text("recoveryPoint");
   SP_TRY(out.state, parseJobState(reader.text("state")));
   out.message = reader.text("message");
@@ -238,10 +245,11 @@ json::Object RecoveryPoint::encode() const {
                    {"size", size},
                    {"files", files},
                    {"deleteAfterDays", delete_after_days},
-                   {"coldAfterDays", cold_after_days},
                    {"paths", toArray(paths)},
                    {"tags", toObject(tags)}};
   putTime(out, "restored", restored);
+  if (!held.empty()) out["held"] = held;
+  if (by_lifecycle) out["byLifecycle"] = true;
   return out;
 }
 
@@ -263,7 +271,8 @@ Result<RecoveryPoint> RecoveryPoint::decode(const json::Object& body) {
   out.size = reader.integer("size");
   out.files = reader.integer("files");
   out.delete_after_days = reader.integer("deleteAfterDays");
-  out.cold_after_days = reader.integer("coldAfterDays");
+  out.held = reader.textIf("held").value_or("");
+  out.by_lifecycle = reader.booleanIf("byLifecycle").value_or(false);
   out.paths = reader.textsIf("paths");
   out.tags = readMap(body, "tags");
   return finished(reader, std::move(out));

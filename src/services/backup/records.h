@@ -41,6 +41,12 @@ struct Repository {
   std::string state = "creating";
   /// Why it is broken.
   std::string error;
+  /// When a maintenance last succeeded, and why the last one did not ("" if it did).
+  std::optional<Instant> maintained{};
+  std::string maintenance_error{};
+  /// When it was last looked through for snapshots that no job made, and why that could not be done.
+  std::optional<Instant> looked{};
+  std::string look_error{};
 
   json::Object encode() const;
   static Result<Repository> decode(const json::Object& body);
@@ -67,8 +73,8 @@ struct Job {
   std::string by;
   TextMap options;
   TextMap recovery_point_tags;
+  /// 0: for ever.
   std::int64_t delete_after_days = 0;
-  std::int64_t cold_after_days = 0;
   /// UUID of the recovery point it makes.
   std::string recovery_point;
 
@@ -125,7 +131,7 @@ struct RecoveryPoint {
   std::string role_arn;
   std::string job;
   std::string snapshot;
-  /// COMPLETED, PARTIAL or DELETING.
+  /// COMPLETED, PARTIAL, DELETING, or EXPIRED: its lifecycle has ended and its data could not be removed yet.
   std::string status = "COMPLETED";
   std::string message;
   Instant created;
@@ -133,10 +139,16 @@ struct RecoveryPoint {
   std::optional<Instant> restored;
   std::int64_t size = 0;
   std::int64_t files = 0;
+  /// 0: for ever.
   std::int64_t delete_after_days = 0;
-  std::int64_t cold_after_days = 0;
+  /// Why it is still there although its time has come ("" if it has not).
+  std::string held;
+  /// Its lifecycle removes it, not a person.
+  bool by_lifecycle = false;
   std::vector<std::string> paths;
   TextMap tags;
+
+  bool isGoing() const { return status == "DELETING" || status == "EXPIRED"; }
 
   json::Object encode() const;
   static Result<RecoveryPoint> decode(const json::Object& body);

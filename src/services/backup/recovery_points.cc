@@ -3,11 +3,22 @@
 #include "services/backup/table.h"
 
 namespace sp::services::backup {
+namespace {
+
+constexpr std::string_view kRepositoryIndex = "repository";
+constexpr std::size_t kAll = 1'000'000;
+
+}  // namespace
 
 RecoveryPoints::RecoveryPoints(Context& context, Vaults& vaults) : context_(context), vaults_(vaults) {
-  vaults_.onForgotten([this](store::Txn& txn, const std::string& id) {
-    const auto point = find(txn, id);
+  vaults_.onForgotten([this](store::Txn& txn, const std::string& id, const std::string& why) {
+    auto point = find(txn, id);
     if (!point) return;
+    if (!why.empty()) {
+      if (point->by_lifecycle) point->status = "EXPIRED";
+      point->message = "Its data could not be removed yet; it will be tried again. " + why;
+      return save(txn, *point);
+    }
     txn.records().erase(kPointKind, timeKey(point->created, point->id));
     vaults_.countPoints(txn, point->vault, -1);
   });
@@ -30,17 +41,37 @@ void RecoveryPoints::add(store::Txn& txn, const RecoveryPoint& point) {
   vaults_.countPoints(txn, point.vault, 1);
 }
 
-void RecoveryPoints::save(store::Txn& txn, const RecoveryPoint& point) const { saveRecord(txn, kPointKind, point); }
+void RecoveryPoints::save(store::Txn& txn, const RecoveryPoint& point) const {
+  const auto key = saveRecord(txn, kPointKind, point);
+  txn.records().index(kPointKind, key, kRepositoryIndex, fmt::format("{}/{}", point.vault, point.instance));
+}
 
 std::vector<std::pair<std::string, RecoveryPoint>> RecoveryPoints::list(store::Txn& txn, std::string_view before_key, std::size_t limit,
                                                                         const std::function<bool(const RecoveryPoint&)>& wanted) const {
   return listBack<RecoveryPoint>(txn, kPointKind, before_key, limit, wanted);
 }
 
-void RecoveryPoints::remove(store::Txn& txn, RecoveryPoint point) {
+std::vector<RecoveryPoint> RecoveryPoints::of(store::Txn& txn, std::string_view vault, std::string_view instance) const {
+  std::vector<RecoveryPoint> out;
+  for (const auto& record : txn.records().findBy(kPointKind, kRepositoryIndex, fmt::format("{}/{}", vault, instance), "", kAll))
+    if (auto point = decodeRecord<RecoveryPoint>(kPointKind, record.key, record.body)) out.push_back(std::move(*point));
+  return out;
+}
+
+void RecoveryPoints::remove(store::Txn& txn, RecoveryPoint point, bool by_lifecycle) {
   point.status = "DELETING";
+  point.by_lifecycle = by_lifecycle;
+  point.held.clear();
+  point.message = by_lifecycle ? fmt::format("Its lifecycle ended {} days after its creation.", point.delete_after_days) : "";
   save(txn, point);
   vaults_.forget(txn, point.vault, point.instance, point.snapshot, point.id);
+}
+
+void RecoveryPoints::recover(store::Txn& txn) const {
+  constexpr std::string_view kDone = "recovery_points_by_repository";
+  if (txn.records().get("upgrade", kDone)) return;
+  for (const auto& [key, point] : list(txn, "", kAll, [](const RecoveryPoint&) { return true; })) save(txn, point);
+  txn.records().put("upgrade", kDone, "{}");
 }
 
 }  // namespace sp::services::backup

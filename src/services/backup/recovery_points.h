@@ -29,8 +29,12 @@ class RecoveryPoints {
   /// Newest first below that key, with keys.
   std::vector<std::pair<std::string, RecoveryPoint>> list(store::Txn& txn, std::string_view before_key, std::size_t limit,
                                                           const std::function<bool(const RecoveryPoint&)>& wanted) const;
-  /// DELETING from now on; gone when its snapshot is.
-  void remove(store::Txn& txn, RecoveryPoint point);
+  /// All of one machine in one vault, oldest first.
+  std::vector<RecoveryPoint> of(store::Txn& txn, std::string_view vault, std::string_view instance) const;
+  /// DELETING from now on; gone when its snapshot is, and its space free. Why: a person's wish, or the end of its lifecycle.
+  void remove(store::Txn& txn, RecoveryPoint point, bool by_lifecycle);
+  /// After a start: what was kept before points could be found by their repository.
+  void recover(store::Txn& txn) const;
 
  private:
   Context& context_;

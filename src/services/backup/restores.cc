@@ -119,7 +119,7 @@ std::optional<aws::ApiError> Restores::check(store::Txn& txn, const RestoreSpec&
     if (auto refused = checkRoleArn(spec.role_arn, context_.realm)) return refused;
   }
   const auto point = points_.find(txn, spec.recovery_point);
-  if (!point || point->status == "DELETING")
+  if (!point || point->isGoing())
     return apiError("ResourceNotFoundException", fmt::format("Recovery point {} does not exist.", points_.arn(spec.recovery_point)));
   job.recovery_point = point->id;
   job.vault = point->vault;
@@ -188,11 +188,17 @@ bool Restores::usesVault(store::Txn& txn, std::string_view vault) const {
   return std::ranges::any_of(open(txn), [&](const auto& job) { return job.vault == vault; });
 }
 
+std::set<std::string> Restores::pointsInUse(store::Txn& txn) const {
+  std::set<std::string> out;
+  for (const auto& job : open(txn)) out.insert(job.recovery_point);
+  return out;
+}
+
 void Restores::begin(store::Txn& txn, RestoreJob& job) {
   if (job.status != RestoreStatus::pending || !job.agent.empty()) return;
   const auto repository = vaults_.repository(txn, job.vault, job.source);
   const auto point = points_.find(txn, job.recovery_point);
-  if (!repository || !point || point->status == "DELETING")
+  if (!repository || !point || point->isGoing())
     return end(txn, job, RestoreStatus::failed, "The recovery point was deleted before the restore began.");
   if (repository->state != "ready") return;
   if (job.target == kHost) {
@@ -299,6 +305,7 @@ void Restores::end(store::Txn& txn, RestoreJob& job, RestoreStatus status, const
   if (job.outside) instances_.setReading(txn, job.target, "");
   save(txn, job);
   log::info("restore job ended", {{"job", job.id}, {"target", job.target}, {"status", name(status)}, {"message", message}});
+  if (ended_) ended_(txn, job);
   vaults_.maintain(txn, job.vault, job.source);
   if (job.target != kHost) context_.locks.release(txn, job.target, holderOf(job));
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,11 @@ class Restores {
                                                        const std::function<bool(const RestoreJob&)>& wanted) const;
   /// Whether a restore that has not ended reads from that vault.
   bool usesVault(store::Txn& txn, std::string_view vault) const;
+  /// Recovery points that restores which have not ended read or are about to read: their UUIDs.
+  std::set<std::string> pointsInUse(store::Txn& txn) const;
+  /// In the transaction in which a restore ends.
+  using Ended = std::function<void(store::Txn&, const RestoreJob&)>;
+  void onEnded(Ended listener) { ended_ = std::move(listener); }
   void recover(store::Txn& txn);
 
  private:
@@ -76,6 +82,7 @@ class Restores {
   Grants& grants_;
   RecoveryPoints& points_;
   std::map<std::string, Live, std::less<>> live_;
+  Ended ended_;
 };
 
 }  // namespace sp::services::backup

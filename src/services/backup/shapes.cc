@@ -2,23 +2,22 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "schedule/retention.h"
 #include "services/backup/recovery_points.h"
 
 namespace sp::services::backup {
 namespace {
+
+/// What AWS takes for "never".
+constexpr std::int64_t kNever = -1;
+/// A hundred years, as vault locks have it.
+constexpr std::int64_t kMostDays = 36'500;
 
 std::string percentText(double percent) { return fmt::format("{:.1f}", percent); }
 
 bool isDigits(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; }
 
 aws::ApiError invalid(std::string message) { return apiError("InvalidParameterValueException", std::move(message)); }
-
-json::Object lifecycle(std::int64_t cold_after, std::int64_t delete_after) {
-  json::Object out;
-  if (cold_after > 0) out["MoveToColdStorageAfterDays"] = cold_after;
-  if (delete_after > 0) out["DeleteAfterDays"] = delete_after;
-  return out;
-}
 
 }  // namespace
 
@@ -78,6 +77,33 @@ std::expected<TextMap, aws::ApiError> textMap(const json::Object& input, std::st
     out[std::string(entry.key())] = json::toStd(entry.value().get_string());
   }
   return out;
+}
+
+std::expected<std::optional<std::int64_t>, aws::ApiError> integer(const json::Object& input, std::string_view member) {
+  const auto* value = json::find(input, member);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (value->is_int64()) return value->get_int64();
+  return std::unexpected(invalid(fmt::format("{} '{}' is not a whole number.", member, json::toText(*value))));
+}
+
+std::expected<std::int64_t, aws::ApiError> deleteAfterDays(const json::Object& input) {
+  const auto* value = json::find(input, "Lifecycle");
+  if (value == nullptr || value->is_null()) return 0;
+  if (!value->is_object()) return std::unexpected(invalid(fmt::format("Lifecycle '{}' is not an object.", json::toText(*value))));
+  const auto& lifecycle = value->get_object();
+  const auto remove = integer(lifecycle, "DeleteAfterDays");
+  if (!remove) return std::unexpected(remove.error());
+  const auto cold = integer(lifecycle, "MoveToColdStorageAfterDays");
+  if (!cold) return std::unexpected(cold.error());
+  if (cold->value_or(kNever) != kNever || json::boolOr(lifecycle, "OptInToArchiveForSupportedResources", false))
+    return std::unexpected(
+        invalid("Lifecycle: there is no cold storage yet. Leave out MoveToColdStorageAfterDays and OptInToArchiveForSupportedResources."));
+  const auto days = remove->value_or(kNever);
+  if (days == kNever) return 0;
+  if (days < 1 || days > kMostDays)
+    return std::unexpected(invalid(
+        fmt::format("Lifecycle: DeleteAfterDays must be from 1 to {}, or -1 to keep the recovery point for ever: {}", kMostDays, days)));
+  return days;
 }
 
 std::expected<std::optional<Instant>, aws::ApiError> timeFilter(const json::Object& input, std::string_view member) {
@@ -155,8 +181,7 @@ json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& 
     for (const auto& [key, value] : job.options) options[key] = value;
     out["BackupOptions"] = options;
   }
-  if (job.cold_after_days > 0 || job.delete_after_days > 0)
-    out["RecoveryPointLifecycle"] = lifecycle(job.cold_after_days, job.delete_after_days);
+  if (job.delete_after_days > 0) out["RecoveryPointLifecycle"] = json::Object{{"DeleteAfterDays", job.delete_after_days}};
   if (job.state == JobState::completed) out["MessageCategory"] = "SUCCESS";
   else if (job.state == JobState::aborted) out["MessageCategory"] = "ABORTED";
   else if (isFinal(job.state)) out["MessageCategory"] = "FAILURE";
@@ -178,17 +203,20 @@ json::Object pointShape(const RecoveryPoint& point, const Realm& realm, const Re
                    {"BackupSizeInBytes", point.size},
                    {"IsEncrypted", true},
                    {"IsParent", false}};
-  if (!point.message.empty()) out["StatusMessage"] = point.message;
+  if (const auto message = statusMessage(point); !message.empty()) out["StatusMessage"] = message;
   if (point.restored) out["LastRestoreTime"] = toEpochSeconds(*point.restored);
-  if (point.cold_after_days > 0 || point.delete_after_days > 0) {
-    out["Lifecycle"] = lifecycle(point.cold_after_days, point.delete_after_days);
-    json::Object calculated;
-    if (point.cold_after_days > 0)
-      calculated["MoveToColdStorageAt"] = toEpochSeconds(point.created + std::chrono::days(point.cold_after_days));
-    if (point.delete_after_days > 0) calculated["DeleteAt"] = toEpochSeconds(point.created + std::chrono::days(point.delete_after_days));
-    out["CalculatedLifecycle"] = calculated;
-  }
+  putLifecycle(out, point);
   return out;
+}
+
+std::string statusMessage(const RecoveryPoint& point) {
+  return fmt::format("{}{}{}", point.message, point.message.empty() || point.held.empty() ? "" : " ", point.held);
+}
+
+void putLifecycle(json::Object& out, const RecoveryPoint& point) {
+  if (point.delete_after_days <= 0) return;
+  out["Lifecycle"] = json::Object{{"DeleteAfterDays", point.delete_after_days}};
+  out["CalculatedLifecycle"] = json::Object{{"DeleteAt", toEpochSeconds(schedule::deleteAt(point.created, point.delete_after_days))}};
 }
 
 json::Object restoreShape(const RestoreJob& job, const Realm& realm, const RecoveryPoints& points) {

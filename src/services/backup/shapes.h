@@ -23,6 +23,11 @@ std::optional<std::string> instanceOfArn(std::string_view arn, const Realm& real
 std::expected<std::string, aws::ApiError> requiredText(const json::Object& input, std::string_view member);
 /// Members of a map of strings; InvalidParameterValueException for anything else.
 std::expected<TextMap, aws::ApiError> textMap(const json::Object& input, std::string_view member);
+/// A whole number; nullopt when absent.
+std::expected<std::optional<std::int64_t>, aws::ApiError> integer(const json::Object& input, std::string_view member);
+/// DeleteAfterDays of the member Lifecycle, 1 to 36,500; 0 when it is -1 or absent: for ever. InvalidParameterValueException for
+/// anything else, and for a move to cold storage, which there is not.
+std::expected<std::int64_t, aws::ApiError> deleteAfterDays(const json::Object& input);
 /// ISO 8601 text or epoch seconds of a query's time filter; nullopt when absent.
 std::expected<std::optional<Instant>, aws::ApiError> timeFilter(const json::Object& input, std::string_view member);
 /// A moment as answers show it: whole milliseconds. Filters compare these, so that a time that was read can be asked with.
@@ -43,6 +48,10 @@ std::string vaultArn(const Realm& realm, std::string_view name);
 json::Object vaultShape(const Vault& vault, const Realm& realm);
 json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& points);
 json::Object pointShape(const RecoveryPoint& point, const Realm& realm, const RecoveryPoints& points);
+/// Lifecycle and CalculatedLifecycle; nothing for a point that is kept for ever.
+void putLifecycle(json::Object& out, const RecoveryPoint& point);
+/// "" if there is nothing to say of it.
+std::string statusMessage(const RecoveryPoint& point);
 json::Object restoreShape(const RestoreJob& job, const Realm& realm, const RecoveryPoints& points);
 
 }  // namespace sp::services::backup

@@ -16,6 +16,7 @@ namespace sp::services::backup {
 inline constexpr std::string_view kVaultKind = "backup_vault";
 inline constexpr std::string_view kRepositoryKind = "vault_repository";
 inline constexpr std::string_view kForgetKind = "vault_forget";
+inline constexpr std::string_view kQuarantineKind = "vault_quarantine";
 inline constexpr std::string_view kJobKind = "backup_job";
 inline constexpr std::string_view kPointKind = "recovery_point";
 inline constexpr std::string_view kRestoreKind = "restore_job";

@@ -10,6 +10,10 @@ namespace {
 constexpr std::string_view kLeftovers = "leftovers";
 constexpr std::string_view kMaintainTimer = "backup.maintain";
 constexpr auto kMaintainAgain = std::chrono::minutes(1);
+constexpr auto kMaintainAgainAtMost = std::chrono::minutes(15);
+constexpr auto kMaintainAfterLease = std::chrono::hours(6);
+constexpr auto kRecordAgain = std::chrono::seconds(1);
+constexpr std::size_t kForgottenAtOnce = 200;
 constexpr std::size_t kAll = 100'000;
 
 std::string repositoryKey(std::string_view vault, std::string_view name) { return fmt::format("{}/{}", vault, name); }
@@ -52,7 +56,8 @@ void Vaults::create(store::Txn& txn, const Vault& vault) const {
 void Vaults::erase(store::Txn& txn, const std::string& name) {
   for (const auto& repository : repositories(txn, name))
     txn.records().erase(kRepositoryKind, repositoryKey(repository.vault, repository.name));
-  for (const auto& record : txn.records().scan(kForgetKind, name + "/", "", kAll)) txn.records().erase(kForgetKind, record.key);
+  for (const auto kind : {kForgetKind, kQuarantineKind})
+    for (const auto& record : txn.records().scan(kind, name + "/", "", kAll)) txn.records().erase(kind, record.key);
   txn.records().erase(kVaultKind, name);
   txn.afterCommit([this, name] {
     keeper_.removeVault(name, [name](const Result<void>& result) {
@@ -100,15 +105,25 @@ Repository Vaults::ensure(store::Txn& txn, const std::string& vault, const std::
 // The key is durable before the repository is made with it: a repository whose key nobody knows is never left behind.
 void Vaults::beginCreate(store::Txn& txn, const Repository& repository) {
   txn.afterCommit([this, repository] {
-    // The core outlives this object, and drops what comes after its stop.
-    keeper_.create({repository.vault, repository.name, repository.key},
-                   [this, &core = context_.core, repository](const Result<void>& result) {
-                     core.post([this, repository, result](store::Txn& later) {
-                       created(later, repository.vault, repository.name, result);
-                       return true;
-                     });
-                   });
+    keeper_.create({repository.vault, repository.name, repository.key}, [this, repository](const Result<void>& result) {
+      record([this, repository, result](store::Txn& later) { created(later, repository.vault, repository.name, result); });
+    });
   });
+}
+
+// What the keeper did is lost neither by a full disk nor by the core's stop: the next start begins it anew.
+void Vaults::record(std::function<void(store::Txn&)> outcome) {
+  auto& core = context_.core;
+  core.post(
+      [outcome](store::Txn& txn) {
+        outcome(txn);
+        return true;
+      },
+      [this, &core, outcome](const Error* error) {
+        // The core outlives this object, and drops what comes after its stop.
+        if (error == nullptr || error->code == "core.stopped") return;
+        core.waiters().add("vaults", core.clock().now() + kRecordAgain, [this, outcome] { record(outcome); });
+      });
 }
 
 void Vaults::created(store::Txn& txn, const std::string& vault, const std::string& name, const Result<void>& result) {
@@ -138,22 +153,50 @@ void Vaults::dropLeftovers(store::Txn& txn, const std::string& vault, const std:
   forget(txn, vault, instance, std::string(kLeftovers), "");
 }
 
-void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::string& instance) {
-  auto found = repository(txn, vault, instance);
-  if (!found || found->state != "ready" || grants_.used(vault, instance)) return;
-  const auto prefix = fmt::format("{}/{}/", vault, instance);
-  std::vector<std::string> snapshots;
-  for (const auto& record : txn.records().scan(kForgetKind, prefix, "", 200)) snapshots.push_back(record.key.substr(prefix.size()));
-  if (snapshots.empty()) return;
-  found->state = "maintenance";
-  saveRepository(txn, *found);
-  txn.afterCommit([this, repository = *found, snapshots] {
-    auto& core = context_.core;
+std::vector<std::string> Vaults::toForget(store::Txn& txn, const std::string& prefix) const {
+  std::vector<std::string> out;
+  for (const auto& record : txn.records().scan(kForgetKind, prefix, "", kForgottenAtOnce)) out.push_back(record.key.substr(prefix.size()));
+  return out;
+}
+
+std::size_t Vaults::pending(store::Txn& txn, std::string_view vault, std::string_view instance) const {
+  return toForget(txn, fmt::format("{}/{}/", vault, instance)).size();
+}
+
+void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::string& instance, Moment moment) {
+  const auto found = repository(txn, vault, instance);
+  const auto key = repositoryKey(vault, instance);
+  // Each that uses it comes here again at its end.
+  if (!found || found->state != "ready" || grants_.used(vault, instance) || toForget(txn, key + "/").empty()) return;
+  const auto holder = context_.locks.holder(txn, instance);
+  if (moment == Moment::any && holder && holder->starts_with("run:"))
+    return txn.timers().set({std::string(kMaintainTimer), key, txn.now() + kMaintainAgain, ""});
+  // One whose beginning could not be made durable has not begun.
+  std::erase_if(maintained_now_, [&](const std::string& other) {
+    const auto body = txn.records().get(kRepositoryKind, other);
+    const auto there = body ? decodeRecord<Repository>(kRepositoryKind, other, *body) : std::nullopt;
+    return !there || there->state != "maintenance";
+  });
+  if (maintained_now_.size() >= runtime::VaultKeeper::kMaintainedAtOnce) {
+    // The end of one of those begins the next, but for one that failed.
+    if (failures_.contains(key)) txn.timers().set({std::string(kMaintainTimer), key, txn.now() + kMaintainAgain, ""});
+    return;
+  }
+  beginMaintenance(txn, *found);
+}
+
+void Vaults::beginMaintenance(store::Txn& txn, Repository repository) {
+  const auto key = repositoryKey(repository.vault, repository.name);
+  const auto snapshots = toForget(txn, key + "/");
+  maintained_now_.insert(key);
+  repository.state = "maintenance";
+  saveRepository(txn, repository);
+  txn.timers().drop(kMaintainTimer, key);
+  txn.afterCommit([this, repository, snapshots] {
     keeper_.forget({repository.vault, repository.name, repository.key}, snapshots,
-                   [this, &core, repository, snapshots](const Result<void>& result) {
-                     core.post([this, repository, snapshots, result](store::Txn& later) {
+                   [this, repository, snapshots](const Result<void>& result) {
+                     record([this, repository, snapshots, result](store::Txn& later) {
                        maintained(later, repository.vault, repository.name, snapshots, result);
-                       return true;
                      });
                    });
   });
@@ -161,45 +204,64 @@ void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::stri
 
 void Vaults::maintained(store::Txn& txn, const std::string& vault, const std::string& name, const std::vector<std::string>& snapshots,
                         const Result<void>& result) {
+  const auto key = repositoryKey(vault, name);
+  maintained_now_.erase(key);
   auto found = repository(txn, vault, name);
-  if (!found) return;
+  if (!found || found->state != "maintenance") return maintainOthers(txn);
   found->state = "ready";
+  found->maintenance_error = result ? "" : result.error().text();
+  if (result) found->maintained = txn.now();
   saveRepository(txn, *found);
+  for (const auto& snapshot : snapshots) {
+    const auto forget_key = fmt::format("{}/{}", key, snapshot);
+    const auto body = txn.records().get(kForgetKind, forget_key);
+    const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Object());
+    const auto point = parsed && parsed->is_object() ? json::textOr(parsed->get_object(), "point") : std::string();
+    if (result) txn.records().erase(kForgetKind, forget_key);
+    if (!point.empty() && forgotten_) forgotten_(txn, point, found->maintenance_error);
+  }
+  auto again = txn.now();
   if (result) {
-    for (const auto& snapshot : snapshots) {
-      const auto key = fmt::format("{}/{}/{}", vault, name, snapshot);
-      const auto body = txn.records().get(kForgetKind, key);
-      const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Object());
-      const auto point = parsed && parsed->is_object() ? json::textOr(parsed->get_object(), "point") : std::string();
-      txn.records().erase(kForgetKind, key);
-      if (!point.empty() && forgotten_) forgotten_(txn, point);
-    }
+    failures_.erase(key);
   } else {
-    log::warn("recovery points could not be deleted yet", {{"vault", vault}, {"instance", name}, {"error", result.error().text()}});
+    again += std::min<Duration>(kMaintainAgainAtMost, kMaintainAgain * (1 << std::min(failures_[key]++, 10)));
+    // The whole lease was not enough: the next one is not to follow at once, for jobs wait for it.
+    if (result.error().code == "vault.ended") again = txn.now() + kMaintainAfterLease;
+    log::warn("recovery points could not be deleted yet", {{"vault", vault}, {"instance", name}, {"error", found->maintenance_error}});
   }
   // More may have been asked for meanwhile; a failure is tried again, not at once.
-  const auto again = txn.now() + (result ? Duration(0) : Duration(kMaintainAgain));
-  if (!txn.records().scan(kForgetKind, fmt::format("{}/{}/", vault, name), "", 1).empty()) {
-    txn.timers().set({std::string(kMaintainTimer), repositoryKey(vault, name), again, ""});
-  }
+  if (!txn.records().scan(kForgetKind, key + "/", "", 1).empty()) txn.timers().set({std::string(kMaintainTimer), key, again, ""});
   for (const auto& listener : changed_) listener(txn, *found);
+  maintainOthers(txn);
+}
+
+// From one repository to the next: '0' comes after '/'.
+void Vaults::maintainOthers(store::Txn& txn) {
+  std::string after;
+  while (maintained_now_.size() < runtime::VaultKeeper::kMaintainedAtOnce) {
+    const auto next = txn.records().scan(kForgetKind, "", after, 1);
+    if (next.empty()) return;
+    const auto& key = next.front().key;
+    const auto slash = key.find('/');
+    const auto end = key.find('/', slash + 1);
+    // One that failed has its own time.
+    if (!failures_.contains(key.substr(0, end))) maintain(txn, key.substr(0, slash), key.substr(slash + 1, end - slash - 1));
+    after = key.substr(0, end) + "0";
+  }
 }
 
 void Vaults::recover(store::Txn& txn) {
   if (!find(txn, "Default")) create(txn, Vault{"Default", txn.now(), "", "", {}, 0});
   for (auto& repository : repositories(txn, "")) {
     if (repository.state == "maintenance") {
-      // Begun anew at once, so that no job gets in between; the keeper waits for a restic that still runs.
-      repository.state = "ready";
-      saveRepository(txn, repository);
-      maintain(txn, repository.vault, repository.name);
+      // The lease is kept, so that nothing gets in between: the keeper ends a restic that still runs and does all of it again.
+      beginMaintenance(txn, repository);
       continue;
     }
     if (repository.state == "creating") beginCreate(txn, repository);
-    if (!txn.records().scan(kForgetKind, repositoryKey(repository.vault, repository.name) + "/", "", 1).empty()) {
-      txn.timers().set(
-          {std::string(kMaintainTimer), repositoryKey(repository.vault, repository.name), txn.now() + std::chrono::seconds(5), ""});
-    }
+    const auto key = repositoryKey(repository.vault, repository.name);
+    if (!txn.records().scan(kForgetKind, key + "/", "", 1).empty())
+      txn.timers().set({std::string(kMaintainTimer), key, txn.now() + std::chrono::seconds(5), ""});
   }
 }
 

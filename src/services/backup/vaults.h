@@ -2,7 +2,9 @@
 // Core thread only.
 #pragma once
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +38,7 @@ class Vaults {
   Repository ensure(store::Txn& txn, const std::string& vault, const std::string& instance);
   /// All of one vault ("": of all), ordered by vault and machine.
   std::vector<Repository> repositories(store::Txn& txn, std::string_view vault) const;
+  void saveRepository(store::Txn& txn, const Repository& repository) const;
   std::string pathOf(const Repository& repository) const { return keeper_.pathOf(repository.vault, repository.name); }
 
   /// Forgets a snapshot and frees its space as soon as nobody uses the repository. `point` is told to onForgotten.
@@ -43,29 +46,49 @@ class Vaults {
               const std::string& point);
   /// Gives back what broken-off uploads left in the repository, as soon as nobody uses it.
   void dropLeftovers(store::Txn& txn, const std::string& vault, const std::string& instance);
-  /// Begins what is to be forgotten there, if nobody uses it now.
-  void maintain(store::Txn& txn, const std::string& vault, const std::string& instance);
+  /// When a repository may be kept from those who want to use it.
+  enum class Moment {
+    /// A run that holds the machine may be about to freeze it, and its backup must not wait then: it goes first.
+    any,
+    /// A job or restore of this repository has just ended: the run that it was of has no use for the repository any more.
+    afterUse,
+  };
+  /// Begins what is to be forgotten there, if nobody uses it now and not too many others are being maintained. What could not begin
+  /// is begun later.
+  void maintain(store::Txn& txn, const std::string& vault, const std::string& instance, Moment moment = Moment::any);
+  /// How many snapshots are still to be forgotten there; at most 200 are counted.
+  std::size_t pending(store::Txn& txn, std::string_view vault, std::string_view instance) const;
 
   using Changed = std::function<void(store::Txn&, const Repository&)>;
   /// A repository became usable again, or cannot be made.
   void onChanged(Changed listener) { changed_.push_back(std::move(listener)); }
-  /// The snapshot of that recovery point is gone.
-  void onForgotten(std::function<void(store::Txn&, const std::string& point)> listener) { forgotten_ = std::move(listener); }
+  /// The snapshot of that recovery point is gone; or could not be removed yet, as `why` says, and will be tried again.
+  using Forgotten = std::function<void(store::Txn&, const std::string& point, const std::string& why)>;
+  void onForgotten(Forgotten listener) { forgotten_ = std::move(listener); }
 
   void recover(store::Txn& txn);
 
  private:
-  void saveRepository(store::Txn& txn, const Repository& repository) const;
   void beginCreate(store::Txn& txn, const Repository& repository);
+  /// Makes the outcome of the keeper's work durable, as soon as that can be done. Any thread.
+  void record(std::function<void(store::Txn&)> outcome);
   void created(store::Txn& txn, const std::string& vault, const std::string& name, const Result<void>& result);
+  /// Takes the lease: from now on nobody else may use the repository.
+  void beginMaintenance(store::Txn& txn, Repository repository);
   void maintained(store::Txn& txn, const std::string& vault, const std::string& name, const std::vector<std::string>& snapshots,
                   const Result<void>& result);
+  /// Others that wait for a place.
+  void maintainOthers(store::Txn& txn);
+  std::vector<std::string> toForget(store::Txn& txn, const std::string& prefix) const;
 
   Context& context_;
   runtime::VaultKeeper& keeper_;
   Grants& grants_;
   std::vector<Changed> changed_;
-  std::function<void(store::Txn&, const std::string&)> forgotten_;
+  Forgotten forgotten_;
+  /// "VAULT/INSTANCE" of those that are being maintained, and how often in a row it failed.
+  std::set<std::string> maintained_now_;
+  std::map<std::string, int> failures_;
 };
 
 }  // namespace sp::services::backup

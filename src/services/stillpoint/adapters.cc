@@ -143,9 +143,10 @@ class OwnBackups final : public Backups {
   void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) override { jobs_.prepare(txn, vault, instance); }
 
   bool ready(store::Txn& txn, const std::string& vault, const std::string& instance) override {
-    const auto body = txn.records().get(backup::kRepositoryKind, vault + "/" + instance);
-    const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Value());
-    return parsed && parsed->is_object() && json::textOr(parsed->get_object(), "state") == "ready";
+    return stateOf(txn, vault, instance) == "ready";
+  }
+  bool maintained(store::Txn& txn, const std::string& vault, const std::string& instance) override {
+    return stateOf(txn, vault, instance) == "maintenance";
   }
 
   Answer<std::string> start(store::Txn& txn, const BackupOrder& order) override {
@@ -154,6 +155,7 @@ class OwnBackups final : public Backups {
     spec.resource_arn = realm_.arn("ec2", "instance/" + order.instance);
     spec.role_arn = order.role;
     spec.by = order.by;
+    spec.delete_after_days = order.delete_after_days;
     spec.options["StallTimeoutInSeconds"] = std::to_string(order.stall_timeout_seconds);
     auto job = jobs_.start(txn, spec);
     if (!job) return std::unexpected(std::move(job.error()));
@@ -169,6 +171,11 @@ class OwnBackups final : public Backups {
   }
 
  private:
+  static std::string stateOf(store::Txn& txn, const std::string& vault, const std::string& instance) {
+    const auto body = txn.records().get(backup::kRepositoryKind, vault + "/" + instance);
+    const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Value());
+    return parsed && parsed->is_object() ? json::textOr(parsed->get_object(), "state") : std::string();
+  }
   backup::Jobs& jobs_;
   const Realm& realm_;
 };

@@ -66,7 +66,7 @@ class Members {
   }
 
   // A whole number, as a number or as digits in a string (the sample's README says String, its code needs a number).
-  Result<std::int64_t> seconds(std::string_view key, std::int64_t low, std::int64_t high, std::int64_t otherwise) {
+  Result<std::int64_t> count(std::string_view key, std::string_view unit, std::int64_t low, std::int64_t high, std::int64_t otherwise) {
     const auto* value = find(key);
     if (value == nullptr) return otherwise;
     std::optional<std::int64_t> number;
@@ -79,9 +79,13 @@ class Members {
       if (!digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos)
         number = parseInt(digits).value_or(std::numeric_limits<std::int64_t>::max());
     }
-    if (!number) return refused(at(key), *value, "must be a whole number of seconds, as a number or as digits");
-    if (*number < low || *number > high) return refused(at(key), *value, fmt::format("must be from {} to {} seconds", low, high));
+    if (!number) return refused(at(key), *value, fmt::format("must be a whole number of {}, as a number or as digits", unit));
+    if (*number < low || *number > high) return refused(at(key), *value, fmt::format("must be from {} to {} {}", low, high, unit));
     return *number;
+  }
+
+  Result<std::int64_t> seconds(std::string_view key, std::int64_t low, std::int64_t high, std::int64_t otherwise) {
+    return count(key, "seconds", low, high, otherwise);
   }
 
   Result<std::string> oneOf(std::string_view key, const std::vector<std::string_view>& words) {
@@ -172,7 +176,13 @@ Result<void> parseBackup(Members& in, RunInput& run) {
   Members backup(*details, in.at("BackupDetails"));
   SP_TRY(run.vault, backup.text("BackupVaultName", true, false));
   SP_TRY(run.role, backup.text("IamRoleArn", true, false));
+  SP_TRY(const auto* lifecycle, backup.object("Lifecycle", false));
   SP_CHECK_OK(backup.finish());
+  if (lifecycle != nullptr) {
+    Members days(*lifecycle, backup.at("Lifecycle"));
+    SP_TRY(run.delete_after_days, days.count("DeleteAfterDays", "days", 1, 36'500, 0));
+    SP_CHECK_OK(days.finish());
+  }
   const auto arn = Arn::parse(run.role);
   if (!arn || arn->service != "iam")
     return refused("BackupDetails.IamRoleArn", json::Value(run.role),
@@ -258,6 +268,7 @@ json::Object encode(const RunInput& input) {
   if (input.post) out["post"] = encodeScript(*input.post);
   out["vault"] = input.vault;
   out["role"] = input.role;
+  if (input.delete_after_days > 0) out["deleteAfterDays"] = input.delete_after_days;
   out["abortOnBadTarget"] = input.abort_on_bad_target;
   out["stallTimeout"] = input.stall_timeout_seconds;
   if (input.rehearsal) out["rehearsal"] = true;
@@ -278,6 +289,7 @@ RunInput decodeRunInput(const json::Object& record) {
   input.post = decodeScript(record, "post");
   input.vault = json::textOr(record, "vault");
   input.role = json::textOr(record, "role");
+  input.delete_after_days = json::intOr(record, "deleteAfterDays", 0);
   input.abort_on_bad_target = json::boolOr(record, "abortOnBadTarget", false);
   input.stall_timeout_seconds = json::intOr(record, "stallTimeout", 600);
   return input;

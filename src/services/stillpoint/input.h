@@ -21,6 +21,8 @@ struct RunInput {
   std::optional<Script> post;
   std::string vault;
   std::string role;
+  /// Of its recovery points; 0: kept for ever.
+  std::int64_t delete_after_days = 0;
   /// OnBadTarget "abort": one bad id and nothing is touched.
   bool abort_on_bad_target = false;
   std::int64_t stall_timeout_seconds = 600;

@@ -68,6 +68,13 @@ TEST(Input, EveryPropertyIsCheckedAndNamed) {
       {{"ThawAt"}, "\"cut\"", {"ThawAt is \"cut\"", "completed"}},
       {{"StallTimeoutInSeconds"}, "\"900\"", {}},
       {{"StallTimeoutInSeconds"}, "true", {"StallTimeoutInSeconds is true"}},
+      {{"BackupDetails", "Lifecycle"}, R"({"DeleteAfterDays":"36500"})", {}},
+      {{"BackupDetails", "Lifecycle"}, "{}", {}},
+      {{"BackupDetails", "Lifecycle"},
+       R"({"DeleteAfterDays":0})",
+       {"BackupDetails.Lifecycle.DeleteAfterDays is 0", "from 1 to 36500 days"}},
+      {{"BackupDetails", "Lifecycle"}, R"({"DeleteAfterDays":1.5})", {"whole number of days"}},
+      {{"BackupDetails", "Lifecycle"}, R"({"MoveToColdStorageAfterDays":9})", {"MoveToColdStorageAfterDays is 9", "no such property"}},
       {{"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"}, "\"arn:…\"", {}},
   };
   for (const auto& row : cases) {

@@ -15,6 +15,8 @@ constexpr auto kPreflightPatience = std::chrono::seconds(10);
 // Queue first, freeze last: nothing is frozen while its repository is still being made.
 constexpr auto kRepositoryPatience = std::chrono::minutes(2);
 constexpr auto kPreflightPause = std::chrono::milliseconds(200);
+// While the space of its repository is freed, for minutes perhaps.
+constexpr auto kMaintenancePause = std::chrono::seconds(2);
 
 json::Object planOf(const RunInput& input, const Lane& lane) {
   json::Object plan;
@@ -52,13 +54,20 @@ void Lanes::preflight(store::Txn& txn, Lane lane) {
   const bool settled = machine == Machine::running || machine == Machine::stopped || machine == Machine::gone;
   const bool online = machine == Machine::stopped || ports_.targets.agentOnline(lane.instance);
   const bool repository = run->input->rehearsal || ports_.backups.ready(txn, run->input->vault, lane.instance);
+  // That ends by itself: whoever waits for it has all the patience left.
+  const bool maintained = !repository && ports_.backups.maintained(txn, run->input->vault, lane.instance);
+  if (maintained) {
+    lane.preflight_until = txn.now() + kPreflightPatience;
+    lane.repository_until = txn.now() + kRepositoryPatience;
+  }
   const auto power = ports_.power.fitness(txn, lane.instance, run->input->stop_start);
   const bool waits_for_machine = (!settled || !online || power.waits) && txn.now() < *lane.preflight_until;
-  const bool waits_for_repository = settled && online && !repository && txn.now() < *lane.repository_until;
+  const bool waits_for_repository = !repository && (maintained || (settled && online && txn.now() < *lane.repository_until));
   const bool unfit = !power.waits && !power.why.empty();
   if (machine != Machine::gone && !unfit && (waits_for_machine || waits_for_repository)) {
     saveLane(txn, lane);
-    txn.timers().set({std::string(kPreflightTimer), laneKey(lane.execution, lane.instance), txn.now() + kPreflightPause, ""});
+    txn.timers().set({std::string(kPreflightTimer), laneKey(lane.execution, lane.instance),
+                      txn.now() + (maintained ? Duration(kMaintenancePause) : Duration(kPreflightPause)), ""});
     return;
   }
   if (machine == Machine::gone)
@@ -171,8 +180,8 @@ void Lanes::runBackupJob(store::Txn& txn, const runtime::TaskRequest& request, c
   if (run.input->rehearsal) return succeed(txn, std::move(lane), request.token, {{"Status", "skipped"}});
   saveLane(txn, lane);
   if (owesPost(run, lane)) ledger_.owe(txn, lane, DebtKind::post);
-  const auto job = ports_.backups.start(
-      txn, {lane.instance, run.input->vault, run.input->role, holderOf(lane.execution), run.input->stall_timeout_seconds});
+  const auto job = ports_.backups.start(txn, {lane.instance, run.input->vault, run.input->role, holderOf(lane.execution),
+                                              run.input->stall_timeout_seconds, run.input->delete_after_days});
   failpoint::hit("flow.job_intent");
   if (!job) {
     lane.backup = "FAILED";

@@ -56,6 +56,7 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   std::set<std::string> vaults = {"vault"};
   std::string missing_script;
   bool repository_ready = true;
+  bool repository_maintained = false;
   /// How often each driver was asked to look; what is wrong with it.
   std::map<std::string, int> looks;
   std::map<std::string, Fitness> unfit;
@@ -123,6 +124,7 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   bool vaultExists(store::Txn&, const std::string& vault) override { return vaults.contains(vault); }
   void prepare(store::Txn&, const std::string&, const std::string&) override {}
   bool ready(store::Txn&, const std::string&, const std::string&) override { return repository_ready; }
+  bool maintained(store::Txn&, const std::string&, const std::string&) override { return repository_maintained; }
   Answer<std::string> start(store::Txn&, const BackupOrder& order) override {
     if (refuse_job) return aws::refuse("LimitExceededException", "job refused");
     auto id = fmt::format("job-{}", next++);

@@ -385,6 +385,19 @@ TEST_F(Lanes1, NothingIsFrozenWhileTheRepositoryIsBeingMade) {
   EXPECT_EQ(fleet_.commands.size(), 1U);
 }
 
+TEST_F(Lanes1, NothingIsFrozenWhileTheSpaceOfTheRepositoryIsFreed) {
+  fleet_.repository_ready = false;
+  fleet_.repository_maintained = true;
+  begin(inputFor(1));
+  for (int i = 0; i < 40; ++i) advance(std::chrono::minutes(1));
+  EXPECT_TRUE(fleet_.commands.empty());
+  EXPECT_FALSE(driver_.ended.contains(kExecution)) << "it waits, however long it takes";
+  fleet_.repository_ready = true;
+  fleet_.repository_maintained = false;
+  advance(std::chrono::seconds(2));
+  EXPECT_EQ(fleet_.commands.size(), 1U);
+}
+
 TEST_F(Lanes1, ARepositoryThatIsNeverReadyFailsTheLaneUntouched) {
   fleet_.repository_ready = false;
   begin(inputFor(1));

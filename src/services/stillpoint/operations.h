@@ -22,6 +22,8 @@ aws::Operation describeServer(StatusKeeper& keeper);
 aws::Operation listOwed();
 /// What plain restic needs to restore without Stillpoint.
 aws::Operation exportVaultKeys(backup::Backup& backup);
+/// Each machine's repository in a vault: its state, when its space was last freed, and what lies in it that no job made.
+aws::Operation listRepositories(backup::Backup& backup);
 /// Pays what is owed to a machine now, its thaw after its start.
 aws::Operation thaw(Ledger& ledger, const Ports& ports);
 /// The same, by the name people look for when a machine is stopped.

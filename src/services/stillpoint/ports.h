@@ -96,6 +96,8 @@ struct BackupOrder {
   std::string role;
   std::string by;
   std::int64_t stall_timeout_seconds = 600;
+  /// 0: the recovery point is kept for ever.
+  std::int64_t delete_after_days = 0;
 };
 
 /// A job as the lane sees it; state in AWS's words.
@@ -118,6 +120,8 @@ class Backups {
   virtual void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
   /// Whether that repository can take a backup now.
   virtual bool ready(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
+  /// Whether it cannot because its space is being freed, which comes to an end by itself.
+  virtual bool maintained(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
   /// The job's id.
   virtual Answer<std::string> start(store::Txn& txn, const BackupOrder& order) = 0;
   /// Asks for the job's end; it still comes by event. Harmless when it has ended.

@@ -69,6 +69,7 @@ aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, cons
                       listEnrolmentTokens(),
                       listInstances(parts_->context, instances),
                       listOwed(),
+                      listRepositories(parts_->backup),
                       listUpcomingRuns(parts_->ports),
                       removeInstance(instances),
                       revokeAgent(parts_->nodes),

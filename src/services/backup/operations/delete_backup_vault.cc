@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "services/backup/operations/service.h"
 
 namespace sp::services::backup {
@@ -15,6 +17,13 @@ aws::Outcome deleteBackupVault(Service& service, const aws::Call& call) {
   if (vault->name == "Default") return refuse("ERROR_9102", "The default backup vault cannot be deleted.");
   if (service.jobs.usesVault(*call.txn, vault->name) || service.restores.usesVault(*call.txn, vault->name)) {
     return refuse("ERROR_9103", "Backup vault cannot be deleted while jobs use it.");
+  }
+  if (const auto strange = service.quarantine.found(*call.txn, vault->name, "", 1); !strange.empty()) {
+    return refuse(
+        "ERROR_9104",
+        fmt::format("Backup vault cannot be deleted because it contains snapshots of no known job, such as {}: `stillpoint vault show {}` "
+                    "lists them. Remove them with restic first if nobody wants them.",
+                    strange.front().id, vault->name));
   }
   service.vaults.erase(*call.txn, vault->name);
   return json::Object();

@@ -7,7 +7,7 @@ aws::Outcome deleteRecoveryPoint(Service& service, const aws::Call& call) {
   auto point = namedPoint(service, call);
   if (!point) return std::unexpected(point.error());
   // Asked again while its snapshot is being forgotten: it is on its way out already.
-  if (point->status != "DELETING") service.points.remove(*call.txn, std::move(*point));
+  if (point->status != "DELETING") service.points.remove(*call.txn, std::move(*point), false);
   return json::Object();
 }
 

@@ -20,7 +20,7 @@ aws::Outcome listRecoveryPointsByResource(Service& service, const aws::Call& cal
                      {"ResourceName", point.instance},
                      {"VaultType", "BACKUP_VAULT"},
                      {"IsParent", false}};
-    if (!point.message.empty()) out["StatusMessage"] = point.message;
+    if (const auto message = statusMessage(point); !message.empty()) out["StatusMessage"] = message;
     return out;
   });
 }

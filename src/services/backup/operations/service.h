@@ -2,6 +2,7 @@
 #pragma once
 #include "aws/operation.h"
 #include "services/backup/jobs.h"
+#include "services/backup/quarantine.h"
 #include "services/backup/recovery_points.h"
 #include "services/backup/restores.h"
 #include "services/backup/shapes.h"
@@ -17,6 +18,7 @@ struct Service {
   RecoveryPoints& points;
   Jobs& jobs;
   Restores& restores;
+  Quarantine& quarantine;
 };
 
 /// A list's page from entries that were read with one more than the limit: shows `limit` of them, and NextToken for more.
@@ -48,6 +50,7 @@ aws::Outcome listRestoreJobs(Service& service, const aws::Call& call);
 aws::Outcome startBackupJob(Service& service, const aws::Call& call);
 aws::Outcome startRestoreJob(Service& service, const aws::Call& call);
 aws::Outcome stopBackupJob(Service& service, const aws::Call& call);
+aws::Outcome updateRecoveryPointLifecycle(Service& service, const aws::Call& call);
 
 /// The vault named by member BackupVaultName: InvalidParameterValueException or ResourceNotFoundException.
 std::expected<Vault, aws::ApiError> namedVault(Service& service, const aws::Call& call);

@@ -3,31 +3,6 @@
 #include "services/backup/operations/service.h"
 
 namespace sp::services::backup {
-namespace {
-
-std::expected<std::optional<std::int64_t>, aws::ApiError> integer(const json::Object& input, std::string_view member) {
-  const auto* value = json::find(input, member);
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  if (value->is_int64()) return value->get_int64();
-  return std::unexpected(badValue(member, json::toText(*value), "a whole number"));
-}
-
-std::optional<aws::ApiError> readLifecycle(const json::Object& input, StartSpec& spec) {
-  const auto* value = json::find(input, "Lifecycle");
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  if (!value->is_object()) return badValue("Lifecycle", json::toText(*value), "an object");
-  const auto remove = integer(value->get_object(), "DeleteAfterDays");
-  const auto cold = integer(value->get_object(), "MoveToColdStorageAfterDays");
-  if (!remove) return remove.error();
-  if (!cold) return cold.error();
-  // -1 and absence both mean: keep.
-  spec.delete_after_days = std::max<std::int64_t>(remove->value_or(0), 0);
-  spec.cold_after_days = std::max<std::int64_t>(cold->value_or(0), 0);
-  return std::nullopt;
-}
-
-}  // namespace
-
 // https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartBackupJob.html
 aws::Outcome startBackupJob(Service& service, const aws::Call& call) {
   StartSpec spec;
@@ -47,7 +22,9 @@ aws::Outcome startBackupJob(Service& service, const aws::Call& call) {
   if (!complete_window) return std::unexpected(complete_window.error());
   spec.start_window_minutes = *start_window;
   spec.complete_window_minutes = *complete_window;
-  if (auto refused = readLifecycle(call.input, spec)) return std::unexpected(std::move(*refused));
+  const auto kept_days = deleteAfterDays(call.input);
+  if (!kept_days) return std::unexpected(kept_days.error());
+  spec.delete_after_days = *kept_days;
   auto tags = textMap(call.input, "RecoveryPointTags");
   if (!tags) return std::unexpected(tags.error());
   auto options = textMap(call.input, "BackupOptions");
