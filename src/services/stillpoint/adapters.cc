@@ -156,6 +156,9 @@ class OwnBackups final : public Backups {
     spec.role_arn = order.role;
     spec.by = order.by;
     spec.delete_after_days = order.delete_after_days;
+    spec.recovery_point_tags = order.point_tags;
+    if (order.start_window > 0) spec.start_window_minutes = order.start_window;
+    if (order.completion_window > 0) spec.complete_window_minutes = std::max(order.completion_window, order.start_window);
     spec.options["StallTimeoutInSeconds"] = std::to_string(order.stall_timeout_seconds);
     auto job = jobs_.start(txn, spec);
     if (!job) return std::unexpected(std::move(job.error()));

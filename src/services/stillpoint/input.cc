@@ -177,12 +177,23 @@ Result<void> parseBackup(Members& in, RunInput& run) {
   SP_TRY(run.vault, backup.text("BackupVaultName", true, false));
   SP_TRY(run.role, backup.text("IamRoleArn", true, false));
   SP_TRY(const auto* lifecycle, backup.object("Lifecycle", false));
+  SP_TRY(run.start_window, backup.count("StartWindowMinutes", "minutes", 60, 52'560'000, 0));
+  SP_TRY(run.completion_window, backup.count("CompletionWindowMinutes", "minutes", 60, 52'560'000, 0));
+  SP_TRY(const auto* tags, backup.object("RecoveryPointTags", false));
   SP_CHECK_OK(backup.finish());
   if (lifecycle != nullptr) {
     Members days(*lifecycle, backup.at("Lifecycle"));
     SP_TRY(run.delete_after_days, days.count("DeleteAfterDays", "days", 1, 36'500, 0));
     SP_CHECK_OK(days.finish());
   }
+  if (run.completion_window > 0 && run.completion_window < run.start_window)
+    return refused("BackupDetails.CompletionWindowMinutes", json::Value(run.completion_window), "must not be less than StartWindowMinutes");
+  if (tags != nullptr)
+    for (const auto& tag : *tags) {
+      if (!tag.value().is_string())
+        return refused("BackupDetails.RecoveryPointTags." + std::string(tag.key()), tag.value(), "must be a string");
+      run.point_tags[std::string(tag.key())] = json::toStd(tag.value().get_string());
+    }
   const auto arn = Arn::parse(run.role);
   if (!arn || arn->service != "iam")
     return refused("BackupDetails.IamRoleArn", json::Value(run.role),
@@ -269,6 +280,13 @@ json::Object encode(const RunInput& input) {
   out["vault"] = input.vault;
   out["role"] = input.role;
   if (input.delete_after_days > 0) out["deleteAfterDays"] = input.delete_after_days;
+  if (input.start_window > 0) out["startWindow"] = input.start_window;
+  if (input.completion_window > 0) out["completionWindow"] = input.completion_window;
+  if (!input.point_tags.empty()) {
+    json::Object tags;
+    for (const auto& [key, value] : input.point_tags) tags[key] = value;
+    out["pointTags"] = std::move(tags);
+  }
   out["abortOnBadTarget"] = input.abort_on_bad_target;
   out["stallTimeout"] = input.stall_timeout_seconds;
   if (input.rehearsal) out["rehearsal"] = true;
@@ -290,6 +308,11 @@ RunInput decodeRunInput(const json::Object& record) {
   input.vault = json::textOr(record, "vault");
   input.role = json::textOr(record, "role");
   input.delete_after_days = json::intOr(record, "deleteAfterDays", 0);
+  input.start_window = json::intOr(record, "startWindow", 0);
+  input.completion_window = json::intOr(record, "completionWindow", 0);
+  if (const auto* tags = json::find(record, "pointTags"); tags != nullptr && tags->is_object())
+    for (const auto& tag : tags->get_object())
+      if (tag.value().is_string()) input.point_tags[std::string(tag.key())] = json::toStd(tag.value().get_string());
   input.abort_on_bad_target = json::boolOr(record, "abortOnBadTarget", false);
   input.stall_timeout_seconds = json::intOr(record, "stallTimeout", 600);
   return input;

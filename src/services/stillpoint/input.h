@@ -1,5 +1,6 @@
 // The input of PrePostBackup: workflows/PrePostBackup.schema.json in code. Pure.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,10 @@ struct RunInput {
   std::string role;
   /// Of its recovery points; 0: kept for ever.
   std::int64_t delete_after_days = 0;
+  std::map<std::string, std::string> point_tags;
+  /// Minutes; 0: as StartBackupJob has them, and a machine is waited for as long as it takes.
+  std::int64_t start_window = 0;
+  std::int64_t completion_window = 0;
   /// OnBadTarget "abort": one bad id and nothing is touched.
   bool abort_on_bad_target = false;
   std::int64_t stall_timeout_seconds = 600;

@@ -10,6 +10,7 @@ using quiesce::DebtKind;
 using quiesce::Machine;
 
 constexpr std::string_view kPreflightTimer = "stillpoint.preflight";
+constexpr std::string_view kStartWindowTimer = "stillpoint.start_window";
 // An agent that lost its server a moment ago, or a machine on its way up or down, is waited for this long.
 constexpr auto kPreflightPatience = std::chrono::seconds(10);
 // Queue first, freeze last: nothing is frozen while its repository is still being made.
@@ -38,8 +39,20 @@ void Lanes::reserveMachine(store::Txn& txn, const runtime::TaskRequest& request,
   if (lane.reserved) return succeed(txn, lane, request.token, planOf(*run.input, lane));
   wait(txn, lane, request.token, "reserve");
   if (!run.input->rehearsal) ports_.backups.prepare(txn, run.input->vault, lane.instance);
+  if (run.input->start_window > 0)
+    txn.timers().set({std::string(kStartWindowTimer), laneKey(lane.execution, lane.instance),
+                      txn.now() + std::chrono::minutes(run.input->start_window), ""});
   // If the machine is free the grant, and with it the preflight, happens within this call.
   locks_.acquire(txn, lane.instance, holderOf(lane.execution));
+}
+
+// Nothing of it has been touched: it only waited for its turn.
+void Lanes::startWindowOver(store::Txn& txn, Lane lane) {
+  const auto run = loadRun(txn, lane.execution);
+  if (!run || !run->input) return;
+  failStep(txn, std::move(lane), "", "Stillpoint.BackupFailed", "preflight",
+           fmt::format("the machine or its repository was not free within the start window of {} minutes; nothing was touched",
+                       run->input->start_window));
 }
 
 void Lanes::preflight(store::Txn& txn, Lane lane) {
@@ -180,8 +193,9 @@ void Lanes::runBackupJob(store::Txn& txn, const runtime::TaskRequest& request, c
   if (run.input->rehearsal) return succeed(txn, std::move(lane), request.token, {{"Status", "skipped"}});
   saveLane(txn, lane);
   if (owesPost(run, lane)) ledger_.owe(txn, lane, DebtKind::post);
-  const auto job = ports_.backups.start(txn, {lane.instance, run.input->vault, run.input->role, holderOf(lane.execution),
-                                              run.input->stall_timeout_seconds, run.input->delete_after_days});
+  const auto& input = *run.input;
+  const auto job = ports_.backups.start(txn, {lane.instance, input.vault, input.role, holderOf(lane.execution), input.stall_timeout_seconds,
+                                              input.delete_after_days, input.point_tags, input.start_window, input.completion_window});
   failpoint::hit("flow.job_intent");
   if (!job) {
     lane.backup = "FAILED";

@@ -9,6 +9,7 @@ namespace sp::services::stillpoint {
 namespace {
 
 constexpr std::string_view kPreflightTimer = "stillpoint.preflight";
+constexpr std::string_view kStartWindowTimer = "stillpoint.start_window";
 constexpr std::string_view kResourcePrefix = "arn:aws:states:::stillpoint:";
 
 }  // namespace
@@ -20,6 +21,11 @@ Lanes::Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& port
     const auto separator = timer.id.rfind('#');
     auto lane = loadLane(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
     if (lane && !lane->over && lane->waits == "reserve") preflight(txn, std::move(*lane));
+  });
+  core.onTimer(std::string(kStartWindowTimer), [this](store::Txn& txn, const store::Timer& timer) {
+    const auto separator = timer.id.rfind('#');
+    auto lane = loadLane(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
+    if (lane && !lane->over && !lane->reserved && lane->waits == "reserve") startWindowOver(txn, std::move(*lane));
   });
   locks.onGranted("run",
                   [this](store::Txn& txn, const std::string& instance, const std::string& holder) { granted(txn, instance, holder); });

@@ -72,6 +72,8 @@ class Lanes {
   void releaseMachine(store::Txn& txn, const runtime::TaskRequest& request, const Run& run, Lane lane);
 
   void preflight(store::Txn& txn, Lane lane);
+  /// The lane has waited for its machine as long as its run's input allows.
+  void startWindowOver(store::Txn& txn, Lane lane);
   void granted(store::Txn& txn, const std::string& instance, const std::string& holder);
   void preEnded(store::Txn& txn, Lane lane, const ScriptEnd& end);
   void postEnded(store::Txn& txn, Lane lane, const ScriptEnd& end);

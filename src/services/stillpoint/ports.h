@@ -98,6 +98,10 @@ struct BackupOrder {
   std::int64_t stall_timeout_seconds = 600;
   /// 0: the recovery point is kept for ever.
   std::int64_t delete_after_days = 0;
+  std::map<std::string, std::string> point_tags{};
+  /// Minutes; 0: StartBackupJob's default.
+  std::int64_t start_window = 0;
+  std::int64_t completion_window = 0;
 };
 
 /// A job as the lane sees it; state in AWS's words.
