@@ -39,6 +39,7 @@ inline constexpr std::array kPoints = {
     Point{"backup.before_snapshot", "server", "a snapshot lies in its vault, its job does not know"},
     Point{"backup.after_snapshot", "server", "the job knows its snapshot, restic was not told"},
     Point{"backup.expiring", "server", "recovery points are to be removed by their lifecycle, nothing of it is durable"},
+    Point{"backup.plan_due", "server", "a plan's runs and its next time are written, not yet durable"},
     Point{"vault.maintaining", "server", "a repository is leased for maintenance, nothing was done to it"},
     Point{"vault.forgotten", "server", "snapshots are gone from a repository, their space is not free"},
     Point{"vault.pruned", "server", "a repository's space is free, the core does not know"},

@@ -14,6 +14,7 @@
 #include "runtime/longest_run.h"
 #include "runtime/retention.h"
 #include "services/backup/backup.h"
+#include "services/backup/plans/plans.h"
 #include "services/context.h"
 #include "services/delivery/deliveries.h"
 #include "services/dynamodb/dynamodb.h"
@@ -30,6 +31,7 @@
 #include "services/ssm/ssm.h"
 #include "services/states/states.h"
 #include "services/stillpoint/adapters.h"
+#include "services/stillpoint/input.h"
 #include "services/stillpoint/status/status_keeper.h"
 #include "services/stillpoint/stillpoint.h"
 #include "services/sts/sts.h"
@@ -104,6 +106,7 @@ class Wired final : public Installation {
     events_.attach(executions_);
     deliveries_.serve(tables());
     scheduler_.attach(tasks_);
+    backup_.plans().attach(planRuns(), executions_);
     front_.serveS3(s3_gate_);
     base_->fleet->setRegistry(nodes_);
     front_.serveStreams(streams_);
@@ -149,6 +152,31 @@ class Wired final : public Installation {
   }
 
  private:
+  /// How backup plans run PrePostBackup: by the same operation as everybody.
+  services::backup::PlanRuns planRuns() {
+    const auto machine = base_->realm.arn("states", fmt::format("stateMachine:{}", services::stillpoint::kPrePostBackup));
+    aws::OperationHandler start;
+    for (const auto& operation : services::makeStates(context_, executions_, tasks_, activities_, quotas_).operations)
+      if (operation.name == "StartExecution") start = operation.handler;
+    return {
+        [](const json::Object& input) {
+          const auto parsed = services::stillpoint::parseInput(json::Value(input));
+          return parsed ? std::string() : parsed.error().message;
+        },
+        [this, machine, start](store::Txn& txn, const std::string& name, const json::Object& input) -> std::expected<void, aws::ApiError> {
+          const auto& realm = context_.realm;
+          const aws::Principal principal{"", realm.arn("iam", "root"), realm.account, realm.account};
+          const json::Object request{{"stateMachineArn", machine}, {"name", name}, {"input", json::toText(input)}};
+          const auto started = start({request, &txn, principal, realm, name, name, txn.now()});
+          if (started || started.error().code == "ExecutionAlreadyExists") return {};
+          return std::unexpected(started.error());
+        },
+        [this](const std::string& name) {
+          return context_.realm.arn("states", fmt::format("execution:{}:{}", services::stillpoint::kPrePostBackup, name));
+        },
+        [this](store::Txn& txn, json::Object detail) { events_.report(txn, "Scheduled Runs Missed", std::move(detail), 0); }};
+  }
+
   std::vector<aws::ServiceTable> tables() {
     std::vector<aws::ServiceTable> tables;
     tables.push_back(services::sts::makeSts());

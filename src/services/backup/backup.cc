@@ -3,6 +3,7 @@
 #include "services/backup/grants.h"
 #include "services/backup/lifecycle.h"
 #include "services/backup/operations/service.h"
+#include "services/backup/plans/operations.h"
 
 namespace sp::services::backup {
 
@@ -15,7 +16,8 @@ struct Backup::Parts {
         restores(context, instances, vaults, grants, points),
         quarantine(context, keeper, vaults, points),
         lifecycle(context, points, restores, quarantine),
-        service{context, vaults, points, jobs, restores, quarantine} {}
+        plans(context, instances, vaults),
+        service{context, vaults, points, jobs, restores, quarantine, plans} {}
   Grants grants;
   Vaults vaults;
   RecoveryPoints points;
@@ -23,6 +25,7 @@ struct Backup::Parts {
   Restores restores;
   Quarantine quarantine;
   Lifecycle lifecycle;
+  Plans plans;
   Service service;
 };
 
@@ -105,6 +108,16 @@ const std::vector<Row>& rows() {
       {"StartRestoreJob", startRestoreJob, "PUT", "/restore-jobs", {}},
       {"ListRestoreJobs", listRestoreJobs, "GET", "/restore-jobs", kRestoreFilters},
       {"DescribeRestoreJob", describeRestoreJob, "GET", "/restore-jobs/{RestoreJobId}", {}},
+      {"CreateBackupPlan", createBackupPlan, "PUT", "/backup/plans", {}},
+      {"GetBackupPlan", getBackupPlan, "GET", "/backup/plans/{BackupPlanId}", {{"versionId", "VersionId"}}},
+      {"ListBackupPlans", listBackupPlans, "GET", "/backup/plans", with({{"includeDeleted", "IncludeDeleted"}})},
+      {"ListBackupPlanVersions", listBackupPlanVersions, "GET", "/backup/plans/{BackupPlanId}/versions", kPaging},
+      {"UpdateBackupPlan", updateBackupPlan, "POST", "/backup/plans/{BackupPlanId}", {}},
+      {"DeleteBackupPlan", deleteBackupPlan, "DELETE", "/backup/plans/{BackupPlanId}", {}},
+      {"CreateBackupSelection", createBackupSelection, "PUT", "/backup/plans/{BackupPlanId}/selections", {}},
+      {"GetBackupSelection", getBackupSelection, "GET", "/backup/plans/{BackupPlanId}/selections/{SelectionId}", {}},
+      {"ListBackupSelections", listBackupSelections, "GET", "/backup/plans/{BackupPlanId}/selections", kPaging},
+      {"DeleteBackupSelection", deleteBackupSelection, "DELETE", "/backup/plans/{BackupPlanId}/selections/{SelectionId}", {}},
   };
   return kRows;
 }
@@ -138,6 +151,7 @@ Vaults& Backup::vaults() { return parts_->vaults; }
 RecoveryPoints& Backup::recoveryPoints() { return parts_->points; }
 Restores& Backup::restores() { return parts_->restores; }
 Quarantine& Backup::quarantine() { return parts_->quarantine; }
+Plans& Backup::plans() { return parts_->plans; }
 runtime::VaultAccess& Backup::access() { return parts_->grants; }
 
 void Backup::recover(store::Txn& txn) {

@@ -294,6 +294,7 @@ void Jobs::addRecoveryPoint(store::Txn& txn, const Job& job, JobState state) {
   point.files = job.files_done;
   point.delete_after_days = job.delete_after_days;
   point.paths = job.paths;
+  point.created_by = job.created_by;
   point.tags = job.recovery_point_tags;
   points_.add(txn, point);
 }

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/strings.h"
 #include "services/backup/grants.h"
+#include "services/backup/plans/plans.h"
 #include "services/backup/recovery_points.h"
 #include "services/backup/shapes.h"
 #include "services/backup/table.h"
@@ -179,6 +180,7 @@ std::expected<Job, aws::ApiError> Jobs::start(store::Txn& txn, const StartSpec& 
   job.recovery_point = context_.random.uuid();
   job.token = spec.token;
   job.by = spec.by;
+  if (spec.by.starts_with("run:")) job.created_by = planOfRun(txn, std::string_view(spec.by).substr(4));
   job.options = spec.options;
   job.recovery_point_tags = spec.recovery_point_tags;
   save(txn, job);

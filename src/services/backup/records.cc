@@ -170,6 +170,7 @@ json::Object Job::encode() const {
                    {"doomedState", backup::name(doomed_state)},
                    {"snapshot", snapshot},
                    {"superseded", toArray(superseded)}};
+  if (!created_by.empty()) out["createdBy"] = toObject(created_by);
   putTime(out, "started", started);
   putTime(out, "ended", ended);
   putTime(out, "cut", cut);
@@ -197,6 +198,7 @@ Result<Job> Job::decode(const json::Object& body) {
   out.by = reader.text("by");
   out.options = readMap(body, "options");
   out.recovery_point_tags = readMap(body, "recoveryPointTags");
+  out.created_by = readMap(body, "createdBy");
   out.delete_after_days = reader.integer("deleteAfterDays");
   out.recovery_point = reader.text("recoveryPoint");
   SP_TRY(out.state, parseJobState(reader.text("state")));
@@ -250,6 +252,7 @@ json::Object RecoveryPoint::encode() const {
   putTime(out, "restored", restored);
   if (!held.empty()) out["held"] = held;
   if (by_lifecycle) out["byLifecycle"] = true;
+  if (!created_by.empty()) out["createdBy"] = toObject(created_by);
   return out;
 }
 
@@ -272,6 +275,7 @@ Result<RecoveryPoint> RecoveryPoint::decode(const json::Object& body) {
   out.files = reader.integer("files");
   out.delete_after_days = reader.integer("deleteAfterDays");
   out.held = reader.textIf("held").value_or("");
+  out.created_by = readMap(body, "createdBy");
   out.by_lifecycle = reader.booleanIf("byLifecycle").value_or(false);
   out.paths = reader.textsIf("paths");
   out.tags = readMap(body, "tags");

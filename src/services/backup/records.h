@@ -75,6 +75,8 @@ struct Job {
   TextMap recovery_point_tags;
   /// 0: for ever.
   std::int64_t delete_after_days = 0;
+  /// BackupPlanId, BackupPlanArn, BackupPlanVersion and BackupRuleId of the plan that made it; empty: none.
+  TextMap created_by;
   /// UUID of the recovery point it makes.
   std::string recovery_point;
 
@@ -145,6 +147,8 @@ struct RecoveryPoint {
   std::string held;
   /// Its lifecycle removes it, not a person.
   bool by_lifecycle = false;
+  /// As the job's.
+  TextMap created_by;
   std::vector<std::string> paths;
   TextMap tags;
 

@@ -19,6 +19,13 @@ bool isDigits(std::string_view text) { return !text.empty() && text.find_first_n
 
 aws::ApiError invalid(std::string message) { return apiError("InvalidParameterValueException", std::move(message)); }
 
+void putCreatedBy(json::Object& out, const TextMap& plan) {
+  if (plan.empty()) return;
+  json::Object by;
+  for (const auto& [key, value] : plan) by[key] = value;
+  out["CreatedBy"] = std::move(by);
+}
+
 }  // namespace
 
 aws::ApiError apiError(std::string code, std::string message) {
@@ -182,6 +189,7 @@ json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& 
     out["BackupOptions"] = options;
   }
   if (job.delete_after_days > 0) out["RecoveryPointLifecycle"] = json::Object{{"DeleteAfterDays", job.delete_after_days}};
+  putCreatedBy(out, job.created_by);
   if (job.state == JobState::completed) out["MessageCategory"] = "SUCCESS";
   else if (job.state == JobState::aborted) out["MessageCategory"] = "ABORTED";
   else if (isFinal(job.state)) out["MessageCategory"] = "FAILURE";
@@ -206,6 +214,7 @@ json::Object pointShape(const RecoveryPoint& point, const Realm& realm, const Re
   if (const auto message = statusMessage(point); !message.empty()) out["StatusMessage"] = message;
   if (point.restored) out["LastRestoreTime"] = toEpochSeconds(*point.restored);
   putLifecycle(out, point);
+  putCreatedBy(out, point.created_by);
   return out;
 }
 

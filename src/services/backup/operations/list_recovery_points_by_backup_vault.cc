@@ -14,10 +14,12 @@ aws::Outcome listRecoveryPointsByBackupVault(Service& service, const aws::Call& 
   if (!after) return std::unexpected(after.error());
   const auto resource = json::textOr(call.input, "ByResourceArn");
   const auto type = json::textOr(call.input, "ByResourceType");
-  // Plans and parents do not exist: whoever asks for one's points finds none.
-  const bool none = !json::textOr(call.input, "ByBackupPlanId").empty() || !json::textOr(call.input, "ByParentRecoveryPointArn").empty();
+  const auto plan = json::textOr(call.input, "ByBackupPlanId");
+  // Parents do not exist: whoever asks for one's points finds none.
+  const bool none = !json::textOr(call.input, "ByParentRecoveryPointArn").empty();
   auto entries = service.points.list(*call.txn, page->after, page->limit + 1, [&](const RecoveryPoint& point) {
     if (none || point.vault != vault->name) return false;
+    if (!plan.empty() && (!point.created_by.contains("BackupPlanId") || point.created_by.at("BackupPlanId") != plan)) return false;
     if (!resource.empty() && point.resource_arn != resource) return false;
     if (!type.empty() && type != "EC2") return false;
     return (!*before || shown(point.created) < shown(**before)) && (!*after || shown(point.created) > shown(**after));

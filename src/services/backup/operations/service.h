@@ -11,6 +11,8 @@
 
 namespace sp::services::backup {
 
+class Plans;
+
 /// What operations work with.
 struct Service {
   Context& context;
@@ -19,6 +21,7 @@ struct Service {
   Jobs& jobs;
   Restores& restores;
   Quarantine& quarantine;
+  Plans& plans;
 };
 
 /// A list's page from entries that were read with one more than the limit: shows `limit` of them, and NextToken for more.
