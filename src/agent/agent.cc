@@ -112,6 +112,7 @@ std::optional<int> internalVerb(int argc, char** argv) {
   const std::string_view verb = argv[1];
   if (verb == "in-scope") return os::inScopeMain(argc, argv);
   if (verb == "agent-contain") return containMain(argc, argv);
+  if (verb == "agent-relay") return relayMain(argc, argv);
   if (verb == "machine-launch" && argc == 4) return launchMachine(argv[2], argv[3]);
   if (verb == "machine-init" && argc == 2) return machineInit();
   if (verb == "demo-app" && argc == 2) return demoApp();

@@ -12,13 +12,15 @@ Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outb
   Parts parts;
   SP_CHECK_OK(os::makeDirectories(identity.stateDir() + "/runs"));
   auto scripts = std::make_unique<ScriptRunner>(identity);
-  scripts->sweep(journal.openIds());
+  std::vector<std::string> open;
+  for (const auto& [id, entry] : journal.entries()) open.push_back(id);
+  scripts->sweep(open);
   parts.handlers.push_back(std::move(scripts));
   if (!identity.machinesDir().empty()) SP_CHECK_OK(os::makeDirectories(identity.machinesDir(), 0711));
   auto power = std::make_unique<PowerHandler>(identity, outbox);
   parts.on_welcome.push_back([handler = power.get()] { handler->tellAll(); });
-  parts.handlers.push_back(std::make_unique<BackupRunner>(*power));
-  parts.handlers.push_back(std::make_unique<RestoreRunner>());
+  parts.handlers.push_back(std::make_unique<BackupRunner>(identity, *power));
+  parts.handlers.push_back(std::make_unique<RestoreRunner>(identity));
   parts.handlers.push_back(std::move(power));
   return parts;
 }

@@ -152,6 +152,7 @@ void Journal::apply(const json::Object& record) {
   } else if (kind == "settled") {
     entries_.erase(id);
     cancelled_.erase(id);
+    whole_.erase(id);
     rememberSettled(id);
   } else if (kind == "freeze") {
     freezes_.insert_or_assign(id, Freeze::decode(objectOr(record, "freeze")));
@@ -221,8 +222,16 @@ std::vector<json::Object> Journal::results() const {
 
 std::vector<std::string> Journal::openIds() const {
   std::vector<std::string> out;
-  for (const auto& [id, entry] : entries()) out.push_back(id);
+  const auto all = entries();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, entry] : all)
+    if (entry.result || !json::boolOr(entry.request, kWithheld, false) || whole_.contains(id)) out.push_back(id);
   return out;
+}
+
+void Journal::whole(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  whole_.insert(id);
 }
 
 Result<void> Journal::accept(const std::string& id, const json::Object& request,

@@ -31,6 +31,9 @@ struct Freeze {
   static Freeze decode(const json::Object& object);
 };
 
+/// Member of a request that is journalled without its secrets.
+inline constexpr std::string_view kWithheld = "withheld";
+
 /// A request that is accepted and not settled.
 struct Entry {
   json::Object request;
@@ -52,7 +55,10 @@ class Journal {
   std::optional<Entry> find(const std::string& id) const;
   /// Results of requests not settled, oldest first, each with its "id".
   std::vector<json::Object> results() const;
+  /// Of all entries, oldest first; but for those that the server must send again: without a result, kWithheld, and not told to be whole().
   std::vector<std::string> openIds() const;
+  /// This process has of that request what is not journalled.
+  void whole(const std::string& id);
 
   /// Each returns when its record is durable. Errors: "journal.full" (disk full), "journal.write"; nothing was recorded then,
   /// and the record is not in memory either.
@@ -101,6 +107,7 @@ class Journal {
   std::deque<std::string> settled_order_;
   std::set<std::string> settled_;
   std::set<std::string> cancelled_;
+  std::set<std::string> whole_;
 };
 
 /// One record as it stands in the file: length, CRC-32C, JSON text.

@@ -62,6 +62,22 @@ TEST_F(JournalTest, AcceptedNotesResultsAndSettlingAreThereAfterReopening) {
   }
 }
 
+TEST_F(JournalTest, WhatIsWithheldIsAskedForAgainUntilItEnds) {
+  auto withheld = request("r1");
+  withheld[kWithheld] = true;
+  {
+    auto journal = open(dir());
+    ASSERT_TRUE(journal->accept("r1", withheld, std::nullopt));
+    ASSERT_TRUE(journal->accept("r2", request("r2"), std::nullopt));
+    journal->whole("r1");
+    EXPECT_EQ(journal->openIds(), (std::vector<std::string>{"r1", "r2"}));
+  }
+  auto journal = open(dir());
+  EXPECT_EQ(journal->openIds(), std::vector<std::string>{"r2"}) << "the server is to send r1 again";
+  ASSERT_TRUE(journal->finish("r1", {{"type", "backup.result"}, {"id", "r1"}}, std::nullopt));
+  EXPECT_EQ(journal->openIds(), (std::vector<std::string>{"r1", "r2"}));
+}
+
 /// Cut at every byte: what was whole before the cut is there, nothing else, and the journal goes on from there.
 TEST_F(JournalTest, TornAtEveryByteKeepsEveryWholeRecord) {
   std::string bytes;

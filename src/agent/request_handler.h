@@ -3,7 +3,9 @@
 #pragma once
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "json/json.h"
@@ -36,7 +38,10 @@ class RequestContext {
  public:
   virtual ~RequestContext() = default;
   virtual const std::string& id() const = 0;
+  /// As the journal keeps it: without what the handler's secrets() name.
   virtual const json::Object& request() const = 0;
+  /// Those members. An agent that was started again has them from the server once it is connected: nullopt if not within `limit`.
+  virtual std::optional<json::Object> secrets(std::chrono::milliseconds limit) = 0;
   virtual const Identity& identity() const = 0;
   /// True when an earlier agent process had accepted this request already: notes() tell how far it came.
   virtual bool adopted() const = 0;
@@ -67,6 +72,8 @@ class RequestHandler {
     (void)request;
     return false;
   }
+  /// Members of these requests that stand in no file.
+  virtual std::vector<std::string_view> secrets() const { return {}; }
   /// Does the request and returns its result message: "type" and members; "id" is set by the agent. Runs on a thread of
   /// its own, many at once. When the agent is killed and started again it is called anew with adopted() true: it must not
   /// do twice what may be done once. A cancelled request still returns a result.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <exception>
 #include <thread>
 
@@ -54,6 +55,15 @@ json::Object stamped(const json::Object& message) {
   return out;
 }
 
+/// Those members of a request that may not stand in the journal.
+json::Object secretsOf(const json::Object& message, const RequestHandler* handler) {
+  json::Object out;
+  if (!handler) return out;
+  for (const auto name : handler->secrets())
+    if (const auto* secret = json::find(message, name)) out[name] = *secret;
+  return out;
+}
+
 std::chrono::milliseconds ageOf(const json::Object& request) {
   const SystemClock clock;
   const auto* value = json::find(request, "acceptedAt");
@@ -85,17 +95,24 @@ json::Object bounded(json::Object result) {
 
 class Requests::Running final : public RequestContext {
  public:
-  Running(Requests& owner, std::string id, Entry entry, bool adopted, Told told, RequestHandler* handler)
+  Running(Requests& owner, std::string id, Entry entry, bool adopted, std::optional<json::Object> secrets, Told told,
+          RequestHandler* handler)
       : handler_(handler),
         owner_(owner),
         id_(std::move(id)),
         entry_(std::move(entry)),
         adopted_(adopted),
         told_(told == Told::yes),
-        cancel_(::eventfd(0, EFD_CLOEXEC)) {}
+        cancel_(::eventfd(0, EFD_CLOEXEC)),
+        secrets_(std::move(secrets)) {}
 
   const std::string& id() const override { return id_; }
   const json::Object& request() const override { return entry_.request; }
+  std::optional<json::Object> secrets(std::chrono::milliseconds limit) override {
+    std::unique_lock lock(secrets_mutex_);
+    came_.wait_for(lock, limit, [this] { return secrets_.has_value(); });
+    return secrets_;
+  }
   const Identity& identity() const override { return owner_.identity_; }
   bool adopted() const override { return adopted_; }
   const std::vector<json::Object>& notes() const override { return entry_.notes; }
@@ -124,6 +141,12 @@ class Requests::Running final : public RequestContext {
     if (!std::exchange(told_, true)) owner_.outbox_.send({{"type", agentwire::kAccepted}, {"id", id_}});
   }
 
+  void give(json::Object secrets) {
+    const std::lock_guard lock(secrets_mutex_);
+    secrets_ = std::move(secrets);
+    came_.notify_all();
+  }
+
   void cancel() {
     cancelled_.store(true);
     ::eventfd_write(cancel_.get(), 1);
@@ -139,6 +162,9 @@ class Requests::Running final : public RequestContext {
   bool told_;
   std::atomic<bool> cancelled_{false};
   os::Fd cancel_;
+  std::mutex secrets_mutex_;
+  std::condition_variable came_;
+  std::optional<json::Object> secrets_;
 };
 
 Requests::Requests(Journal& journal, const Identity& identity, Outbox& outbox, std::vector<std::unique_ptr<RequestHandler>> handlers)
@@ -158,7 +184,9 @@ void Requests::adopt() {
     if (entry.result) continue;
     log::info("request taken up again", {{"id", id}, {"type", json::textOr(entry.request, "type")}});
     if (json::textOr(entry.request, "type") == agentwire::kCancel) cancel(entry.request);
-    else start(id, entry, true);
+    else if (json::boolOr(entry.request, kWithheld, false)) start(id, entry, true, std::nullopt);
+    // Also one that an earlier version wrote down whole.
+    else start(id, entry, true, secretsOf(entry.request, handlerOf(json::textOr(entry.request, "type"))));
   }
 }
 
@@ -169,7 +197,7 @@ void Requests::onRequest(const json::Object& message) {
     case Journal::Seen::fresh:
       if (type == agentwire::kCancel || handlerOf(type)) return accept(id, message);
       return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("this agent does not know '{}'", type)}});
-    case Journal::Seen::open: return outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
+    case Journal::Seen::open: hearAgain(id, message); return outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
     case Journal::Seen::finished:
       if (const auto entry = journal_.find(id); entry && entry->result) outbox_.send(*entry->result);
       return;
@@ -180,10 +208,15 @@ void Requests::onRequest(const json::Object& message) {
 }
 
 void Requests::accept(const std::string& id, const json::Object& received) {
-  const auto message = stamped(received);
+  auto message = stamped(received);
   std::optional<std::pair<std::string, Freeze>> freeze;
   const auto tag = FreezeTag::of(message);
   const auto* handler = handlerOf(json::textOr(message, "type"));
+  auto secrets = secretsOf(message, handler);
+  for (const auto& [name, secret] : secrets) {
+    message.erase(name);
+    message[kWithheld] = true;
+  }
   // What waits for its turn may wait long.
   const auto told = !tag && handler && handler->notesAtOnce(message) ? Told::with_note : Told::yes;
   Result<void> accepted;
@@ -207,12 +240,20 @@ void Requests::accept(const std::string& id, const json::Object& received) {
   if (tag && tag->thaw) cancelFreezePhase(tag->id);
   Entry entry;
   entry.request = message;
-  start(id, entry, false, told);
+  if (!secrets.empty()) journal_.whole(id);
+  start(id, entry, false, std::move(secrets), told);
 }
 
-void Requests::start(const std::string& id, const Entry& entry, bool adopted, Told told) {
+// What the journal does not keep comes again after a restart.
+void Requests::hearAgain(const std::string& id, const json::Object& message) {
+  journal_.whole(id);
+  const std::lock_guard lock(mutex_);
+  if (const auto found = running_.find(id); found != running_.end()) found->second->give(secretsOf(message, found->second->handler_));
+}
+
+void Requests::start(const std::string& id, const Entry& entry, bool adopted, std::optional<json::Object> secrets, Told told) {
   auto* handler = handlerOf(json::textOr(entry.request, "type"));
-  auto running = std::make_shared<Running>(*this, id, entry, adopted, told, handler);
+  auto running = std::make_shared<Running>(*this, id, entry, adopted, std::move(secrets), told, handler);
   if (journal_.cancelled(id)) cancelTarget(id);
   if (journal_.cancelled(id)) running->cancel();
   {

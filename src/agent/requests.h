@@ -38,7 +38,9 @@ class Requests {
   RequestHandler* handlerOf(const std::string& type) const;
   void accept(const std::string& id, const json::Object& received);
   enum class Told { yes, with_note };
-  void start(const std::string& id, const Entry& entry, bool adopted, Told told = Told::yes);
+  /// `secrets`: if the server has told them to this process.
+  void start(const std::string& id, const Entry& entry, bool adopted, std::optional<json::Object> secrets, Told told = Told::yes);
+  void hearAgain(const std::string& id, const json::Object& message);
   void work(const std::shared_ptr<Running>& running);
   json::Object outcome(Running& running, const std::optional<FreezeTag>& tag);
   void finish(Running& running, const std::optional<FreezeTag>& tag, json::Object result);

@@ -53,6 +53,10 @@ inline constexpr std::array kPoints = {
     Point{"events.routed", "server", "an event's deliveries are written, not yet durable"},
     Point{"events.started", "server", "what an event or a schedule starts is written, not yet durable"},
     Point{"schedule.due", "server", "a schedule's delivery and its next timer are written, not yet durable"},
+    Point{"agent.restic.starting", "agent", "restic's run is written down, its supervisor is not started"},
+    Point{"agent.restic.started", "agent", "restic's supervisor runs"},
+    Point{"agent.restic.adopted", "agent", "a restic of an earlier agent was found, nothing of it is read"},
+    Point{"agent.restic.ended", "agent", "restic's status is on disk and read"},
     Point{"agent.backup_done", "agent", "restic has ended, its result is not in the journal"},
     Point{"agent.restore_moving", "agent", "restored files lie aside, none is in place"},
 };

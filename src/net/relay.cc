@@ -101,8 +101,8 @@ void pump(int client, int server, int stop) {
 
 class OwnRelay final : public Relay {
  public:
-  OwnRelay(std::string host, std::uint16_t port, Descriptor listener, Descriptor stop, std::uint16_t own_port)
-      : host_(std::move(host)), port_(port), listener_(std::move(listener)), stop_(std::move(stop)), own_port_(own_port) {
+  OwnRelay(std::string host, std::uint16_t port, Descriptor listener, Descriptor stop)
+      : host_(std::move(host)), port_(port), listener_(std::move(listener)), stop_(std::move(stop)) {
     acceptor_ = std::thread([this] { accept(); });
   }
   ~OwnRelay() override {
@@ -111,7 +111,7 @@ class OwnRelay final : public Relay {
     acceptor_.join();
     for (auto& thread : connections_) thread.join();
   }
-  std::string endpoint() const override { return fmt::format("127.0.0.1:{}", own_port_); }
+  std::string endpoint() const override { return endpointOf(listener_.get()); }
 
  private:
   void accept() {
@@ -137,7 +137,6 @@ class OwnRelay final : public Relay {
   const std::uint16_t port_;
   const Descriptor listener_;
   const Descriptor stop_;
-  const std::uint16_t own_port_;
   std::thread acceptor_;
   /// Filled by the acceptor, joined after it.
   std::list<std::thread> connections_;
@@ -145,18 +144,31 @@ class OwnRelay final : public Relay {
 
 }  // namespace
 
-Result<std::unique_ptr<Relay>> Relay::start(std::string host, std::uint16_t port) {
-  Descriptor listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+Result<int> Relay::listen() {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (listener >= 0 && ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::listen(listener, kBacklog) == 0)
+    return listener;
+  const int error = errno;
+  if (listener >= 0) ::close(listener);
+  return failErrno("net.listen", "cannot listen on the loopback", error);
+}
+
+std::string Relay::endpointOf(int listener) {
+  sockaddr_in address{};
   socklen_t size = sizeof address;
-  if (listener.get() < 0 || ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      ::listen(listener.get(), kBacklog) != 0 || ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    return failErrno("net.listen", "cannot listen on the loopback", errno);
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  return fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+}
+
+Result<std::unique_ptr<Relay>> Relay::start(int listener, std::string host, std::uint16_t port) {
+  Descriptor owned(listener);
   Descriptor stop(::eventfd(0, EFD_CLOEXEC));
   if (stop.get() < 0) return failErrno("net.listen", "cannot make an event", errno);
-  return std::make_unique<OwnRelay>(std::move(host), port, std::move(listener), std::move(stop), ntohs(address.sin_port));
+  return std::make_unique<OwnRelay>(std::move(host), port, std::move(owned), std::move(stop));
 }
 
 }  // namespace sp::net

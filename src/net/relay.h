@@ -12,8 +12,14 @@ namespace sp::net {
 
 class Relay {
  public:
-  /// Listens at once; each connection dials the server anew, and ends at once if it cannot be reached. Errors "net.listen".
-  static Result<std::unique_ptr<Relay>> start(std::string host, std::uint16_t port);
+  /// Each connection dials the server anew, and ends at once if it cannot be reached. `listener` is of listen() and becomes the relay's,
+  /// also if it fails: "net.listen".
+  static Result<std::unique_ptr<Relay>> start(int listener, std::string host, std::uint16_t port);
+  /// A descriptor that listens on a free port of the loopback, the caller's, maybe to be handed to another process: who connects waits
+  /// until the relay starts. Errors "net.listen".
+  static Result<int> listen();
+  /// "127.0.0.1:PORT" of it.
+  static std::string endpointOf(int listener);
   /// Ends all connections.
   virtual ~Relay() = default;
   Relay(const Relay&) = delete;

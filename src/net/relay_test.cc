@@ -18,6 +18,11 @@ namespace {
 
 constexpr int kPatienceMs = 5'000;
 
+Result<std::unique_ptr<Relay>> relayTo(const std::string& host, std::uint16_t port) {
+  SP_TRY(const int listener, Relay::listen());
+  return Relay::start(listener, host, port);
+}
+
 std::uint16_t portOf(const std::string& endpoint) {
   return static_cast<std::uint16_t>(*parseInt(std::string_view(endpoint).substr(endpoint.rfind(':') + 1)));
 }
@@ -36,11 +41,11 @@ TEST(Relay, ADeadServerEndsTheConnectionAndItsEndEndsAll) {
   // A relay to nowhere: its own port is free again once it has gone.
   std::uint16_t dead = 0;
   {
-    const auto gone = Relay::start("127.0.0.1", 9);
+    const auto gone = relayTo("127.0.0.1", 9);
     ASSERT_TRUE(gone);
     dead = portOf((*gone)->endpoint());
   }
-  const auto relay = Relay::start("127.0.0.1", dead);
+  const auto relay = relayTo("127.0.0.1", dead);
   ASSERT_TRUE(relay);
   auto client = connectBlocking("127.0.0.1", portOf((*relay)->endpoint()), std::nullopt, kPatienceMs);
   ASSERT_TRUE(client);
@@ -90,14 +95,18 @@ class Parrot {
 
 TEST(Relay, AllBytesGoBothWaysAndEachEndIsPassedOn) {
   const Parrot parrot;
-  const auto relay = Relay::start("localhost", parrot.port);
-  ASSERT_TRUE(relay) << relay.error().text();
+  const auto listener = Relay::listen();
+  ASSERT_TRUE(listener) << listener.error().text();
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(portOf((*relay)->endpoint()));
+  address.sin_port = htons(portOf(Relay::endpointOf(*listener)));
+  // Whoever comes before the relay waits for it.
   ASSERT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const auto relay = Relay::start(*listener, "localhost", parrot.port);
+  ASSERT_TRUE(relay) << relay.error().text();
+  EXPECT_EQ((*relay)->endpoint(), Relay::endpointOf(*listener));
   std::string said;
   for (int i = 0; said.size() < 3'000'000; ++i) said += std::to_string(i) + " ";
   for (std::size_t at = 0; at < said.size();) {

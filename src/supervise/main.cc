@@ -1,12 +1,12 @@
-// The small process that a script runs under (src/agent/scripts/supervisor.h says what its folder holds):
+// The small process that a script, or a restic, runs under (src/agent/scripts/supervisor.h says what its folder holds):
 //
 //   stillpoint-supervise       descriptor 3: a socket of the agent's
 //
-// waits for messages on it, one for each script: the folder's path, and with it two descriptors, the folder's lock, held, and a pipe
-// that is closed once `status` stands. For each it forks the process that looks after that script, and needs no program to be started
-// and loaded; so one of it is started ahead and serves all scripts of its agent. When the agent has gone it ends; those it forked go on.
-// A program of its own, linked statically and with nothing but the C library: small enough that a fork of it costs next to nothing.
-// Its bytes are embedded in the agent, which puts them beside its state.
+// waits for messages on it, one for each script: the folder's path, and with it the folder's lock, held, a pipe that is closed once
+// `status` stands, and descriptors that become 3, 4 … of the script. For each it forks the process that looks after that script, and needs
+// no program to be started and loaded; so one of it is started ahead and serves all scripts of its agent. When the agent has gone it ends;
+// those it forked go on. A program of its own, linked statically and with nothing but the C library: small enough that a fork of it costs
+// next to nothing. Its bytes are embedded in the agent, which puts them beside its state.
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -33,8 +33,10 @@
 namespace {
 
 constexpr int kSocketFd = 3;
-/// What a script that is asked to end is given before it is killed.
-constexpr long kGraceMs = 5000;
+/// Descriptors that come with an order: lock, pipe, and so many for the script.
+constexpr std::size_t kGivenMax = 8;
+/// Where they are out of the way of those that they become.
+constexpr int kGivenFrom = 100;
 constexpr long kKillPatienceMs = 5000;
 constexpr long kBusyPatienceMs = 5000;
 /// How many processes the user that scripts run as may have.
@@ -107,11 +109,13 @@ struct Order {
   std::string directory;
   int lock = -1;
   int done = -1;
+  std::vector<int> given;
 };
 
 bool awaitOrder(Order& order) {
+  constexpr std::size_t kMost = (2 + kGivenMax) * sizeof(int);
   char path[4096];
-  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+  alignas(cmsghdr) char control[CMSG_SPACE(kMost)];
   iovec bytes{path, sizeof path};
   msghdr message{};
   message.msg_iov = &bytes;
@@ -121,18 +125,25 @@ bool awaitOrder(Order& order) {
   ssize_t got = 0;
   while ((got = ::recvmsg(kSocketFd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
   const auto* sent = CMSG_FIRSTHDR(&message);
-  if (got <= 0 || sent == nullptr || sent->cmsg_type != SCM_RIGHTS || sent->cmsg_len != CMSG_LEN(2 * sizeof(int))) return false;
-  int descriptors[2] = {};
-  std::memcpy(descriptors, CMSG_DATA(sent), sizeof descriptors);
-  order = {std::string(path, static_cast<std::size_t>(got)), descriptors[0], descriptors[1]};
+  if (got <= 0 || sent == nullptr || sent->cmsg_type != SCM_RIGHTS || sent->cmsg_len < CMSG_LEN(2 * sizeof(int))) return false;
+  std::vector<int> descriptors((sent->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+  std::memcpy(descriptors.data(), CMSG_DATA(sent), descriptors.size() * sizeof(int));
+  order = {std::string(path, static_cast<std::size_t>(got)), descriptors[0], descriptors[1], {descriptors.begin() + 2, descriptors.end()}};
   return true;
 }
 
-/// spec: fields that each end with NUL: run, timeout in ms (0: none), reserve, cwd, number of arguments, arguments, environment …
+void closeGiven(const Order& order) {
+  for (const int fd : order.given) ::close(fd);
+}
+
+/// spec: fields that each end with NUL: run, timeout in ms (0: none), the signal that asks it to end, what it is given then before it is
+/// killed, in ms, reserve, cwd, number of arguments, arguments, environment …
 struct Spec {
   /// Names the run for ever; `status` repeats it.
   std::string run;
   long timeout_ms = 0;
+  int end_signal = SIGTERM;
+  long grace_ms = 0;
   std::string reserve;
   std::string cwd;
   std::vector<std::string> argv;
@@ -149,14 +160,18 @@ bool readSpec(const std::string& path, Spec& spec) {
     fields.emplace_back(text, at, end - at);
     at = end + 1;
   }
-  if (fields.size() < 6) return false;
+  constexpr std::size_t kBefore = 7;
+  if (fields.size() <= kBefore) return false;
+  const auto number = [&](std::size_t field) { return std::strtol(fields[field].c_str(), nullptr, 10); };
   spec.run = fields[0];
-  spec.timeout_ms = std::strtol(fields[1].c_str(), nullptr, 10);
-  spec.reserve = fields[2];
-  spec.cwd = fields[3];
-  const auto count = std::strtoul(fields[4].c_str(), nullptr, 10);
-  if (count == 0 || count > fields.size() - 5) return false;
-  const auto arguments = fields.begin() + 5;
+  spec.timeout_ms = number(1);
+  spec.end_signal = static_cast<int>(number(2));
+  spec.grace_ms = number(3);
+  spec.reserve = fields[4];
+  spec.cwd = fields[5];
+  const auto count = std::strtoul(fields[6].c_str(), nullptr, 10);
+  if (count == 0 || count > fields.size() - kBefore) return false;
+  const auto arguments = fields.begin() + kBefore;
   spec.argv.assign(arguments, arguments + static_cast<std::ptrdiff_t>(count));
   spec.environment.assign(arguments + static_cast<std::ptrdiff_t>(count), fields.end());
   return true;
@@ -184,7 +199,7 @@ bool isPlainText(const std::string& path) {
 }
 
 /// Starts the script in a session of its own; 0, or errno. One without "#!" is run by /bin/sh, as a shell does it.
-int startScript(Spec& spec, int out, int err, pid_t& pid) {
+int startScript(Spec& spec, int out, int err, const std::vector<int>& given, pid_t& pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -192,7 +207,9 @@ int startScript(Spec& spec, int out, int err, pid_t& pid) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, err, 2);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  int next = 3;
+  for (const int fd : given) posix_spawn_file_actions_adddup2(&actions, fd, next++);
+  posix_spawn_file_actions_addclosefrom_np(&actions, next);
   posix_spawn_file_actions_addchdir_np(&actions, spec.cwd.c_str());
   sigset_t all;
   sigset_t none;
@@ -263,23 +280,23 @@ bool hasEnded(pid_t pid) {
 }
 
 /// Its whole group is told, and waited for until the script itself has ended or the grace is over.
-void askToEnd(pid_t pid, int pidfd) {
-  ::kill(-pid, SIGTERM);
+void askToEnd(pid_t pid, int pidfd, const Spec& spec) {
+  ::kill(-pid, spec.end_signal);
   // One that is stopped cannot end.
   ::kill(-pid, SIGCONT);
-  const long deadline = nowMs() + kGraceMs;
+  const long deadline = nowMs() + spec.grace_ms;
   while (nowMs() < deadline && !hasEnded(pid)) {
     pollfd end{pidfd, POLLIN, 0};
-    ::poll(&end, 1, static_cast<int>(pidfd < 0 ? kLookMs : std::clamp(deadline - nowMs(), 0L, kGraceMs)));
+    ::poll(&end, 1, static_cast<int>(pidfd < 0 ? kLookMs : std::clamp(deadline - nowMs(), 0L, kForeverMs)));
   }
 }
 
 /// Until the script ends, its time is up or we are told to end it. Without a pidfd (no descriptor left, an old kernel) its end is
 /// looked for, so that its time is limited all the same.
-Ending watch(pid_t pid, int signals, long timeout_ms) {
+Ending watch(pid_t pid, int signals, const Spec& spec) {
   Ending ending;
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  const long deadline = timeout_ms > 0 ? nowMs() + timeout_ms : 0;
+  const long deadline = spec.timeout_ms > 0 ? nowMs() + spec.timeout_ms : 0;
   bool over = false;
   while (true) {
     pollfd fds[2] = {{pidfd, POLLIN, 0}, {signals, POLLIN, 0}};
@@ -291,7 +308,7 @@ Ending watch(pid_t pid, int signals, long timeout_ms) {
     if (over) break;
     if (fds[1].revents == 0 && (deadline == 0 || nowMs() < deadline)) continue;
     ending.reason = fds[1].revents == 0 ? "timeout" : "cancelled";
-    askToEnd(pid, pidfd);
+    askToEnd(pid, pidfd, spec);
     ::kill(-pid, SIGKILL);
     break;
   }
@@ -371,11 +388,16 @@ void supervise(const Order& order) {
   std::string message;
   Spec spec;
   pid_t pid = -1;
+  std::vector<int> given;
+  for (const int fd : order.given) given.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, kGivenFrom));
+  closeGiven(order);
   if (!readSpec(directory + "/spec", spec)) {
     ending.reason = "not_started";
     message = "cannot read " + directory + "/spec";
-  } else if (const int error = startScript(spec, out, err, pid); error == 0) {
-    ending = watch(pid, signals, spec.timeout_ms);
+  } else if (const int error = startScript(spec, out, err, given, pid); error == 0) {
+    // What came by them is the script's alone.
+    for (const int fd : given) ::close(fd);
+    ending = watch(pid, signals, spec);
   } else if ((error == ENOENT || error == EACCES) && ::access(spec.cwd.c_str(), X_OK) == 0) {
     ending.code = error == ENOENT ? kNotFound : kNotRunnable;
     writeAll(err, notRunnable(spec.argv[0], error));
@@ -419,6 +441,7 @@ void begin(const Order& order) {
   }
   ::close(order.lock);
   ::close(order.done);
+  closeGiven(order);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ NOT_IN_A_RUN = {
     "agent.journal.compact_written": "src/agent/journal_test.cc",
     "agent.journal.compact_renamed": "src/agent/journal_test.cc",
     "agent.machine.made": "src/agent/machines/machine_test.cc",
+    "agent.restic.adopted": "src/agent/backup/backup_runner_test.cc",
     "agent.restore_moving": "tests/api/test_backup.py",
     "backup.expiring": "tests/api/test_retention.py",
     "backup.plan_due": "tests/api/test_backup_plans.py",
@@ -160,7 +161,7 @@ def test_agents_killed_at_every_point(sweep, path):
             continue
         print(f"path {path}: {name}")
         before = runs.steps(sweep.server, sweep.instance)
-        of_host = of_power or (name == "agent.backup_done" and path == 1)
+        of_host = of_power or (name.startswith(("agent.restic.", "agent.backup_done")) and path == 1)
         state = sweep.server.data / "host-agent" if of_host else machine_state
         hits = state / "failpoints.hits"
         hits.unlink(missing_ok=True)

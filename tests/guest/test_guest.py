@@ -61,6 +61,15 @@ class World:
             return shown if shown["Status"] not in ("Pending", "InProgress", "Delayed") else None
         return until(look, seconds, f"the end of command {command}")
 
+    def back_up(self, path):
+        return self.server.client("backup").start_backup_job(
+            BackupVaultName="Default", ResourceArn=f"arn:aws:ec2:us-east-1:000000000000:instance/{self.id}",
+            IamRoleArn="arn:aws:iam::000000000000:role/b", BackupOptions={"Paths": path})["BackupJobId"]
+
+    def backed_up(self, job):
+        backup = self.server.client("backup")
+        return until(lambda: (j := backup.describe_backup_job(BackupJobId=job)) and j["State"] in ("COMPLETED", "FAILED", "PARTIAL") and j, 120)
+
     def main_pid(self):
         return self.guest.run("systemctl show -P MainPID stillpoint-agent")
 
@@ -163,11 +172,39 @@ def test_an_upgrade_of_the_package_ends_no_script(world):
 
 
 def test_its_agent_takes_backups(world):
-    backup = world.server.client("backup")
-    started = backup.start_backup_job(BackupVaultName="Default", ResourceArn=f"arn:aws:ec2:us-east-1:000000000000:instance/{world.id}",
-                                      IamRoleArn="arn:aws:iam::000000000000:role/b", BackupOptions={"Paths": "/etc"})
-    job = until(lambda: (j := backup.describe_backup_job(BackupJobId=started["BackupJobId"])) and j["State"] in ("COMPLETED", "FAILED", "PARTIAL") and j, 90)
+    job = world.backed_up(world.back_up("/etc"))
     assert job["State"] == "COMPLETED", job.get("StatusMessage")
+
+
+def outlives(world, name, act):
+    """A backup under way while `act` puts another agent in the place of the one that started it."""
+    before = world.main_pid()
+    world.guest.run(f"mkdir -p /srv/{name} && head -c 60000000 /dev/urandom > /srv/{name}/data", 120)
+    job = world.back_up(f"/srv/{name}")
+    world.guest.until("pidof restic", 60)
+    restic = world.guest.run("pidof restic")
+    # Held, so that it is certainly at work before and after.
+    world.guest.run(f"kill -STOP {restic}")
+    cgroup = world.guest.run(f"cat /proc/{restic}/cgroup")
+    assert "stillpoint-scripts-" in cgroup and ".scope" in cgroup, cgroup
+    relay = world.guest.run("grep -l agent-rela[y] /proc/[0-9]*/cmdline")
+    act(before)
+    world.guest.until(f"p=$(systemctl show -P MainPID stillpoint-agent); test $p != 0 && test $p != {before}", 60)
+    world.online()
+    assert world.guest.run("pidof restic") == restic and world.guest.run("grep -l agent-rela[y] /proc/[0-9]*/cmdline") == relay
+    world.guest.run(f"kill -CONT {restic}")
+    ended = world.backed_up(job)
+    assert ended["State"] == "COMPLETED", ended.get("StatusMessage")
+    assert world.guest.ask("grep -l agent-rela[y] /proc/[0-9]*/cmdline")[0] != 0, "it ends with its restic"
+    world.guest.run(f"rm -r /srv/{name}")
+
+
+def test_a_restart_of_the_unit_ends_no_backup(world):
+    outlives(world, "restart", lambda pid: world.guest.run("systemctl restart stillpoint-agent", 90))
+
+
+def test_a_watchdog_hit_ends_no_backup(world):
+    outlives(world, "watchdog", lambda pid: world.guest.run(f"kill -STOP {pid}"))
 
 
 def test_it_shuts_down_by_the_power_button_and_comes_back(world):

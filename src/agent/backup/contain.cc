@@ -12,7 +12,10 @@
 
 #include <fmt/format.h>
 
+#include "agent/identity.h"
 #include "base/strings.h"
+#include "net/relay.h"
+#include "os/file.h"
 #include "os/process.h"
 
 namespace sp::agent {
@@ -47,28 +50,64 @@ Result<void> enter(const std::string& root, const std::string& work) {
   return {};
 }
 
+/// Whether the process that started this one is the supervisor of the run in `folder`; from then on this one ends with it.
+bool endWithSupervisor(const std::string& folder) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return false;
+  const auto text = os::readFile(folder + "/pid", 256);
+  return text && text->starts_with(std::to_string(::getppid()) + " ");
+}
+
+/// In a session of its own: what asks a program to end asks its whole group, and on its way it still needs the server.
+Result<void> startRelay(const std::string& to) {
+  SP_TRY(const auto relay, os::spawn({.argv = {os::ownProgram(), "agent-relay", std::to_string(::getpid()), to},
+                                      .stderr_fd = STDERR_FILENO,
+                                      .pass = {{kRelayFd, 3}},
+                                      .new_session = true}));
+  return {};
+}
+
+Result<void> contain(const Containment& how) {
+  if (!how.relay.empty()) {
+    SP_CHECK_OK(startRelay(how.relay));
+    ::close(kRelayFd);
+  }
+  return how.root.empty() ? Result<void>() : enter(how.root, how.work);
+}
+
 }  // namespace
 
-std::vector<std::string> containedCommand(const std::string& root, const std::string& work, std::vector<std::string> command) {
-  std::vector<std::string> out{os::ownProgram(), "agent-contain", std::to_string(::getpid()), root.empty() ? "-" : root, work};
+std::vector<std::string> containedCommand(const Containment& how, std::vector<std::string> command) {
+  std::vector<std::string> out{os::ownProgram(), "agent-contain", how.folder, how.root, how.work, how.relay};
   out.insert(out.end(), std::make_move_iterator(command.begin()), std::make_move_iterator(command.end()));
   return out;
 }
 
 int containMain(int argc, char** argv) {
-  if (argc < 6) return 2;
-  const auto parent = parseInt(argv[2]);
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !parent || ::getppid() != static_cast<pid_t>(*parent)) return 1;
-  const std::string root = argv[3];
-  if (root != "-") {
-    if (auto entered = enter(root, argv[4]); !entered) {
-      std::fputs((entered.error().text() + "\n").c_str(), stderr);
-      return 1;
-    }
+  constexpr int kCommand = 6;
+  if (argc <= kCommand) return 2;
+  const Containment how{argv[2], argv[3], argv[4], argv[5]};
+  if (!endWithSupervisor(how.folder)) return 1;
+  if (auto contained = contain(how); !contained) {
+    std::fputs((contained.error().text() + "\n").c_str(), stderr);
+    return 1;
   }
-  ::execvp(argv[5], argv + 5);
-  std::fputs(failErrno("contain.exec", fmt::format("cannot start {}", argv[5]), errno).error().text().append("\n").c_str(), stderr);
+  ::execvp(argv[kCommand], argv + kCommand);
+  std::fputs(failErrno("contain.exec", fmt::format("cannot start {}", argv[kCommand]), errno).error().text().append("\n").c_str(), stderr);
   return 127;
+}
+
+int relayMain(int argc, char** argv) {
+  if (argc != 4) return 2;
+  const auto parent = parseInt(argv[2]);
+  const auto server = parseHostPort(argv[3]);
+  if (!server || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !parent || ::getppid() != static_cast<pid_t>(*parent)) return 1;
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto relay = net::Relay::start(3, server->host, server->port);
+  if (!relay) {
+    std::fputs((relay.error().text() + "\n").c_str(), stderr);
+    return 1;
+  }
+  while (true) ::pause();
 }
 
 }  // namespace sp::agent

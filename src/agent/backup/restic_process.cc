@@ -1,14 +1,13 @@
 #include "agent/backup/restic_process.h"
 
-#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
-#include <memory>
+#include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,6 +16,8 @@
 
 #include "agent/backup/contain.h"
 #include "agent/identity.h"
+#include "agent/scripts/supervisor.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "net/relay.h"
@@ -31,15 +32,16 @@ constexpr int kRepositoryFd = 3;
 constexpr int kKeyFd = 4;
 constexpr int kCaFd = 5;
 constexpr int kClientFd = 6;
-constexpr int kFilesFd = 7;
+
+constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr auto kTick = std::chrono::milliseconds(250);
-constexpr auto kKillAfter = std::chrono::seconds(20);
-constexpr std::size_t kWordsKept = 2000;
+constexpr std::chrono::milliseconds kKillAfter{20'000};
 constexpr auto kFirstDelay = std::chrono::milliseconds(200);
 constexpr auto kMostDelay = std::chrono::milliseconds(5'000);
 /// Runs that had begun to move bytes and broke: a server that comes and goes must not be read for without an end.
 constexpr int kMostBroken = 20;
-constexpr std::size_t kLineMost = 1U << 20U;
+/// What an exit code is above when a signal ended the process.
+constexpr int kSignalled = 128;
 
 std::string fdPath(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
@@ -64,6 +66,11 @@ class Places {
     --left_;
     return true;
   }
+  /// For one that runs already.
+  void takeAnyway() {
+    const std::lock_guard lock(mutex_);
+    --left_;
+  }
   void give() {
     const std::lock_guard lock(mutex_);
     ++left_;
@@ -77,7 +84,7 @@ class Places {
  private:
   std::mutex mutex_;
   std::condition_variable free_;
-  unsigned left_ = std::max(1U, std::thread::hardware_concurrency());
+  int left_ = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 };
 
 struct Place {
@@ -87,71 +94,21 @@ struct Place {
   ~Place() {
     if (held) Places::all().give();
   }
+  bool take(std::chrono::milliseconds limit) { return held = Places::all().take(limit); }
+  void takeAnyway() {
+    Places::all().takeAnyway();
+    held = true;
+  }
   bool held = false;
-};
-
-/// One stream, cut into lines.
-struct Stream {
-  os::Fd fd;
-  std::string partial;
-
-  void read(bool error_stream, ResticListener& listener) {
-    std::array<char, 65536> buffer{};
-    const auto got = ::read(fd.get(), buffer.data(), buffer.size());
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (got <= 0) {
-      if (!partial.empty()) listener.line(error_stream, partial);
-      partial.clear();
-      fd.reset();
-      return;
-    }
-    partial.append(buffer.data(), static_cast<std::size_t>(got));
-    std::size_t start = 0;
-    for (auto end = partial.find('\n'); end != std::string::npos; end = partial.find('\n', start)) {
-      listener.line(error_stream, std::string_view(partial).substr(start, end - start));
-      start = end + 1;
-    }
-    partial.erase(0, start);
-    if (partial.size() > kLineMost) partial.clear();
-  }
-};
-
-/// Keeps what restic said in plain words beside passing lines on.
-class Words final : public ResticListener {
- public:
-  explicit Words(ResticListener& next) : next_(next) {}
-  void line(bool error_stream, std::string_view text) override {
-    if (error_stream) keep(text);
-    next_.line(error_stream, text);
-  }
-  void tick(pid_t pid) override { next_.tick(pid); }
-  std::uint64_t moved() const override { return next_.moved(); }
-  void again() override {
-    words.clear();
-    next_.again();
-  }
-  std::string words;
-
- private:
-  void keep(std::string_view text) {
-    std::string said(trim(text));
-    if (said.starts_with("{")) {
-      // Newer releases say with --json why they end as an object, too.
-      const auto parsed = json::parse(plainText(said));
-      if (!parsed || !parsed->is_object() || json::textOr(parsed->get_object(), "message_type") != "exit_error") return;
-      said = json::textOr(parsed->get_object(), "message");
-    }
-    if (said.empty()) return;
-    words += fmt::format("{}{}", words.empty() ? "" : "; ", said);
-    if (words.size() > kWordsKept) words.erase(0, words.size() - kWordsKept);
-  }
-  ResticListener& next_;
 };
 
 /// When a run last got on, over all its tries.
 struct Movement {
   std::uint64_t seen = 0;
+  /// `seen` when the present try began.
+  std::uint64_t from = 0;
   Clock::time_point at = Clock::now();
+  void begin(std::uint64_t now) { seen = from = now; }
   void look(std::uint64_t now) {
     if (now == seen) return;
     seen = now;
@@ -159,119 +116,233 @@ struct Movement {
   }
 };
 
-struct Started {
-  /// Ends after restic.
-  std::unique_ptr<net::Relay> relay;
-  os::Process process;
-  Stream out;
-  Stream err;
-};
-
 /// restic checks the server's certificate against what it dials, and has no option to name another: the server's names the
 /// loopback, where a relay goes on to the server. None is needed where the server is on this host.
-Result<std::unique_ptr<net::Relay>> relayTo(const std::string& endpoint) {
-  if (endpoint.starts_with("127.0.0.1:") || endpoint.starts_with("[::1]:") || endpoint.starts_with("localhost:")) return nullptr;
-  SP_TRY(const auto server, parseHostPort(endpoint));
-  return net::Relay::start(server.host, server.port);
+bool needsRelay(const std::string& endpoint) {
+  return !endpoint.starts_with("127.0.0.1:") && !endpoint.starts_with("[::1]:") && !endpoint.starts_with("localhost:");
 }
 
-Result<Started> start(const RequestContext& context, const ResticRun& run) {
-  const auto& identity = context.identity();
+/// What becomes kRepositoryFd and those after it, in their order.
+struct Given {
+  std::vector<os::Fd> files;
+  /// "HOST:PORT" that the last one's connections go on to; empty: there is none.
+  std::string relay;
+
+  Result<void> add(const char* name, std::string_view text) {
+    SP_TRY(auto fd, memory(name, text));
+    files.push_back(std::move(fd));
+    return {};
+  }
+  std::vector<int> numbers() const {
+    std::vector<int> out;
+    for (const auto& file : files) out.push_back(file.get());
+    return out;
+  }
+};
+
+Result<Given> give(const Identity& identity, const ResticAccess& access, const std::string& paths) {
   SP_TRY(const auto endpoint, identity.endpoint());
   const auto tls = identity.tls();
   SP_TRY(const auto ca, os::readFile(tls.ca_file));
   SP_TRY(const auto cert, os::readFile(tls.cert_file));
   SP_TRY(const auto private_key, os::readFile(tls.key_file));
-  SP_TRY(auto relay, relayTo(endpoint));
-  const auto url = fmt::format("rest:https://{}:{}@{}{}", run.access.user, run.access.secret, relay ? relay->endpoint() : endpoint,
-                               run.access.repository);
-  SP_TRY(const auto repository, memory("repository", url));
-  SP_TRY(const auto key, memory("key", run.access.key + "\n"));
-  SP_TRY(const auto ca_fd, memory("ca", ca));
-  SP_TRY(const auto client, memory("client", cert + "\n" + private_key));
-  SP_TRY(const auto files, memory("files", run.files));
+  Given given;
+  os::Fd listener;
+  auto address = endpoint;
+  if (needsRelay(endpoint)) {
+    SP_TRY(const int listening, net::Relay::listen());
+    listener = os::Fd(listening);
+    address = net::Relay::endpointOf(listening);
+    given.relay = endpoint;
+  }
+  SP_CHECK_OK(given.add("repository", fmt::format("rest:https://{}:{}@{}{}", access.user, access.secret, address, access.repository)));
+  SP_CHECK_OK(given.add("key", access.key + "\n"));
+  SP_CHECK_OK(given.add("ca", ca));
+  SP_CHECK_OK(given.add("client", cert + "\n" + private_key));
+  SP_CHECK_OK(given.add("files", paths));
+  if (listener) given.files.push_back(std::move(listener));
+  return given;
+}
+
+/// A request's restic, from its first try to its last.
+class Tries {
+ public:
+  Tries(RequestContext& context, ResticTask& task, std::chrono::milliseconds stall, const std::function<void(std::string_view)>& waiting)
+      : context_(context),
+        task_(task),
+        stall_(stall),
+        waiting_(waiting),
+        folder_(folderOf(context.identity(), context.id()) + "/restic"),
+        name_(fmt::format("{}/restic/{}/{}", context.id(), os::bootId(), os::processStartTime(1))) {}
+
+  static std::string folderOf(const Identity& identity, const std::string& id) {
+    return identity.stateDir() + "/runs/" + percentEncode(id);
+  }
+  Result<ResticOutcome> run();
+
+ private:
+  Result<std::optional<ResticOutcome>> adopted();
+  Result<std::optional<ResticOutcome>> anew();
+  Result<void> start(SupervisedRun& supervised, const ResticRun& run, const ResticAccess& access) const;
+  Result<ResticOutcome> follow(SupervisedRun& supervised);
+  Result<ResticOutcome> outcomeOf(const SupervisedRun& supervised, std::optional<ResticEnd> asked, std::string words) const;
+
+  RequestContext& context_;
+  ResticTask& task_;
+  const std::chrono::milliseconds stall_;
+  const std::function<void(std::string_view)>& waiting_;
+  const std::string folder_;
+  /// Of a run in this boot of the machine: one of an earlier boot is over, and what it left may not be whole.
+  const std::string name_;
+  Movement movement_;
+};
+
+/// What an earlier agent's restic came to; nullopt: it started none, or that one was lost.
+Result<std::optional<ResticOutcome>> Tries::adopted() {
+  SupervisedRun supervised(folder_, name_);
+  if (!supervised.alive() && !supervised.status()) return std::nullopt;
+  log::info("a restic of an earlier agent is followed", {{"id", context_.id()}});
+  failpoint::hit("agent.restic.adopted");
+  Place place;
+  place.takeAnyway();
+  movement_.begin(task_.moved());
+  SP_TRY(auto outcome, follow(supervised));
+  return outcome;
+}
+
+/// One more try; nullopt: cancelled before it began.
+Result<std::optional<ResticOutcome>> Tries::anew() {
+  std::optional<json::Object> secrets;
+  while (!(secrets = context_.secrets(std::chrono::seconds(1))) && !context_.cancelled()) {
+    if (Clock::now() - movement_.at > stall_)
+      return ResticOutcome{ResticEnd::stalled, {}, "The server has not told the job's credential to the agent that was started again."};
+    waiting_("Waiting for the job's credential.");
+  }
+  Place place;
+  while (!place.take(std::chrono::seconds(1))) {
+    if (context_.cancelled()) return std::nullopt;
+    movement_.at = Clock::now();
+    waiting_("Waiting for other backups on this host.");
+  }
+  if (context_.cancelled()) return std::nullopt;
+  SP_TRY(const auto run, task_.prepare());
+  movement_.begin(task_.moved());
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+  SupervisedRun supervised(folder_, name_);
+  SP_CHECK_OK(start(supervised, run, ResticAccess::of(context_.request(), *secrets)));
+  SP_TRY(auto outcome, follow(supervised));
+  return outcome;
+}
+
+Result<void> Tries::start(SupervisedRun& supervised, const ResticRun& run, const ResticAccess& access) const {
+  const auto& identity = context_.identity();
+  SP_TRY(const auto given, give(identity, access, run.files));
   const auto work = identity.stateDir() + "/restic";
   SP_CHECK_OK(os::makeDirectories(work + "/cache"));
   SP_CHECK_OK(os::makeDirectories(work + "/tmp"));
   const auto seen = run.root.empty() ? work : std::string(kContainedWork);
-
   std::vector<std::string> command{"restic",       "--json",       "--repository-file", fdPath(kRepositoryFd), "--password-file",
                                    fdPath(kKeyFd), "--cacert",     fdPath(kCaFd),       "--tls-client-cert",   fdPath(kClientFd),
                                    "--cache-dir",  seen + "/cache"};
   command.insert(command.end(), run.arguments.begin(), run.arguments.end());
-  SP_TRY(auto out, os::makePipe());
-  SP_TRY(auto err, os::makePipe());
-  os::SpawnSpec spec;
-  spec.argv = containedCommand(run.root, work, std::move(command));
-  spec.environment = {{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent", "TZ=UTC", "LC_ALL=C.UTF-8",
-                       "RESTIC_PROGRESS_FPS=4", "TMPDIR=" + seen + "/tmp"}};
-  spec.stdout_fd = out.write.get();
-  spec.stderr_fd = err.write.get();
-  spec.pass = {
-      {repository.get(), kRepositoryFd}, {key.get(), kKeyFd}, {ca_fd.get(), kCaFd}, {client.get(), kClientFd}, {files.get(), kFilesFd}};
-  spec.new_group = true;
-  SP_TRY(auto process, os::spawn(spec));
-  return Started{std::move(relay), std::move(process), {std::move(out.read), ""}, {std::move(err.read), ""}};
+  SuperviseSpec spec;
+  spec.argv = containedCommand({folder_, run.root, work, given.relay}, std::move(command));
+  const auto* path = std::getenv("PATH");
+  spec.environment = {fmt::format("PATH={}", path != nullptr && *path != '\0' ? path : kPath),
+                      "HOME=/nonexistent",
+                      "TZ=UTC",
+                      "LC_ALL=C.UTF-8",
+                      "RESTIC_PROGRESS_FPS=2",
+                      "TMPDIR=" + seen + "/tmp"};
+  spec.cwd = "/";
+  // SIGINT alone makes restic take back its lock.
+  spec.end_signal = SIGINT;
+  spec.grace_ms = kKillAfter.count();
+  spec.reserve = identity.stateDir() + "/journal/reserve";
+  SP_TRY(const auto program, superviseProgram(identity.stateDir()));
+  SP_CHECK_OK(supervised.prepare(spec));
+  failpoint::hit("agent.restic.starting");
+  SP_CHECK_OK(supervised.launch(program, given.numbers()));
+  failpoint::hit("agent.restic.started");
+  return {};
 }
 
-/// Reads until restic has ended and its streams are empty; asks it to stop when cancelled or stalled.
-Result<ResticOutcome> follow(const RequestContext& context, const ResticRun& run, Started& started, Words& listener, Movement& movement) {
-  ResticOutcome outcome;
-  auto ticked = Clock::now();
-  std::optional<Clock::time_point> interrupted;
-  bool ended = false;
-  const auto interrupt = [&](ResticEnd why) {
-    outcome.end = why;
-    interrupted = Clock::now();
-    // SIGINT alone makes restic take back its lock.
-    started.process.signal(SIGINT);
+/// Until restic has ended and its lines are read; asks it to stop when cancelled or stalled.
+Result<ResticOutcome> Tries::follow(SupervisedRun& supervised) {
+  ResticOutput output(folder_, task_);
+  std::optional<ResticEnd> asked;
+  const auto end = [&](ResticEnd why) {
+    asked = why;
+    supervised.cancel();
   };
-  while (!ended || started.out.fd || started.err.fd) {
-    std::array<pollfd, 4> fds{pollfd{started.out.fd.get(), POLLIN, 0}, pollfd{started.err.fd.get(), POLLIN, 0},
-                              pollfd{ended ? -1 : started.process.pidfd(), POLLIN, 0},
-                              pollfd{interrupted ? -1 : context.cancelFd(), POLLIN, 0}};
-    const int got = ::poll(fds.data(), fds.size(), ended ? 0 : static_cast<int>(kTick.count()));
-    if (got < 0 && errno != EINTR) return failErrno("restic.poll", "cannot wait for restic", errno);
-    if (got == 0 && ended) break;
-    if (fds[0].revents != 0) started.out.read(false, listener);
-    if (fds[1].revents != 0) started.err.read(true, listener);
-    if (fds[2].revents != 0) ended = true;
-    const auto now = Clock::now();
-    if (now - ticked >= kTick) {
-      ticked = now;
-      listener.tick(started.process.pid());
-      movement.look(listener.moved());
+  const auto stalled = folder_ + "/stalled";
+  if (::access(stalled.c_str(), F_OK) == 0) end(ResticEnd::stalled);
+  while (true) {
+    const bool ended = supervised.endsWithin(asked ? -1 : context_.cancelFd(), kTick);
+    output.read(ended);
+    if (ended) break;
+    task_.tick(supervised.scriptPid());
+    movement_.look(task_.moved());
+    if (asked) continue;
+    if (context_.cancelled()) {
+      end(ResticEnd::cancelled);
+    } else if (Clock::now() - movement_.at > stall_) {
+      // For an agent that hears of its end without having asked for it.
+      if (const auto noted = os::writeFile(stalled, ""); !noted) log::warn("a stall is not noted", {{"why", noted.error().text()}});
+      end(ResticEnd::stalled);
     }
-    if (!interrupted && context.cancelled()) interrupt(ResticEnd::cancelled);
-    else if (!interrupted && now - movement.at > run.stall) interrupt(ResticEnd::stalled);
-    else if (interrupted && now - *interrupted > kKillAfter) started.process.killGroup(SIGKILL);
   }
-  SP_TRY(const auto status, started.process.wait());
-  outcome.status = status.value_or(os::ExitStatus{});
-  outcome.words = plainText(listener.words);
+  failpoint::hit("agent.restic.ended");
+  return outcomeOf(supervised, asked, output.words());
+}
+
+Result<ResticOutcome> Tries::outcomeOf(const SupervisedRun& supervised, std::optional<ResticEnd> asked, std::string words) const {
+  ResticOutcome outcome;
+  outcome.words = std::move(words);
+  const auto status = supervised.status();
+  if (status && status->reason == "not_started") return fail("restic.start", status->message);
+  if (asked) outcome.end = *asked;
+  else if (!status || status->reason != "exited") outcome.end = context_.cancelled() ? ResticEnd::cancelled : ResticEnd::lost;
+  if (status) outcome.status = {status->exit_code, status->exit_code > kSignalled ? status->exit_code - kSignalled : 0};
   return outcome;
 }
 
-/// One try; nullopt: cancelled before it began.
-Result<std::optional<ResticOutcome>> tryOnce(const RequestContext& context, const ResticRun& run, Words& words, Movement& movement,
-                                             const std::function<void(std::string_view)>& waiting) {
-  Place place;
-  while (!place.held) {
-    if (context.cancelled()) return std::nullopt;
-    place.held = Places::all().take(std::chrono::seconds(1));
-    if (place.held) break;
-    movement.at = Clock::now();
-    waiting("Waiting for other backups on this host.");
+Result<ResticOutcome> Tries::run() {
+  auto delay = kFirstDelay;
+  int broken = 0;
+  std::optional<ResticOutcome> tried;
+  if (context_.adopted()) { SP_TRY(tried, adopted()); }
+  while (true) {
+    if (!tried) { SP_TRY(tried, anew()); }
+    if (!tried) return ResticOutcome{ResticEnd::cancelled, {}, ""};
+    auto outcome = std::move(*tried);
+    tried.reset();
+    const bool lost = outcome.end == ResticEnd::lost;
+    const bool away = outcome.end == ResticEnd::exited && !outcome.status.ok() && tellsOfAbsence(outcome.words);
+    if (!lost && !away) return outcome;
+    if (lost || movement_.seen != movement_.from) {
+      delay = kFirstDelay;
+      if (++broken >= kMostBroken) return outcome;
+    }
+    const std::string_view why = lost ? "restic was ended from outside" : "The server was away";
+    log::warn("restic is started again", {{"id", context_.id()}, {"why", why}, {"words", outcome.words}});
+    waiting_(fmt::format("{}; starting again.", why));
+    if (context_.sleep(delay)) outcome.end = ResticEnd::cancelled;
+    else if (Clock::now() - movement_.at > stall_) outcome.end = ResticEnd::stalled;
+    else {
+      delay = std::min(delay * 2, kMostDelay);
+      continue;
+    }
+    return outcome;
   }
-  SP_TRY(auto started, start(context, run));
-  return follow(context, run, started, words, movement);
 }
 
 }  // namespace
 
-ResticAccess ResticAccess::of(const json::Object& request) {
-  return {json::textOr(request, "repository"), json::textOr(request, "user"), json::textOr(request, "secret"),
-          json::textOr(request, "key")};
+ResticAccess ResticAccess::of(const json::Object& request, const json::Object& secrets) {
+  return {json::textOr(request, "repository"), json::textOr(request, "user"), json::textOr(secrets, "secret"),
+          json::textOr(secrets, "key")};
 }
 
 bool tellsOfAbsence(std::string_view words) {
@@ -287,39 +358,19 @@ bool tellsOfAbsence(std::string_view words) {
          words.find("remote error: tls") == std::string_view::npos;
 }
 
-Result<ResticOutcome> runRestic(RequestContext& context, const ResticRun& run, ResticListener& listener,
+Result<ResticOutcome> runRestic(RequestContext& context, ResticTask& task, std::chrono::milliseconds stall,
                                 const std::function<void(std::string_view)>& waiting) {
-  Words words(listener);
-  Movement movement{listener.moved(), Clock::now()};
-  auto delay = kFirstDelay;
-  int broken = 0;
-  while (true) {
-    const auto before = movement.seen;
-    SP_TRY(auto tried, tryOnce(context, run, words, movement, waiting));
-    if (!tried) return ResticOutcome{ResticEnd::cancelled, {}, ""};
-    auto& outcome = *tried;
-    if (outcome.end != ResticEnd::exited || outcome.status.ok() || !tellsOfAbsence(outcome.words)) return std::move(outcome);
-    if (movement.seen != before) {
-      delay = kFirstDelay;
-      if (++broken >= kMostBroken) return std::move(outcome);
-    }
-    log::warn("restic lost the server and is started again", {{"id", context.id()}, {"words", outcome.words}});
-    waiting("The server was away; starting again.");
-    if (context.sleep(delay)) outcome.end = ResticEnd::cancelled;
-    else if (Clock::now() - movement.at > run.stall) outcome.end = ResticEnd::stalled;
-    if (outcome.end != ResticEnd::exited) return std::move(outcome);
-    delay = std::min(delay * 2, kMostDelay);
-    words.again();
-    movement.seen = listener.moved();
-  }
+  return Tries(context, task, stall, waiting).run();
 }
 
-std::string plainText(std::string_view text) {
-  std::string out(text);
-  if (isUtf8(out)) return out;
-  for (auto& c : out)
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  return out;
+void removeResticRun(const Identity& identity, const std::string& id) {
+  const auto folder = Tries::folderOf(identity, id);
+  if (SupervisedRun left(folder + "/restic"); left.alive()) {
+    left.cancel();
+    left.wait(-1);
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
 }
 
 }  // namespace sp::agent

@@ -1,4 +1,7 @@
-// One run of restic against the server's vault: secrets by descriptor, both streams read line by line, ended by SIGINT.
+// One run of restic against the server's vault, under a supervisor of its own (scripts/supervisor.h), so that it outlives the agent:
+// secrets by descriptor, ended by SIGINT, its lines and its end on disk.
+//
+// DIR/runs/ID/restic/…   what its supervisor keeps; `heard` (restic_output.h); `stalled`: it was ended for that
 #pragma once
 #include <chrono>
 #include <functional>
@@ -6,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/backup/restic_output.h"
 #include "agent/request_handler.h"
 #include "os/process.h"
 
@@ -18,22 +22,21 @@ struct ResticAccess {
   std::string user;
   std::string secret;
   std::string key;
-  static ResticAccess of(const json::Object& request);
+  /// `secrets`: what the request's context gives as such.
+  static ResticAccess of(const json::Object& request, const json::Object& secrets);
 };
 
 struct ResticRun {
-  ResticAccess access;
   /// Verb and flags.
-  std::vector<std::string> arguments;
-  /// Given as /proc/self/fd/7: the paths of a backup, each ended by NUL.
-  std::string files;
+  std::vector<std::string> arguments{};
+  /// Given as kFilesArgument: the paths of a backup, each ended by NUL.
+  std::string files{};
   /// Tree to run in as "/", read-only; empty: this host's own.
-  std::string root;
-  /// Without movement for so long it is ended.
-  std::chrono::milliseconds stall{600'000};
+  std::string root{};
 };
 
-enum class ResticEnd { exited, cancelled, stalled };
+/// `lost`: ended by neither itself nor us, again and again.
+enum class ResticEnd { exited, cancelled, stalled, lost };
 
 struct ResticOutcome {
   ResticEnd end = ResticEnd::exited;
@@ -42,16 +45,16 @@ struct ResticOutcome {
   std::string words;
 };
 
-/// Where a run's lines go. `moved()` is asked for a number that changes whenever the run gets on.
-class ResticListener {
+/// What restic shall do. Used by the request's thread.
+class ResticTask : public ResticListener {
  public:
-  virtual ~ResticListener() = default;
-  virtual void line(bool error_stream, std::string_view text) = 0;
-  /// About four times a second.
+  /// Before each start, of which there may be several (runRestic): what to run; what was heard before does not count any more. Not
+  /// called for a run that an earlier agent started. An error ends the task.
+  virtual Result<ResticRun> prepare() = 0;
+  /// About four times a second. `pid`: restic's, -1 while it is not known.
   virtual void tick(pid_t pid) = 0;
+  /// A number that changes whenever the run gets on.
   virtual std::uint64_t moved() const = 0;
-  /// The run was broken off by the server's absence and begins anew: what was heard so far does not count.
-  virtual void again() = 0;
 };
 
 inline constexpr std::string_view kFilesArgument = "/proc/self/fd/7";
@@ -60,13 +63,14 @@ inline constexpr std::string_view kFilesArgument = "/proc/self/fd/7";
 /// 507, a full disk): then the same run may succeed later. False for everything that it would say again.
 bool tellsOfAbsence(std::string_view words);
 
-/// Runs restic to its end; while the server is away, again and again until it was served, cancelled or without movement
-/// for `run.stall`. At most as many at once as this host has cores. `waiting` gets what is waited for, about once a second
-/// or at each new try. Errors: "restic.…" when it could not be started.
-Result<ResticOutcome> runRestic(RequestContext& context, const ResticRun& run, ResticListener& listener,
+/// Runs restic to its end. One that an earlier agent started for this request is followed, or its end is taken from disk. While the
+/// server is away, or when restic and its supervisor were killed, again and again until it was served, cancelled or without movement
+/// for `stall`. At most as many are started at once as this host has cores. `waiting` gets what is waited for, about once a second or at
+/// each new try. Errors: prepare()'s, or "restic.…", "os.…" when it could not be started.
+Result<ResticOutcome> runRestic(RequestContext& context, ResticTask& task, std::chrono::milliseconds stall,
                                 const std::function<void(std::string_view)>& waiting);
 
-/// Text that may go into a JSON message: bytes that are no UTF-8 become '?'.
-std::string plainText(std::string_view text);
+/// The server has the request's result: its run's files go, and the run itself should nobody have waited for its end.
+void removeResticRun(const Identity& identity, const std::string& id);
 
 }  // namespace sp::agent

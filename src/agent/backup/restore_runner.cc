@@ -10,7 +10,6 @@
 #include "agent/backup/restic_process.h"
 #include "agent/backup/tree.h"
 #include "base/failpoint.h"
-#include "base/log.h"
 #include "base/strings.h"
 #include "os/file.h"
 
@@ -50,12 +49,44 @@ Result<void> makeEmpty(const std::string& folder) {
   return {};
 }
 
-/// restic says nothing while it restores: what it has written is the measure.
-class Writing final : public ResticListener {
+/// The folder that is restored to, as this process sees it, and the one in it that restic writes into.
+struct Place {
+  std::string target;
+  std::string name;
+  std::string aside() const { return target + "/" + name; }
+};
+
+Result<void> checkEmpty(const Place& place, const std::string& told) {
+  SP_TRY(const bool empty, isEmptyFolder(place.target, place.name));
+  if (empty) return {};
+  return fail("restore.not_empty", told + " is not empty: give an empty folder, or inPlace 'true' to restore over what is there.");
+}
+
+/// What restic is told. It says nothing while it restores: what it has written is the measure.
+class Writing final : public ResticTask {
  public:
-  Writing(RequestContext& context, const std::string& aside, std::int64_t size)
-      : context_(context), aside_(aside), size_(static_cast<double>(std::max<std::int64_t>(size, 1))) {}
+  Writing(RequestContext& context, const Place& place)
+      : context_(context),
+        place_(place),
+        size_(static_cast<double>(std::max<std::int64_t>(json::intOr(context.request(), "size", 0), 1))) {}
+  Result<ResticRun> prepare() override {
+    const auto& request = context_.request();
+    written_ = told_ = lines_ = 0;
+    if (!json::boolOr(request, "inPlace", false)) SP_CHECK_OK(checkEmpty(place_, json::textOr(request, "targetPath")));
+    // What an earlier try left half-made is not completed but made anew.
+    const auto aside = place_.aside();
+    SP_CHECK_OK(makeEmpty(aside));
+    ResticRun run;
+    run.arguments = {"restore", json::textOr(request, "snapshotId"), "--verify", "--target", aside};
+    if (const auto* includes = json::find(request, "includePaths"); includes != nullptr && includes->is_array()) {
+      for (const auto& path : includes->get_array())
+        if (path.is_string()) run.arguments.push_back("--include=" + literal(json::toView(path.get_string())));
+    }
+    return run;
+  }
   void line(bool, std::string_view) override { ++lines_; }
+  json::Object kept() const override { return {}; }
+  void recall(const json::Object&) override {}
   void tick(pid_t pid) override {
     const auto now = writtenBy(pid);
     if (now > written_) written_ = now;
@@ -68,15 +99,10 @@ class Writing final : public ResticListener {
     context_.progress(std::move(members));
   }
   std::uint64_t moved() const override { return written_ + lines_; }
-  void again() override {
-    written_ = told_ = lines_ = 0;
-    // What an earlier try left half-made is not completed but made anew; an error is restic's to find.
-    if (auto emptied = makeEmpty(aside_); !emptied) log::warn("a restore's folder", {{"error", emptied.error().text()}});
-  }
 
  private:
   RequestContext& context_;
-  const std::string& aside_;
+  const Place& place_;
   double size_;
   std::uint64_t written_ = 0;
   std::uint64_t told_ = 0;
@@ -87,25 +113,17 @@ bool noted(const RequestContext& context, std::string_view step) {
   return std::ranges::any_of(context.notes(), [&](const auto& note) { return json::textOr(note, "step") == step; });
 }
 
-/// Restores into `aside`; an error message, or empty.
-std::string restoreAside(RequestContext& context, const std::string& aside, bool& cancelled) {
-  const auto& request = context.request();
-  if (auto made = makeEmpty(aside); !made) return made.error().text();
-  ResticRun run;
-  run.access = ResticAccess::of(request);
-  run.arguments = {"restore", json::textOr(request, "snapshotId"), "--verify", "--target", aside};
-  if (const auto* includes = json::find(request, "includePaths"); includes != nullptr && includes->is_array()) {
-    for (const auto& path : includes->get_array())
-      if (path.is_string()) run.arguments.push_back("--include=" + literal(json::toView(path.get_string())));
-  }
-  run.stall = std::chrono::milliseconds(json::intOr(request, "stallMs", 600'000));
-  Writing writing(context, aside, json::intOr(request, "size", 0));
+/// Restores aside; an error message, or empty.
+std::string restoreAside(RequestContext& context, const Place& place, bool& cancelled) {
+  const std::chrono::milliseconds stall(json::intOr(context.request(), "stallMs", 600'000));
+  Writing writing(context, place);
   const auto outcome =
-      runRestic(context, run, writing, [&](std::string_view what) { context.progress({{"message", what}, {"waiting", true}}); });
+      runRestic(context, writing, stall, [&](std::string_view what) { context.progress({{"message", what}, {"waiting", true}}); });
   if (!outcome) return outcome.error().text();
   cancelled = outcome->end == ResticEnd::cancelled;
   if (cancelled) return "The restore was cancelled.";
-  if (outcome->end == ResticEnd::stalled) return fmt::format("No byte moved for {} seconds. {}", run.stall.count() / 1000, outcome->words);
+  if (outcome->end == ResticEnd::stalled) return fmt::format("No byte moved for {} seconds. {}", stall.count() / 1000, outcome->words);
+  if (outcome->end == ResticEnd::lost) return "restic was ended from outside again and again. " + outcome->words;
   if (!outcome->status.ok()) return fmt::format("restic ended with {}: {}", outcome->status.text(), outcome->words);
   return {};
 }
@@ -114,28 +132,21 @@ std::string restoreAside(RequestContext& context, const std::string& aside, bool
 
 json::Object RestoreRunner::run(RequestContext& context) {
   const auto& request = context.request();
-  if (context.cancelled()) return result("ABORTED", "The restore was cancelled before it began.");
+  if (context.cancelled() && !context.adopted()) return result("ABORTED", "The restore was cancelled before it began.");
   std::string root;
   if (json::boolOr(request, "outside", false)) {
     auto found = machineRoot(context.identity(), json::textOr(request, "instance"));
     if (!found) return failed(found.error());
     root = std::move(*found);
   }
-  const auto target_path = json::textOr(request, "targetPath");
-  const auto target = makeFolderIn(root, target_path);
+  const auto target = makeFolderIn(root, json::textOr(request, "targetPath"));
   if (!target) return failed(target.error());
-  const auto name = ".stillpoint-" + percentEncode(context.id());
-  const auto aside = *target + "/" + name;
-  if (!json::boolOr(request, "inPlace", false) && !noted(context, "moving")) {
-    const auto empty = isEmptyFolder(*target, name);
-    if (!empty) return failed(empty.error());
-    if (!*empty)
-      return result("FAILED", target_path + " is not empty: give an empty folder, or inPlace 'true' to restore over what is there.");
-  }
+  const Place place{*target, ".stillpoint-" + percentEncode(context.id())};
+  const auto aside = place.aside();
   std::error_code ignored;
   if (!noted(context, "moving")) {
     bool cancelled = false;
-    if (const auto error = restoreAside(context, aside, cancelled); !error.empty()) {
+    if (const auto error = restoreAside(context, place, cancelled); !error.empty()) {
       std::filesystem::remove_all(aside, ignored);
       return result(cancelled ? "ABORTED" : "FAILED", error);
     }
@@ -161,5 +172,7 @@ json::Object RestoreRunner::run(RequestContext& context) {
   message["bytes"] = json::intOr(measured, "bytes", 0);
   return message;
 }
+
+void RestoreRunner::settled(const std::string& id) { removeResticRun(identity_, id); }
 
 }  // namespace sp::agent

@@ -24,6 +24,8 @@
 namespace sp::agent {
 namespace {
 
+constexpr std::size_t kGivenMost = 8;
+
 /// One field of the file `spec`. An environment may come from outside; a NUL in it would shift all that follows.
 Result<void> addField(std::string& out, std::string_view field) {
   if (field.find('\0') != std::string_view::npos)
@@ -36,6 +38,8 @@ Result<std::string> encode(const std::string& run, const SuperviseSpec& spec) {
   std::string out;
   SP_CHECK_OK(addField(out, run));
   SP_CHECK_OK(addField(out, std::to_string(spec.timeout_ms)));
+  SP_CHECK_OK(addField(out, std::to_string(spec.end_signal)));
+  SP_CHECK_OK(addField(out, std::to_string(spec.grace_ms)));
   SP_CHECK_OK(addField(out, spec.reserve));
   SP_CHECK_OK(addField(out, spec.cwd));
   SP_CHECK_OK(addField(out, std::to_string(spec.argv.size())));
@@ -109,20 +113,23 @@ void end(Nursery& nursery) {
 
 }  // namespace
 
-bool orderSupervisor(int socket, const std::string& directory, int lock, int done) {
-  const std::array<int, 2> descriptors{lock, done};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
+bool orderSupervisor(int socket, const std::string& directory, int lock, int done, const std::vector<int>& given) {
+  std::vector<int> descriptors{lock, done};
+  descriptors.insert(descriptors.end(), given.begin(), given.end());
+  const auto size = descriptors.size() * sizeof(int);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE((2 + kGivenMost) * sizeof(int))> control{};
+  if (given.size() > kGivenMost) return false;
   iovec bytes{const_cast<char*>(directory.data()), directory.size()};
   msghdr message{};
   message.msg_iov = &bytes;
   message.msg_iovlen = 1;
   message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  message.msg_controllen = CMSG_SPACE(size);
   auto* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof descriptors);
-  std::memcpy(CMSG_DATA(header), descriptors.data(), sizeof descriptors);
+  header->cmsg_len = CMSG_LEN(size);
+  std::memcpy(CMSG_DATA(header), descriptors.data(), size);
   return ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(directory.size());
 }
 
@@ -134,16 +141,16 @@ void keepSupervisorsReady(const std::string& program) {
     log::warn("scripts' supervisors are not started ahead", {{"why", started.error().text()}});
 }
 
-Result<void> SupervisedRun::launch(const std::string& program) {
+Result<void> SupervisedRun::launch(const std::string& program, const std::vector<int>& given) {
   SP_TRY(auto done, os::makePipe());
   {
     auto& nursery = Nursery::only();
     const std::lock_guard lock(nursery.mutex);
     // An order that was not taken has started nothing: it goes to the next one.
-    if (!nursery.socket || !orderSupervisor(nursery.socket.get(), directory_, lock_.get(), done.write.get())) {
+    if (!nursery.socket || !orderSupervisor(nursery.socket.get(), directory_, lock_.get(), done.write.get(), given)) {
       end(nursery);
       SP_CHECK_OK(start(nursery, program));
-      if (!orderSupervisor(nursery.socket.get(), directory_, lock_.get(), done.write.get()))
+      if (!orderSupervisor(nursery.socket.get(), directory_, lock_.get(), done.write.get(), given))
         return failErrno("os.spawn", "the script's supervisor did not start", errno);
     }
   }
@@ -171,6 +178,16 @@ bool SupervisedRun::alive() const {
   const os::Fd lock(::open((directory_ + "/lock").c_str(), O_RDWR | O_CLOEXEC));
   if (!lock) return false;
   return ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+pid_t SupervisedRun::scriptPid() {
+  if (pidfd() < 0) return -1;
+  const auto words = os::readFile(directory_ + "/pid", 256);
+  const auto pid = words ? parseInt(trim(*words).substr(0, words->find(' '))) : std::nullopt;
+  if (!pid) return -1;
+  const auto children = os::readFile(fmt::format("/proc/{0}/task/{0}/children", *pid), 4096);
+  if (!children) return -1;
+  return static_cast<pid_t>(parseInt(std::string_view(*children).substr(0, children->find(' '))).value_or(-1));
 }
 
 int SupervisedRun::pidfd() {

@@ -1,4 +1,4 @@
-// The agent's side of the small process that a script runs under (src/supervise). It outlives the agent, ends the script's
+// The agent's side of the small process that a script, or a restic, runs under (src/supervise). It outlives the agent, ends the script's
 // whole process tree at its deadline or when told to (SIGTERM), and leaves in its folder how it ended:
 //
 //   spec        what to run (main.cc of src/supervise says how)          written by the agent before
@@ -8,6 +8,7 @@
 //   status      {run, reason: "exited|timeout|cancelled|not_started", exitCode, durationMs, message, usage}; once, whole; not durable
 #pragma once
 #include <chrono>
+#include <csignal>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ struct SuperviseSpec {
   std::string cwd;
   /// 0: none.
   std::int64_t timeout_ms = 0;
+  /// What asks it to end, and what it is given then before it is killed.
+  int end_signal = SIGTERM;
+  std::int64_t grace_ms = 5'000;
   /// File to unlink when the status cannot be written because the disk is full.
   std::string reserve;
 };
@@ -51,8 +55,9 @@ class SupervisedRun {
 
   /// Makes the folder, writes `spec` and takes the lock; nothing runs yet. Errors "os.…", "agent.spec" (a NUL byte).
   Result<void> prepare(const SuperviseSpec& spec);
-  /// Starts its supervisor, which takes over the lock; of `program` (superviseProgram) if none was kept ready. After prepare().
-  Result<void> launch(const std::string& program);
+  /// Starts its supervisor, which takes over the lock; of `program` (superviseProgram) if none was kept ready. `given` (at most 8)
+  /// become descriptors 3, 4 … of the script. After prepare().
+  Result<void> launch(const std::string& program, const std::vector<int>& given = {});
   /// The status if this run's is on disk.
   std::optional<ScriptStatus> status() const;
   /// Whether a supervisor lives (someone holds the lock). A false is final: none will come later.
@@ -63,6 +68,8 @@ class SupervisedRun {
   bool endsWithin(int cancel_fd, std::chrono::milliseconds limit);
   /// Tells a living supervisor to end its script.
   void cancel();
+  /// The script's process; -1: not known (yet, or any more).
+  pid_t scriptPid();
 
  private:
   /// pidfd of the supervisor, from the file `pid`; -1: not known (yet).
@@ -80,8 +87,8 @@ class SupervisedRun {
 Result<std::string> superviseProgram(const std::string& state_dir);
 
 /// Tells the process at the other end of `socket` (src/supervise) to run what stands in `directory`, and hands it the folder's held
-/// lock and the pipe that it closes at the end. False: nobody takes it.
-bool orderSupervisor(int socket, const std::string& directory, int lock, int done);
+/// lock, the pipe that it closes at the end, and what the script gets. False: nobody takes it.
+bool orderSupervisor(int socket, const std::string& directory, int lock, int done, const std::vector<int>& given = {});
 
 /// Starts the process that forks supervisors ahead of its use, so that not even the first script waits for it; it ends with the
 /// agent. `program` is superviseProgram()'s. Any thread. Where it cannot be started launch() will say why.

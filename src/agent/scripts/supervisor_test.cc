@@ -61,6 +61,32 @@ std::vector<pid_t> supervisorsOfOurs() {
   return found;
 }
 
+TEST_F(SupervisorTest, DescriptorsAreHandedOnAndTheSpecSaysWhichSignalAsksItToEnd) {
+  std::vector<os::Fd> ends;
+  std::vector<int> given;
+  for (const char* text : {"third ", "fourth "}) {
+    auto pipe = os::makePipe();
+    ASSERT_TRUE(pipe);
+    ASSERT_GT(::write(pipe->write.get(), text, std::strlen(text)), 0);
+    given.push_back(pipe->read.get());
+    ends.push_back(std::move(pipe->read));
+  }
+  SupervisedRun run(file("run"));
+  auto what = spec("s",
+                   "cat <&3; cat <&4; ls /proc/self/fd | wc -l; trap 'echo asked; exit 5' INT\n"
+                   ": > ready; while :; do sleep 0.05; done");
+  what.end_signal = SIGINT;
+  ASSERT_TRUE(run.prepare(what));
+  ASSERT_TRUE(run.launch(program_, given));
+  ends.clear();
+  ASSERT_TRUE(until([&] { return ::access(file("ready").c_str(), F_OK) == 0; }));
+  EXPECT_GT(run.scriptPid(), 0);
+  run.cancel();
+  EXPECT_EQ(statusOf(run).reason, "cancelled");
+  // 0 to 4, and what lists them.
+  EXPECT_EQ(os::readFile(file("run/stdout")).value_or(""), "third fourth 6\nasked\n");
+}
+
 TEST_F(SupervisorTest, OneProcessStartsTheSupervisorsOfAllScriptsAndIsReplacedWhenItIsGone) {
   keepSupervisorsReady(program_);
   ASSERT_TRUE(until([] { return supervisorsOfOurs().size() == 1; }));

@@ -267,12 +267,15 @@ std::string Jobs::powerChange(store::Txn& txn, const Job& job) const {
 }
 
 void Jobs::doom(store::Txn& txn, Job& job, JobState state, const std::string& why) {
-  if (job.agent.empty() || !context_.agents.connected(job.agent)) return end(txn, job, state, why);
+  if (job.agent.empty()) return end(txn, job, state, why);
+  // Also to one that is away: what it began goes on without it, and nobody needs it any more.
+  if (job.doomed.empty())
+    context_.agents.request(txn, job.agent, {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(job)}});
+  if (!context_.agents.connected(job.agent)) return end(txn, job, state, why);
   if (!job.doomed.empty()) return;
   job.doomed = why;
   job.doomed_state = state;
   if (state == JobState::aborted) job.state = JobState::aborting;
-  context_.agents.request(txn, job.agent, {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(job)}});
   txn.timers().set({"backup.kill", job.id, txn.now() + kKillAfter, ""});
   save(txn, job);
 }
