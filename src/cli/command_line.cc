@@ -253,6 +253,23 @@ void addTail(CLI::App& app, Command& command) {
   });
 }
 
+void addEvents(CLI::App& app, Command& command) {
+  auto& verb = *app.add_subcommand("events", "print what happens: a line for each event of an event bus, as it comes");
+  verb.footer(
+      "Examples:\n"
+      "  stillpoint events --follow\n"
+      "  stillpoint events --follow --json --pattern '{\"source\":[\"aws.backup\"],\"detail\":{\"state\":[\"FAILED\"]}}'");
+  addDataDir(verb, command);
+  auto options = std::make_shared<EventsOptions>();
+  verb.add_flag("--follow,-f", options->follow, "until it is interrupted; events are not kept, so there is nothing else to show");
+  verb.add_option("--bus", options->bus, "name of the event bus")->default_val("default");
+  verb.add_option("--pattern", options->pattern, "only events that this pattern of EventBridge matches");
+  verb.add_flag("--json", options->json, "print each event as JSON, one a line");
+  verb.callback([&command, options] {
+    command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& t) { return eventsVerb(t, *options); }); };
+  });
+}
+
 void addRestore(CLI::App& app, Command& command) {
   auto& verb = *app.add_subcommand("restore", "restore a recovery point and watch it");
   verb.footer(
@@ -459,6 +476,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   addRehearse(app, command);
   addStatus(app, command);
   addTail(app, command);
+  addEvents(app, command);
   addRestore(app, command);
   addInstances(app, command);
   addEnrol(app, command);

@@ -54,6 +54,16 @@ struct TailOptions {
 /// Prints what a command's script prints, to its end; the script's exit code, or 1 where it has none.
 int tailVerb(const Target& target, const TailOptions& options);
 
+struct EventsOptions {
+  std::string bus = "default";
+  /// Of EventBridge, JSON; empty: all events.
+  std::string pattern;
+  bool follow = false;
+  bool json = false;
+};
+/// Prints what happens on an event bus, a line for each event, until it is interrupted; 2 without `follow`.
+int eventsVerb(const Target& target, const EventsOptions& options);
+
 struct RestoreOptions {
   std::string recovery_point;
   std::string instance;

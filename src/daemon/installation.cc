@@ -23,6 +23,7 @@
 #include "services/ec2/instances.h"
 #include "services/events/events.h"
 #include "services/iam/iam.h"
+#include "services/news/news.h"
 #include "services/s3/s3.h"
 #include "services/scheduler/scheduler.h"
 #include "services/ssm/commands.h"
@@ -76,7 +77,6 @@ class Wired final : public Installation {
         command_files_(context_, commands_, s3_.objects(), outputs_),
         command_http_(command_files_, outputs_),
         feeds_(commands_, outputs_),
-        streams_(*base_->core, feeds_),
         keeper_(fleet::makeVaultKeeper(config.data_dir + "/vaults")),
         backup_(context_, instances_, *keeper_),
         vault_http_(config.data_dir + "/vaults", backup_.access()),
@@ -88,6 +88,8 @@ class Wired final : public Installation {
         stillpoint_(context_, commands_, s3_.objects(), instances_, backup_, nodes_),
         deliveries_(context_),
         events_(context_, deliveries_),
+        streams_(*base_->core, feeds_, events_),
+        news_(context_, events_, executions_, instances_, commands_, backup_, stillpoint_.ledger()),
         scheduler_(context_, deliveries_, events_),
         tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, events_, config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
@@ -103,6 +105,7 @@ class Wired final : public Installation {
     tasks_.attach(executions_);
     stillpoint_.attach(executions_);
     tasks_.serve(tables());
+    news_.attach();
     events_.attach(executions_);
     deliveries_.serve(tables());
     scheduler_.attach(tasks_);
@@ -229,7 +232,6 @@ class Wired final : public Installation {
   services::ssm::BucketFiles command_files_;
   fleet::CommandHttp command_http_;
   services::ssm::OutputFeeds feeds_;
-  StreamFront streams_;
   std::unique_ptr<runtime::VaultKeeper> keeper_;
   services::backup::Backup backup_;
   fleet::VaultHttp vault_http_;
@@ -241,6 +243,8 @@ class Wired final : public Installation {
   services::stillpoint::Stillpoint stillpoint_;
   services::delivery::Deliveries deliveries_;
   services::events::Events events_;
+  StreamFront streams_;
+  services::news::News news_;
   services::scheduler::Scheduler scheduler_;
   tasks::TaskRegistry tasks_;
   ApiFront front_;

@@ -156,6 +156,7 @@ bool ExecutionRuntime::start(store::Txn& txn, const StartSpec& spec) {
   if (!ended) row.state = engine::encode(transition.state);
   SP_ASSERT(transition.first_event == 1);
   if (!txn.executions().insert(row, std::exchange(transition.history, {}))) return false;
+  for (const auto& handler : begin_handlers_) handler(txn, row);
   cached->text = std::move(row.state);
   write(txn, spec.arn, *cached, std::move(transition), ended ? &row : nullptr);
   if (!cached->state.ended) {
@@ -227,6 +228,7 @@ bool ExecutionRuntime::redrive(store::Txn& txn, std::string_view arn, const std:
   row->stopped.reset();
   if (!transition.state.ended) row->state = engine::encode(transition.state);
   txn.executions().update(*row);
+  for (const auto& handler : begin_handlers_) handler(txn, *row);
   open_.opened();
   cached->text = std::move(row->state);
   write(txn, row->arn, *cached, std::move(transition));

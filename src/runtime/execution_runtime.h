@@ -3,6 +3,7 @@
 // is nothing to repair after a crash: timers are rows, running tasks are remembered by who runs them.
 #pragma once
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,6 +85,10 @@ class ExecutionRuntime final : public Executions {
   };
   Waiting waitingFor(store::Txn& txn, std::string_view token);
   void onEnd(EndHandler handler) override { end_handlers_.push_back(std::move(handler)); }
+  /// Called in the transaction in which an execution begins or is redriven, before its first step does anything. The row of one that ends
+  /// within that step tells its end already.
+  using BeginHandler = std::function<void(store::Txn&, const store::ExecutionRow&)>;
+  void onBegin(BeginHandler handler) { begin_handlers_.push_back(std::move(handler)); }
 
  private:
   struct Cached;
@@ -116,6 +121,7 @@ class ExecutionRuntime final : public Executions {
   engine::Limits limits_;
   OpenCount open_;
   std::vector<EndHandler> end_handlers_;
+  std::vector<BeginHandler> begin_handlers_;
   std::unordered_map<std::string, std::shared_ptr<const asl::Definition>> definitions_;
   std::unordered_map<std::string, std::shared_ptr<Cached>> cache_;
   std::size_t cache_bytes_ = 0;

@@ -112,6 +112,7 @@ bool TaskRegistry::knows(std::string_view text) const {
 bool TaskRegistry::activityExists(store::Txn& txn, std::string_view arn) const { return activities_.find(txn, arn).has_value(); }
 
 void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
+  const auto doing = events_.chains().by(request.execution_arn);
   if (!request.task_role.empty() && !services::iam::mayAssume(txn, context_.realm, request.task_role, request.role_arn))
     return executions_->taskForbidden(
         txn, request.token,

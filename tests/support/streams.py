@@ -12,9 +12,9 @@ from botocore.credentials import Credentials
 class Stream:
     """An open stream; events() yields (event, data) until the server ends it."""
 
-    def __init__(self, server, command, instance, query="", last_event=None, signed=True, seconds=30):
+    def __init__(self, server, command=None, instance=None, query="", last_event=None, signed=True, seconds=30, path=None):
         key, secret = server.credentials
-        path = f"/_stream/commands/{command}/{instance}{query}"
+        path = path or f"/_stream/commands/{command}/{instance}{query}"
         request = AWSRequest(method="GET", url=server.api + path, headers={"Last-Event-ID": last_event} if last_event else {})
         if signed:
             SigV4Auth(Credentials(key, secret), "stillpoint", "us-east-1").add_auth(request)

@@ -194,7 +194,8 @@ std::expected<Job, aws::ApiError> Jobs::start(store::Txn& txn, const StartSpec& 
 }
 
 void Jobs::save(store::Txn& txn, const Job& job) const {
-  const auto key = saveRecord(txn, kJobKind, job);
+  std::string key;
+  watch_.over(txn, job, [&] { return findById<Job>(txn, kJobKind, job.id); }, [&] { key = saveRecord(txn, kJobKind, job); });
   if (!job.token.empty()) txn.records().index(kJobKind, key, "token", job.token);
   txn.records().index(kJobKind, key, "open", isFinal(job.state) ? "" : "yes");
   txn.records().index(kJobKind, key, "machine", isFinal(job.state) ? "" : job.instance);

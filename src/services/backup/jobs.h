@@ -15,6 +15,7 @@
 #include "aws/operation.h"
 #include "services/backup/records.h"
 #include "services/context.h"
+#include "services/watch.h"
 
 namespace sp {
 struct Instance;
@@ -70,6 +71,9 @@ class Jobs {
   /// Makes sure that the machine's repository in the vault is there or being made, so that a later job need not wait for
   /// it. Harmless when repeated; unknown vaults are ignored.
   void prepare(store::Txn& txn, std::string_view vault, std::string_view instance);
+
+  /// Every write of a job.
+  void watch(Watch<Job> watch) { watch_ = std::move(watch); }
 
   /// In the transaction in which the job reaches its final state.
   using Listener = std::function<void(store::Txn&, const Job&)>;
@@ -131,6 +135,7 @@ class Jobs {
   std::map<std::string, Live, std::less<>> live_;
   std::vector<Listener> ended_;
   std::vector<Listener> cut_;
+  Watch<Job> watch_;
 };
 
 }  // namespace sp::services::backup

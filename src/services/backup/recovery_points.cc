@@ -42,8 +42,12 @@ void RecoveryPoints::add(store::Txn& txn, const RecoveryPoint& point) {
 }
 
 void RecoveryPoints::save(store::Txn& txn, const RecoveryPoint& point) const {
-  const auto key = saveRecord(txn, kPointKind, point);
-  txn.records().index(kPointKind, key, kRepositoryIndex, fmt::format("{}/{}", point.vault, point.instance));
+  watch_.over(
+      txn, point, [&] { return find(txn, point.id); },
+      [&] {
+        const auto key = saveRecord(txn, kPointKind, point);
+        txn.records().index(kPointKind, key, kRepositoryIndex, fmt::format("{}/{}", point.vault, point.instance));
+      });
 }
 
 std::vector<std::pair<std::string, RecoveryPoint>> RecoveryPoints::list(store::Txn& txn, std::string_view before_key, std::size_t limit,

@@ -9,6 +9,7 @@
 #include "services/backup/records.h"
 #include "services/backup/vaults.h"
 #include "services/context.h"
+#include "services/watch.h"
 
 namespace sp::services::backup {
 
@@ -35,10 +36,13 @@ class RecoveryPoints {
   void remove(store::Txn& txn, RecoveryPoint point, bool by_lifecycle);
   /// After a start: what was kept before points could be found by their repository.
   void recover(store::Txn& txn) const;
+  /// Every write of a recovery point.
+  void watch(Watch<RecoveryPoint> watch) { watch_ = std::move(watch); }
 
  private:
   Context& context_;
   Vaults& vaults_;
+  Watch<RecoveryPoint> watch_;
 };
 
 }  // namespace sp::services::backup

@@ -155,7 +155,8 @@ std::expected<RestoreJob, aws::ApiError> Restores::start(store::Txn& txn, const 
 }
 
 void Restores::save(store::Txn& txn, const RestoreJob& job) const {
-  const auto key = saveRecord(txn, kRestoreKind, job);
+  std::string key;
+  watch_.over(txn, job, [&] { return findById<RestoreJob>(txn, kRestoreKind, job.id); }, [&] { key = saveRecord(txn, kRestoreKind, job); });
   if (!job.token.empty()) txn.records().index(kRestoreKind, key, "token", job.token);
   txn.records().index(kRestoreKind, key, "open", isFinal(job.status) ? "" : "yes");
 }

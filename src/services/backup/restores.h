@@ -13,6 +13,7 @@
 #include "aws/operation.h"
 #include "services/backup/records.h"
 #include "services/context.h"
+#include "services/watch.h"
 
 namespace sp::services::ec2 {
 class Instances;
@@ -54,6 +55,9 @@ class Restores {
   void onEnded(Ended listener) { ended_ = std::move(listener); }
   void recover(store::Txn& txn);
 
+  /// Every write of a restore job.
+  void watch(Watch<RestoreJob> watch) { watch_ = std::move(watch); }
+
  private:
   struct Live {
     RestoreJob figures;
@@ -83,6 +87,7 @@ class Restores {
   RecoveryPoints& points_;
   std::map<std::string, Live, std::less<>> live_;
   Ended ended_;
+  Watch<RestoreJob> watch_;
 };
 
 }  // namespace sp::services::backup

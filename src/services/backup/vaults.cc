@@ -45,6 +45,7 @@ void Vaults::create(store::Txn& txn, const Vault& vault) const {
   // "Default" is there from the first start: the first one that a person makes is told again.
   const bool first = txn.records().scan(kVaultKind, "", "", 2).size() < 2;
   save(txn, vault);
+  if (existence_) existence_(txn, vault.name, true);
   if (!first) return;
   txn.afterCommit([] {
     log::warn(
@@ -59,6 +60,7 @@ void Vaults::erase(store::Txn& txn, const std::string& name) {
   for (const auto kind : {kForgetKind, kQuarantineKind})
     for (const auto& record : txn.records().scan(kind, name + "/", "", kAll)) txn.records().erase(kind, record.key);
   txn.records().erase(kVaultKind, name);
+  if (existence_) existence_(txn, name, false);
   txn.afterCommit([this, name] {
     keeper_.removeVault(name, [name](const Result<void>& result) {
       if (!result) log::warn("a deleted vault's folder is still there", {{"vault", name}, {"error", result.error().text()}});

@@ -59,6 +59,10 @@ class Vaults {
   /// How many snapshots are still to be forgotten there; at most 200 are counted.
   std::size_t pending(store::Txn& txn, std::string_view vault, std::string_view instance) const;
 
+  /// A vault was made, or removed.
+  using Existence = std::function<void(store::Txn&, const std::string& vault, bool there)>;
+  void onExistence(Existence listener) { existence_ = std::move(listener); }
+
   using Changed = std::function<void(store::Txn&, const Repository&)>;
   /// A repository became usable again, or cannot be made.
   void onChanged(Changed listener) { changed_.push_back(std::move(listener)); }
@@ -89,6 +93,7 @@ class Vaults {
   /// "VAULT/INSTANCE" of those that are being maintained, and how often in a row it failed.
   std::set<std::string> maintained_now_;
   std::map<std::string, int> failures_;
+  Existence existence_;
 };
 
 }  // namespace sp::services::backup

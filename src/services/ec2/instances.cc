@@ -119,7 +119,9 @@ std::vector<Instance> Instances::byClientToken(store::Txn& txn, std::string_view
 }
 
 void Instances::save(store::Txn& txn, const Instance& instance) const {
-  txn.records().put(kKind, instance.id, json::toText(instance.encode()));
+  watch_.over(
+      txn, instance, [&] { return find(txn, instance.id); },
+      [&] { txn.records().put(kKind, instance.id, json::toText(instance.encode())); });
   if (!instance.isMade()) indexAdded(txn, instance);
 }
 

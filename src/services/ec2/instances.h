@@ -16,6 +16,7 @@
 #include "model/instance.h"
 #include "runtime/agent_identity.h"
 #include "services/context.h"
+#include "services/watch.h"
 
 namespace sp::services::ec2 {
 
@@ -107,6 +108,9 @@ class Instances {
   using Settled = std::function<void(store::Txn&, const Instance&, const std::string& error)>;
   void onSettled(Settled listener) { settled_.push_back(std::move(listener)); }
 
+  /// Every write of a machine's record.
+  void watch(Watch<Instance> watch) { watch_ = std::move(watch); }
+
   /// A person asked by API: action "stop", "start", "reboot" or "terminate", already accepted, same transaction.
   using PersonPower = std::function<void(store::Txn&, const Instance&, const std::string& action, const aws::Principal&)>;
   void onPersonPower(PersonPower listener) { person_power_.push_back(std::move(listener)); }
@@ -142,6 +146,7 @@ class Instances {
   std::chrono::milliseconds stop_limit_{120'000};
   std::vector<Settled> settled_;
   std::vector<PersonPower> person_power_;
+  Watch<Instance> watch_;
 };
 
 }  // namespace sp::services::ec2

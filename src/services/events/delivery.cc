@@ -86,6 +86,7 @@ void Events::gaveUp(store::Txn& txn, const json::Object& delivery, const deliver
 delivery::Started Events::start(store::Txn& txn, const json::Object& delivery) {
   const auto text = json::textOr(delivery.at("target").get_object(), "Arn");
   const auto arn = Arn::parse(text);
+  const auto doing = chains_.following({json::intOr(delivery, "hops", 0) + 1, json::textOr(delivery, "root")});
   if (arn && arn->service == "events") return forward(txn, delivery, text);
   if (arn && arn->service == "states") return startExecution(txn, delivery, text, inputOf(delivery));
   if (arn && arn->service == "ssm") return sendCommand(txn, delivery, text, inputOf(delivery));
@@ -94,16 +95,8 @@ delivery::Started Events::start(store::Txn& txn, const json::Object& delivery) {
 
 delivery::Started Events::startExecution(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input) {
   const auto name = nameFor(delivery);
-  aws::Outcome outcome = aws::refuse("InternalFailure", "not called", 500);
-  txn.nested([&] {
-    // Before it begins: what it sends in its first step is counted too.
-    auto execution = arn;
-    if (const auto at = execution.find(":stateMachine:"); at != std::string::npos) execution.replace(at, 14, ":execution:");
-    txn.records().put(kHops, execution + ":" + name, json::toText(json::Object{{"hops", json::intOr(delivery, "hops", 0) + 1}}));
-    outcome = deliveries_.call(txn, "states:StartExecution",
-                               {{"stateMachineArn", arn}, {"name", name}, {"input", input.empty() ? "{}" : input}}, name);
-    return outcome.has_value();
-  });
+  const auto outcome = deliveries_.call(txn, "states:StartExecution",
+                                        {{"stateMachineArn", arn}, {"name", name}, {"input", input.empty() ? "{}" : input}}, name);
   // It was started before.
   if (outcome || outcome.error().code == "ExecutionAlreadyExists") return {};
   return delivery::startedBy(outcome);
@@ -137,7 +130,7 @@ delivery::Started Events::forward(store::Txn& txn, const json::Object& delivery,
     return std::unexpected(delivery::Failure{"ResourceNotFoundException", fmt::format("Event bus {} does not exist.", bus)});
   auto event = delivery.at("event").get_object();
   event["bus"] = bus;
-  event["hops"] = json::intOr(delivery, "hops", 0) + 1;
+  mark(event, {json::intOr(delivery, "hops", 0) + 1, json::textOr(delivery, "root")});
   keep(txn, std::move(event));
   return {};
 }

@@ -1,6 +1,8 @@
 #include "services/events/events.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <iterator>
 #include <unordered_map>
 
@@ -20,6 +22,8 @@ namespace {
 constexpr std::string_view kTimer = "event_rule";
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
 constexpr std::size_t kBatch = 64;
+/// Of an event's record; no rule is given them.
+constexpr std::array<const char*, 4> kOwnMembers = {"bus", "rule", "hops", "root"};
 
 }  // namespace
 
@@ -29,11 +33,20 @@ struct Events::Compiled {
     std::string key;
     json::Object record;
     std::optional<schedule::Pattern> pattern;
+    /// What its pattern asks the detail-type to be one of; empty: anything.
+    std::vector<std::string> types;
   };
   std::vector<Rule> rules;
   /// By the source that their pattern asks for; the others are asked for each event.
   std::unordered_map<std::string, std::vector<std::size_t>> by_source;
   std::vector<std::size_t> of_any_source;
+
+  /// Calls `visit` with each rule that may want events of the source; true as soon as it says so.
+  bool anyOf(const std::string& source, const std::function<bool(const Rule&)>& visit) const {
+    const auto ask = [&](std::size_t i) { return visit(rules[i]); };
+    const auto found = by_source.find(source);
+    return (found != by_source.end() && std::ranges::any_of(found->second, ask)) || std::ranges::any_of(of_any_source, ask);
+  }
 };
 
 Events::Events(Context& context, delivery::Deliveries& deliveries) : context_(context), deliveries_(deliveries) {
@@ -55,7 +68,7 @@ aws::ServiceTable Events::makeEvents() {
 }
 
 void Events::attach(runtime::Executions& executions) {
-  executions.onEnd([](store::Txn& txn, const store::ExecutionRow& row) { txn.records().erase(kHops, row.arn); });
+  executions.onEnd([](store::Txn& txn, const store::ExecutionRow& row) { Chains::forget(txn, row.arn); });
 }
 
 void Events::recover(store::Txn& txn) {
@@ -66,7 +79,10 @@ void Events::recover(store::Txn& txn) {
 
 void Events::ruleChanged(store::Txn& txn, const json::Object& rule, bool removed) {
   const auto bus = json::textOr(rule, "EventBusName");
+  // What the store undoes must not stay in memory.
   compiled_.erase(bus);
+  unsettled_[bus] = txn.now();
+  txn.afterCommit([this, bus] { unsettled_.erase(bus); });
   const auto key = ruleKey(bus, json::textOr(rule, "Name"));
   txn.timers().drop(kTimer, key);
   if (removed || json::textOr(rule, "State") != "ENABLED") return;
@@ -78,14 +94,24 @@ void Events::ruleChanged(store::Txn& txn, const json::Object& rule, bool removed
   if (next) txn.timers().set({std::string(kTimer), key, *next, ""});
 }
 
-const Events::Compiled& Events::compiled(store::Txn& txn, const std::string& bus) {
+std::shared_ptr<const Events::Compiled> Events::compiled(store::Txn& txn, const std::string& bus) {
+  // The batch that changed them is over, and has failed if it is still told here.
+  if (const auto changed = unsettled_.find(bus); changed != unsettled_.end()) {
+    if (changed->second == txn.now()) return compile(txn, bus);
+    unsettled_.erase(changed);
+  }
   auto& slot = compiled_[bus];
-  if (slot) return *slot;
+  if (!slot) slot = compile(txn, bus);
+  return slot;
+}
+
+std::shared_ptr<const Events::Compiled> Events::compile(store::Txn& txn, const std::string& bus) const {
   auto made = std::make_shared<Compiled>();
   for (const auto& record : txn.records().scan(kRule, ruleKey(bus, ""), "", kRulesOfABus)) {
-    Compiled::Rule rule{record.key, decode(record.body), std::nullopt};
+    Compiled::Rule rule{record.key, decode(record.body), std::nullopt, {}};
     if (json::textOr(rule.record, "State") != "ENABLED") continue;
     if (auto pattern = schedule::Pattern::parse(json::textOr(rule.record, "EventPattern"))) rule.pattern = std::move(*pattern);
+    if (rule.pattern) rule.types = rule.pattern->exactTexts("detail-type");
     const auto index = made->rules.size();
     const auto sources = rule.pattern ? rule.pattern->exactTexts("source") : std::vector<std::string>();
     if (sources.empty()) made->of_any_source.push_back(index);
@@ -95,8 +121,7 @@ const Events::Compiled& Events::compiled(store::Txn& txn, const std::string& bus
     }
     made->rules.push_back(std::move(rule));
   }
-  slot = std::move(made);
-  return *slot;
+  return made;
 }
 
 bool Events::routeSome(store::Txn& txn) {
@@ -114,17 +139,14 @@ void Events::route(store::Txn& txn, const store::Record& record) {
   const auto bus = json::textOr(event, "bus", kDefaultBus);
   const auto scheduled_for = json::textOr(event, "rule");
   const auto hops = json::intOr(event, "hops", 0);
-  for (const auto* own : {"bus", "rule", "hops"}) event.erase(own);
-  const auto& rules = compiled(txn, bus);
+  const auto root = json::textOr(event, "root", json::textOr(event, "id"));
+  for (const auto* own : kOwnMembers) event.erase(own);
+  const auto rules = compiled(txn, bus);
   std::vector<const Compiled::Rule*> wanting;
-  const auto ask = [&](const std::vector<std::size_t>& indices) {
-    for (const auto i : indices) {
-      const auto& rule = rules.rules[i];
-      if (rule.key == scheduled_for || (rule.pattern && rule.pattern->matches(event))) wanting.push_back(&rule);
-    }
-  };
-  if (const auto found = rules.by_source.find(json::textOr(event, "source")); found != rules.by_source.end()) ask(found->second);
-  ask(rules.of_any_source);
+  rules->anyOf(json::textOr(event, "source"), [&](const Compiled::Rule& rule) {
+    if (rule.key == scheduled_for || (rule.pattern && rule.pattern->matches(event))) wanting.push_back(&rule);
+    return false;
+  });
   // Reports of a loop go further than the loop.
   const auto most = json::textOr(event, "source") == kOwnSource ? kMostHopsOfReports : kMostHops;
   std::size_t place = 0;
@@ -136,13 +158,32 @@ void Events::route(store::Txn& txn, const store::Record& record) {
         report(txn, "Event Loop Stopped", {{"event-id", event.at("id")}, {"rule", rule->record.at("Arn")}, {"hops", hops}}, hops + 1);
       continue;
     }
+    if (overrun(txn, {hops, root}, event, rule->record)) continue;
     for (const auto& target : rule->record.at("targets").get_array()) {
-      const json::Object delivery{
-          {"event", event}, {"rule", rule->record.at("Arn")}, {"name", rule->record.at("Name")}, {"target", target}, {"hops", hops},
-          {"attempts", 0},  {"since", toMicros(txn.now())}};
+      const json::Object delivery{{"event", event},
+                                  {"rule", rule->record.at("Arn")},
+                                  {"name", rule->record.at("Name")},
+                                  {"target", target},
+                                  {"hops", hops},
+                                  {"root", root},
+                                  {"attempts", 0},
+                                  {"since", toMicros(txn.now())}};
       deliveries_.put(txn, fmt::format("{}/{:06}", record.key, place++), delivery);
     }
   }
+}
+
+// What an event sets off twice doubles with each hop, and 32 of them are no bound that a disk could hold.
+bool Events::overrun(store::Txn& txn, const Chain& chain, const json::Object& event, const json::Object& rule) {
+  if (chain.hops == 0) return false;
+  const auto verdict = counts_.count(chain.root);
+  if (verdict != ChainCounts::Verdict::stopped) return verdict == ChainCounts::Verdict::over;
+  log::warn(
+      "events of one chain were delivered too often: no more of them are",
+      {{"began", chain.root}, {"event", json::textOr(event, "id")}, {"rule", json::textOr(rule, "Arn")}, {"deliveries", kMostOfAChain}});
+  report(txn, "Event Loop Stopped",
+         {{"event-id", event.at("id")}, {"rule", rule.at("Arn")}, {"hops", chain.hops}, {"deliveries", kMostOfAChain}}, kMostHops);
+  return true;
 }
 
 // A schedule's time has come, now or while the server was down.
@@ -162,32 +203,71 @@ void Events::due(store::Txn& txn, const store::Timer& timer) {
         {{"rule", arn}, {"missed", caught.missed}, {"first", toIso8601Seconds(timer.due)}, {"made-up-for", toIso8601Seconds(caught.run)}},
         0);
   }
-  keep(txn, {{"version", "0"},
-             {"id", context_.random.uuid()},
-             {"detail-type", "Scheduled Event"},
-             {"source", "aws.events"},
-             {"account", context_.realm.account},
-             {"time", toIso8601Seconds(caught.run)},
-             {"region", context_.realm.region},
-             {"resources", json::Array{arn}},
-             {"detail", json::Object()},
-             {"bus", kDefaultBus},
-             {"rule", timer.id}});
+  auto event = newEvent(txn, "aws.events", "Scheduled Event");
+  event["time"] = toIso8601Seconds(caught.run);
+  event["resources"] = json::Array{arn};
+  event["rule"] = timer.id;
+  keep(txn, std::move(event));
   if (caught.next) txn.timers().set({std::string(kTimer), timer.id, *caught.next, ""});
 }
 
+json::Object Events::newEvent(store::Txn& txn, std::string_view source, std::string_view type) {
+  return {{"version", "0"},
+          {"id", context_.random.uuid()},
+          {"detail-type", type},
+          {"source", source},
+          {"account", context_.realm.account},
+          {"time", toIso8601Seconds(txn.now())},
+          {"region", context_.realm.region},
+          {"resources", json::Array()},
+          {"detail", json::Object()},
+          {"bus", kDefaultBus}};
+}
+
 void Events::report(store::Txn& txn, std::string_view type, json::Object detail, std::int64_t hops) {
-  keep(txn, {{"version", "0"},
-             {"id", context_.random.uuid()},
-             {"detail-type", type},
-             {"source", kOwnSource},
-             {"account", context_.realm.account},
-             {"time", toIso8601Seconds(txn.now())},
-             {"region", context_.realm.region},
-             {"resources", json::Array()},
-             {"detail", std::move(detail)},
-             {"bus", kDefaultBus},
-             {"hops", hops}});
+  auto event = newEvent(txn, kOwnSource, type);
+  event["detail"] = std::move(detail);
+  event["hops"] = hops;
+  keep(txn, std::move(event));
+}
+
+void Events::show(store::Txn& txn, const json::Object& event) const {
+  const auto bus = json::textOr(event, "bus", kDefaultBus);
+  if (!followers_.any(bus)) return;
+  auto shown = event;
+  for (const auto* own : kOwnMembers) shown.erase(own);
+  auto wanting = followers_.wanting(bus, shown);
+  if (wanting.empty()) return;
+  txn.afterCommit([wanting = std::move(wanting), text = std::make_shared<const std::string>(json::toText(shown))] {
+    for (const auto& each : wanting) each->offer(text);
+  });
+}
+
+Result<std::shared_ptr<Follower>> Events::follow(store::Txn& txn, const std::string& bus, std::string_view pattern) {
+  if (!txn.records().get(kBus, bus)) return fail("events.unknown", fmt::format("Event bus {} does not exist.", bus));
+  if (pattern.empty()) return followers_.follow(bus, std::nullopt);
+  SP_TRY(auto parsed, schedule::Pattern::parse(pattern));
+  return followers_.follow(bus, std::move(parsed));
+}
+
+bool Events::wanted(store::Txn& txn, std::string_view source, std::string_view type) {
+  return followers_.any(kDefaultBus) ||
+         compiled(txn, std::string(kDefaultBus))->anyOf(std::string(source), [&](const Compiled::Rule& rule) {
+           return rule.pattern && (rule.types.empty() || std::ranges::find(rule.types, type) != rule.types.end());
+         });
+}
+
+void Events::tell(store::Txn& txn, std::string_view source, std::string_view type, const std::vector<std::string>& resources,
+                  json::Object detail, const Chain& chain) {
+  auto event = newEvent(txn, source, type);
+  event["resources"] = json::Array(resources.begin(), resources.end());
+  event["detail"] = std::move(detail);
+  const bool matched = compiled(txn, std::string(kDefaultBus))->anyOf(std::string(source), [&](const Compiled::Rule& rule) {
+    return rule.pattern && rule.pattern->matches(event);
+  });
+  if (!matched) return show(txn, event);
+  mark(event, chain);
+  keep(txn, std::move(event));
 }
 
 }  // namespace sp::services::events

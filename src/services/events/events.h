@@ -15,6 +15,9 @@
 #include "runtime/executions.h"
 #include "services/context.h"
 #include "services/delivery/deliveries.h"
+#include "services/events/chains.h"
+#include "services/events/follow/followers.h"
+#include "services/events/queue.h"
 #include "services/events/records.h"
 
 namespace sp::services::events {
@@ -36,7 +39,7 @@ class Events final : private delivery::Sender {
 
   /// Signing name "events", JSON 1.1. This outlives the table.
   aws::ServiceTable makeEvents();
-  /// Forgets, when an execution ends, that an event started it. Once, before the core starts.
+  /// Forgets, when an execution ends, that an event started it. Once, before the core starts, after whoever tells of that end.
   void attach(runtime::Executions& executions);
   /// Goes on with what was under way: the first job after every start.
   void recover(store::Txn& txn);
@@ -53,6 +56,20 @@ class Events final : private delivery::Sender {
   /// other, it is the next.
   void report(store::Txn& txn, std::string_view type, json::Object detail, std::int64_t hops);
 
+  /// Whether anybody could want such an event of the default bus now: a rule that is enabled, by its pattern's source and detail-type, or
+  /// who follows the bus.
+  /// Asked of each change of everything, so it costs next to nothing.
+  bool wanted(store::Txn& txn, std::string_view source, std::string_view type);
+  /// Puts an event that a service of ours tells of a change on the default bus, in the commit of that change. Writes nothing if no rule's
+  /// pattern matches it.
+  void tell(store::Txn& txn, std::string_view source, std::string_view type, const std::vector<std::string>& resources, json::Object detail,
+            const Chain& chain);
+
+  /// Follows what happens on a bus from now on; an empty pattern: everything. Errors "events.unknown" (no such bus), "schedule.pattern",
+  /// "feed.many".
+  Result<std::shared_ptr<Follower>> follow(store::Txn& txn, const std::string& bus, std::string_view pattern);
+
+  Chains& chains() { return chains_; }
   Context& context() { return context_; }
 
  private:
@@ -68,12 +85,26 @@ class Events final : private delivery::Sender {
   delivery::Started forward(store::Txn& txn, const json::Object& delivery, const std::string& arn);
   void due(store::Txn& txn, const store::Timer& timer);
   void keep(store::Txn& txn, json::Object event);
-  const Compiled& compiled(store::Txn& txn, const std::string& bus);
+  /// Whether an event of this chain is not to be delivered any more; the first time it is told.
+  bool overrun(store::Txn& txn, const Chain& chain, const json::Object& event, const json::Object& rule);
+  /// To those that follow its bus, once it is durable.
+  void show(store::Txn& txn, const json::Object& event) const;
+  /// Writes in an event's record where it stands.
+  static void mark(json::Object& event, const Chain& chain);
+  /// Of the default bus.
+  json::Object newEvent(store::Txn& txn, std::string_view source, std::string_view type);
+  std::shared_ptr<const Compiled> compiled(store::Txn& txn, const std::string& bus);
+  std::shared_ptr<const Compiled> compile(store::Txn& txn, const std::string& bus) const;
 
   Context& context_;
   delivery::Deliveries& deliveries_;
+  Chains chains_;
+  Followers followers_;
   std::map<std::string, std::shared_ptr<const Compiled>, std::less<>> compiled_;
+  /// Buses whose rules a batch has changed that may not be durable yet: the time of that batch.
+  std::map<std::string, Instant, std::less<>> unsettled_;
   std::uint64_t kept_ = 0;
+  ChainCounts counts_{kMostOfAChain, 1024};
 };
 
 }  // namespace sp::services::events

@@ -72,9 +72,8 @@ aws::Outcome Events::putEvents(store::Txn& txn, const json::Array& entries, cons
     bytes += bytesOf(entry.get_object());
   }
   if (bytes > kMostBytes) return std::unexpected(aws::ApiError::validation("Total size of the entries in the request is over the limit."));
-  std::int64_t hops = 0;
-  if (!origin.execution.empty())
-    if (const auto counted = txn.records().get(kHops, origin.execution)) hops = json::intOr(decode(*counted), "hops", 0);
+  auto chain = chains_.now(txn);
+  if (!origin.execution.empty()) chain = furthest(std::move(chain), Chains::of(txn, origin.execution));
   json::Array answers;
   std::int64_t failed = 0;
   for (const auto& value : entries) {
@@ -103,14 +102,21 @@ aws::Outcome Events::putEvents(store::Txn& txn, const json::Array& entries, cons
                        {"detail", std::move(*detailOf(entry))},
                        {"bus", bus}};
     if (const auto trace = json::textOr(entry, "TraceHeader"); !trace.empty()) event["trace-header"] = trace;
-    if (hops > 0) event["hops"] = hops;
+    mark(event, chain);
     keep(txn, std::move(event));
   }
   return json::Object{{"Entries", std::move(answers)}, {"FailedEntryCount", failed}};
 }
 
+void Events::mark(json::Object& event, const Chain& chain) {
+  if (chain.hops == 0) return;
+  event["hops"] = chain.hops;
+  event["root"] = chain.root;
+}
+
 // In the order in which they were accepted: within one microsecond by count, which begins anew with the server.
 void Events::keep(store::Txn& txn, json::Object event) {
+  show(txn, event);
   txn.records().put(kEvent, fmt::format("{:020}/{:06}/{}", toMicros(txn.now()), kept_++ % 1'000'000, json::textOr(event, "id")),
                     json::toText(event));
   deliveries_.wake(txn);

@@ -38,11 +38,15 @@ std::string commandOf(const std::string& order_key) { return order_key.substr(or
 }  // namespace
 
 void Commands::save(store::Txn& txn, const Command& command) const {
-  txn.records().put(kProgressKind, command.id, json::toText(command.encodeProgress()));
+  command_watch_.over(
+      txn, command, [&] { return find(txn, command.id); },
+      [&] { txn.records().put(kProgressKind, command.id, json::toText(command.encodeProgress())); });
 }
 
 void Commands::save(store::Txn& txn, const Invocation& invocation) const {
-  txn.records().put(kInvocationKind, invocation.key(), json::toText(invocation.encode()));
+  invocation_watch_.over(
+      txn, invocation, [&] { return invocationAt(txn, invocation.key()); },
+      [&] { txn.records().put(kInvocationKind, invocation.key(), json::toText(invocation.encode())); });
 }
 
 std::optional<Command> Commands::find(store::Txn& txn, std::string_view command_id) const {
@@ -86,6 +90,11 @@ document::Plan Commands::stepsOf(store::Txn& txn, std::string_view command_id) c
 std::optional<Invocation> Commands::invocation(store::Txn& txn, std::string_view command_id, std::string_view instance_id) const {
   const auto command = find(txn, command_id);
   return command ? invocationOf(txn, *command, instance_id) : std::nullopt;
+}
+
+std::vector<std::string> Commands::targetsOf(store::Txn& txn, std::string_view command_id) const {
+  const auto known = plan(txn, command_id);
+  return known ? known->targets : std::vector<std::string>();
 }
 
 std::optional<Invocation> Commands::invocationAt(store::Txn& txn, std::string_view key) const {

@@ -182,12 +182,12 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
       step.skipped = each.skipped;
       invocation.steps.push_back(std::move(step));
     }
-    save(txn, invocation);
+    txn.records().put(kInvocationKind, invocation.key(), json::toText(invocation.encode()));
     txn.records().put(kInvocationOrder, orderOnKey(id, command.requested, command.id), "");
   }
   txn.records().put(kCommandKind, command.id, json::toText(command.encode()));
   txn.records().put(kTargetsKind, command.id, json::toText(json::Object{{"machines", json::Array(targets.begin(), targets.end())}}));
-  save(txn, command);
+  txn.records().put(kProgressKind, command.id, json::toText(command.encodeProgress()));
   // Whatever becomes of the document, this command does what it was sent for.
   txn.records().put(kPlanKind, command.id, json::toText(planned.plan.encode()));
   if (!targets.empty()) txn.records().index(kCommandKind, command.id, kOpenIndex, kOpenCommand);
@@ -195,6 +195,7 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   if (!spec.dedup_key.empty()) txn.records().index(kCommandKind, command.id, kDedupIndex, spec.dedup_key);
   txn.records().put(kCommandOrder, orderKey(command.requested, command.id), "");
   if (!targets.empty()) txn.timers().set({std::string(kExpiryTimer), command.id, command.expires, ""});
+  for (const auto& listener : created_) listener(txn, command);
   return command;
 }
 

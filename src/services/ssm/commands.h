@@ -22,6 +22,7 @@
 #include "services/ssm/documents/library.h"
 #include "services/ssm/records.h"
 #include "services/ssm/send_input.h"
+#include "services/watch.h"
 
 namespace sp::services::ssm {
 
@@ -59,6 +60,8 @@ class Commands {
   std::optional<Invocation> invocation(store::Txn& txn, std::string_view command_id, std::string_view instance_id) const;
   /// What its machines are to do; nothing if the command is not known.
   document::Plan stepsOf(store::Txn& txn, std::string_view command_id) const;
+  /// The machines it was sent to, in their order.
+  std::vector<std::string> targetsOf(store::Txn& txn, std::string_view command_id) const;
   /// All invocations of a command, ordered by instance id.
   std::vector<Invocation> invocations(store::Txn& txn, std::string_view command_id) const;
   /// Newest first, strictly older than the position ("" from the newest), at most `limit`; `position` moves on.
@@ -76,6 +79,13 @@ class Commands {
   /// The same for the command, after its last invocation. Within send() when nothing was there to run on.
   using CommandEnded = std::function<void(store::Txn&, const Command&)>;
   void onCommandEnded(CommandEnded listener) { command_ended_.push_back(std::move(listener)); }
+
+  /// In the transaction in which a command is made, before its first machine hears of it.
+  void onCreated(CommandEnded listener) { created_.push_back(std::move(listener)); }
+  /// Every write of a command's progress but the first one.
+  void watch(Watch<Command> watch) { command_watch_ = std::move(watch); }
+  /// Every write of an invocation but the first one.
+  void watch(Watch<Invocation> watch) { invocation_watch_ = std::move(watch); }
 
   /// In the transaction in which a command that has ended is forgotten.
   using Forgotten = std::function<void(store::Txn&, const std::string& command_id)>;
@@ -143,6 +153,9 @@ class Commands {
   /// The latest that were asked for, by command id; the least recently used goes.
   mutable std::list<std::pair<std::string, std::shared_ptr<const Plan>>> plans_;
   std::vector<Forgotten> forgotten_;
+  std::vector<CommandEnded> created_;
+  Watch<Command> command_watch_;
+  Watch<Invocation> invocation_watch_;
 };
 
 }  // namespace sp::services::ssm

@@ -65,7 +65,7 @@ void Ledger::owe(store::Txn& txn, const Lane& lane, DebtKind kind, const std::st
   debt.freeze_id = freeze_id;
   debt.since = txn.now();
   debt.not_before = txn.now();
-  saveDebt(txn, debt);
+  save(txn, debt);
 }
 
 void Ledger::withdraw(store::Txn& txn, const Lane& lane, DebtKind kind) {
@@ -96,7 +96,7 @@ Answer<std::string> Ledger::sendPayment(store::Txn& txn, Debt debt) {
   if (!sent) return sent;
   debt.attempts = attempt;
   debt.command = *sent;
-  saveDebt(txn, debt);
+  save(txn, debt);
   lane->post_command = *sent;
   saveLane(txn, *lane);
   putLaneRef(txn, "cmd/" + *sent, {debt.execution, debt.instance, std::string(toText(debt.kind))});
@@ -153,14 +153,14 @@ void Ledger::startMachine(store::Txn& txn, Debt debt) {
     return;
   }
   debt.not_before = txn.now() + quiesce::backoff(debt.attempts);
-  saveDebt(txn, debt);
+  save(txn, debt);
 }
 
 void Ledger::tryLater(store::Txn& txn, Debt debt, const std::string& error) {
   debt.command.clear();
   debt.last_error = error;
   debt.not_before = txn.now() + quiesce::backoff(debt.attempts);
-  saveDebt(txn, debt);
+  save(txn, debt, true);
   log::warn("a payment failed and will be tried again", {{"debt", toText(debt.kind)},
                                                          {"instance", debt.instance},
                                                          {"execution", debt.execution},
@@ -174,7 +174,7 @@ void Ledger::settle(store::Txn& txn, Debt debt, DebtState state, const std::stri
   debt.by = by;
   debt.command.clear();
   debt.settled = txn.now();
-  saveDebt(txn, debt);
+  save(txn, debt);
   auto lane = loadLane(txn, debt.execution, debt.instance);
   if (lane && state == DebtState::paid) {
     if (debt.kind == DebtKind::start) {
@@ -232,7 +232,7 @@ void Ledger::personActed(store::Txn& txn, const std::string& instance, const std
     } else if (action == "stop") {
       debt.state = DebtState::suspended;
       debt.by = "stopped by " + who;
-      saveDebt(txn, debt);
+      save(txn, debt);
       tellChanged(txn, execution);
     }
     arrange(txn, execution, instance);
@@ -245,7 +245,7 @@ std::vector<Debt> Ledger::payNow(store::Txn& txn, const std::string& instance, c
     if (debt.state == DebtState::suspended) debt.by = "resumed by " + who;
     debt.state = DebtState::open;
     debt.not_before = txn.now();
-    saveDebt(txn, debt);
+    save(txn, debt);
     if (std::ranges::find(executions, debt.execution) == executions.end()) executions.push_back(debt.execution);
   }
   for (const auto& execution : executions) work(txn, execution, instance);
@@ -275,6 +275,12 @@ void Ledger::arrange(store::Txn& txn, const std::string& execution, const std::s
   if (!needs_machine) locks_.release(txn, instance, holderOf(execution));
   if (next) txn.timers().set({std::string(kTimer), key, *next, ""});
   else txn.timers().drop(kTimer, key);
+}
+
+void Ledger::save(store::Txn& txn, const Debt& debt, bool failed) const {
+  const auto before = written_ ? loadDebt(txn, debt.execution, debt.instance, debt.kind) : std::nullopt;
+  saveDebt(txn, debt);
+  if (written_) written_(txn, before ? &*before : nullptr, debt, failed);
 }
 
 void Ledger::tellChanged(store::Txn& txn, const std::string& execution) const {

@@ -49,8 +49,12 @@ class Ledger {
   /// In the transaction in which a debt ends or a payment fails: the row must tell it.
   using Changed = std::function<void(store::Txn&, const std::string& execution)>;
   void onChanged(Changed listener) { changed_ = std::move(listener); }
+  /// Every write of a debt. `failed`: a payment has just failed, and will be tried again. `before`: nullptr when there was none.
+  using Written = std::function<void(store::Txn&, const quiesce::Debt* before, const quiesce::Debt& now, bool failed)>;
+  void onWritten(Written listener) { written_ = std::move(listener); }
 
  private:
+  void save(store::Txn& txn, const quiesce::Debt& debt, bool failed = false) const;
   bool act(store::Txn& txn, const Lane& lane, quiesce::Debt debt, bool start_owed);
   void settle(store::Txn& txn, quiesce::Debt debt, quiesce::DebtState state, const std::string& by);
   void tryLater(store::Txn& txn, quiesce::Debt debt, const std::string& error);
@@ -62,6 +66,7 @@ class Ledger {
   runtime::MachineLock& locks_;
   Ports ports_;
   Changed changed_;
+  Written written_;
 };
 
 /// Where the lane of a command, a job or a task token is found: "cmd/ID", "job/ID", "tok/TOKEN".
