@@ -91,6 +91,23 @@ def test_a_full_vault_fails_the_backup_and_harms_nothing(small_vaults, tmp_path)
     assert facts(target / "srv/large") == facts(large)
 
 
+def test_a_full_vault_is_restored_from(small_vaults, tmp_path):
+    """Not a byte is left for restic's lock: the day on which the restore is needed may be that day."""
+    backup, own = small_vaults.client("backup"), Machine(small_vaults)
+    tree = data(own, "data", 5)
+    point = take(backup, own, BackupOptions={"Paths": "/srv/data"})
+    assert point["State"] == "COMPLETED", point
+    vaults = small_vaults.data / "vaults"
+    with open(vaults / "filler", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(b"x" * 4096)
+    assert os.statvfs(vaults).f_bavail == 0
+    target = tmp_path / "out"
+    ended = restore(backup, point["RecoveryPointArn"], 120, targetInstanceId="host", targetPath=str(target))
+    assert ended["Status"] == "COMPLETED", ended.get("StatusMessage")
+    assert facts(target / "srv/data") == facts(tree)
+
+
 def test_everything_on_a_full_disk_goes_on_when_there_is_room(small_data, tmp_path):
     backup, own = small_data.client("backup"), Machine(small_data)
     tree = data(own, "data", 30)

@@ -320,7 +320,12 @@ Result<ResticOutcome> Tries::run() {
     tried.reset();
     const bool lost = outcome.end == ResticEnd::lost;
     const bool away = outcome.end == ResticEnd::exited && !outcome.status.ok() && tellsOfAbsence(outcome.words);
-    if (!lost && !away) return outcome;
+    if (!lost && !away) {
+      const bool failed = outcome.end == ResticEnd::exited && !outcome.status.ok();
+      if (!failed || !task_.changesCourse(outcome.words)) return outcome;
+      log::warn("restic is started again in another way", {{"id", context_.id()}, {"words", outcome.words}});
+      continue;
+    }
     if (lost || movement_.seen != movement_.from) {
       delay = kFirstDelay;
       if (++broken >= kMostBroken) return outcome;
@@ -356,6 +361,10 @@ bool tellsOfAbsence(std::string_view words) {
   // `Head "https://…": why` is how a request that got no answer is told. A certificate that is not trusted stays so.
   return words.find(" \"https://") != std::string_view::npos && words.find("x509:") == std::string_view::npos &&
          words.find("remote error: tls") == std::string_view::npos;
+}
+
+bool tellsOfUnwrittenLock(std::string_view words) {
+  return words.find("unable to create lock in backend") != std::string_view::npos && words.find("already locked") == std::string_view::npos;
 }
 
 Result<ResticOutcome> runRestic(RequestContext& context, ResticTask& task, std::chrono::milliseconds stall,

@@ -51,6 +51,9 @@ class ResticTask : public ResticListener {
   /// Before each start, of which there may be several (runRestic): what to run; what was heard before does not count any more. Not
   /// called for a run that an earlier agent started. An error ends the task.
   virtual Result<ResticRun> prepare() = 0;
+  /// restic failed with these words, and not because the server was away: whether the task now asks for something else, which is
+  /// tried at once.
+  virtual bool changesCourse(std::string_view /*words*/) { return false; }
   /// About four times a second. `pid`: restic's, -1 while it is not known.
   virtual void tick(pid_t pid) = 0;
   /// A number that changes whenever the run gets on.
@@ -62,6 +65,9 @@ inline constexpr std::string_view kFilesArgument = "/proc/self/fd/7";
 /// Whether what restic said last before it failed tells of a server that is away (no connection, one that broke, 5xx but
 /// 507, a full disk): then the same run may succeed later. False for everything that it would say again.
 bool tellsOfAbsence(std::string_view words);
+
+/// Whether restic failed because it could not write its lock, as on a full disk: not because another's lock stood there.
+bool tellsOfUnwrittenLock(std::string_view words);
 
 /// Runs restic to its end. One that an earlier agent started for this request is followed, or its end is taken from disk. While the
 /// server is away, or when restic and its supervisor were killed, again and again until it was served, cancelled or without movement

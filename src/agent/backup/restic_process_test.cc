@@ -37,5 +37,14 @@ TEST(TellsOfAbsence, NeverOfWhatWouldBeSaidAgain) {
       "Save(<data/12>) returned error, retrying after 1s: client.Post: Post \"https://127.0.0.1:4749/vault/V/i-1/data/12\": EOF"));
 }
 
+// Behind the reason restic 0.14 prints where in its source it was, of which the last lines are kept.
+TEST(TellsOfUnwrittenLock, NotOfAnothersLock) {
+  EXPECT_TRUE(tellsOfUnwrittenLock(
+      "server response unexpected: 507 Insufficient Storage (507); main.runRestore; unable to create lock in backend"));
+  EXPECT_FALSE(tellsOfUnwrittenLock(
+      "unable to create lock in backend: repository is already locked exclusively by PID 7 on host by root (UID 0, GID 0)"));
+  EXPECT_FALSE(tellsOfUnwrittenLock("Fatal: unable to open config file: unexpected HTTP response (503): 503 Service Unavailable"));
+}
+
 }  // namespace
 }  // namespace sp::agent

@@ -98,10 +98,6 @@ Restores::Restores(Context& context, ec2::Instances& instances, Vaults& vaults, 
     if (auto job = find(txn, std::string_view(holder).substr(8))) begin(txn, *job);
   });
   vaults_.onChanged([this](store::Txn& txn, const Repository&) { wake(txn); });
-  grants_.onFull([this](store::Txn& txn, const std::string& id, const std::string& why) {
-    if (auto job = find(txn, id); job && !isFinal(job->status))
-      breakOff(txn, *job, fmt::format("The disk of vault {} is full, and a restore needs room for its lock there: {}", job->vault, why));
-  });
   instances_.onSettled([this](store::Txn& txn, const Instance& instance, const std::string&) { settledPower(txn, instance.id); });
   context_.reports.on("progress",
                       [this](store::Txn& txn, const std::string&, const json::Object& message) { handleProgress(txn, message); });
