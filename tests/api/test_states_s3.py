@@ -237,7 +237,8 @@ def test_a_write_and_its_outcome_are_one_commit(fresh_server, tmp_path):
 
 # Page of docs/api: how a resource names the service, and how errors do.
 SERVICES = {"sts": ("sts", "Sts"), "iam": ("iam", "Iam"), "s3": ("s3", "S3"), "dynamodb": ("dynamodb", "DynamoDb"), "ec2": ("ec2", "Ec2"), "ssm": ("ssm", "Ssm"),
-            "backup": ("backup", "Backup"), "stepfunctions": ("sfn", "Sfn"), "events": ("eventbridge", "EventBridge"), "stillpoint": ("stillpoint", "Stillpoint")}
+            "backup": ("backup", "Backup"), "stepfunctions": ("sfn", "Sfn"), "events": ("eventbridge", "EventBridge"), "scheduler": ("scheduler", "Scheduler"),
+            "stillpoint": ("stillpoint", "Stillpoint")}
 # Older names that the SDK for Java 2 does not have.
 OLD = {"GetBucketLifecycle", "GetBucketNotification"}
 PAGES = sorted(page.stem for page in api_pages.PAGES.glob("*.md") if page.stem != "README")
