@@ -305,7 +305,8 @@ TEST_F(ListenerTest, AnExpiredCertificateMayRenewAndNothingElse) {
   const auto tls = identity(*authority_, "i-1");
   const auto client = dial(tls);
   ASSERT_TRUE(client) << client.error().text();
-  ASSERT_TRUE(say(**client, {{"type", "hello"}, {"agent", "i-1"}}));
+  // The answer and the end may have come before the last byte of the hello leaves.
+  static_cast<void>(say(**client, {{"type", "hello"}, {"agent", "i-1"}}));
   const auto answer = receive(**client);
   ASSERT_TRUE(answer) << answer.error().text();
   EXPECT_EQ(json::textOr(*answer, "code"), agentwire::kExpired);
