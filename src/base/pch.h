@@ -1,5 +1,5 @@
-// Parsed once for all folders that have none of their own (cmake/folder.cmake). Nothing of ours stands here: every file includes what it uses and
-// compiles without it.
+// Parsed once for all folders that have none of their own (cmake/folder.cmake). Nothing of ours stands here: every file includes what it
+// uses and compiles without it.
 #pragma once
 #include <algorithm>
 #include <array>
