@@ -226,12 +226,13 @@ def test_a_command_and_its_invocations(server, instance):
     commands = Told(server, {"source": ["aws.ssm"], "detail-type": ["EC2 Command Status-change Notification"], "detail": {"document-name": ["AWS-RunShellScript"]}}, ordered=True)
     invocations = Told(server, {"source": ["aws.ssm"], "detail-type": ["EC2 Command Invocation Status-change Notification"]}, ordered=True)
     arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{instance}"
-    done = runs.invoke(server, instance, "exit 3")
+    # A shorter one's agent tells its end alone.
+    done = runs.invoke(server, instance, "sleep 0.3; exit 3")
     began, ended = commands.states("status", "Failed")
     check(ended, "aws.ssm", "EC2 Command Status-change Notification", [arn])
     assert set(ended["detail"]) == {"command-id", "document-name", "expire-after", "parameters", "requested-date-time", "status"}
     assert (began["detail"]["status"], began["detail"]["command-id"], ended["detail"]["command-id"]) == ("InProgress", done["CommandId"], done["CommandId"])
-    assert ended["detail"]["parameters"] == {"commands": ["exit 3"]}
+    assert ended["detail"]["parameters"] == {"commands": ["sleep 0.3; exit 3"]}
     began, ended = invocations.states("status", "Failed")
     check(ended, "aws.ssm", "EC2 Command Invocation Status-change Notification", [arn])
     assert set(ended["detail"]) == {"command-id", "document-name", "instance-id", "requested-date-time", "status"}
