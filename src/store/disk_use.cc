@@ -80,7 +80,13 @@ void FolderSizes::loop() {
     const auto ended = clock_.boottime();
     not_before_ = ended + std::max(kLeastPause, (ended - began) * kPauses);
     counting_ = false;
+    done_.notify_all();
   }
+}
+
+bool FolderSizes::settled(std::chrono::milliseconds limit) const {
+  std::unique_lock lock(mutex_);
+  return done_.wait_for(lock, limit, [this] { return !wanted_ && !counting_; });
 }
 
 // What goes while it is counted is passed over; links are not followed.

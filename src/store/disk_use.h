@@ -52,6 +52,8 @@ class FolderSizes {
   std::optional<Size> of(const std::string& folder) const;
   /// Has all folders counted anew, unless that was done a moment ago: at most once a minute, and for a hundredth of the time.
   void refresh();
+  /// Waits until no count is wanted or under way; false: the limit came first.
+  bool settled(std::chrono::milliseconds limit) const;
 
  private:
   void loop();
@@ -62,6 +64,7 @@ class FolderSizes {
   std::atomic<bool> ending_ = false;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
+  mutable std::condition_variable done_;
   std::map<std::string, Size> sizes_;
   bool wanted_ = false;
   bool counting_ = false;

@@ -29,11 +29,6 @@ class FolderSizesTest : public testing::Test {
     EXPECT_EQ(::lstat((root_ / path).c_str(), &info), 0);
     return static_cast<std::uint64_t>(info.st_blocks) * 512;
   }
-  /// The first count, waited for with a limit.
-  static std::optional<FolderSizes::Size> counted(const FolderSizes& sizes, const std::string& folder) {
-    for (int i = 0; i < 2000 && !sizes.of(folder); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return sizes.of(folder);
-  }
 
   SystemRandom random_;
   fs::path root_;
@@ -49,14 +44,15 @@ TEST_F(FolderSizesTest, CountsWhatIsBelowAndFollowsNoLink) {
   FolderSizes sizes(clock_, {root_ / "no/where", root_ / "a", root_ / "missing"});
   EXPECT_FALSE(sizes.of(root_ / "a"));
   sizes.refresh();
-  const auto size = counted(sizes, root_ / "a");
+  ASSERT_TRUE(sizes.settled(std::chrono::seconds(20)));
+  const auto size = sizes.of(root_ / "a");
   ASSERT_TRUE(size);
   EXPECT_EQ(size->files, 5U);
   EXPECT_EQ(size->bytes, bytes);
   EXPECT_EQ(size->counted, clock_.now());
   EXPECT_EQ(size->disk.device, diskOf(root_)->device);
   EXPECT_GE(size->disk.bytes, size->disk.free_bytes);
-  const auto empty = counted(sizes, root_ / "missing");
+  const auto empty = sizes.of(root_ / "missing");
   ASSERT_TRUE(empty);
   EXPECT_EQ(empty->bytes, 0U);
   EXPECT_EQ(empty->disk.device, size->disk.device);

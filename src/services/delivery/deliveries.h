@@ -26,7 +26,7 @@ struct Failure {
 };
 using Started = std::expected<void, Failure>;
 
-/// Of what an operation answered: refused for now, or for good.
+/// What an operation's answer means for the delivery: it has started, or a Failure that is tried again or is final.
 Started startedBy(const aws::Outcome& outcome);
 
 /// Who puts deliveries here and knows what they start.
