@@ -25,7 +25,8 @@ class Line:
         self.server, self.ssm = server, server.client("ssm")
         self.machine = launch(server)[0]
         self.proxy = Proxy(server.agents)
-        state = server.data / "machines" / self.machine / "root" / "var/lib/stillpoint-agent"
+        self.root = server.data / "machines" / self.machine / "root"
+        state = self.root / "var/lib/stillpoint-agent"
         (state / "endpoint").write_text(self.proxy.address + "\n")
         # The connection it has goes straight to the server; its init starts it again.
         shell(server, self.machine, "kill -9 $(cut -d' ' -f1 /var/lib/stillpoint-agent/pid) >/dev/null 2>&1 & true")
@@ -35,9 +36,13 @@ class Line:
     def connected(self):
         until(lambda: self.proxy.last().sent[DOWN] > 0 and not self.proxy.last().over.is_set(), 30, "the agent's next connection")
 
-    def send(self, mark):
+    def send(self, mark, *more):
         return self.ssm.send_command(InstanceIds=[self.machine], DocumentName="AWS-RunShellScript",
-                                     Parameters={"commands": [f"echo {mark} >> /root/marks", f"echo out-{mark}"]})["Command"]["CommandId"]
+                                     Parameters={"commands": [f"echo {mark} >> /root/marks", *more, f"echo out-{mark}"]})["Command"]["CommandId"]
+
+    def send_held(self, mark):
+        """A command whose script goes on once /root/go is there."""
+        return self.send(mark, "while [ ! -e /root/go ]; do sleep 0.1; done")
 
     def ended(self, command, seconds=30):
         def look():
@@ -57,7 +62,8 @@ class Line:
         return met
 
     def marks(self):
-        return (self.server.data / "machines" / self.machine / "root/root/marks").read_text().split()
+        marks = self.root / "root/marks"
+        return marks.read_text().split() if marks.exists() else []
 
     def close(self):
         self.proxy.close()
@@ -106,19 +112,22 @@ def test_a_line_that_stalls(server, line):
     """In the midst of a result on one line, of a command on the other, nothing comes through any more and no end tells: the silence is noticed
     within a minute."""
     other = Line(server)
-    stalled = []
     try:
-        for each, direction, before_the_end in ((line, UP, 100), (other, DOWN, 250)):
-            whole = each.conversation("whole", None)
-            each.proxy.hold()
-            number = len(each.proxy.connections)
-            command = each.send("stall")
-            each.proxy.release(Fault("stall", direction, whole.sent[direction] - before_the_end))
-            met = each.proxy.await_connection(number)
+        line.connected()
+        going = line.send_held("stall")
+        until(lambda: "stall" in line.marks(), 20, "the script's start")
+        up = line.proxy.last()
+        up.strike_after("stall", UP, 50)
+        (line.root / "root/go").touch()
+        other.connected()
+        down = other.proxy.last()
+        down.strike_after("stall", DOWN, 50)
+        lost = other.send("stall")
+        stalled = [(line, going, up), (other, lost, down)]
+        for each, command, met in stalled:
             until(lambda met=met: met.struck, 20, "the stall")
             assert each.ssm.get_command_invocation(CommandId=command, InstanceId=each.machine)["Status"] in OPEN
-            stalled.append((each, command))
-        for each, command in stalled:
+        for each, command, _ in stalled:
             assert each.ended(command, 100)["Status"] == "Success"
             assert each.marks().count("stall") == 1
     finally:

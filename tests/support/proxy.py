@@ -67,6 +67,10 @@ class Connection:
                 pass
             one.close()
 
+    def strike_after(self, kind, direction, count):
+        """A fault for a connection that stands: once `count` more bytes have gone that way."""
+        self.fault = Fault(kind, direction, self.sent[direction] + count)
+
     def strike(self, target):
         """The fault's moment has come; whether this direction goes on."""
         self.struck = True
