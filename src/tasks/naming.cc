@@ -254,6 +254,8 @@ std::optional<Resource> parseResource(std::string_view arn) {
 std::string_view signingName(std::string_view service) {
   for (const auto& name : kServices)
     if (name.written == service) return name.signing;
+  for (const auto& name : kServices)
+    if (name.signing == service) return {};
   return service;
 }
 

@@ -33,7 +33,8 @@ std::optional<Resource> parseResource(std::string_view arn);
 /// "PutItem" for "putItem".
 std::string operationName(std::string_view action);
 
-/// Signing name of a service as Step Functions writes it ("sfn" → "states"); the same if it has no other.
+/// Signing name of a service as Step Functions writes it ("sfn" → "states"); the same if it has no other; "" for one that is
+/// written otherwise there ("states", "events").
 std::string_view signingName(std::string_view service);
 
 /// Parameters (PascalCase) as the service's input.

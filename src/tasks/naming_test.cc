@@ -12,6 +12,9 @@ TEST(Naming, ResourcesAreTakenApart) {
   ASSERT_TRUE(sdk);
   EXPECT_TRUE(sdk->sdk);
   EXPECT_EQ(signingName(sdk->service), "states");
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"eventbridge", "events"}, {"backup", "backup"}, {"glue", "glue"}, {"events", ""}, {"states", ""}};
+  for (const auto& [written, signing] : kNames) EXPECT_EQ(signingName(written), signing) << written;
   EXPECT_EQ(sdk->operation(), "StartExecution");
   const auto sync = parseResource("arn:aws:states:::ssm:sendCommand.sync");
   ASSERT_TRUE(sync);

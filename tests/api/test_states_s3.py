@@ -270,7 +270,8 @@ def test_every_operation_is_a_task(fresh_server, service):
 
 
 def test_what_is_no_operation(sfn):
-    for resource in ("aws-sdk:s3:getEverything", "aws-sdk:ec2:describeEverything", "aws-sdk:s3:getObject.sync", "aws-sdk:nobody:putObject"):
+    for resource in ("aws-sdk:s3:getEverything", "aws-sdk:ec2:describeEverything", "aws-sdk:s3:getObject.sync", "aws-sdk:nobody:putObject",
+                     "aws-sdk:events:putEvents", "aws-sdk:states:startExecution"):
         definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "End": True}}})
         message = refused("InvalidDefinition", sfn.create_state_machine, name="never", definition=definition, roleArn=ROLE)
         assert f"The resource provided arn:aws:states:::{resource} is not recognized." in message
