@@ -52,6 +52,7 @@ inline constexpr std::array kPoints = {
     Point{"flow.row_written", "server", "the job log's row is written, not yet durable"},
     Point{"events.routed", "server", "an event's deliveries are written, not yet durable"},
     Point{"events.started", "server", "what an event or a schedule starts is written, not yet durable"},
+    Point{"events.dead", "server", "a delivery that is given up stands among the dead letters, not yet durable"},
     Point{"schedule.due", "server", "a schedule's delivery and its next timer are written, not yet durable"},
     Point{"agent.restic.starting", "agent", "restic's run is written down, its supervisor is not started"},
     Point{"agent.restic.started", "agent", "restic's supervisor runs"},

@@ -253,6 +253,42 @@ void addTail(CLI::App& app, Command& command) {
   });
 }
 
+void addDead(CLI::App& events, Command& command) {
+  auto& dead = *events.add_subcommand("dead", "what could not be delivered, by the queue that DeadLetterConfig names");
+  dead.footer(
+      "Examples:\n"
+      "  stillpoint events dead list\n"
+      "  stillpoint events dead list failed-backups\n"
+      "  stillpoint events dead send failed-backups --all");
+  dead.require_subcommand(1);
+  auto options = std::make_shared<DeadOptions>();
+  using Verb = int (*)(const Target&, const DeadOptions&);
+  const auto add = [&](const char* name, const char* words, Verb verb) -> CLI::App& {
+    auto& sub = *dead.add_subcommand(name, words);
+    addDataDir(sub, command);
+    sub.add_flag("--json", options->json, "print JSON");
+    sub.callback([&command, options, verb] {
+      command.action = [&command, options, verb] {
+        return withTarget(command.data_dir, [&](const Target& t) { return verb(t, *options); });
+      };
+    });
+    return sub;
+  };
+  auto& list = add("list", "the queues, or the letters of one", deadListVerb);
+  list.add_option("queue", options->queue, "name of the queue");
+  auto& show = add("show", "one letter: why it failed, and its message", deadShowVerb);
+  show.add_option("queue", options->queue, "name of the queue")->required();
+  show.add_option("letter", options->letters, "id of the letter")->required()->expected(1);
+  for (const bool send : {true, false}) {
+    auto& sub = send ? add("send", "deliver letters once more, each once",
+                           [](const Target& t, const DeadOptions& o) { return deadSendVerb(t, o, true); })
+                     : add("delete", "delete letters", [](const Target& t, const DeadOptions& o) { return deadSendVerb(t, o, false); });
+    sub.add_option("queue", options->queue, "name of the queue")->required();
+    sub.add_option("letters", options->letters, "ids of the letters");
+    sub.add_flag("--all", options->all, "all that are there now");
+  }
+}
+
 void addEvents(CLI::App& app, Command& command) {
   auto& verb = *app.add_subcommand("events", "print what happens: a line for each event of an event bus, as it comes");
   verb.footer(
@@ -265,7 +301,9 @@ void addEvents(CLI::App& app, Command& command) {
   verb.add_option("--bus", options->bus, "name of the event bus")->default_val("default");
   verb.add_option("--pattern", options->pattern, "only events that this pattern of EventBridge matches");
   verb.add_flag("--json", options->json, "print each event as JSON, one a line");
-  verb.callback([&command, options] {
+  addDead(verb, command);
+  verb.callback([&command, &verb, options] {
+    if (!verb.get_subcommands().empty()) return;
     command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& t) { return eventsVerb(t, *options); }); };
   });
 }

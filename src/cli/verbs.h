@@ -64,6 +64,20 @@ struct EventsOptions {
 /// Prints what happens on an event bus, a line for each event, until it is interrupted; 2 without `follow`.
 int eventsVerb(const Target& target, const EventsOptions& options);
 
+struct DeadOptions {
+  /// Name of the queue; empty (list): all queues.
+  std::string queue;
+  std::vector<std::string> letters;
+  bool all = false;
+  bool json = false;
+};
+/// What could not be delivered: the queues, or a queue's letters.
+int deadListVerb(const Target& target, const DeadOptions& options);
+/// The first of `letters` with its message.
+int deadShowVerb(const Target& target, const DeadOptions& options);
+/// Delivers letters once more, or (`send` false) deletes them; 1 if some are not there, 2 unless either ids or `all` are given.
+int deadSendVerb(const Target& target, const DeadOptions& options, bool send);
+
 struct RestoreOptions {
   std::string recovery_point;
   std::string instance;

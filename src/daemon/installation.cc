@@ -189,7 +189,7 @@ class Wired final : public Installation {
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
     tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
-    tables.push_back(stillpoint_.makeStillpoint(commands_, outputs_, status_));
+    tables.push_back(stillpoint_.makeStillpoint(commands_, outputs_, status_, deliveries_));
     tables.push_back(events_.makeEvents());
     tables.push_back(scheduler_.makeScheduler());
     return tables;

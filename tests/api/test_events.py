@@ -257,7 +257,6 @@ def test_target_refusals(events, sfn):
     bad("not in correct format", to("here"))
     bad("it is not of account", to(arn.replace(ACCOUNT, "111122223333")))
     bad("RunCommandParameters is required", to(f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript"))
-    bad("DeadLetterConfig", to(arn, DeadLetterConfig={"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"}))
     assert events.list_targets_by_rule(Rule=name)["Targets"] == []
     refused(events.put_targets, "LimitExceededException", "exceeds the maximum number allowed", Rule=name, Targets=[to(arn, str(i)) for i in range(6)])
     refused(events.put_targets, "ResourceNotFoundException", "Rule none does not exist", Rule="none", Targets=[to(arn)])

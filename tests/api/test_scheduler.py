@@ -199,7 +199,6 @@ TARGETS = [
     ({"Arn": BUS}, "EventBridgeParameters is required"),
     ({"Arn": BUS, "EventBridgeParameters": {"DetailType": "t", "Source": "aws.ec2"}}, "at 'target.eventBridgeParameters.source' failed"),
     ({"EventBridgeParameters": {"DetailType": "t", "Source": "s"}}, "leave it out"),
-    ({"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"}}, "DeadLetterConfig of target arn:"),
     ({"SqsParameters": {"MessageGroupId": "g"}}, "SqsParameters of target"),
     ({"RetryPolicy": {"MaximumRetryAttempts": 186}}, "less than or equal to 185"),
     ({"RetryPolicy": {"MaximumEventAgeInSeconds": 59}}, "greater than or equal to 60"),

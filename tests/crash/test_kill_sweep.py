@@ -31,6 +31,7 @@ NOT_IN_A_RUN = {
     "vault.pruned": "tests/api/test_retention.py",
     "events.routed": "tests/api/test_events.py",
     "events.started": "tests/api/test_events.py",
+    "events.dead": "tests/api/test_dead_letters.py",
     "schedule.due": "tests/api/test_scheduler.py",
 }
 RANDOM_KILLS = int(os.environ.get("STILLPOINT_RANDOM_KILLS", "50"))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <memory>
 
 #include <fmt/format.h>
@@ -17,6 +18,8 @@ constexpr std::string_view kDelivery = "event_delivery";
 /// The same, after a failure, until its timer of kind kRetry (same key) comes.
 constexpr std::string_view kWaiting = "event_waiting";
 constexpr std::string_view kRetry = "event_retry";
+constexpr std::string_view kNotPassing = "the failure is not a passing one";
+constexpr std::size_t kMostMessage = 1024;
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
 constexpr std::size_t kBatch = 64;
 /// After a step that could not be made durable (a full disk) the next is tried so much later.
@@ -29,12 +32,6 @@ constexpr std::array<std::string_view, 5> kPassing = {"ExecutionLimitExceeded", 
 
 }  // namespace
 
-json::Object decode(std::string_view body) {
-  // A Detail may be 1,000 deep; around it stand an event and a delivery.
-  auto parsed = json::parse(body, 1'010);
-  return parsed && parsed->is_object() ? std::move(parsed->get_object()) : json::Object();
-}
-
 Started startedBy(const aws::Outcome& outcome) {
   if (outcome) return {};
   const auto& error = outcome.error();
@@ -42,7 +39,23 @@ Started startedBy(const aws::Outcome& outcome) {
       Failure{error.code, error.message, error.status >= 500 || std::ranges::find(kPassing, error.code) != kPassing.end()});
 }
 
-Deliveries::Deliveries(Context& context) : context_(context) {
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+std::string_view deadLetterCode(const Failure& failure) {
+  const std::string_view code = failure.code;
+  const auto any = [&](std::initializer_list<std::string_view> parts) {
+    return std::ranges::any_of(parts, [&](std::string_view part) { return code.find(part) != std::string_view::npos; });
+  };
+  if (any({"Throttling", "TooManyRequests"})) return "THROTTLING";
+  if (any({"LimitExceeded"})) return "RESOURCE_LIMIT_EXCEEDED";
+  if (any({"DoesNotExist", "NotFound", "InvalidDocument", "InvalidTarget", "InvalidInstanceId"})) return "NO_RESOURCE";
+  if (any({"AccessDenied", "NotAuthorized"})) return "NO_PERMISSIONS";
+  if (any({"InvalidExecutionInput", "MalformedDetail"})) return "INVALID_JSON";
+  if (any({"Internal", "ServiceUnavailable"})) return "INTERNAL_ERROR";
+  if (any({"Validation", "Invalid"})) return "INVALID_PARAMETER";
+  return "ERROR_FROM_TARGET";
+}
+
+Deliveries::Deliveries(Context& context) : context_(context), letters_(context) {
   context_.core.onTimer(std::string(kRetry), [this](store::Txn& txn, const store::Timer& timer) {
     // It is ready again.
     if (const auto body = txn.records().get(kWaiting, timer.id)) {
@@ -111,12 +124,17 @@ bool Deliveries::work(store::Txn& txn) {
 void Deliveries::deliver(store::Txn& txn, const store::Record& record) {
   txn.records().erase(kDelivery, record.key);
   auto delivery = decode(record.body);
-  const auto sender = senders_.find(json::textOr(delivery, "from"));
-  if (delivery.empty() || sender == senders_.end())
+  auto* sender = senderOf(delivery);
+  if (delivery.empty() || sender == nullptr)
     return log::error("a delivery of an event cannot be read and is dropped", {{"key", record.key}});
-  const auto started = sender->second->start(txn, delivery);
-  if (!started) return retryOrGiveUp(txn, record.key, std::move(delivery), *sender->second, started.error());
+  const auto started = sender->start(txn, delivery);
+  if (!started) return retryOrGiveUp(txn, record.key, std::move(delivery), *sender, started.error());
   static_cast<void>(failpoint::hit("events.started"));
+}
+
+Sender* Deliveries::senderOf(const json::Object& delivery) const {
+  const auto found = senders_.find(json::textOr(delivery, "from"));
+  return found == senders_.end() ? nullptr : found->second;
 }
 
 void Deliveries::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, Sender& sender, const Failure& failure) {
@@ -125,15 +143,44 @@ void Deliveries::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Ob
     policy = given->get_object();
   const auto tried = json::intOr(delivery, "attempts", 0);
   const Duration age = txn.now() - fromMicros(json::intOr(delivery, "since", 0));
-  if (!failure.retry) return sender.gaveUp(txn, delivery, failure, "the failure is not a passing one");
-  if (tried >= json::intOr(policy, "MaximumRetryAttempts", 185)) return sender.gaveUp(txn, delivery, failure, "MaximumRetryAttempts");
+  if (!failure.retry) return giveUp(txn, delivery, sender, failure, kNotPassing);
+  if (tried >= json::intOr(policy, "MaximumRetryAttempts", 185)) return giveUp(txn, delivery, sender, failure, "MaximumRetryAttempts");
   if (age >= std::chrono::seconds(json::intOr(policy, "MaximumEventAgeInSeconds", 86'400)))
-    return sender.gaveUp(txn, delivery, failure, "MaximumEventAgeInSeconds");
+    return giveUp(txn, delivery, sender, failure, "MaximumEventAgeInSeconds");
   const auto pause = std::min(kLongestPause, kFirstPause * (std::int64_t{1} << std::min<std::int64_t>(tried, 10)));
   delivery["attempts"] = tried + 1;
   txn.records().put(kWaiting, key, json::toText(delivery));
   const Duration jitter(static_cast<std::int64_t>(context_.random.below(static_cast<std::uint64_t>(pause.count() / 2))));
   txn.timers().set({std::string(kRetry), key, txn.now() + pause + jitter, ""});
+}
+
+void Deliveries::giveUp(store::Txn& txn, const json::Object& delivery, Sender& sender, const Failure& failure, std::string_view why) {
+  sender.gaveUp(txn, delivery, failure, why);
+  const auto queue = deadLetterQueueOf(delivery.at("target").get_object());
+  if (queue.empty()) return;
+  auto attributes = sender.attributesOf(delivery);
+  attributes["ERROR_CODE"] = deadLetterCode(failure);
+  attributes["ERROR_MESSAGE"] = fmt::format("{}: {}", failure.code, failure.message).substr(0, kMostMessage);
+  if (why != kNotPassing) attributes["EXHAUSTED_RETRY_CONDITION"] = why;
+  attributes["RETRY_ATTEMPTS"] = fmt::format("{}", json::intOr(delivery, "attempts", 0));
+  letters_.keep(txn, queue, std::move(attributes), delivery);
+  static_cast<void>(failpoint::hit("events.dead"));
+}
+
+std::string Deliveries::messageOf(const json::Object& delivery) const {
+  const auto* sender = senderOf(delivery);
+  return sender == nullptr ? "" : sender->messageOf(delivery);
+}
+
+bool Deliveries::resend(store::Txn& txn, const std::string& queue, std::string_view id) {
+  auto letter = DeadLetters::find(txn, queue, id);
+  if (!letter || !letters_.remove(txn, queue, id)) return false;
+  auto delivery = std::move(letter->delivery);
+  if (const auto* sender = senderOf(delivery)) delivery = sender->again(txn, std::move(delivery));
+  delivery["attempts"] = 0;
+  delivery["since"] = toMicros(txn.now());
+  put(txn, fmt::format("{:020}/{}", toMicros(txn.now()), id), delivery);
+  return true;
 }
 
 }  // namespace sp::services::delivery

@@ -14,6 +14,8 @@
 
 #include "aws/operation.h"
 #include "services/context.h"
+#include "services/delivery/dead_letters.h"
+#include "services/delivery/record_text.h"
 
 namespace sp::services::delivery {
 
@@ -37,7 +39,16 @@ class Sender {
   virtual Started start(store::Txn& txn, const json::Object& delivery) = 0;
   /// It is given up; `why` tells what ended its tries.
   virtual void gaveUp(store::Txn& txn, const json::Object& delivery, const Failure& failure, std::string_view why) = 0;
+  /// What AWS sends to a dead-letter queue as the message.
+  virtual std::string messageOf(const json::Object& delivery) const = 0;
+  /// AWS's attributes that tell what it was for: RULE_ARN …
+  virtual json::Object attributesOf(const json::Object& delivery) const = 0;
+  /// The delivery as it is to be made once more: its target as that stands now, or as it was if it is gone.
+  virtual json::Object again(store::Txn& txn, json::Object delivery) const = 0;
 };
+
+/// AWS's word for a failure among the error codes of its dead-letter queues.
+std::string_view deadLetterCode(const Failure& failure);
 
 class Deliveries {
  public:
@@ -59,6 +70,12 @@ class Deliveries {
   void put(store::Txn& txn, std::string_view key, const json::Object& delivery);
   /// After the commit what waits goes a step further.
   void wake(store::Txn& txn);
+  /// What was given up, by the queue that its target names.
+  DeadLetters& letters() { return letters_; }
+  /// As Sender::messageOf.
+  std::string messageOf(const json::Object& delivery) const;
+  /// Delivers a letter once more, as if its event had come now, and removes it; false if it is not there (any more).
+  bool resend(store::Txn& txn, const std::string& queue, std::string_view id);
   /// An operation, as the root calls it: "states:StartExecution". Calls with the same id are one call and its retries.
   aws::Outcome call(store::Txn& txn, std::string_view operation, const json::Object& input, const std::string& id);
 
@@ -67,15 +84,15 @@ class Deliveries {
   bool work(store::Txn& txn);
   void deliver(store::Txn& txn, const store::Record& record);
   void retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, Sender& sender, const Failure& failure);
+  void giveUp(store::Txn& txn, const json::Object& delivery, Sender& sender, const Failure& failure, std::string_view why);
+  Sender* senderOf(const json::Object& delivery) const;
 
   Context& context_;
+  DeadLetters letters_;
   std::map<std::string, aws::Operation, std::less<>> operations_;
   std::map<std::string, Sender*, std::less<>> senders_;
   std::vector<std::function<bool(store::Txn&)>> idle_;
   bool scheduled_ = false;
 };
-
-/// One of our records, which may hold an event's detail; empty if it cannot be read.
-json::Object decode(std::string_view body);
 
 }  // namespace sp::services::delivery

@@ -49,7 +49,8 @@ std::string inputOf(const json::Object& delivery) {
     return value ? json::toText(*value) : std::string();
   }
   if (const auto* transformer = json::find(target, "InputTransformer"); transformer != nullptr && transformer->is_object()) {
-    const auto values = valuesOf(transformer->get_object(), delivery, fromMicros(json::intOr(delivery, "since", 0)));
+    const auto came = json::intOr(delivery, "ingested", json::intOr(delivery, "since", 0));
+    const auto values = valuesOf(transformer->get_object(), delivery, fromMicros(came));
     std::vector<std::string> names;
     for (const auto& [name, value] : values) names.push_back(name);
     if (const auto* paths = json::find(transformer->get_object(), "InputPathsMap"); paths != nullptr && paths->is_object())
@@ -81,6 +82,28 @@ void Events::gaveUp(store::Txn& txn, const json::Object& delivery, const deliver
           {"exhausted", why},
           {"retry-attempts", json::intOr(delivery, "attempts", 0)}},
          hops);
+}
+
+std::string Events::messageOf(const json::Object& delivery) const { return json::toText(delivery.at("event")); }
+
+json::Object Events::attributesOf(const json::Object& delivery) const {
+  return {{"RULE_ARN", delivery.at("rule")}, {"TARGET_ARN", delivery.at("target").get_object().at("Arn")}};
+}
+
+json::Object Events::again(store::Txn& txn, json::Object delivery) const {
+  // A delivery's age counts from here anew, an event comes in once.
+  if (!delivery.contains("ingested")) delivery["ingested"] = delivery.at("since");
+  const auto arn = Arn::parse(json::textOr(delivery, "rule"));
+  if (!arn) return delivery;
+  const auto path = arn->resource.substr(arn->resource.find('/') + 1);
+  const auto slash = path.rfind('/');
+  const auto rule = findRule(txn, slash == std::string::npos ? kDefaultBus : std::string_view(path).substr(0, slash),
+                             std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1));
+  if (!rule) return delivery;
+  const auto id = json::textOr(delivery.at("target").get_object(), "Id");
+  for (const auto& target : rule->at("targets").get_array())
+    if (json::textOr(target.get_object(), "Id") == id) delivery["target"] = target;
+  return delivery;
 }
 
 delivery::Started Events::start(store::Txn& txn, const json::Object& delivery) {

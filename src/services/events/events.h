@@ -80,6 +80,9 @@ class Events final : private delivery::Sender {
   void route(store::Txn& txn, const store::Record& record);
   delivery::Started start(store::Txn& txn, const json::Object& delivery) override;
   void gaveUp(store::Txn& txn, const json::Object& delivery, const delivery::Failure& failure, std::string_view why) override;
+  std::string messageOf(const json::Object& delivery) const override;
+  json::Object attributesOf(const json::Object& delivery) const override;
+  json::Object again(store::Txn& txn, json::Object delivery) const override;
   delivery::Started startExecution(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input);
   delivery::Started sendCommand(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input);
   delivery::Started forward(store::Txn& txn, const json::Object& delivery, const std::string& arn);

@@ -7,7 +7,7 @@
 
 #include "aws/api_error.h"
 #include "model/arn.h"
-#include "services/delivery/deliveries.h"
+#include "services/delivery/record_text.h"
 #include "store/store.h"
 
 namespace sp::services::events {

@@ -5,6 +5,7 @@
 
 #include "asl/jsonpath/path.h"
 #include "schedule/transform.h"
+#include "services/delivery/dead_letters.h"
 #include "services/events/operations.h"
 
 namespace sp::services::events {
@@ -88,14 +89,26 @@ Checked<void> checkArn(const Realm& realm, const json::Object& target, std::stri
   return {};
 }
 
+Checked<void> checkDeadLetters(const Realm& realm, const json::Object& target, std::string_view id) {
+  const auto* given = json::find(target, "DeadLetterConfig");
+  if (given == nullptr || given->is_null()) return {};
+  if (!given->is_object()) return aws::refuse("SerializationException", "Member 'DeadLetterConfig' must be an object");
+  SP_TRY(const auto arn, readText(given->get_object(), "Arn", 1600));
+  if (arn.empty()) return {};
+  if (const auto queue = delivery::deadLetterQueue(realm, arn); !queue)
+    return refused(fmt::format("Parameter DeadLetterConfig of target {} is not valid: {}. Reason: {}", id, arn, queue.error()));
+  return {};
+}
+
 Checked<void> checkTarget(const Realm& realm, const json::Object& target) {
   SP_TRY(const auto id, readName(target, "Id", 64, true));
   SP_TRY(const auto arn, readText(target, "Arn", 1600, true));
-  for (const auto* key : {"DeadLetterConfig", "EcsParameters", "BatchParameters", "KinesisParameters", "SqsParameters", "HttpParameters",
+  for (const auto* key : {"EcsParameters", "BatchParameters", "KinesisParameters", "SqsParameters", "HttpParameters",
                           "RedshiftDataParameters", "SageMakerPipelineParameters"})
     if (target.contains(key)) return refused(fmt::format("{} of target {} is not served here: leave it out.", key, id));
   SP_CHECK_OK(checkArn(realm, target, id, arn));
   SP_CHECK_OK(checkInput(target, id));
+  SP_CHECK_OK(checkDeadLetters(realm, target, id));
   if (const auto* policy = json::find(target, "RetryPolicy"); policy != nullptr && policy->is_object()) {
     const auto attempts = json::intOr(policy->get_object(), "MaximumRetryAttempts", 185);
     const auto age = json::intOr(policy->get_object(), "MaximumEventAgeInSeconds", 86'400);

@@ -144,21 +144,29 @@ void Scheduler::tellMissed(store::Txn& txn, const json::Object& schedule, Instan
   events_.report(txn, "Scheduled Runs Missed", std::move(detail), 0);
 }
 
+// The target's input with its context filled in, or what a target is told that has none.
+std::string Scheduler::inputOf(const json::Object& delivery) const {
+  const auto& target = delivery.at("target").get_object();
+  const auto schedule = json::textOr(delivery, "schedule");
+  const auto id = json::textOr(delivery, "id");
+  const auto time = momentOf(delivery, "time").value_or(Instant{});
+  auto input = schedule::fillContext(json::textOr(target, "Input"), {schedule, time, id, json::intOr(delivery, "attempts", 0) + 1});
+  if (!input.empty()) return input;
+  return sdkTargetOf(json::textOr(target, "Arn")) ? "{}" : json::toText(notification(context_.realm, schedule, id, time));
+}
+
 delivery::Started Scheduler::start(store::Txn& txn, const json::Object& delivery) {
   const auto& target = delivery.at("target").get_object();
   const auto arn = json::textOr(target, "Arn");
   const auto schedule = json::textOr(delivery, "schedule");
   const auto id = json::textOr(delivery, "id");
-  const auto time = momentOf(delivery, "time").value_or(Instant{});
-  const auto sdk = sdkTargetOf(arn);
-  auto input = schedule::fillContext(json::textOr(target, "Input"), {schedule, time, id, json::intOr(delivery, "attempts", 0) + 1});
-  if (sdk) {
-    const auto parameters = json::parse(input.empty() ? "{}" : input);
+  auto input = inputOf(delivery);
+  if (const auto sdk = sdkTargetOf(arn)) {
+    const auto parameters = json::parse(input);
     if (!parameters || !parameters->is_object() || sdk_ == nullptr || !sdk_->knowsSdk(sdk->service, sdk->action))
       return std::unexpected(delivery::Failure{"InvalidTarget", fmt::format("{} cannot be called here.", arn)});
     return delivery::startedBy(sdk_->callSdk(txn, sdk->service, sdk->action, parameters->get_object(), id));
   }
-  if (input.empty()) input = json::toText(notification(context_.realm, schedule, id, time));
   const auto parsed = Arn::parse(arn);
   if (parsed && parsed->service == "events") return sendEvent(txn, target, schedule, std::move(input));
   const auto outcome = deliveries_.call(txn, "states:StartExecution", {{"stateMachineArn", arn}, {"name", id}, {"input", input}}, id);
@@ -204,6 +212,22 @@ void Scheduler::gaveUp(store::Txn& txn, const json::Object& delivery, const deli
                   {"exhausted", why},
                   {"retry-attempts", json::intOr(delivery, "attempts", 0)}},
                  1);
+}
+
+std::string Scheduler::messageOf(const json::Object& delivery) const { return inputOf(delivery); }
+
+json::Object Scheduler::attributesOf(const json::Object& delivery) const {
+  return {{"SCHEDULE_ARN", delivery.at("schedule")},
+          {"TARGET_ARN", delivery.at("target").get_object().at("Arn")},
+          {"SCHEDULED_TIME", toIso8601Seconds(momentOf(delivery, "time").value_or(Instant{}))}};
+}
+
+json::Object Scheduler::again(store::Txn& txn, json::Object delivery) const {
+  const auto arn = Arn::parse(json::textOr(delivery, "schedule"));
+  const auto parts = arn ? split(arn->resource, '/') : std::vector<std::string_view>();
+  if (parts.size() != 3) return delivery;
+  if (const auto body = txn.records().get(kSchedule, scheduleKey(parts[1], parts[2]))) delivery["target"] = decode(*body).at("Target");
+  return delivery;
 }
 
 bool wasDone(store::Txn& txn, std::string_view operation, const std::string& token) {

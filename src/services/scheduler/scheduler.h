@@ -45,6 +45,10 @@ class Scheduler final : private delivery::Sender {
   void tellMissed(store::Txn& txn, const json::Object& schedule, Instant first, const schedule::Due& due);
   delivery::Started start(store::Txn& txn, const json::Object& delivery) override;
   void gaveUp(store::Txn& txn, const json::Object& delivery, const delivery::Failure& failure, std::string_view why) override;
+  std::string messageOf(const json::Object& delivery) const override;
+  json::Object attributesOf(const json::Object& delivery) const override;
+  json::Object again(store::Txn& txn, json::Object delivery) const override;
+  std::string inputOf(const json::Object& delivery) const;
   delivery::Started sendEvent(store::Txn& txn, const json::Object& target, const std::string& schedule, std::string input);
 
   Context& context_;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "services/delivery/dead_letters.h"
 
 namespace sp::services::scheduler {
 namespace {
@@ -106,6 +107,18 @@ Checked<void> checkInput(const json::Object& target, const std::string& arn) {
   return {};
 }
 
+// The queue's ARN; empty: none is named.
+Checked<std::string> readDeadLetters(const Realm& realm, const json::Object& target) {
+  const auto* given = json::find(target, "DeadLetterConfig");
+  if (given == nullptr || given->is_null()) return std::string();
+  if (!given->is_object()) return aws::refuse("SerializationException", "Member 'target.deadLetterConfig' must be an object");
+  SP_TRY(auto arn, readText(given->get_object(), "Arn", 1600));
+  if (arn.empty()) return std::string();
+  if (const auto queue = delivery::deadLetterQueue(realm, arn); !queue)
+    return refused(fmt::format("Parameter {} is not valid. Reason: {}", arn, queue.error()));
+  return arn;
+}
+
 }  // namespace
 
 std::optional<SdkTarget> sdkTargetOf(std::string_view arn) {
@@ -122,7 +135,7 @@ Checked<json::Object> readTarget(const Realm& realm, const SdkCalls* sdk, const 
   const auto& target = given->get_object();
   SP_TRY(const auto arn, readText(target, "Arn", 1600, true));
   SP_CHECK_OK(checkRole(target));
-  for (const auto* key : {"DeadLetterConfig", "EcsParameters", "KinesisParameters", "SageMakerPipelineParameters", "SqsParameters"})
+  for (const auto* key : {"EcsParameters", "KinesisParameters", "SageMakerPipelineParameters", "SqsParameters"})
     if (const auto* value = json::find(target, key); value != nullptr && !value->is_null())
       return refused(fmt::format("{} of target {} is not served here: leave it out.", key, arn));
   SP_CHECK_OK(checkArn(realm, sdk, target, arn));
@@ -132,6 +145,8 @@ Checked<json::Object> readTarget(const Realm& realm, const SdkCalls* sdk, const 
     if (const auto* value = json::find(target, key); value != nullptr && !value->is_null()) kept[key] = *value;
   SP_TRY(auto retries, readRetries(target));
   kept["RetryPolicy"] = std::move(retries);
+  SP_TRY(const auto queue, readDeadLetters(realm, target));
+  if (!queue.empty()) kept["DeadLetterConfig"] = json::Object{{"Arn", queue}};
   return kept;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "aws/operation.h"
 #include "services/backup/backup.h"
+#include "services/delivery/deliveries.h"
 #include "services/ec2/instances.h"
 #include "services/ssm/commands.h"
 #include "services/ssm/nodes/nodes.h"
@@ -42,6 +43,9 @@ aws::Operation listInstances(Context& context, ec2::Instances& instances);
 
 /// Rules by schedule and schedules: when they run next, and which machines they would work on now.
 aws::Operation listUpcomingRuns(const Ports& ports);
+
+/// What EventBridge and its Scheduler could not deliver: list, show, send again, delete.
+std::vector<aws::Operation> deadLetterOperations(delivery::Deliveries& deliveries);
 
 /// One-time tokens by which machines enrol, and the agents that did.
 aws::Operation createEnrolmentToken(ssm::Nodes& nodes);

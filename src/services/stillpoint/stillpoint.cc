@@ -1,5 +1,8 @@
 #include "services/stillpoint/stillpoint.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "services/stillpoint/adapters.h"
 #include "services/stillpoint/operations.h"
 
@@ -52,7 +55,8 @@ Lanes& Stillpoint::lanes() { return parts_->lanes; }
 Ledger& Stillpoint::ledger() { return parts_->ledger; }
 void Stillpoint::attach(runtime::Executions& executions) { parts_->lanes.attach(executions); }
 
-aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs, StatusKeeper& status) {
+aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs, StatusKeeper& status,
+                                             delivery::Deliveries& deliveries) {
   aws::ServiceTable table;
   table.signing_name = "stillpoint";
   table.protocol = aws::Protocol::json11;
@@ -77,6 +81,7 @@ aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, cons
                       start(parts_->ledger, parts_->ports),
                       tagInstance(instances),
                       thaw(parts_->ledger, parts_->ports)};
+  std::ranges::move(deadLetterOperations(deliveries), std::back_inserter(table.operations));
   return table;
 }
 

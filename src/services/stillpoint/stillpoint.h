@@ -9,6 +9,7 @@
 #include "runtime/executions.h"
 #include "services/backup/backup.h"
 #include "services/context.h"
+#include "services/delivery/deliveries.h"
 #include "services/ec2/instances.h"
 #include "services/s3/objects.h"
 #include "services/ssm/commands.h"
@@ -41,7 +42,8 @@ class Stillpoint {
   /// Where the steps' outcomes go; once, before the core starts.
   void attach(runtime::Executions& executions);
   /// Lives as long as this object; all given outlive it.
-  aws::ServiceTable makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs, StatusKeeper& status);
+  aws::ServiceTable makeStillpoint(const ssm::Commands& commands, const store::OutputStore& outputs, StatusKeeper& status,
+                                   delivery::Deliveries& deliveries);
 
  private:
   struct Parts;
