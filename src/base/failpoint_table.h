@@ -53,6 +53,8 @@ inline constexpr std::array kPoints = {
     Point{"events.routed", "server", "an event's deliveries are written, not yet durable"},
     Point{"events.started", "server", "what an event or a schedule starts is written, not yet durable"},
     Point{"events.dead", "server", "a delivery that is given up stands among the dead letters, not yet durable"},
+    Point{"events.hook_sending", "server", "a delivery to an API destination is durable and was not sent"},
+    Point{"events.hook_answered", "server", "an API destination's answer is written, not yet durable"},
     Point{"schedule.due", "server", "a schedule's delivery and its next timer are written, not yet durable"},
     Point{"agent.restic.starting", "agent", "restic's run is written down, its supervisor is not started"},
     Point{"agent.restic.started", "agent", "restic's supervisor runs"},

@@ -107,6 +107,8 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   tls_section.text("key", tls.key);
   Section lambda(file, "lambda");
   lambda.text("endpoint", config.lambda_endpoint);
+  Section events(file, "events");
+  events.text("ca_file", config.events_ca_file);
   Section log(file, "log");
   log.choice("level", {"debug", "info", "warn", "error"}, [&config](std::size_t i) { config.log_level = static_cast<log::Level>(i); });
   log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
@@ -129,6 +131,7 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   SP_CHECK_OK(root.read(table, {{"realm", &realm},
                                 {"tls", &tls_section},
                                 {"lambda", &lambda},
+                                {"events", &events},
                                 {"commands", &commands},
                                 {"agents", &agents},
                                 {"executions", &executions},
@@ -142,6 +145,7 @@ Result<void> loadConfig(const std::string& file, Config& config) {
 
 Result<void> checkConfig(const Config& config) {
   SP_CHECK_OK(tasks::LambdaCalls::checkEndpoint(config.lambda_endpoint));
+  if (!config.events_ca_file.empty()) SP_CHECK_OK(withContext(os::readFile(config.events_ca_file), "read events.ca_file"));
   if (config.realm.account.size() != 12 || config.realm.account.find_first_not_of("0123456789") != std::string::npos)
     return fail("config.type", fmt::format("realm.account '{}' must be twelve digits", config.realm.account));
   if (config.realm.region.empty() || config.realm.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)

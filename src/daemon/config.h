@@ -24,6 +24,8 @@ struct Config {
   Realm realm;
   /// [lambda] endpoint: where functions are invoked, "http://HOST:PORT"; empty: nowhere.
   std::string lambda_endpoint;
+  /// [events] ca_file: PEM, authorities that API destinations' certificates may be signed by, beside the system's; empty: none.
+  std::string events_ca_file;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
   /// [executions] kept_days: how long an execution and its history stay after its end.

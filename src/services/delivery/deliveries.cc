@@ -42,6 +42,8 @@ Started startedBy(const aws::Outcome& outcome) {
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 std::string_view deadLetterCode(const Failure& failure) {
   const std::string_view code = failure.code;
+  // It is one already.
+  if (code.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == std::string_view::npos) return code;
   const auto any = [&](std::initializer_list<std::string_view> parts) {
     return std::ranges::any_of(parts, [&](std::string_view part) { return code.find(part) != std::string_view::npos; });
   };
@@ -145,13 +147,21 @@ void Deliveries::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Ob
   const Duration age = txn.now() - fromMicros(json::intOr(delivery, "since", 0));
   if (!failure.retry) return giveUp(txn, delivery, sender, failure, kNotPassing);
   if (tried >= json::intOr(policy, "MaximumRetryAttempts", 185)) return giveUp(txn, delivery, sender, failure, "MaximumRetryAttempts");
-  if (age >= std::chrono::seconds(json::intOr(policy, "MaximumEventAgeInSeconds", 86'400)))
+  // It would be too old then.
+  if (age + failure.after >= std::chrono::seconds(json::intOr(policy, "MaximumEventAgeInSeconds", 86'400)))
     return giveUp(txn, delivery, sender, failure, "MaximumEventAgeInSeconds");
-  const auto pause = std::min(kLongestPause, kFirstPause * (std::int64_t{1} << std::min<std::int64_t>(tried, 10)));
+  const auto own = std::min(kLongestPause, kFirstPause * (std::int64_t{1} << std::min<std::int64_t>(tried, 10)));
+  const auto pause = std::max(own, failure.after);
   delivery["attempts"] = tried + 1;
   txn.records().put(kWaiting, key, json::toText(delivery));
-  const Duration jitter(static_cast<std::int64_t>(context_.random.below(static_cast<std::uint64_t>(pause.count() / 2))));
+  const Duration jitter(static_cast<std::int64_t>(context_.random.below(static_cast<std::uint64_t>(own.count() / 2))));
   txn.timers().set({std::string(kRetry), key, txn.now() + pause + jitter, ""});
+}
+
+void Deliveries::failed(store::Txn& txn, const std::string& key, json::Object delivery, const Failure& failure) {
+  auto* sender = senderOf(delivery);
+  if (delivery.empty() || sender == nullptr) return log::error("a delivery of an event cannot be read and is dropped", {{"key", key}});
+  retryOrGiveUp(txn, key, std::move(delivery), *sender, failure);
 }
 
 void Deliveries::giveUp(store::Txn& txn, const json::Object& delivery, Sender& sender, const Failure& failure, std::string_view why) {

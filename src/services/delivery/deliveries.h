@@ -25,6 +25,8 @@ struct Failure {
   std::string message;
   /// It may go well the next time.
   bool retry = false;
+  /// Not before so much time has passed.
+  Duration after{0};
 };
 using Started = std::expected<void, Failure>;
 
@@ -70,6 +72,8 @@ class Deliveries {
   void put(store::Txn& txn, std::string_view key, const json::Object& delivery);
   /// After the commit what waits goes a step further.
   void wake(store::Txn& txn);
+  /// A delivery that a sender took on (start() succeeded) has failed after all: it is tried again under `key`, or given up.
+  void failed(store::Txn& txn, const std::string& key, json::Object delivery, const Failure& failure);
   /// What was given up, by the queue that its target names.
   DeadLetters& letters() { return letters_; }
   /// As Sender::messageOf.

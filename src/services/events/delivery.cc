@@ -38,8 +38,9 @@ std::map<std::string, json::Value, std::less<>> valuesOf(const json::Object& tra
   return values;
 }
 
-// What the target is given; empty: nothing (an InputPath that leads nowhere).
-std::string inputOf(const json::Object& delivery) {
+}  // namespace
+
+std::string Events::inputOf(const json::Object& delivery) {
   const auto& target = delivery.at("target").get_object();
   if (const auto input = json::textOr(target, "Input"); !input.empty()) return input;
   const json::Value& event = delivery.at("event");
@@ -60,8 +61,6 @@ std::string inputOf(const json::Object& delivery) {
   }
   return json::toText(event);
 }
-
-}  // namespace
 
 void Events::gaveUp(store::Txn& txn, const json::Object& delivery, const delivery::Failure& failure, std::string_view why) {
   const auto& target = delivery.at("target").get_object();
@@ -110,6 +109,8 @@ delivery::Started Events::start(store::Txn& txn, const json::Object& delivery) {
   const auto text = json::textOr(delivery.at("target").get_object(), "Arn");
   const auto arn = Arn::parse(text);
   const auto doing = chains_.following({json::intOr(delivery, "hops", 0) + 1, json::textOr(delivery, "root")});
+  if (arn && arn->service == "events" && arn->resource.starts_with("api-destination/"))
+    return hooks_.take(txn, delivery, text, nameFor(delivery));
   if (arn && arn->service == "events") return forward(txn, delivery, text);
   if (arn && arn->service == "states") return startExecution(txn, delivery, text, inputOf(delivery));
   if (arn && arn->service == "ssm") return sendCommand(txn, delivery, text, inputOf(delivery));

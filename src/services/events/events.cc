@@ -49,7 +49,8 @@ struct Events::Compiled {
   }
 };
 
-Events::Events(Context& context, delivery::Deliveries& deliveries) : context_(context), deliveries_(deliveries) {
+Events::Events(Context& context, delivery::Deliveries& deliveries)
+    : context_(context), deliveries_(deliveries), hooks_(context, deliveries, inputOf) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
   deliveries_.add("", *this);
   deliveries_.whenIdle([this](store::Txn& txn) { return routeSome(txn); });
@@ -57,7 +58,8 @@ Events::Events(Context& context, delivery::Deliveries& deliveries) : context_(co
 
 aws::ServiceTable Events::makeEvents() {
   aws::ServiceTable table{"events", aws::Protocol::json11, "AWSEvents", "", {}};
-  for (auto operations : {busOperations(*this), ruleOperations(*this), targetOperations(*this), tagOperations(*this)})
+  for (auto operations : {busOperations(*this), ruleOperations(*this), targetOperations(*this), tagOperations(*this),
+                          connectionOperations(hooks_, context_), destinationOperations(hooks_, context_)})
     std::ranges::move(operations, std::back_inserter(table.operations));
   table.operations.push_back(row("PutEvents", [this](const aws::Call& call) -> aws::Outcome {
     const auto* entries = json::find(call.input, "Entries");
@@ -74,6 +76,7 @@ void Events::attach(runtime::Executions& executions) {
 void Events::recover(store::Txn& txn) {
   if (!txn.records().get(kBus, kDefaultBus))
     saveBus(txn, {{"Name", kDefaultBus}, {"Arn", busArn(context_.realm, kDefaultBus)}, {"tags", json::Object()}});
+  hooks_.recover(txn);
   deliveries_.wake(txn);
 }
 

@@ -16,6 +16,7 @@
 #include "services/context.h"
 #include "services/delivery/deliveries.h"
 #include "services/events/chains.h"
+#include "services/events/destinations/hooks.h"
 #include "services/events/follow/followers.h"
 #include "services/events/queue.h"
 #include "services/events/records.h"
@@ -70,6 +71,7 @@ class Events final : private delivery::Sender {
   Result<std::shared_ptr<Follower>> follow(store::Txn& txn, const std::string& bus, std::string_view pattern);
 
   Chains& chains() { return chains_; }
+  Hooks& hooks() { return hooks_; }
   Context& context() { return context_; }
 
  private:
@@ -85,6 +87,8 @@ class Events final : private delivery::Sender {
   json::Object again(store::Txn& txn, json::Object delivery) const override;
   delivery::Started startExecution(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input);
   delivery::Started sendCommand(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input);
+  /// What the target is given; empty: nothing (an InputPath that leads nowhere).
+  static std::string inputOf(const json::Object& delivery);
   delivery::Started forward(store::Txn& txn, const json::Object& delivery, const std::string& arn);
   void due(store::Txn& txn, const store::Timer& timer);
   void keep(store::Txn& txn, json::Object event);
@@ -102,6 +106,7 @@ class Events final : private delivery::Sender {
   Context& context_;
   delivery::Deliveries& deliveries_;
   Chains chains_;
+  Hooks hooks_;
   Followers followers_;
   std::map<std::string, std::shared_ptr<const Compiled>, std::less<>> compiled_;
   /// Buses whose rules a batch has changed that may not be durable yet: the time of that batch.

@@ -11,5 +11,7 @@ std::vector<aws::Operation> busOperations(Events& events);
 std::vector<aws::Operation> ruleOperations(Events& events);
 std::vector<aws::Operation> targetOperations(Events& events);
 std::vector<aws::Operation> tagOperations(Events& events);
+std::vector<aws::Operation> connectionOperations(Hooks& hooks, Context& context);
+std::vector<aws::Operation> destinationOperations(Hooks& hooks, Context& context);
 
 }  // namespace sp::services::events

@@ -6,6 +6,7 @@
 #include "asl/jsonpath/path.h"
 #include "schedule/transform.h"
 #include "services/delivery/dead_letters.h"
+#include "services/events/destinations/records.h"
 #include "services/events/operations.h"
 
 namespace sp::services::events {
@@ -76,16 +77,21 @@ Checked<void> checkArn(const Realm& realm, const json::Object& target, std::stri
   const bool here = arn->region == realm.region && (arn->account == realm.account || (arn->service == "ssm" && arn->account.empty()));
   const bool machine = arn->service == "states" && arn->resource.starts_with("stateMachine:");
   const bool bus = arn->service == "events" && arn->resource.starts_with("event-bus/");
+  const bool destination = arn->service == "events" && !nameIn(text, "api-destination").empty();
   const bool document = arn->service == "ssm" && arn->resource.starts_with("document/");
-  if (!machine && !bus && !document)
-    return refused(
-        fmt::format("Parameter {} is not valid. Reason: targets are state machines, event buses and Run Command documents here.", text));
+  if (!machine && !bus && !document && !destination)
+    return refused(fmt::format(
+        "Parameter {} is not valid. Reason: targets are state machines, event buses, API destinations and Run Command documents here.",
+        text));
   if (!here)
     return refused(
         fmt::format("Parameter {} is not valid. Reason: it is not of account {} and region {}.", text, realm.account, realm.region));
   if (document) SP_CHECK_OK(checkRunCommand(target, id));
   SP_TRY(const auto role, readText(target, "RoleArn", 1600));
-  if ((machine || document) && role.empty()) return refused(fmt::format("RoleArn is required for target {}.", text));
+  if (!destination && target.contains("HttpParameters"))
+    return refused(fmt::format("HttpParameters of target {} is for API destinations: leave it out.", id));
+  if (destination) SP_CHECK_OK(checkHttpParameters(target, id));
+  if (!bus && role.empty()) return refused(fmt::format("RoleArn is required for target {}.", text));
   return {};
 }
 
@@ -103,8 +109,8 @@ Checked<void> checkDeadLetters(const Realm& realm, const json::Object& target, s
 Checked<void> checkTarget(const Realm& realm, const json::Object& target) {
   SP_TRY(const auto id, readName(target, "Id", 64, true));
   SP_TRY(const auto arn, readText(target, "Arn", 1600, true));
-  for (const auto* key : {"EcsParameters", "BatchParameters", "KinesisParameters", "SqsParameters", "HttpParameters",
-                          "RedshiftDataParameters", "SageMakerPipelineParameters"})
+  for (const auto* key :
+       {"EcsParameters", "BatchParameters", "KinesisParameters", "SqsParameters", "RedshiftDataParameters", "SageMakerPipelineParameters"})
     if (target.contains(key)) return refused(fmt::format("{} of target {} is not served here: leave it out.", key, id));
   SP_CHECK_OK(checkArn(realm, target, id, arn));
   SP_CHECK_OK(checkInput(target, id));

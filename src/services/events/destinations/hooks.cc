@@ -1,0 +1,311 @@
+#include "services/events/destinations/hooks.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "services/events/destinations/records.h"
+#include "services/events/destinations/request.h"
+
+namespace sp::services::events {
+namespace {
+
+/// Keys: the destination's ARN, then the time at which it was taken and the delivery's id.
+constexpr std::string_view kHook = "event_hook";
+constexpr std::size_t kMostUnderWay = 512;
+constexpr std::size_t kScanned = 1'000;
+// After a step that could not be made durable (a full disk) the next is tried so much later.
+constexpr Duration kAgain = std::chrono::seconds(1);
+// So long a token that could not be had is not asked for again.
+constexpr Duration kFailureCounts = std::chrono::seconds(1);
+// So much before its end a token is not used any more: the request takes its time too.
+constexpr Duration kBeforeItsEnd = std::chrono::seconds(10);
+
+constexpr std::size_t kReasonLength = 512;
+
+std::string prefixOf(std::string_view arn) { return fmt::format("{}\x1f", arn); }
+
+std::unexpected<delivery::Failure> gone(std::string_view arn) {
+  return std::unexpected(delivery::Failure{"NO_RESOURCE", fmt::format("API destination {} does not exist.", arn), false});
+}
+
+// Whether deliveries may go with this connection now.
+delivery::Started usable(const std::optional<json::Object>& connection, std::string_view arn) {
+  if (!connection)
+    return std::unexpected(
+        delivery::Failure{"NO_RESOURCE", fmt::format("The connection of API destination {} does not exist.", arn), false});
+  const auto state = json::textOr(*connection, "ConnectionState");
+  if (state == "AUTHORIZED") return {};
+  return std::unexpected(delivery::Failure{"NO_PERMISSIONS", fmt::format("Connection {} is {}.", json::textOr(*connection, "Name"), state),
+                                           state == "AUTHORIZING"});
+}
+
+}  // namespace
+
+Hooks::Hooks(Context& context, delivery::Deliveries& deliveries, InputOf input_of)
+    : context_(context), deliveries_(deliveries), input_of_(std::move(input_of)) {}
+
+void Hooks::recover(store::Txn& txn) {
+  // The next destination's first key is behind all of this one's.
+  std::string after;
+  while (true) {
+    const auto next = txn.records().scan(kHook, "", after, 1);
+    if (next.empty()) break;
+    const auto arn = next[0].key.substr(0, next[0].key.find('\x1f'));
+    changed(txn, arn);
+    after = prefixOf(arn) + "\x7f";
+  }
+  after.clear();
+  while (true) {
+    const auto records = txn.records().scan(kConnection, "", after, kScanned);
+    for (const auto& record : records) {
+      const auto connection = decode(record.body);
+      if (json::textOr(connection, "ConnectionState") == "AUTHORIZING") authorise(txn, connection);
+    }
+    if (records.size() < kScanned) return;
+    after = records.back().key;
+  }
+}
+
+delivery::Started Hooks::take(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& id) {
+  const auto destination = destinationOf(txn, arn);
+  if (!destination) return gone(arn);
+  if (auto ready = usable(connectionOf(txn, json::textOr(*destination, "ConnectionArn")), arn); !ready) return ready;
+  auto kept = delivery;
+  kept["delivery-id"] = id;
+  txn.records().put(kHook, fmt::format("{}{:020}/{}", prefixOf(arn), toMicros(txn.now()), id), json::toText(kept));
+  changed(txn, arn);
+  return {};
+}
+
+void Hooks::changed(store::Txn& txn, const std::string& arn) {
+  txn.afterCommit([this, arn] { look(arn); });
+}
+
+void Hooks::look(const std::string& arn) {
+  auto& lane = lanes_[arn];
+  if (lane.looking || web_ == nullptr) return;
+  lane.looking = true;
+  auto out = std::make_shared<std::vector<Outgoing>>();
+  context_.core.post(
+      [this, arn, out](store::Txn& txn) {
+        lanes_[arn].looking = false;
+        out->clear();
+        work(txn, arn, *out);
+        return true;
+      },
+      [this, arn, out](const Error* error) {
+        lanes_[arn].looking = false;
+        for (auto& outgoing : *out) {
+          if (error == nullptr) send(arn, std::move(outgoing));
+          else released(arn, outgoing.key);
+        }
+        // Nothing durable can tell us when there is room again.
+        if (error != nullptr && error->code != "core.stopped") lookLater(arn, kAgain);
+        const auto& lane = lanes_[arn];
+        if (lane.over && lane.under_way.empty() && !lane.sleeping) lanes_.erase(arn);
+      });
+}
+
+void Hooks::lookLater(const std::string& arn, Duration pause) {
+  auto& lane = lanes_[arn];
+  if (std::exchange(lane.sleeping, true)) return;
+  context_.core.waiters().add("hooks", context_.core.clock().now() + pause, [this, arn] {
+    lanes_[arn].sleeping = false;
+    look(arn);
+  });
+}
+
+// What of a destination's queue goes out now; what cannot go at all is handed back in the same commit.
+void Hooks::work(store::Txn& txn, const std::string& arn, std::vector<Outgoing>& out) {
+  auto& lane = lanes_[arn];
+  const auto records = txn.records().scan(kHook, prefixOf(arn), "", lane.under_way.size() + Window::kMost);
+  const auto destination = destinationOf(txn, arn);
+  lane.over = records.empty() && !destination;
+  const auto connection = destination ? connectionOf(txn, json::textOr(*destination, "ConnectionArn")) : std::nullopt;
+  const auto name = connection ? json::textOr(*connection, "Name") : std::string();
+  const auto auth = connection ? secretsOf(txn, name) : json::Object();
+  const auto now = context_.core.clock().boottime();
+  bool handed_back = false;
+  for (const auto& record : records) {
+    if (lane.under_way.contains(record.key)) continue;
+    auto delivery = decode(record.body);
+    const auto hand_back = [&](const delivery::Failure& failure) {
+      txn.records().erase(kHook, record.key);
+      deliveries_.failed(txn, record.key.substr(record.key.find('\x1f') + 1), std::move(delivery), failure);
+      handed_back = true;
+    };
+    if (delivery.empty()) {
+      log::error("a delivery of an event cannot be read and is dropped", {{"key", record.key}});
+      txn.records().erase(kHook, record.key);
+      continue;
+    }
+    if (!destination) {
+      hand_back(gone(arn).error());
+      continue;
+    }
+    if (const auto ready = usable(connection, arn); !ready) {
+      hand_back(ready.error());
+      continue;
+    }
+    if (lane.under_way.size() >= lane.window.size()) break;
+    if (under_way_ >= kMostUnderWay) {
+      crowded_.insert(arn);
+      break;
+    }
+    if (const auto pause = lane.pace.wait(now, json::intOr(*destination, "InvocationRateLimitPerSecond", kDefaultRate));
+        pause.count() > 0) {
+      lookLater(arn, pause);
+      break;
+    }
+    auto token = tokenFor(txn, *connection, auth, arn);
+    if (!token) {
+      hand_back(token.error());
+      continue;
+    }
+    if (!*token) break;
+    const auto id = json::textOr(delivery, "delivery-id");
+    const auto input = input_of_(delivery);
+    auto request = requestOf({*destination, auth, **token, delivery.at("target").get_object(), delivery.at("event"), input, id});
+    if (!request) {
+      hand_back(request.error());
+      continue;
+    }
+    lane.under_way.insert(record.key);
+    ++under_way_;
+    lane.pace.sent(now);
+    out.push_back({record.key, std::move(*request), name, **token});
+  }
+  if (handed_back) changed(txn, arn);
+}
+
+std::expected<std::optional<std::string>, delivery::Failure> Hooks::tokenFor(store::Txn& txn, const json::Object& connection,
+                                                                             const json::Object& auth, const std::string& arn) {
+  if (json::textOr(connection, "AuthorizationType") != "OAUTH_CLIENT_CREDENTIALS") return std::string();
+  const auto version = json::intOr(connection, "version", 0);
+  auto& kept = tokens_[json::textOr(connection, "Name")];
+  const auto now = context_.core.clock().boottime();
+  const bool mine = kept.version == version;
+  if (mine && !kept.token.empty() && (!kept.until || now < *kept.until)) return kept.token;
+  if (mine && kept.failure && now < kept.failure_until) return std::unexpected(*kept.failure);
+  kept.waiting.insert(arn);
+  if (mine && kept.fetching) return std::nullopt;
+  kept.version = version;
+  kept.fetching = true;
+  kept.token.clear();
+  const auto* oauth = json::find(auth, "OAuthParameters");
+  if (oauth == nullptr || !oauth->is_object())
+    return std::unexpected(delivery::Failure{"NO_PERMISSIONS", "The connection has no secrets.", false});
+  txn.afterCommit([this, name = json::textOr(connection, "Name"), version, request = tokenRequestOf(oauth->get_object())] {
+    fetch(name, version, request);
+  });
+  return std::nullopt;
+}
+
+void Hooks::authorise(store::Txn& txn, const json::Object& connection) {
+  const auto name = json::textOr(connection, "Name");
+  const auto version = json::intOr(connection, "version", 0);
+  auto auth = secretsOf(txn, name);
+  const auto* oauth = json::find(auth, "OAuthParameters");
+  if (oauth == nullptr || !oauth->is_object()) return;
+  txn.afterCommit([this, name, version, request = tokenRequestOf(oauth->get_object())] {
+    auto& kept = tokens_[name];
+    kept.version = version;
+    kept.fetching = true;
+    kept.token.clear();
+    kept.failure.reset();
+    fetch(name, version, request);
+  });
+}
+
+void Hooks::fetch(const std::string& name, std::int64_t version, WebRequest request) {
+  if (web_ == nullptr) return;
+  web_->send(std::move(request), [this, name, version](const std::expected<WebAnswer, delivery::Failure>& answer) {
+    settle(name, version, answer ? tokenOf(*answer) : std::unexpected(answer.error()));
+  });
+}
+
+// By any thread.
+void Hooks::settle(const std::string& name, std::int64_t version, const std::expected<Token, delivery::Failure>& token) {
+  context_.core.post(
+      [name, version, token](store::Txn& txn) {
+        const auto body = txn.records().get(kConnection, name);
+        auto connection = body ? decode(*body) : json::Object();
+        if (json::textOr(connection, "ConnectionState") != "AUTHORIZING" || json::intOr(connection, "version", 0) != version) return true;
+        connection["ConnectionState"] = token ? "AUTHORIZED" : "DEAUTHORIZED";
+        if (token) connection["authorized"] = toMicros(txn.now());
+        else connection["StateReason"] = token.error().message.substr(0, kReasonLength);
+        saveConnection(txn, connection);
+        return true;
+      },
+      [this, name, version, token](const Error* error) {
+        if (error == nullptr) return fetched(name, version, token);
+        if (error->code == "core.stopped") return;
+        context_.core.waiters().add("hooks", context_.core.clock().now() + kAgain,
+                                    [this, name, version, token] { settle(name, version, token); });
+      });
+}
+
+void Hooks::fetched(const std::string& name, std::int64_t version, const std::expected<Token, delivery::Failure>& token) {
+  const auto found = tokens_.find(name);
+  if (found == tokens_.end() || found->second.version != version) return;
+  auto& kept = found->second;
+  const auto now = context_.core.clock().boottime();
+  kept.fetching = false;
+  if (token) {
+    kept.token = token->value;
+    kept.until = token->life.count() > 0 ? std::optional(now + std::max(token->life - kBeforeItsEnd, token->life / 2)) : std::nullopt;
+    kept.failure.reset();
+  } else {
+    kept.failure = token.error();
+    kept.failure_until = now + kFailureCounts;
+    log::warn("a connection got no token", {{"connection", name}, {"error", token.error().message}});
+  }
+  for (const auto& arn : std::exchange(kept.waiting, {})) look(arn);
+}
+
+void Hooks::send(const std::string& arn, Outgoing outgoing) {
+  static_cast<void>(failpoint::hit("events.hook_sending"));
+  auto request = std::move(outgoing.request);
+  outgoing.request = {};
+  web_->send(std::move(request),
+             [this, arn, outgoing](const std::expected<WebAnswer, delivery::Failure>& answer) { answered(arn, outgoing, answer); });
+}
+
+// By any thread.
+void Hooks::answered(const std::string& arn, const Outgoing& sent, const std::expected<WebAnswer, delivery::Failure>& answer) {
+  context_.core.post(
+      [this, arn, sent, answer](store::Txn& txn) {
+        const auto body = txn.records().get(kHook, sent.key);
+        if (!body) return true;
+        txn.records().erase(kHook, sent.key);
+        const auto verdict = answer ? verdictOf(*answer, txn.now()) : delivery::Started(std::unexpected(answer.error()));
+        if (!verdict) deliveries_.failed(txn, sent.key.substr(sent.key.find('\x1f') + 1), decode(*body), verdict.error());
+        static_cast<void>(failpoint::hit("events.hook_answered"));
+        return true;
+      },
+      [this, arn, sent, answer](const Error* error) {
+        if (answer) lanes_[arn].window.answered();
+        else lanes_[arn].window.silent();
+        // The next request gets another; one that was fetched meanwhile stays.
+        if (const auto found = tokens_.find(sent.connection);
+            answer && refusesToken(answer->status) && found != tokens_.end() && found->second.token == sent.token)
+          found->second.token.clear();
+        released(arn, sent.key);
+        if (error == nullptr) look(arn);
+        else if (error->code != "core.stopped") lookLater(arn, kAgain);
+      });
+}
+
+void Hooks::released(const std::string& arn, const std::string& key) {
+  if (lanes_[arn].under_way.erase(key) > 0) --under_way_;
+  if (crowded_.empty()) return;
+  const auto next = *crowded_.begin();
+  crowded_.erase(crowded_.begin());
+  look(next);
+}
+
+}  // namespace sp::services::events
