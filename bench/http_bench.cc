@@ -1,9 +1,11 @@
 // Load generator for the API port: N keep-alive connections, one request under way on each, driven by one thread.
 //
-//   http_bench HOST:PORT ACCESS_KEY SECRET identity|put:TABLE|get:TABLE|start:MACHINE_ARN|history:EXECUTION_ARN CONNECTIONS SECONDS|Nx
+//   http_bench HOST:PORT ACCESS_KEY SECRET identity|put:TABLE|get:TABLE|start:MACHINE_ARN|history:EXECUTION_ARN|events:BUS CONNECTIONS
+//   SECONDS|Nx
 //
 // "Nx" sends N requests, without a warm-up, however long they take. start:… starts executions with 1 KB of input, without a
-// name, so that the same signed request starts a new one each time.
+// name, so that the same signed request starts a new one each time. events:… puts ten events a request (bench/events_bench.py says
+// which).
 // Requests are signed once a second and sent as they are, so that what is measured is the server and not the client's
 // HMACs. Prints one JSON line: requests/s, percentiles in µs, and the answers that were not 200.
 #include <arpa/inet.h>
@@ -28,6 +30,9 @@
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+
+// So many requests in turn, with ten events each.
+constexpr int kEventRequests = 100;
 
 struct Options {
   std::string host;
@@ -85,6 +90,19 @@ class Requests {
                               : fmt::format(R"({{"executionArn":"{}"}})", arn);
       made_.push_back(signedRequest(options_, "states", "application/x-amz-json-1.0",
                                     start ? "AWSStepFunctions.StartExecution" : "AWSStepFunctions.GetExecutionHistory", body));
+      return;
+    }
+    if (options_.workload.starts_with("events:")) {
+      for (int i = 0; i < kEventRequests; ++i) {
+        std::string entries;
+        for (int n = i * 10; n < i * 10 + 10; ++n)
+          entries += fmt::format(
+              R"({}{{"EventBusName":"{}","Source":"my.app","DetailType":"type-{}","Detail":"{{\"level\":\"{}\",\"n\":{},\"wanted\":{},\"text\":\"{}\"}}"}})",
+              entries.empty() ? "" : ",", options_.workload.substr(colon + 1), n, n % 2 == 0 ? "error" : "info", n, n % 100 == 0,
+              std::string(100, 'x'));
+        made_.push_back(signedRequest(options_, "events", "application/x-amz-json-1.1", "AWSEvents.PutEvents",
+                                      fmt::format(R"({{"Entries":[{}]}})", entries)));
+      }
       return;
     }
     const auto table = options_.workload.substr(colon + 1);

@@ -364,6 +364,30 @@ bool Pattern::matchesField(const Field& field, const json::Value* value) {
   });
 }
 
+void Pattern::addExact(const Node& node, std::vector<std::string>& path, std::vector<ExactField>& out) {
+  for (const auto& field : node.fields) {
+    path.push_back(field.name);
+    if (const auto* inner = std::get_if<std::unique_ptr<Node>>(&field.wanted)) {
+      addExact(**inner, path, out);
+    } else {
+      const auto& choice = std::get<Choice>(field.wanted);
+      const bool exact = std::ranges::all_of(choice, [](const Matcher& one) { return one.kind == Kind::exact && one.value.is_string(); });
+      if (exact) {
+        auto& added = out.emplace_back(ExactField{path, {}});
+        for (const auto& matcher : choice) added.texts.push_back(json::toStd(matcher.value.get_string()));
+      }
+    }
+    path.pop_back();
+  }
+}
+
+std::vector<ExactField> Pattern::exactFields() const {
+  std::vector<ExactField> out;
+  std::vector<std::string> path;
+  addExact(root_, path, out);
+  return out;
+}
+
 std::vector<std::string> Pattern::exactTexts(std::string_view key) const {
   std::vector<std::string> texts;
   for (const auto& field : root_.fields) {

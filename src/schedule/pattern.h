@@ -59,6 +59,13 @@ struct Matcher {
   bool matches(const json::Value& leaf) const;
 };
 
+/// A field that must hold one of these texts.
+struct ExactField {
+  /// Names from the top.
+  std::vector<std::string> path;
+  std::vector<std::string> texts;
+};
+
 class Pattern {
  public:
   /// At most 4,096 bytes are looked at by callers. Error code "schedule.pattern"; the message is EventBridge's reason, without its
@@ -67,7 +74,9 @@ class Pattern {
 
   bool matches(const json::Object& event) const { return matches(root_, event); }
 
-  /// The strings that the event's top-level `key` must equal one of; empty: it may be something else too. For finding rules by index.
+  /// All such fields, in their order. For finding patterns by index.
+  std::vector<ExactField> exactFields() const;
+  /// The strings that the event's top-level `key` must equal one of; empty: it may be something else too.
   std::vector<std::string> exactTexts(std::string_view key) const;
 
  private:
@@ -84,6 +93,7 @@ class Pattern {
   };
   static Result<void> readNode(const json::Object& object, Node& out, int depth);
   static Result<void> readField(std::string_view name, const json::Value& value, Node& out, int depth);
+  static void addExact(const Node& node, std::vector<std::string>& path, std::vector<ExactField>& out);
   static bool matches(const Node& node, const json::Object& object);
   static bool matchesField(const Field& field, const json::Value* value);
 

@@ -13,6 +13,7 @@
 #include "base/time_format.h"
 #include "schedule/expression.h"
 #include "schedule/pattern.h"
+#include "schedule/rule_index.h"
 #include "services/events/operations.h"
 #include "services/events/queue.h"
 
@@ -37,7 +38,12 @@ struct Events::Compiled {
     std::vector<std::string> types;
   };
   std::vector<Rule> rules;
-  /// By the source that their pattern asks for; the others are asked for each event.
+  /// Of those that have a pattern, and where they stand among the rules.
+  schedule::RuleIndex index;
+  std::vector<std::size_t> indexed;
+  /// Places by a rule's key.
+  std::unordered_map<std::string, std::size_t> places;
+  /// For what has no event yet: by the source that their pattern asks for, and the others.
   std::unordered_map<std::string, std::vector<std::size_t>> by_source;
   std::vector<std::size_t> of_any_source;
 
@@ -46,6 +52,16 @@ struct Events::Compiled {
     const auto ask = [&](std::size_t i) { return visit(rules[i]); };
     const auto found = by_source.find(source);
     return (found != by_source.end() && std::ranges::any_of(found->second, ask)) || std::ranges::any_of(of_any_source, ask);
+  }
+
+  /// Rules whose pattern matches the event, in the order of their keys.
+  std::vector<const Rule*> matching(const json::Object& event) const {
+    std::vector<const Rule*> out;
+    for (const auto position : index.candidates(event)) {
+      const auto& rule = rules[indexed[position]];
+      if (rule.pattern->matches(event)) out.push_back(&rule);
+    }
+    return out;
   }
 };
 
@@ -122,8 +138,16 @@ std::shared_ptr<const Events::Compiled> Events::compile(store::Txn& txn, const s
       auto& of_source = made->by_source[source];
       if (of_source.empty() || of_source.back() != index) of_source.push_back(index);
     }
+    made->places.emplace(rule.key, index);
     made->rules.push_back(std::move(rule));
   }
+  std::vector<const schedule::Pattern*> patterns;
+  for (std::size_t i = 0; i < made->rules.size(); ++i) {
+    if (!made->rules[i].pattern) continue;
+    made->indexed.push_back(i);
+    patterns.push_back(&*made->rules[i].pattern);
+  }
+  made->index = schedule::RuleIndex(patterns);
   return made;
 }
 
@@ -145,11 +169,12 @@ void Events::route(store::Txn& txn, const store::Record& record) {
   const auto root = json::textOr(event, "root", json::textOr(event, "id"));
   for (const auto* own : kOwnMembers) event.erase(own);
   const auto rules = compiled(txn, bus);
-  std::vector<const Compiled::Rule*> wanting;
-  rules->anyOf(json::textOr(event, "source"), [&](const Compiled::Rule& rule) {
-    if (rule.key == scheduled_for || (rule.pattern && rule.pattern->matches(event))) wanting.push_back(&rule);
-    return false;
-  });
+  auto wanting = rules->matching(event);
+  // A rule by schedule may have a pattern too, which may want the event of its schedule.
+  if (const auto scheduled = rules->places.find(scheduled_for); scheduled != rules->places.end()) {
+    const auto* rule = &rules->rules[scheduled->second];
+    if (std::ranges::find(wanting, rule) == wanting.end()) wanting.push_back(rule);
+  }
   // Reports of a loop go further than the loop.
   const auto most = json::textOr(event, "source") == kOwnSource ? kMostHopsOfReports : kMostHops;
   std::size_t place = 0;
@@ -265,10 +290,7 @@ void Events::tell(store::Txn& txn, std::string_view source, std::string_view typ
   auto event = newEvent(txn, source, type);
   event["resources"] = json::Array(resources.begin(), resources.end());
   event["detail"] = std::move(detail);
-  const bool matched = compiled(txn, std::string(kDefaultBus))->anyOf(std::string(source), [&](const Compiled::Rule& rule) {
-    return rule.pattern && rule.pattern->matches(event);
-  });
-  if (!matched) return show(txn, event);
+  if (compiled(txn, std::string(kDefaultBus))->matching(event).empty()) return show(txn, event);
   mark(event, chain);
   keep(txn, std::move(event));
 }
