@@ -1,11 +1,15 @@
 #include "runtime/core.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace sp::runtime {
 namespace {
 constexpr std::size_t kBatchMax = 512;
 constexpr std::size_t kTimersAtOnce = 256;
+// Less is what keeps a clock right.
+constexpr Duration kClockSet = std::chrono::seconds(5);
 }  // namespace
 
 Core::Core(store::Store& store, const Clock& clock, Random& random) : store_(store), clock_(clock), random_(random) {}
@@ -58,8 +62,29 @@ void Core::stop() {
     if (entry.done) entry.done(&error);
 }
 
+void Core::onClockSet(ClockSetHandler handler) { clock_set_.push_back(std::move(handler)); }
+
+void Core::watchClock() {
+  const Duration offset = clock_.now().time_since_epoch() - clock_.boottime();
+  const auto before = std::exchange(clock_offset_, offset);
+  const auto by = before ? offset - *before : Duration(0);
+  if (std::chrono::abs(by) < kClockSet) return;
+  log::warn("the clock was set", {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(by).count()}});
+  waiters_.shift(by);
+  // Before any timer that a clock put forward has made due.
+  std::deque<Entry> batch;
+  for (const auto& handler : clock_set_)
+    batch.push_back({[&handler, by](store::Txn& txn) {
+                       handler(txn, by);
+                       return true;
+                     },
+                     {}});
+  if (!batch.empty()) runBatch(std::move(batch));
+}
+
 void Core::loop() {
   while (true) {
+    watchClock();
     fireTimers();
     waiters_.expire(clock_.now());
     std::deque<Entry> batch;
@@ -140,6 +165,7 @@ bool Core::fireTimers() {
 
 void Core::runPending() {
   while (true) {
+    watchClock();
     const bool fired = fireTimers();
     waiters_.expire(clock_.now());
     std::deque<Entry> batch;

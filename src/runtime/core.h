@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -39,6 +40,11 @@ class Core {
   using TimerHandler = std::function<void(store::Txn&, const store::Timer&)>;
   void onTimer(std::string kind, TimerHandler handler);
 
+  /// Who is told, in a job of its own, that the wall clock was set, and by how much. Before start(). It is seen within a second while
+  /// anybody waits for a time. Timers stay where they are on the clock: what else waits for a while is its owner's to move.
+  using ClockSetHandler = std::function<void(store::Txn&, Duration by)>;
+  void onClockSet(ClockSetHandler handler);
+
   /// Long polls. Core thread only.
   Waiters& waiters() { return waiters_; }
   /// Ends all long polls and admits no more: before the server waits for the answers under way. Any thread.
@@ -65,6 +71,7 @@ class Core {
   void loop();
   bool runBatch(std::deque<Entry> batch);
   bool fireTimers();
+  void watchClock();
 
   store::Store& store_;
   const Clock& clock_;
@@ -75,6 +82,9 @@ class Core {
   std::deque<Entry> queue_;
   std::deque<store::Job> following_;
   Waiters waiters_;
+  std::vector<ClockSetHandler> clock_set_;
+  /// Of the wall clock over the one that never jumps, when it was last looked at.
+  std::optional<Duration> clock_offset_;
   bool stopping_ = false;
   bool stopped_ = false;
   bool timers_known_ = false;

@@ -47,6 +47,15 @@ void Waiters::expire(Instant now) {
 
 std::optional<Instant> Waiters::earliest() const { return times_.empty() ? std::nullopt : std::optional(times_.begin()->first); }
 
+void Waiters::shift(Duration by) {
+  times_.clear();
+  for (auto& [id, waiter] : all_) {
+    waiter.until += by;
+    topics_[waiter.topic][id] = waiter.until;
+    times_.emplace(waiter.until, id);
+  }
+}
+
 void Waiters::close() {
   closed_ = true;
   while (!all_.empty()) wake(all_.begin()->first);

@@ -30,6 +30,8 @@ class Waiters {
   /// Wakes those whose time is over.
   void expire(Instant now);
   std::optional<Instant> earliest() const;
+  /// The clock was set by so much: who waits for a while waits for the same while.
+  void shift(Duration by);
   /// The server stops: wakes all, admits no more.
   void close();
   bool closed() const { return closed_; }

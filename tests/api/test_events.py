@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from tests.support import runs
 from tests.support.server import ACCOUNT, REGION, Server
+from tests.support.signed import Prepared
 from tests.support.until import until
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/events"
@@ -432,22 +433,24 @@ def test_what_fails_for_now_is_tried_again(tmp_path):
 
 
 def test_a_burst_of_events(server, events, sfn):
-    """10,000 events, of which a hundred start something: each once, and others are answered meanwhile."""
+    """10,000 events as fast as they go, which is a second or two, of which a hundred start something: each once, and others are answered meanwhile."""
     source = unique("burst")
     arn = machine(sfn)
     rule(events, {"source": [source], "detail": {"wanted": [True]}}, [to(arn, InputPath="$.detail.n")])
-    calls = [[{"Source": source, "DetailType": "t", "Detail": json.dumps({"n": n, "wanted": n % 100 == 0})} for n in range(first, first + 10)] for first in range(0, 10_000, 10)]
-    slowest = 0.0
+    calls = Prepared(server, "events", "AWSEvents.PutEvents", [{"Entries": [
+        {"Source": source, "DetailType": "t", "Detail": json.dumps({"n": n, "wanted": n % 100 == 0})} for n in range(first, first + 10)]} for first in range(0, 10_000, 10)])
+    slowest, others = 0.0, 0
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
-        answers = [threads.submit(events.put_events, Entries=entries) for entries in calls]
+        answers = calls.send(threads)
         while not all(one.done() for one in answers):
             began = time.monotonic()
             assert sfn.describe_state_machine(stateMachineArn=arn)["stateMachineArn"] == arn
-            slowest = max(slowest, time.monotonic() - began)
-    assert sum(one.result()["FailedEntryCount"] for one in answers) == 0
-    assert len({entry["EventId"] for one in answers for entry in one.result()["Entries"]}) == 10_000
+            slowest, others = max(slowest, time.monotonic() - began), others + 1
+    bodies = [answer for one in answers for answer in one.result()]
+    assert {status for status, _ in bodies} == {200} and sum(body["FailedEntryCount"] for _, body in bodies) == 0
+    assert len({entry["EventId"] for _, body in bodies for entry in body["Entries"]}) == 10_000
     assert sorted(delivered(sfn, arn, 100)) == list(range(0, 10_000, 100))
-    assert slowest < 5, slowest
+    assert others > 1 and slowest < 5, (others, slowest)
 
 
 def test_what_cannot_be_delivered_is_told(events, sfn):

@@ -19,6 +19,7 @@ constexpr std::string_view kDelivery = "event_delivery";
 constexpr std::string_view kWaiting = "event_waiting";
 constexpr std::string_view kRetry = "event_retry";
 constexpr std::string_view kNotPassing = "the failure is not a passing one";
+constexpr std::size_t kMoved = 1'000;
 constexpr std::size_t kMostMessage = 1024;
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
 constexpr std::size_t kBatch = 64;
@@ -58,6 +59,7 @@ std::string_view deadLetterCode(const Failure& failure) {
 }
 
 Deliveries::Deliveries(Context& context) : context_(context), letters_(context) {
+  context_.core.onClockSet(clockSet);
   context_.core.onTimer(std::string(kRetry), [this](store::Txn& txn, const store::Timer& timer) {
     // It is ready again.
     if (const auto body = txn.records().get(kWaiting, timer.id)) {
@@ -66,6 +68,32 @@ Deliveries::Deliveries(Context& context) : context_(context), letters_(context) 
       wake(txn);
     }
   });
+}
+
+std::vector<std::string> moveAges(store::Txn& txn, std::string_view kind, Duration by) {
+  std::vector<std::string> keys;
+  for (bool more = true; more;) {
+    const auto records = txn.records().scan(kind, "", keys.empty() ? "" : keys.back(), kMoved);
+    for (const auto& record : records) {
+      auto delivery = decode(record.body);
+      for (const auto* member : {"since", "next"})
+        if (auto* moment = delivery.if_contains(member); moment != nullptr && moment->is_int64())
+          *moment = moment->get_int64() + by.count();
+      if (!delivery.empty()) txn.records().put(kind, record.key, json::toText(delivery));
+      keys.push_back(record.key);
+    }
+    more = records.size() == kMoved;
+  }
+  return keys;
+}
+
+void Deliveries::clockSet(store::Txn& txn, Duration by) {
+  moveAges(txn, kDelivery, by);
+  for (const auto& key : moveAges(txn, kWaiting, by)) {
+    const auto body = txn.records().get(kWaiting, key);
+    const auto next = body ? json::intOr(decode(*body), "next", 0) : 0;
+    if (next > 0) txn.timers().set({std::string(kRetry), key, fromMicros(next), ""});
+  }
 }
 
 void Deliveries::serve(const std::vector<aws::ServiceTable>& tables) {
@@ -152,10 +180,12 @@ void Deliveries::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Ob
     return giveUp(txn, delivery, sender, failure, "MaximumEventAgeInSeconds");
   const auto own = std::min(kLongestPause, kFirstPause * (std::int64_t{1} << std::min<std::int64_t>(tried, 10)));
   const auto pause = std::max(own, failure.after);
-  delivery["attempts"] = tried + 1;
-  txn.records().put(kWaiting, key, json::toText(delivery));
   const Duration jitter(static_cast<std::int64_t>(context_.random.below(static_cast<std::uint64_t>(own.count() / 2))));
-  txn.timers().set({std::string(kRetry), key, txn.now() + pause + jitter, ""});
+  const auto next = txn.now() + pause + jitter;
+  delivery["attempts"] = tried + 1;
+  delivery["next"] = toMicros(next);
+  txn.records().put(kWaiting, key, json::toText(delivery));
+  txn.timers().set({std::string(kRetry), key, next, ""});
 }
 
 void Deliveries::failed(store::Txn& txn, const std::string& key, json::Object delivery, const Failure& failure) {

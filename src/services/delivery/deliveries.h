@@ -30,6 +30,9 @@ struct Failure {
 };
 using Started = std::expected<void, Failure>;
 
+/// Moves the ages of deliveries, all records of a kind, with a clock that was set. Returns their keys.
+std::vector<std::string> moveAges(store::Txn& txn, std::string_view kind, Duration by);
+
 /// What an operation's answer means for the delivery: it has started, or a Failure that is tried again or is final.
 Started startedBy(const aws::Outcome& outcome);
 
@@ -84,6 +87,8 @@ class Deliveries {
   aws::Outcome call(store::Txn& txn, std::string_view operation, const json::Object& input, const std::string& id);
 
  private:
+  /// The clock was set: what waits goes on waiting for as long as it would have, and is as old as it was.
+  static void clockSet(store::Txn& txn, Duration by);
   void handOn();
   bool work(store::Txn& txn);
   void deliver(store::Txn& txn, const store::Record& record);

@@ -46,7 +46,9 @@ delivery::Started usable(const std::optional<json::Object>& connection, std::str
 }  // namespace
 
 Hooks::Hooks(Context& context, delivery::Deliveries& deliveries, InputOf input_of)
-    : context_(context), deliveries_(deliveries), input_of_(std::move(input_of)) {}
+    : context_(context), deliveries_(deliveries), input_of_(std::move(input_of)) {
+  context_.core.onClockSet([](store::Txn& txn, Duration by) { delivery::moveAges(txn, kHook, by); });
+}
 
 void Hooks::recover(store::Txn& txn) {
   // The next destination's first key is behind all of this one's.
