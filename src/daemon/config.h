@@ -22,7 +22,7 @@ struct Config {
   bool insecure = false;
   std::optional<net::TlsFiles> tls;
   Realm realm;
-  /// [lambda] endpoint: where functions are invoked, "http://HOST:PORT"; empty: nowhere.
+  /// [lambda] endpoint: where functions are invoked, "http://HOST:PORT" or "https://HOST:PORT"; empty: nowhere.
   std::string lambda_endpoint;
   /// [events] ca_file: PEM, authorities that API destinations' certificates may be signed by, beside the system's; empty: none.
   std::string events_ca_file;

@@ -48,6 +48,24 @@ TEST(Config, NamesLineAndColumnOfWhatIsWrong) {
   EXPECT_EQ(load("listen = \n", config).error().code, "config.syntax");
 }
 
+TEST(Config, TheLambdaEndpointIsAHost) {
+  Config config;
+  for (const auto* good : {"", "http://127.0.0.1:9000", "https://lambda.example.org", "http://127.0.0.1:9000/"}) {
+    config.lambda_endpoint = good;
+    EXPECT_TRUE(checkConfig(config)) << good;
+  }
+  for (const auto* bad : {"ftp://h", "http://", "http://h:0", "http://h:x", "https://h/path", "h:9000"}) {
+    config.lambda_endpoint = bad;
+    EXPECT_EQ(checkConfig(config).error().code, "config.type") << bad;
+  }
+}
+
+TEST(Config, TheAuthoritiesOfEventsCanBeRead) {
+  Config config;
+  ASSERT_TRUE(load("[events]\nca_file = \"/nonexistent/ca.pem\"\n", config));
+  EXPECT_NE(checkConfig(config).error().text().find("events.ca_file"), std::string::npos);
+}
+
 TEST(Config, BeyondLoopbackNeedsTlsOrInsecure) {
   Config config;
   config.listen = "0.0.0.0:4747";

@@ -92,8 +92,10 @@ class Wired final : public Installation {
         streams_(*base_->core, feeds_, events_),
         news_(context_, events_, executions_, instances_, commands_, backup_, stillpoint_.ledger()),
         scheduler_(context_, deliveries_, events_),
-        web_(config.events_ca_file),
-        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, events_, config.lambda_endpoint),
+        web_(net::WebClient::make(config.events_ca_file)),
+        web_calls_(*web_),
+        tasks_(context_, stillpoint_.lanes(), commands_, instances_, backup_.jobs(), activities_, s3_, events_, *web_,
+               config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
     commands_.setHistory(std::chrono::hours(24 * config.commands_kept_days));
@@ -111,7 +113,7 @@ class Wired final : public Installation {
     events_.attach(executions_);
     deliveries_.serve(tables());
     scheduler_.attach(tasks_);
-    events_.hooks().attach(web_);
+    events_.hooks().attach(web_calls_);
     backup_.plans().attach(planRuns(), executions_);
     front_.serveS3(s3_gate_);
     base_->fleet->setRegistry(nodes_);
@@ -154,7 +156,7 @@ class Wired final : public Installation {
   void stop() override {
     base_->fleet->stop();
     tasks_.stop();
-    web_.stop();
+    web_->stop();
     base_->core->stop();
   }
 
@@ -250,7 +252,8 @@ class Wired final : public Installation {
   StreamFront streams_;
   services::news::News news_;
   services::scheduler::Scheduler scheduler_;
-  tasks::WebCalls web_;
+  std::unique_ptr<net::WebClient> web_;
+  tasks::WebCalls web_calls_;
   tasks::TaskRegistry tasks_;
   ApiFront front_;
 };

@@ -224,6 +224,7 @@ class Client final : public WebClient {
     curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(r.timeout_ms));
     curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, t.problem.data());
+    if (r.direct) curl.easy_setopt(easy, CURLOPT_PROXY, "");
     // Beside it the folder of the system's authorities stays in force.
     if (!ca_file_.empty()) curl.easy_setopt(easy, CURLOPT_CAINFO, ca_file_.c_str());
     curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Client::onHeader);
@@ -242,6 +243,8 @@ class Client final : public WebClient {
     curl.multi_remove_handle(multi, easy);
     curl.easy_cleanup(easy);
     curl.slist_free_all(transfer->headers);
+    if (transfer->cut && transfer->request.whole)
+      return transfer->told(fail("net.too_large", fmt::format("the answer is larger than {} bytes", transfer->request.body_limit)));
     if (code == CURLE_OK || (transfer->cut && status > 0)) {
       transfer->response.status = static_cast<int>(status);
       return transfer->told(std::move(transfer->response));

@@ -24,14 +24,17 @@ struct WebRequest {
   bool has_body = false;
   /// For all of it: name, connection, handshake, answer.
   int timeout_ms = 5'000;
-  /// So much of the answer's body is read; what is beyond is left.
+  /// So much of the answer's body is read; what is beyond is left, or (`whole`) an error.
   std::size_t body_limit = 64U << 10U;
+  bool whole = false;
+  /// Without a proxy, whatever the environment says.
+  bool direct = false;
 };
 
 class WebClient {
  public:
-  /// Called once, by the client's thread. Errors: net.connect, net.timeout, net.tls, net.closed, net.protocol, net.library. Their texts
-  /// name hosts and never what else stands in a request.
+  /// Called once, by the client's thread. Errors: net.connect, net.timeout, net.tls, net.closed, net.protocol, net.too_large, net.library.
+  /// Their texts name hosts and never what else stands in a request.
   using Told = std::function<void(Result<Response>)>;
 
   /// `ca_file`: PEM, further authorities; empty: none.

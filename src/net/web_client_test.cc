@@ -98,6 +98,10 @@ TEST_F(WebClientTest, ReadsNoMoreThanItIsAskedFor) {
   ASSERT_TRUE(answer) << answer.error().text();
   EXPECT_EQ(answer->status, 200);
   EXPECT_EQ(answer->body, std::string(1000, 'x'));
+  WebRequest whole{"GET", url("/long"), {}, "", false};
+  whole.body_limit = 1000;
+  whole.whole = true;
+  EXPECT_EQ(ask(std::move(whole)).error().code, "net.too_large");
 }
 
 TEST_F(WebClientTest, GivesUpInTimeAndKeepsNobodyWaiting) {

@@ -1,25 +1,19 @@
 #include "tasks/lambda_calls.h"
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
-
 #include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/strings.h"
 #include "json/big_integer.h"
-#include "net/http_client.h"
 
 namespace sp::tasks {
 namespace {
 
 constexpr std::string_view kKind = "lambda_call";
-constexpr std::string_view kScheme = "http://";
 // Lambda's own limit is 15 minutes; a moment more, so that it is the function's end that is told.
-constexpr int kLongestCall = 930;
-constexpr std::size_t kMostThreads = 64;
+constexpr int kLongestCallMs = 930'000;
+constexpr std::size_t kMostUnderWay = 256;
+constexpr Duration kAgain = std::chrono::seconds(1);
 constexpr std::size_t kMostAnswer = 6U << 20U;
 constexpr std::size_t kScanned = 500;
 
@@ -112,116 +106,78 @@ LambdaOutcome lambdaOutcome(const LambdaCall& call, const net::Response& respons
   return {std::nullopt, json::toText(out)};
 }
 
-/// Shared with the threads: they outlive the calls' owner when a function takes its time.
-struct LambdaCalls::Hub {
-  struct Work {
-    std::string token;
-    LambdaCall call;
-  };
-
-  std::string host;
-  std::uint16_t port = 80;
-  services::Context* context = nullptr;
-  runtime::ExecutionRuntime* executions = nullptr;
-
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::deque<Work> queue;
-  std::size_t threads = 0;
-  std::size_t idle = 0;
-  bool stopped = false;
-
-  static void push(const std::shared_ptr<Hub>& hub, Work work);
-  static void loop(const std::shared_ptr<Hub>& hub);
-  LambdaOutcome run(const Work& work);
-  void settle(Work work, LambdaOutcome outcome);
-};
-
-void LambdaCalls::Hub::push(const std::shared_ptr<Hub>& hub, Work work) {
-  const std::lock_guard lock(hub->mutex);
-  if (hub->stopped) return;
-  hub->queue.push_back(std::move(work));
-  if (hub->idle >= hub->queue.size() || hub->threads >= kMostThreads) {
-    hub->wake.notify_one();
-    return;
-  }
-  ++hub->threads;
-  // A call may take a quarter of an hour: nobody waits for its thread when the server stops.
-  std::thread([hub] { loop(hub); }).detach();
+LambdaCalls::LambdaCalls(services::Context& context, net::WebClient& web, std::string endpoint)
+    : context_(context), web_(web), endpoint_(std::move(endpoint)) {
+  while (endpoint_.ends_with('/')) endpoint_.pop_back();
 }
 
-void LambdaCalls::Hub::loop(const std::shared_ptr<Hub>& hub) {
-  while (true) {
-    Work work;
-    {
-      std::unique_lock lock(hub->mutex);
-      ++hub->idle;
-      const bool more = hub->wake.wait_for(lock, std::chrono::seconds(10), [&] { return hub->stopped || !hub->queue.empty(); });
-      --hub->idle;
-      if (!more || hub->stopped) {
-        --hub->threads;
-        return;
-      }
-      work = std::move(hub->queue.front());
-      hub->queue.pop_front();
+void LambdaCalls::push(Work work) {
+  queue_.push_back(std::move(work));
+  next();
+}
+
+void LambdaCalls::next() {
+  while (!queue_.empty() && under_way_ < kMostUnderWay) {
+    auto work = std::move(queue_.front());
+    queue_.pop_front();
+    ++under_way_;
+    const auto lost = [](const std::string& why) {
+      return LambdaOutcome{TaskError{"Lambda.SdkClientException", "Unable to execute HTTP request: " + why}, ""};
+    };
+    if (endpoint_.empty()) {
+      settle(work, lost("no Lambda endpoint is configured; name one as endpoint of [lambda] in the server's configuration"));
+      continue;
     }
-    auto outcome = hub->run(work);
-    hub->settle(std::move(work), std::move(outcome));
+    net::WebRequest request;
+    request.method = "POST";
+    request.url = fmt::format("{}/2015-03-31/functions/{}/invocations", endpoint_, percentEncode(work.call.function));
+    if (!work.call.qualifier.empty()) request.url += "?Qualifier=" + percentEncode(work.call.qualifier);
+    request.headers = {
+        {"Content-Type", "application/json"}, {"X-Amz-Invocation-Type", work.call.invocation_type}, {"amz-sdk-invocation-id", work.token}};
+    if (!work.call.client_context.empty()) request.headers.push_back({"X-Amz-Client-Context", work.call.client_context});
+    request.body = work.call.payload;
+    request.has_body = true;
+    request.timeout_ms = kLongestCallMs;
+    request.body_limit = kMostAnswer;
+    request.whole = true;
+    request.direct = true;
+    web_.send(std::move(request), [this, work, lost](const Result<net::Response>& response) {
+      settle(work, response ? lambdaOutcome(work.call, *response, work.token) : lost(response.error().text()));
+    });
   }
 }
 
-LambdaOutcome LambdaCalls::Hub::run(const Work& work) {
-  const auto lost = [](const std::string& why) {
-    return LambdaOutcome{TaskError{"Lambda.SdkClientException", "Unable to execute HTTP request: " + why}, ""};
-  };
-  if (host.empty()) return lost("no Lambda endpoint is configured; name one as endpoint of [lambda] in the server's configuration");
-  net::ClientRequest request;
-  request.method = "POST";
-  request.target = fmt::format("/2015-03-31/functions/{}/invocations", percentEncode(work.call.function));
-  if (!work.call.qualifier.empty()) request.target += "?Qualifier=" + percentEncode(work.call.qualifier);
-  request.headers = {
-      {"Content-Type", "application/json"}, {"X-Amz-Invocation-Type", work.call.invocation_type}, {"amz-sdk-invocation-id", work.token}};
-  if (!work.call.client_context.empty()) request.headers.push_back({"X-Amz-Client-Context", work.call.client_context});
-  request.body = work.call.payload;
-  const auto response = net::makeHttpClient(host, port, std::nullopt, kLongestCall)->send(request, kMostAnswer);
-  if (!response) return lost(response.error().text());
-  return lambdaOutcome(work.call, *response, work.token);
+// By any thread.
+void LambdaCalls::settle(const Work& work, const LambdaOutcome& outcome) {
+  context_.core.post(
+      [this, work, outcome](store::Txn& txn) {
+        // A call that was cancelled has no record any more.
+        if (!txn.records().erase(kKind, work.token)) return true;
+        if (outcome.error) {
+          executions_->taskFailed(txn, work.token, outcome.error->error, outcome.error->cause);
+          return true;
+        }
+        auto value = json::parseExact(outcome.result);
+        if (!value)
+          executions_->taskFailed(txn, work.token, "Lambda.Unknown", "The function's answer is no JSON: " + value.error().message);
+        else if (work.call.callback) executions_->taskSubmitted(txn, work.token, std::move(*value));
+        else executions_->taskSucceeded(txn, work.token, engine::Payload::fromText(outcome.result));
+        return true;
+      },
+      [this, work, outcome](const Error* error) {
+        // A full disk: the outcome is not lost, it is told again when there may be room.
+        if (error != nullptr && error->code != "core.stopped") {
+          context_.core.waiters().add("lambda", context_.core.clock().now() + kAgain, [this, work, outcome] { settle(work, outcome); });
+          return;
+        }
+        --under_way_;
+        if (error == nullptr) next();
+      });
 }
-
-void LambdaCalls::Hub::settle(Work work, LambdaOutcome outcome) {
-  const std::lock_guard lock(mutex);
-  if (stopped) return;
-  context->core.post([this, work = std::move(work), outcome = std::move(outcome)](store::Txn& txn) {
-    // A call that was cancelled has no record any more.
-    if (!txn.records().erase(kKind, work.token)) return true;
-    if (outcome.error) {
-      executions->taskFailed(txn, work.token, outcome.error->error, outcome.error->cause);
-      return true;
-    }
-    auto value = json::parseExact(outcome.result);
-    if (!value) executions->taskFailed(txn, work.token, "Lambda.Unknown", "The function's answer is no JSON: " + value.error().message);
-    else if (work.call.callback) executions->taskSubmitted(txn, work.token, std::move(*value));
-    else executions->taskSucceeded(txn, work.token, engine::Payload::fromText(outcome.result));
-    return true;
-  });
-}
-
-LambdaCalls::LambdaCalls(services::Context& context, std::string endpoint) : hub_(std::make_shared<Hub>()) {
-  hub_->context = &context;
-  if (endpoint.starts_with(kScheme)) endpoint.erase(0, kScheme.size());
-  while (endpoint.ends_with('/')) endpoint.pop_back();
-  const auto colon = endpoint.rfind(':');
-  hub_->host = endpoint.substr(0, colon);
-  if (colon != std::string::npos) hub_->port = static_cast<std::uint16_t>(parseInt(endpoint.substr(colon + 1)).value_or(80));
-}
-
-LambdaCalls::~LambdaCalls() { stop(); }
-
-void LambdaCalls::attach(runtime::ExecutionRuntime& executions) { hub_->executions = &executions; }
 
 void LambdaCalls::begin(store::Txn& txn, const std::string& token, const LambdaCall& call) {
   txn.records().put(kKind, token, json::toText(call.encode()));
-  txn.afterCommit([hub = hub_, token, call] { Hub::push(hub, {token, call}); });
+  txn.afterCommit([this, token, call] { push({token, call}); });
 }
 
 void LambdaCalls::cancel(store::Txn& txn, std::string_view token) { txn.records().erase(kKind, token); }
@@ -233,25 +189,19 @@ void LambdaCalls::recover(store::Txn& txn) {
     for (const auto& record : records) {
       const auto parsed = json::parse(record.body);
       if (!parsed || !parsed->is_object()) continue;
-      txn.afterCommit([hub = hub_, token = record.key, call = LambdaCall::decode(parsed->get_object())] { Hub::push(hub, {token, call}); });
+      txn.afterCommit([this, token = record.key, call = LambdaCall::decode(parsed->get_object())] { push({token, call}); });
     }
     if (records.size() < kScanned) return;
     after = records.back().key;
   }
 }
 
-void LambdaCalls::stop() {
-  const std::lock_guard lock(hub_->mutex);
-  hub_->stopped = true;
-  hub_->queue.clear();
-  hub_->wake.notify_all();
-}
-
 Result<void> LambdaCalls::checkEndpoint(std::string_view endpoint) {
   if (endpoint.empty()) return {};
-  const auto bad = fail("config.type", fmt::format("lambda.endpoint '{}' must be http://HOST:PORT without a path", endpoint));
-  if (!endpoint.starts_with(kScheme)) return bad;
-  auto rest = endpoint.substr(kScheme.size());
+  const auto bad =
+      fail("config.type", fmt::format("lambda.endpoint '{}' must be http://HOST:PORT or https://HOST:PORT without a path", endpoint));
+  if (!endpoint.starts_with("http://") && !endpoint.starts_with("https://")) return bad;
+  auto rest = endpoint.substr(endpoint.find("//") + 2);
   while (rest.ends_with('/')) rest.remove_suffix(1);
   const auto colon = rest.rfind(':');
   const auto port = colon == std::string_view::npos ? std::optional<std::int64_t>(80) : parseInt(rest.substr(colon + 1));

@@ -2,15 +2,15 @@
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 //
 // A call is a record from the commit that enters its task to the commit that ends it, so a call that was under way when the
-// server died is made again: at least once, always with the same id. Calls run on threads of their own, never on the core's.
+// server died is made again: at least once, always with the same id.
 #pragma once
 #include <cstdint>
-#include <memory>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "net/http.h"
+#include "net/web_client.h"
 #include "runtime/execution_runtime.h"
 #include "services/context.h"
 #include "tasks/naming.h"
@@ -46,30 +46,43 @@ struct LambdaOutcome {
 };
 LambdaOutcome lambdaOutcome(const LambdaCall& call, const net::Response& response, std::string_view request_id);
 
+/// Core thread only.
 class LambdaCalls {
  public:
-  /// `endpoint`: "http://HOST:PORT", or empty: every call fails saying so. `context` outlives the calls until stop().
-  LambdaCalls(services::Context& context, std::string endpoint);
+  /// `endpoint`: "http://HOST:PORT" or with https, or empty: every call fails saying so. `context` outlives the calls, `web` too until it
+  /// is stopped: before the core is.
+  LambdaCalls(services::Context& context, net::WebClient& web, std::string endpoint);
   LambdaCalls(const LambdaCalls&) = delete;
   LambdaCalls& operator=(const LambdaCalls&) = delete;
-  ~LambdaCalls();
 
-  void attach(runtime::ExecutionRuntime& executions);
-  /// In the transaction that enters the task. Core thread.
+  void attach(runtime::ExecutionRuntime& executions) { executions_ = &executions; }
+  /// In the transaction that enters the task.
   void begin(store::Txn& txn, const std::string& token, const LambdaCall& call);
   /// The answer of this task is nobody's any more.
   void cancel(store::Txn& txn, std::string_view token);
   /// Makes the calls again that were under way: the first job after every start.
   void recover(store::Txn& txn);
-  /// Answers that come later are dropped: their records make the calls again at the next start.
-  void stop();
 
-  /// What a configuration may say: "" or "http://HOST[:PORT]". The error names what is wanted.
+  /// What a configuration may say: "", "http://HOST[:PORT]" or the same with https. The error names what is wanted.
   static Result<void> checkEndpoint(std::string_view endpoint);
 
  private:
-  struct Hub;
-  std::shared_ptr<Hub> hub_;
+  struct Work {
+    std::string token;
+    LambdaCall call;
+  };
+  void push(Work work);
+  /// Sends what waits, as long as not too many are under way.
+  void next();
+  void settle(const Work& work, const LambdaOutcome& outcome);
+
+  services::Context& context_;
+  net::WebClient& web_;
+  /// Without a slash at its end.
+  std::string endpoint_;
+  runtime::ExecutionRuntime* executions_ = nullptr;
+  std::deque<Work> queue_;
+  std::size_t under_way_ = 0;
 };
 
 }  // namespace sp::tasks

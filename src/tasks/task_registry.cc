@@ -54,7 +54,7 @@ std::optional<json::Object> readWait(store::Txn& txn, const std::string& key) {
 
 TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
                            services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
-                           services::s3::S3& s3, services::events::Events& events, const std::string& lambda_endpoint)
+                           services::s3::S3& s3, services::events::Events& events, net::WebClient& web, const std::string& lambda_endpoint)
     : context_(context),
       lanes_(lanes),
       commands_(commands),
@@ -62,7 +62,7 @@ TaskRegistry::TaskRegistry(services::Context& context, services::stillpoint::Lan
       jobs_(jobs),
       activities_(activities),
       events_(events),
-      lambda_(context, lambda_endpoint),
+      lambda_(context, web, lambda_endpoint),
       s3_(context, s3) {
   commands.onCommandEnded([this](store::Txn& txn, const services::ssm::Command& command) { commandEnded(txn, command); });
   jobs.onEnded([this](store::Txn& txn, const services::backup::Job& job) { jobEnded(txn, job); });

@@ -30,7 +30,7 @@ class TaskRegistry final : public runtime::TaskPort, public services::scheduler:
   /// Registers with the services for the events that end `.sync` tasks: before the core starts. All given outlive it.
   TaskRegistry(services::Context& context, services::stillpoint::Lanes& lanes, services::ssm::Commands& commands,
                services::ec2::Instances& instances, services::backup::Jobs& jobs, services::states::Activities& activities,
-               services::s3::S3& s3, services::events::Events& events, const std::string& lambda_endpoint);
+               services::s3::S3& s3, services::events::Events& events, net::WebClient& web, const std::string& lambda_endpoint);
   TaskRegistry(const TaskRegistry&) = delete;
   TaskRegistry& operator=(const TaskRegistry&) = delete;
 
@@ -45,10 +45,7 @@ class TaskRegistry final : public runtime::TaskPort, public services::scheduler:
     s3_.recover(txn);
   }
   /// Before the core stops.
-  void stop() {
-    lambda_.stop();
-    s3_.stop();
-  }
+  void stop() { s3_.stop(); }
 
   bool knows(std::string_view resource) const override;
   bool activityExists(store::Txn& txn, std::string_view arn) const override;

@@ -26,7 +26,7 @@ void WebCalls::send(services::events::WebRequest request, Told told) {
   out.body = std::move(request.body);
   out.has_body = request.has_body;
   out.timeout_ms = kTimeoutMs;
-  client_->send(std::move(out), [told = std::move(told)](Result<net::Response> response) {
+  client_.send(std::move(out), [told = std::move(told)](Result<net::Response> response) {
     if (!response) return told(std::unexpected(failureOf(response.error())));
     WebAnswer answer{response->status, {}, std::move(response->body)};
     for (auto& header : response->headers) answer.headers.emplace_back(std::move(header.name), std::move(header.value));
