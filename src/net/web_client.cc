@@ -222,6 +222,8 @@ class Client final : public WebClient {
     curl.easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip,deflate");
     curl.easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    // A name server that hangs is left to a thread of its own: without this all would wait for its answer when the time is over.
+    curl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(r.timeout_ms));
     curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, t.problem.data());
     if (r.direct) curl.easy_setopt(easy, CURLOPT_PROXY, "");

@@ -32,8 +32,8 @@ NOT_IN_A_RUN = {
     "events.routed": "tests/api/test_events.py",
     "events.started": "tests/api/test_events.py",
     "events.dead": "tests/api/test_dead_letters.py",
-    "events.hook_sending": "tests/api/test_destinations.py",
-    "events.hook_answered": "tests/api/test_destinations.py",
+    "events.hook_sending": "tests/api/test_webhooks.py",
+    "events.hook_answered": "tests/api/test_webhooks.py",
     "schedule.due": "tests/api/test_scheduler.py",
 }
 RANDOM_KILLS = int(os.environ.get("STILLPOINT_RANDOM_KILLS", "50"))
