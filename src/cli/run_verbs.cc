@@ -31,7 +31,8 @@ std::string laneText(const LaneView& lane) {
   std::string text = lane.instance + " " + lane.step;
   for (const auto& [name, status] : lane.steps)
     if (!status.empty() && status != "skipped") text += fmt::format(" {}={}", name, status);
-  if (!lane.failure.empty()) text += " failed: " + lane.failure;
+  if (!lane.waits_for.empty()) text += " waits for " + lane.waits_for;
+  if (!lane.failure.empty()) text += fmt::format(" {}: {}", lane.skipped ? "SKIPPED" : "failed", lane.failure);
   return text;
 }
 
@@ -57,7 +58,7 @@ Result<json::Object> follow(Api& api, const std::string& arn, bool json) {
     } else if (terminal.live()) {
       terminal.redraw(drawRun(run, terminal));
     } else {
-      std::vector<std::string> now = {fmt::format("{} {}", run.name, run.status)};
+      std::vector<std::string> now = {fmt::format("{} {}", run.name, statusText(run))};
       for (const auto& lane : run.lanes) now.push_back(laneText(lane));
       for (const auto& line : now)
         if (std::ranges::find(told, line) == told.end()) fmt::print("{}\n", line);

@@ -43,6 +43,8 @@ LaneView readLane(const json::Object& lane) {
   view.frozen_seconds = numberOr(lane, "FrozenSeconds", 0);
   view.frozen_now = json::boolOr(lane, "Frozen", false);
   view.failure = json::textOr(lane, "FailureMessage");
+  view.skipped = json::textOr(lane, "LaneStatus") == "SKIPPED";
+  view.waits_for = json::textOr(lane, "WaitsFor");
   view.warning = json::textOr(lane, "Warning");
   view.note = json::textOr(lane, "Note");
   view.attempt = static_cast<int>(json::intOr(lane, "Attempt", 1));
@@ -103,6 +105,7 @@ RunView readRun(const json::Object& description) {
   run.arn = json::textOr(description, "ExecutionArn");
   run.name = run.arn.substr(run.arn.rfind(':') + 1);
   run.status = json::textOr(description, "Status");
+  run.result = json::textOr(description, "Result");
   run.path = static_cast<int>(json::intOr(description, "Path", 0));
   run.error = json::textOr(description, "Error");
   run.message = json::textOr(description, "FailureMessage");
@@ -137,9 +140,15 @@ std::string pathText(int path) {
   }
 }
 
+std::string statusText(const RunView& run) {
+  // What AWS's word leaves open: a run that failed may have been skipped, or may be good for some machines.
+  const bool more = run.result == "SKIPPED" || run.result == "PARTIAL" || run.result == "WARNING";
+  return more ? fmt::format("{} ({})", run.status, run.result) : run.status;
+}
+
 std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal) {
   std::vector<std::string> lines;
-  auto heading = fmt::format("{}  {}", terminal.paint(run.name, Colour::bold), terminal.paint(run.status, colourOf(run.status)));
+  auto heading = fmt::format("{}  {}", terminal.paint(run.name, Colour::bold), terminal.paint(statusText(run), colourOf(run.status)));
   if (run.path > 0) heading += terminal.paint(fmt::format("  path {}: {}", run.path, pathText(run.path)), Colour::dim);
   lines.push_back(heading);
   const auto asked = pathText(run.path);
@@ -150,8 +159,10 @@ std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal) {
       if (asked.find(name) != std::string::npos) line += padded(drawStep(name, status, name == current, terminal), 9);
     if (current == "backup") line += "  " + drawProgress(lane);
     else if (lane.step != "done" && current.empty() && !lane.step.empty()) line += "  " + terminal.paint(lane.step, Colour::dim);
+    if (!lane.waits_for.empty()) line += terminal.paint("  waits for " + lane.waits_for, Colour::dim);
     if (lane.frozen_seconds > 0)
       line += terminal.paint(fmt::format("  frozen {}", humanSeconds(lane.frozen_seconds)), lane.frozen_now ? Colour::yellow : Colour::dim);
+    if (lane.skipped) line += "  " + terminal.paint("SKIPPED", Colour::yellow);
     if (!lane.failure.empty()) line += "  " + terminal.paint(lane.failure, Colour::red);
     lines.push_back(line);
   }
@@ -179,7 +190,8 @@ std::vector<std::string> drawRunInFull(const RunView& run, const Terminal& termi
     lines.push_back("  " + terminal.paint(lane.instance, Colour::bold));
     for (const auto& [name, status] : lane.steps) lines.push_back(fmt::format("    {:<8}{}", name, status.empty() ? "–" : status));
     if (lane.frozen_seconds > 0) lines.push_back("    frozen  " + humanSeconds(lane.frozen_seconds));
-    if (!lane.failure.empty()) lines.push_back("    failed  " + terminal.paint(lane.failure, Colour::red));
+    if (!lane.failure.empty())
+      lines.push_back(fmt::format("    {:<8}{}", lane.skipped ? "SKIPPED" : "failed", terminal.paint(lane.failure, Colour::red)));
     if (lane.attempt > 1) lines.push_back(fmt::format("    attempt {}", lane.attempt));
     if (!lane.note.empty()) lines.push_back("    note    " + lane.note);
     if (!lane.warning.empty()) lines.push_back("    warning " + terminal.paint(lane.warning, Colour::yellow));

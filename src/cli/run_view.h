@@ -22,6 +22,10 @@ struct LaneView {
   double frozen_seconds = 0;
   bool frozen_now = false;
   std::string failure;
+  /// Its start window passed before its turn came.
+  bool skipped = false;
+  /// What it waits for, where that is neither a step nor the machine.
+  std::string waits_for;
   std::string warning;
   std::string note;
   /// Grows with each redrive of a lane that had failed.
@@ -35,6 +39,8 @@ struct RunView {
   std::string arn;
   std::string name;
   std::string status;
+  /// "PARTIAL", "SKIPPED" … once it has ended.
+  std::string result;
   int path = 0;
   std::string error;
   std::string message;
@@ -57,6 +63,8 @@ void readRedrive(RunView& run, const json::Object& execution);
 
 /// "pre, stop, backup, start, post" of paths 1 to 8.
 std::string pathText(int path);
+/// AWS's status of the execution, and beside it what that leaves open: "FAILED (SKIPPED)".
+std::string statusText(const RunView& run);
 /// The block that watch redraws: a heading and a line a lane.
 std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal);
 /// What show prints: the block and, below, failures, debts and where to look next.

@@ -114,6 +114,9 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
   Section machines(file, "machines");
   machines.number("stop_timeout_seconds", 1, 86'400, config.stop_timeout_seconds);
+  Section backups(file, "backups");
+  // Each has up to five connections, and each of these a thread.
+  backups.number("at_once", 1, 400, config.backups_at_once);
   Section commands(file, "commands");
   commands.number("kept_days", 1, 36'500, config.commands_kept_days);
   commands.number("most_open_invocations", 1, 100'000'000, config.most_open_invocations);
@@ -136,6 +139,7 @@ Result<void> loadConfig(const std::string& file, Config& config) {
                                 {"agents", &agents},
                                 {"executions", &executions},
                                 {"machines", &machines},
+                                {"backups", &backups},
                                 {"commands", &commands},
                                 {"log", &log}}));
   if (tls.cert.empty() != tls.key.empty()) return fail("config.type", file + ": [tls] needs both cert and key");

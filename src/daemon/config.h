@@ -46,6 +46,8 @@ struct Config {
   /// starts. output_free_bytes: what of the disk they leave free.
   std::int64_t output_quota_bytes = 0;
   std::int64_t output_free_bytes = 1LL << 30;
+  /// [backups] at_once: how many backups run at once; the others wait in a fair queue.
+  std::int64_t backups_at_once = 32;
   /// A fail points file (base/failpoint.h); tests only.
   std::string failpoints;
 };

@@ -18,13 +18,14 @@ TEST(Config, ReadsEveryKey) {
   Config config;
   ASSERT_TRUE(
       load("listen = \"127.0.0.1:0\"\ninsecure = true\n[realm]\nregion = \"eu-west-1\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n"
-           "[machines]\nstop_timeout_seconds = 7\n[commands]\nkept_days = 8\nmost_open_invocations = 9\n"
+           "[machines]\nstop_timeout_seconds = 7\n[backups]\nat_once = 11\n[commands]\nkept_days = 8\nmost_open_invocations = 9\n"
            "[executions]\nkept_days = 3\nhistory_events = 100\nmost_open = 4\nmost_state_machines = 5\nmost_activities = 6\n",
            config));
   EXPECT_EQ(config.executions_kept_days, 3);
   EXPECT_EQ(config.history_events, 100);
   EXPECT_EQ(config.quotas.open_executions, 4);
   EXPECT_EQ(config.quotas.state_machines, 5);
+  EXPECT_EQ(config.backups_at_once, 11);
   EXPECT_EQ(config.quotas.activities, 6);
   EXPECT_EQ(config.stop_timeout_seconds, 7);
   EXPECT_EQ(config.commands_kept_days, 8);

@@ -14,6 +14,7 @@
 #include "runtime/longest_run.h"
 #include "runtime/retention.h"
 #include "services/backup/backup.h"
+#include "services/backup/places.h"
 #include "services/backup/plans/plans.h"
 #include "services/context.h"
 #include "services/delivery/deliveries.h"
@@ -90,7 +91,7 @@ class Wired final : public Installation {
         deliveries_(context_),
         events_(context_, deliveries_),
         streams_(*base_->core, feeds_, events_),
-        news_(context_, events_, executions_, instances_, commands_, backup_, stillpoint_.ledger()),
+        news_(context_, events_, executions_, instances_, commands_, backup_, stillpoint_.ledger(), stillpoint_.lanes()),
         scheduler_(context_, deliveries_, events_),
         web_(net::WebClient::make(config.events_ca_file)),
         web_calls_(*web_),
@@ -98,6 +99,7 @@ class Wired final : public Installation {
                config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
+    backup_.places().setMost(static_cast<std::size_t>(config.backups_at_once));
     commands_.setHistory(std::chrono::hours(24 * config.commands_kept_days));
     commands_.setMostOpen(config.most_open_invocations);
     executions_.setTasks(tasks_);
@@ -270,6 +272,8 @@ Result<std::unique_ptr<fleet::Fleet>> openFleet(const Config& config, const net:
   options.data_dir = config.data_dir;
   options.listen = at;
   options.agent_failpoints = config.failpoints;
+  // Restores and scripts keep the room that they have beside the default.
+  options.http_connections += 5 * static_cast<std::size_t>(std::max<std::int64_t>(0, config.backups_at_once - Config().backups_at_once));
   options.certificate_life = std::chrono::seconds(config.certificate_seconds);
   auto fleet = fleet::Fleet::open(options, *base.core, base.reports, base.clock, random);
   if (fleet || fleet.error().code != "net.bind") return fleet;

@@ -131,7 +131,9 @@ Result<std::unique_ptr<Fleet>> Fleet::open(FleetOptions options, runtime::Core& 
   options.data_dir = std::filesystem::absolute(options.data_dir).lexically_normal().string();
   SP_TRY(auto authority, Authority::open(options.data_dir + "/ca", random));
   authority->setAgentLife(options.certificate_life);
-  SP_TRY(auto listener, Listener::open(options.listen, *authority, clock));
+  ListenerLimits limits;
+  limits.http_connections = options.http_connections;
+  SP_TRY(auto listener, Listener::open(options.listen, *authority, clock, limits));
   return std::make_unique<RealFleet>(options, core, reports, std::move(authority), std::move(listener), clock);
 }
 

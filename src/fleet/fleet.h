@@ -25,6 +25,8 @@ struct FleetOptions {
   bool host_agent = true;
   /// What agents' certificates last; they are renewed at two thirds of it.
   std::chrono::seconds certificate_life{30 * 24 * 3600};
+  /// HTTP connections that agents may have at once: of backups, restores, scripts and their outputs. Each is a thread.
+  std::size_t http_connections = 256;
   /// Passed on to the host agent (--failpoints FILE); empty: none.
   std::string agent_failpoints;
 };

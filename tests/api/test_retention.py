@@ -1,5 +1,6 @@
 """Lifecycles of recovery points, the maintenance that frees their space, and snapshots that no job made."""
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -11,9 +12,10 @@ import pytest
 
 from tests.api.test_backup import Machine, ROLE, error_of, exported_key, restic, restore, restored, start, take, wait
 from tests.api.test_vault_disk import small_vaults  # noqa: F401 - a fixture
+from tests.support import runs
 from tests.support.server import Server
 from tests.support.trees import facts
-from tests.support.until import until
+from tests.support.until import elapsed, until
 
 DAY = 24 * 3600
 
@@ -246,6 +248,28 @@ def test_jobs_wait_for_a_prune_and_none_begins_during_one(protected, tmp_path):
     assert wait(backup, job)["State"] == "COMPLETED"
     assert restored(backup, read)["Status"] == "COMPLETED"
     gone(server, [arn])
+
+
+def test_a_run_waits_for_a_prune_before_it_freezes_anything(protected):
+    server, own, _ = protected
+    runs.upload_scripts(server)
+    due(server, own, "due")
+    prune = restic_at(server, "prune")
+    os.kill(prune, signal.SIGSTOP)
+    runs.online(server, [own.id])
+    arn = runs.start(server, "waits", runs.run_input(5, ids=[own.id]))
+
+    def lane():
+        return runs.own(server, "DescribeRun", {"ExecutionArn": arn})["Lanes"][0]
+    until(lambda: lane()["CurrentStep"] == "ReserveMachine", 60, "the run waits")
+    # Its next look comes after two seconds.
+    until(elapsed(3), 10, "a look while the prune stands still")
+    assert lane()["CurrentStep"] == "ReserveMachine" and lane()["PreBackupScriptStatus"] == ""
+    goes_on = datetime.datetime.now(datetime.timezone.utc)
+    os.kill(prune, signal.SIGCONT)
+    assert runs.finished(server, arn, 120)["status"] == "SUCCEEDED"
+    assert datetime.datetime.fromisoformat(lane()["ReservedTime"].replace("Z", "+00:00")) >= goes_on.replace(microsecond=0)
+    assert [step for step, _ in runs.steps(server, own.id)] == ["pre", "post"]
 
 
 def test_a_point_that_a_restore_reads_stays_until_its_end(protected, tmp_path):

@@ -3,6 +3,7 @@
 #include "services/backup/grants.h"
 #include "services/backup/lifecycle.h"
 #include "services/backup/operations/service.h"
+#include "services/backup/places.h"
 #include "services/backup/plans/operations.h"
 
 namespace sp::services::backup {
@@ -12,7 +13,8 @@ struct Backup::Parts {
       : grants(context.core),
         vaults(context, keeper, grants),
         points(context, vaults),
-        jobs(context, instances, vaults, grants, points),
+        places(context.core),
+        jobs(context, instances, vaults, grants, points, places),
         restores(context, instances, vaults, grants, points),
         quarantine(context, keeper, vaults, points),
         lifecycle(context, points, restores, quarantine),
@@ -21,6 +23,7 @@ struct Backup::Parts {
   Grants grants;
   Vaults vaults;
   RecoveryPoints points;
+  Places places;
   Jobs jobs;
   Restores restores;
   Quarantine quarantine;
@@ -152,6 +155,7 @@ RecoveryPoints& Backup::recoveryPoints() { return parts_->points; }
 Restores& Backup::restores() { return parts_->restores; }
 Quarantine& Backup::quarantine() { return parts_->quarantine; }
 Plans& Backup::plans() { return parts_->plans; }
+Places& Backup::places() { return parts_->places; }
 runtime::VaultAccess& Backup::access() { return parts_->grants; }
 
 void Backup::recover(store::Txn& txn) {
@@ -161,6 +165,7 @@ void Backup::recover(store::Txn& txn) {
   parts_->vaults.recover(txn);
   parts_->points.recover(txn);
   parts_->lifecycle.recover(txn);
+  parts_->places.recover(txn);
 }
 
 std::expected<std::vector<VaultKey>, aws::ApiError> exportVaultKeys(store::Txn& txn, Backup& backup, std::string_view vault) {

@@ -15,6 +15,7 @@ namespace sp::services::backup {
 
 class Restores;
 class Quarantine;
+class Places;
 class Plans;
 
 /// What plain restic needs for one machine's repository; `key` is a secret.
@@ -42,6 +43,7 @@ class Backup {
   Restores& restores();
   Quarantine& quarantine();
   Plans& plans();
+  Places& places();
   /// For the vault's HTTP route on the agents' port.
   runtime::VaultAccess& access();
   /// First job after every start, before anything listens: vault "Default", grants of open jobs, unfinished repositories.

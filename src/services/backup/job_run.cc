@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "services/backup/grants.h"
 #include "services/backup/jobs.h"
+#include "services/backup/places.h"
 #include "services/backup/recovery_points.h"
 #include "services/backup/table.h"
 #include "services/backup/vaults.h"
@@ -12,12 +13,16 @@ namespace sp::services::backup {
 namespace {
 
 constexpr std::string_view kPrefix = "job/";
+/// Jobs of no run share the places of one owner.
+constexpr std::string_view kPlacesOwner = "jobs";
 constexpr auto kSaveEvery = std::chrono::seconds(5);
 /// The agent finds a stall first; the server only when the agent itself is lost.
 constexpr auto kStallGrace = std::chrono::seconds(30);
 constexpr auto kWatchEvery = std::chrono::seconds(10);
 /// For an agent to stop restic (20 s until it is killed) and to say so.
 constexpr auto kKillAfter = std::chrono::seconds(40);
+
+std::string holderOf(const Job& job) { return "job:" + job.id; }
 
 std::string requestId(const Job& job) { return std::string(kPrefix) + job.id; }
 
@@ -48,10 +53,15 @@ std::string nameSome(const std::vector<std::string>& files, std::int64_t count) 
 
 }  // namespace
 
-Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points)
-    : context_(context), instances_(instances), vaults_(vaults), grants_(grants), points_(points) {
+Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points, Places& places)
+    : context_(context), instances_(instances), vaults_(vaults), grants_(grants), points_(points), places_(places) {
   context_.locks.onGranted("job", [this](store::Txn& txn, const std::string&, const std::string& holder) {
     if (auto job = find(txn, std::string_view(holder).substr(4))) begin(txn, *job);
+  });
+  places_.onGranted("job", [this](store::Txn& txn, const std::string& holder) {
+    auto job = find(txn, std::string_view(holder).substr(4));
+    if (!job || isFinal(job->state)) return places_.leave(txn, holder);
+    begin(txn, *job);
   });
   grants_.onSnapshot([this](store::Txn& txn, const std::string& id, const std::string& snapshot) { snapshotStored(txn, id, snapshot); });
   grants_.onSnapshotComing(
@@ -70,7 +80,8 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
   context_.core.onTimer("backup.start", [this](store::Txn& txn, const store::Timer& timer) {
     auto job = find(txn, timer.id);
     if (!job || job->state != JobState::created) return;
-    const bool busy = job->agent.empty() && openOf(txn, job->instance).size() > 1;
+    const auto holder = context_.locks.holder(txn, job->instance);
+    const bool busy = job->agent.empty() && job->by.empty() && holder && *holder != holderOf(*job);
     doom(txn, *job, JobState::expired,
          busy ? "Backup job failed because there was a running job for the same resource." : "Backup job expired before it could start.");
   });
@@ -88,7 +99,7 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
 
 void Jobs::begin(store::Txn& txn, Job& job) {
   if (job.state != JobState::created || !job.agent.empty()) return;
-  if (job.by.empty() && context_.locks.holder(txn, job.instance) != "job:" + job.id) return;
+  if (job.by.empty() && context_.locks.holder(txn, job.instance) != holderOf(job)) return;
   for (const auto& other : openOf(txn, job.instance))
     if (other.id != job.id && !other.agent.empty()) return;
   const auto repository = vaults_.repository(txn, job.vault, job.instance);
@@ -99,6 +110,9 @@ void Jobs::begin(store::Txn& txn, Job& job) {
   const auto instance = instances_.find(txn, job.instance);
   if (!instance || instance->isGone()) return end(txn, job, JobState::failed, fmt::format("Instance {} was terminated.", job.instance));
   if (instance->state != InstanceState::running && instance->state != InstanceState::stopped) return;
+  // To an agent that is away it is sent all the same, and takes its place when it begins: others are not to wait for that.
+  const auto& reader = instance->state == InstanceState::stopped ? instance->held_by : job.instance;
+  if (job.by.empty() && context_.agents.connected(reader) && !places_.take(txn, kPlacesOwner, holderOf(job))) return;
   job.outside = instance->state == InstanceState::stopped;
   job.boot_generation = instance->boot_generation;
   const bool volumes = job.outside && !instance->isMade();
@@ -159,6 +173,7 @@ void Jobs::openGrant(const Job& job) {
 void Jobs::markRunning(store::Txn& txn, Job& job) {
   job.state = JobState::running;
   job.started = txn.now();
+  if (job.by.empty()) places_.occupy(txn, kPlacesOwner, holderOf(job));
   live_[job.id] = Live{job, txn.now(), txn.now(), 0, job.stored_bytes};
   txn.timers().drop("backup.start", job.id);
   txn.timers().set({"backup.watch", job.id, txn.now() + kWatchEvery, ""});
@@ -328,7 +343,10 @@ void Jobs::end(store::Txn& txn, Job& job, JobState state, const std::string& mes
   log::info("backup job ended", {{"job", job.id}, {"instance", job.instance}, {"state", name(state)}, {"message", message}});
   for (const auto& listener : ended_) listener(txn, job);
   vaults_.maintain(txn, job.vault, job.instance, Vaults::Moment::afterUse);
-  if (job.by.empty()) context_.locks.release(txn, job.instance, "job:" + job.id);
+  if (job.by.empty()) {
+    context_.locks.release(txn, job.instance, holderOf(job));
+    places_.leave(txn, holderOf(job));
+  }
   wake(txn, job.instance);
 }
 

@@ -15,8 +15,6 @@
 namespace sp::services::backup {
 namespace {
 
-constexpr std::int64_t kStartWindowDefault = 480;
-constexpr std::int64_t kStartWindowLeast = 60;
 constexpr std::int64_t kCompleteWindowDefault = 7 * 24 * 60;
 constexpr std::int64_t kWindowMost = 52'560'000;
 constexpr std::int64_t kStallDefault = 600;
@@ -162,20 +160,11 @@ std::optional<aws::ApiError> Jobs::check(store::Txn& txn, const StartSpec& spec,
   return checkOptions(spec, found->isMade(), job);
 }
 
-std::expected<Job, aws::ApiError> Jobs::start(store::Txn& txn, const StartSpec& spec) {
+std::expected<Job, aws::ApiError> Jobs::make(store::Txn& txn, const StartSpec& spec) const {
   Job job;
-  job.arguments_hash = hashOf(spec);
-  if (!spec.token.empty()) {
-    const auto earlier = txn.records().findBy(kJobKind, "token", spec.token, "", 1);
-    if (!earlier.empty()) {
-      auto same = decodeRecord<Job>(kJobKind, earlier.front().key, earlier.front().body);
-      if (same && same->arguments_hash == job.arguments_hash) return *same;
-      return std::unexpected(
-          apiError("InvalidRequestException", "IdempotencyToken was used for another backup job with other parameters."));
-    }
-  }
   job.created = txn.now();
   if (auto refused = check(txn, spec, job)) return std::unexpected(std::move(*refused));
+  job.arguments_hash = hashOf(spec);
   job.id = context_.random.uuid();
   job.recovery_point = context_.random.uuid();
   job.token = spec.token;
@@ -184,6 +173,29 @@ std::expected<Job, aws::ApiError> Jobs::start(store::Txn& txn, const StartSpec& 
   job.options = spec.options;
   job.recovery_point_tags = spec.recovery_point_tags;
   save(txn, job);
+  return job;
+}
+
+std::expected<Job, aws::ApiError> Jobs::expire(store::Txn& txn, const StartSpec& spec, const std::string& why) {
+  auto job = make(txn, spec);
+  if (!job) return job;
+  end(txn, *job, JobState::expired, why);
+  return job;
+}
+
+std::expected<Job, aws::ApiError> Jobs::start(store::Txn& txn, const StartSpec& spec) {
+  if (!spec.token.empty()) {
+    const auto earlier = txn.records().findBy(kJobKind, "token", spec.token, "", 1);
+    if (!earlier.empty()) {
+      auto same = decodeRecord<Job>(kJobKind, earlier.front().key, earlier.front().body);
+      if (same && same->arguments_hash == hashOf(spec)) return *same;
+      return std::unexpected(
+          apiError("InvalidRequestException", "IdempotencyToken was used for another backup job with other parameters."));
+    }
+  }
+  auto made = make(txn, spec);
+  if (!made) return made;
+  auto& job = *made;
   txn.timers().set({"backup.start", job.id, job.start_by, ""});
   txn.timers().set({"backup.complete", job.id, job.complete_by, ""});
   vaults_.ensure(txn, job.vault, job.instance);

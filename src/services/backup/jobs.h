@@ -1,6 +1,6 @@
 // Backup jobs: from StartBackupJob to the recovery point. Core thread only.
 //
-// A job waits in CREATED for the machine (its own lock, or a run's), for the repository and for an agent that can read;
+// A job waits in CREATED for the machine (its own lock, or a run's), for the repository, for a place and for an agent that can read;
 // runs on the machine's own agent, or on the host's when the machine is stopped; and ends by the agent's report.
 // AWS: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartBackupJob.html
 #pragma once
@@ -31,7 +31,12 @@ inline constexpr std::string_view kAgentState = "/var/lib/stillpoint-agent";
 
 class Vaults;
 class Grants;
+class Places;
 class RecoveryPoints;
+
+/// StartWindowMinutes of StartBackupJob and of a plan's rule that do not tell it.
+inline constexpr std::int64_t kStartWindowDefault = 480;
+inline constexpr std::int64_t kStartWindowLeast = 60;
 
 /// StartBackupJob's input, decoded, plus who asks.
 struct StartSpec {
@@ -54,12 +59,14 @@ struct StartSpec {
 class Jobs {
  public:
   /// Registers its handlers: before the core starts. All given outlive it.
-  Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points);
+  Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points, Places& places);
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
 
   /// A new job, or the one an earlier call with the same token made. AWS's errors.
   std::expected<Job, aws::ApiError> start(store::Txn& txn, const StartSpec& spec);
+  /// A job whose start window passed before it could be made: it is made, and EXPIRED as `why` says.
+  std::expected<Job, aws::ApiError> expire(store::Txn& txn, const StartSpec& spec, const std::string& why);
   /// StopBackupJob: ABORTED at once while it waits, else ABORTING until the agent has stopped.
   std::expected<void, aws::ApiError> stop(store::Txn& txn, std::string_view id);
   /// With the live figures of a running job.
@@ -105,6 +112,7 @@ class Jobs {
     std::int64_t stored_before = 0;
   };
   std::optional<aws::ApiError> check(store::Txn& txn, const StartSpec& spec, Job& job) const;
+  std::expected<Job, aws::ApiError> make(store::Txn& txn, const StartSpec& spec) const;
   void save(store::Txn& txn, const Job& job) const;
   void addLive(Job& job) const;
   /// Jobs of that machine that have not ended, oldest first.
@@ -132,6 +140,7 @@ class Jobs {
   Vaults& vaults_;
   Grants& grants_;
   RecoveryPoints& points_;
+  Places& places_;
   std::map<std::string, Live, std::less<>> live_;
   std::vector<Listener> ended_;
   std::vector<Listener> cut_;

@@ -34,7 +34,7 @@ std::optional<std::string> textOf(const json::Object& object, std::string_view k
 }  // namespace
 
 News::News(Context& context, events::Events& events, runtime::ExecutionRuntime& executions, ec2::Instances& instances,
-           ssm::Commands& commands, backup::Backup& backup, stillpoint::Ledger& ledger)
+           ssm::Commands& commands, backup::Backup& backup, stillpoint::Ledger& ledger, stillpoint::Lanes& lanes)
     : context_(context), events_(events), executions_(executions), commands_(commands), backup_(backup) {
   instances.watch({{}, [this](store::Txn& txn, const Instance* before, const Instance& now) { instanceChanged(txn, before, now); }});
   commands.onCreated([this](store::Txn& txn, const ssm::Command& command) { commandMade(txn, command); });
@@ -55,6 +55,8 @@ News::News(Context& context, events::Events& events, runtime::ExecutionRuntime& 
     if (events_.wanted(txn, kBackup, kVaultChange))
       tell(txn, vaultChange(vault, there ? "CREATED" : "DELETED", context_.realm), events_.chains().now(txn));
   });
+  lanes.onSkipped(
+      [this](store::Txn& txn, const stillpoint::Lane& lane, const stillpoint::Lanes::Skip& skip) { laneSkipped(txn, lane, skip); });
   ledger.onWritten([this](store::Txn& txn, const quiesce::Debt* before, const quiesce::Debt& now, bool failed) {
     debtWritten(txn, before, now, failed);
   });
@@ -142,6 +144,12 @@ void News::pointChanged(store::Txn& txn, const backup::RecoveryPoint* before, co
   if (!events_.wanted(txn, kBackup, kPointChange)) return;
   // It is written before its job's end.
   tell(txn, pointChange(now, context_.realm), events::furthest(events_.chains().now(txn), Chains::of(txn, jobKey(now.job))));
+}
+
+void News::laneSkipped(store::Txn& txn, const stillpoint::Lane& lane, const stillpoint::Lanes::Skip& skip) {
+  if (!events_.wanted(txn, kRuns, kMachineSkipped)) return;
+  tell(txn, machineSkipped({lane.execution, lane.instance, skip.minutes, skip.held_by, lane.failure.message, lane.job}, context_.realm),
+       Chains::of(txn, lane.execution));
 }
 
 void News::debtWritten(store::Txn& txn, const quiesce::Debt* before, const quiesce::Debt& now, bool failed) {

@@ -11,6 +11,7 @@
 #include "services/events/events.h"
 #include "services/news/shapes.h"
 #include "services/ssm/commands.h"
+#include "services/stillpoint/lanes.h"
 #include "services/stillpoint/ledger.h"
 
 namespace sp::services::news {
@@ -19,7 +20,7 @@ class News {
  public:
   /// Registers with all but executions: before the core starts. All outlive it.
   News(Context& context, events::Events& events, runtime::ExecutionRuntime& executions, ec2::Instances& instances, ssm::Commands& commands,
-       backup::Backup& backup, stillpoint::Ledger& ledger);
+       backup::Backup& backup, stillpoint::Ledger& ledger, stillpoint::Lanes& lanes);
   News(const News&) = delete;
   News& operator=(const News&) = delete;
   /// Registers with executions: after what an execution's end changes is written, before events.attach(), which forgets its chain.
@@ -37,6 +38,7 @@ class News {
   void jobChanged(store::Txn& txn, const backup::Job* before, const backup::Job& now);
   void restoreChanged(store::Txn& txn, const backup::RestoreJob* before, const backup::RestoreJob& now);
   void pointChanged(store::Txn& txn, const backup::RecoveryPoint* before, const backup::RecoveryPoint& now);
+  void laneSkipped(store::Txn& txn, const stillpoint::Lane& lane, const stillpoint::Lanes::Skip& skip);
   void debtWritten(store::Txn& txn, const quiesce::Debt* before, const quiesce::Debt& now, bool failed);
 
   Context& context_;

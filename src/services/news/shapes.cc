@@ -149,6 +149,17 @@ Told vaultChange(const std::string& vault, std::string_view state, const Realm& 
   return {kBackup, kVaultChange, {vaultArn(realm, vault)}, json::Object{{"backupVaultName", vault}, {"state", state}}};
 }
 
+Told machineSkipped(const SkippedView& skipped, const Realm& realm) {
+  Told told{kRuns, kMachineSkipped, {instanceArn(realm, skipped.instance), skipped.execution}, {}};
+  told.detail = {{"execution-arn", skipped.execution},
+                 {"instance-id", skipped.instance},
+                 {"start-window-minutes", skipped.minutes},
+                 {"message", skipped.message}};
+  if (!skipped.held_by.empty()) told.detail["held-by"] = skipped.held_by;
+  if (!skipped.job.empty()) told.detail["backup-job-id"] = skipped.job;
+  return told;
+}
+
 std::string_view debtNews(const quiesce::Debt* before, const quiesce::Debt& now, bool failed) {
   using quiesce::DebtState;
   if (failed) return "Debt Payment Failed";

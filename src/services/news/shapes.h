@@ -33,6 +33,7 @@ inline constexpr std::string_view kEc2 = "aws.ec2";
 inline constexpr std::string_view kSsm = "aws.ssm";
 inline constexpr std::string_view kBackup = "aws.backup";
 inline constexpr std::string_view kDebts = "stillpoint.debts";
+inline constexpr std::string_view kRuns = "stillpoint.runs";
 
 inline constexpr std::string_view kExecutionChange = "Step Functions Execution Status Change";
 inline constexpr std::string_view kInstanceChange = "EC2 Instance State-change Notification";
@@ -42,6 +43,8 @@ inline constexpr std::string_view kJobChange = "Backup Job State Change";
 inline constexpr std::string_view kRestoreChange = "Restore Job State Change";
 inline constexpr std::string_view kPointChange = "Recovery Point State Change";
 inline constexpr std::string_view kVaultChange = "Backup Vault State Change";
+inline constexpr std::string_view kPlanChange = "Backup Plan State Change";
+inline constexpr std::string_view kMachineSkipped = "Machine Skipped";
 
 /// Input and output are left out where they are longer than this as texts in JSON: AWS's limit of an event is 256 KiB.
 inline constexpr std::size_t kMostEscaped = 248U << 10U;
@@ -66,6 +69,18 @@ struct ExecutionView {
   std::string redrive_reason;
 };
 
+/// A machine that a run left alone because its start window passed.
+struct SkippedView {
+  std::string execution;
+  std::string instance;
+  std::int64_t minutes = 0;
+  /// "run:EXECUTION_ARN", "job:ID"; empty: nobody held it.
+  std::string held_by;
+  std::string message;
+  /// Of a plan's run: the job that expired.
+  std::string job;
+};
+
 Told executionChange(const ExecutionView& execution);
 Told instanceChange(const Instance& instance, const Realm& realm);
 /// `targets`: the machines it was sent to; the first hundred are named.
@@ -76,6 +91,8 @@ Told restoreChange(const backup::RestoreJob& job, const std::optional<backup::Re
 Told pointChange(const backup::RecoveryPoint& point, const Realm& realm);
 /// `state`: CREATED or DELETED.
 Told vaultChange(const std::string& vault, std::string_view state, const Realm& realm);
+
+Told machineSkipped(const SkippedView& skipped, const Realm& realm);
 
 /// "Debt Opened", "Debt Suspended", "Debt Resumed", "Debt Paid", "Debt Voided"; "Debt Payment Failed" when a payment has just `failed` and
 /// will be tried again. Empty: the change is not worth an event. `before`: as it was; nullptr: there was none.

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "services/backup/places.h"
+#include "services/backup/plans/plans.h"
 #include "services/backup/table.h"
 #include "services/dynamodb/items.h"
+#include "services/stillpoint/records.h"
 
 namespace sp::services::stillpoint {
 namespace {
@@ -137,32 +140,36 @@ class OwnPower final : public Power {
 
 class OwnBackups final : public Backups {
  public:
-  OwnBackups(backup::Jobs& jobs, const Realm& realm) : jobs_(jobs), realm_(realm) {}
+  OwnBackups(backup::Jobs& jobs, backup::Places& places, const Realm& realm) : jobs_(jobs), places_(places), realm_(realm) {}
 
   bool vaultExists(store::Txn& txn, const std::string& vault) override { return txn.records().get(backup::kVaultKind, vault).has_value(); }
   void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) override { jobs_.prepare(txn, vault, instance); }
 
-  bool ready(store::Txn& txn, const std::string& vault, const std::string& instance) override {
-    return stateOf(txn, vault, instance) == "ready";
+  RepositoryState repository(store::Txn& txn, const std::string& vault, const std::string& instance) override {
+    const auto body = txn.records().get(backup::kRepositoryKind, vault + "/" + instance);
+    const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Value());
+    const auto state = parsed && parsed->is_object() ? json::textOr(parsed->get_object(), "state") : std::string();
+    if (state == "ready") return RepositoryState::ready;
+    if (state == "creating") return RepositoryState::making;
+    return state == "maintenance" ? RepositoryState::maintained : RepositoryState::unusable;
   }
-  bool maintained(store::Txn& txn, const std::string& vault, const std::string& instance) override {
-    return stateOf(txn, vault, instance) == "maintenance";
+  bool takePlace(store::Txn& txn, const std::string& execution, const std::string& instance) override {
+    return places_.take(txn, execution, placeOf(execution, instance));
+  }
+  void leavePlace(store::Txn& txn, const std::string& execution, const std::string& instance) override {
+    places_.leave(txn, placeOf(execution, instance));
   }
 
   Answer<std::string> start(store::Txn& txn, const BackupOrder& order) override {
-    backup::StartSpec spec;
-    spec.vault = order.vault;
-    spec.resource_arn = realm_.arn("ec2", "instance/" + order.instance);
-    spec.role_arn = order.role;
-    spec.by = order.by;
-    spec.delete_after_days = order.delete_after_days;
-    spec.recovery_point_tags = order.point_tags;
-    if (order.start_window > 0) spec.start_window_minutes = order.start_window;
-    if (order.completion_window > 0) spec.complete_window_minutes = std::max(order.completion_window, order.start_window);
-    spec.options["StallTimeoutInSeconds"] = std::to_string(order.stall_timeout_seconds);
-    auto job = jobs_.start(txn, spec);
+    auto job = jobs_.start(txn, specOf(order));
     if (!job) return std::unexpected(std::move(job.error()));
     return job->id;
+  }
+
+  std::string expire(store::Txn& txn, const BackupOrder& order, const std::string& why) override {
+    if (backup::planOfRun(txn, executionOf(order.by)).empty()) return {};
+    const auto job = jobs_.expire(txn, specOf(order), why);
+    return job ? job->id : std::string();
   }
 
   void stop(store::Txn& txn, const std::string& job) override { [[maybe_unused]] const auto asked = jobs_.stop(txn, job); }
@@ -174,12 +181,25 @@ class OwnBackups final : public Backups {
   }
 
  private:
-  static std::string stateOf(store::Txn& txn, const std::string& vault, const std::string& instance) {
-    const auto body = txn.records().get(backup::kRepositoryKind, vault + "/" + instance);
-    const auto parsed = body ? json::parse(*body) : Result<json::Value>(json::Value());
-    return parsed && parsed->is_object() ? json::textOr(parsed->get_object(), "state") : std::string();
+  backup::StartSpec specOf(const BackupOrder& order) const {
+    backup::StartSpec spec;
+    spec.vault = order.vault;
+    spec.resource_arn = realm_.arn("ec2", "instance/" + order.instance);
+    spec.role_arn = order.role;
+    spec.by = order.by;
+    spec.delete_after_days = order.delete_after_days;
+    spec.recovery_point_tags = order.point_tags;
+    // A job has an hour at least, and its windows one order.
+    if (order.start_window > 0) spec.start_window_minutes = std::max(backup::kStartWindowLeast, order.start_window);
+    if (order.completion_window > 0) {
+      spec.complete_window_minutes = order.completion_window;
+      spec.start_window_minutes = std::min(order.completion_window, spec.start_window_minutes.value_or(order.completion_window));
+    }
+    spec.options["StallTimeoutInSeconds"] = std::to_string(order.stall_timeout_seconds);
+    return spec;
   }
   backup::Jobs& jobs_;
+  backup::Places& places_;
   const Realm& realm_;
 };
 
@@ -257,12 +277,15 @@ struct Provider::Own {
 };
 
 Provider::Provider(const ProviderParts& parts)
-    : own_(new Own{OwnScripts(parts.commands, parts.objects), OwnPower(parts.instances, parts.agents), OwnBackups(parts.jobs, parts.realm),
-                   OwnTargets(parts.instances, parts.agents), OwnLog(parts.random, parts.objects)}) {}
+    : own_(new Own{OwnScripts(parts.commands, parts.objects), OwnPower(parts.instances, parts.agents),
+                   OwnBackups(parts.jobs, parts.places, parts.realm), OwnTargets(parts.instances, parts.agents),
+                   OwnLog(parts.random, parts.objects)}) {}
 
 Provider::~Provider() = default;
 
 Ports Provider::ports() { return {own_->scripts, own_->power, own_->backups, own_->targets, own_->log}; }
+
+std::string placeOf(std::string_view execution, std::string_view instance) { return holderOf(laneKey(execution, instance)); }
 
 ScriptEnd endOf(const ssm::Invocation& invocation) {
   ScriptEnd end{invocation.command_id, invocation.instance_id, invocation.status, invocation.details, invocation.message};

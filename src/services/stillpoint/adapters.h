@@ -13,6 +13,10 @@
 #include "services/ssm/commands.h"
 #include "services/stillpoint/ports.h"
 
+namespace sp::services::backup {
+class Places;
+}
+
 namespace sp::services::stillpoint {
 
 /// Table of the job log.
@@ -28,6 +32,7 @@ struct ProviderParts {
   s3::Objects& objects;
   ec2::Instances& instances;
   backup::Jobs& jobs;
+  backup::Places& places;
 };
 
 class Provider {
@@ -44,6 +49,8 @@ class Provider {
   std::unique_ptr<Own> own_;
 };
 
+/// How a lane is named among those that hold a place or wait for one: "run:EXECUTION_ARN#INSTANCE".
+std::string placeOf(std::string_view execution, std::string_view instance);
 ScriptEnd endOf(const ssm::Invocation& invocation);
 JobView viewOf(const backup::Job& job, const Realm& realm);
 

@@ -24,6 +24,7 @@ json::Object saveOutput(const Run& run, store::Txn& txn) {
   out["Message"] = report.message;
   out["TargetCount"] = report.targets;
   out["FailedCount"] = report.failed;
+  if (report.skipped > 0) out["SkippedCount"] = report.skipped;
   if (!report.error.empty()) {
     out["Error"] = report.error;
     out["Cause"] = report.cause;

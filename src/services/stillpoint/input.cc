@@ -177,7 +177,7 @@ Result<void> parseBackup(Members& in, RunInput& run) {
   SP_TRY(run.vault, backup.text("BackupVaultName", true, false));
   SP_TRY(run.role, backup.text("IamRoleArn", true, false));
   SP_TRY(const auto* lifecycle, backup.object("Lifecycle", false));
-  SP_TRY(run.start_window, backup.count("StartWindowMinutes", "minutes", 60, 52'560'000, 0));
+  SP_TRY(const auto start_window, backup.count("StartWindowMinutes", "minutes", 1, 52'560'000, 0));
   SP_TRY(run.completion_window, backup.count("CompletionWindowMinutes", "minutes", 60, 52'560'000, 0));
   SP_TRY(const auto* tags, backup.object("RecoveryPointTags", false));
   SP_CHECK_OK(backup.finish());
@@ -186,7 +186,8 @@ Result<void> parseBackup(Members& in, RunInput& run) {
     SP_TRY(run.delete_after_days, days.count("DeleteAfterDays", "days", 1, 36'500, 0));
     SP_CHECK_OK(days.finish());
   }
-  if (run.completion_window > 0 && run.completion_window < run.start_window)
+  if (start_window > 0) run.start_window = start_window;
+  if (run.completion_window > 0 && run.completion_window < start_window)
     return refused("BackupDetails.CompletionWindowMinutes", json::Value(run.completion_window), "must not be less than StartWindowMinutes");
   if (tags != nullptr)
     for (const auto& tag : *tags) {

@@ -11,6 +11,9 @@
 
 namespace sp::services::stillpoint {
 
+/// BackupDetails.StartWindowMinutes of an input that does not tell it: AWS Backup's.
+inline constexpr std::int64_t kStartWindowDefault = 480;
+
 struct RunInput {
   /// Either a tag or ids.
   std::string tag_key;
@@ -25,8 +28,9 @@ struct RunInput {
   /// Of its recovery points; 0: kept for ever.
   std::int64_t delete_after_days = 0;
   std::map<std::string, std::string> point_tags;
-  /// Minutes; 0: as StartBackupJob has them, and a machine is waited for as long as it takes.
-  std::int64_t start_window = 0;
+  /// Minutes that a machine is waited for; 0: without an end, as runs were recorded before there was a default.
+  std::int64_t start_window = kStartWindowDefault;
+  /// Minutes; 0: as StartBackupJob has it.
   std::int64_t completion_window = 0;
   /// OnBadTarget "abort": one bad id and nothing is touched.
   bool abort_on_bad_target = false;

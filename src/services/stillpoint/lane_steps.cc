@@ -29,6 +29,18 @@ json::Object planOf(const RunInput& input, const Lane& lane) {
   return plan;
 }
 
+BackupOrder orderOf(const RunInput& input, const Lane& lane) {
+  return {lane.instance,           input.vault,      input.role,         holderOf(lane.execution), input.stall_timeout_seconds,
+          input.delete_after_days, input.point_tags, input.start_window, input.completion_window};
+}
+
+/// Of who holds a machine.
+std::string nameOf(std::string_view holder) {
+  if (const auto execution = executionOf(holder); !execution.empty())
+    return fmt::format("run {}", execution.substr(execution.rfind(':') + 1));
+  return fmt::format("backup job {}", holder.substr(holder.find(':') + 1));
+}
+
 // A post-script without a pre-script is owed from the moment the lane begins to touch the machine.
 bool owesPost(const Run& run, const Lane& lane) { return run.input->post && !run.input->pre && !lane.found_stopped; }
 
@@ -38,7 +50,6 @@ bool owesPost(const Run& run, const Lane& lane) { return run.input->post && !run
 void Lanes::reserveMachine(store::Txn& txn, const runtime::TaskRequest& request, const Run& run, Lane lane) {
   if (lane.reserved) return succeed(txn, lane, request.token, planOf(*run.input, lane));
   wait(txn, lane, request.token, "reserve");
-  if (!run.input->rehearsal) ports_.backups.prepare(txn, run.input->vault, lane.instance);
   if (run.input->start_window > 0)
     txn.timers().set({std::string(kStartWindowTimer), laneKey(lane.execution, lane.instance),
                       txn.now() + std::chrono::minutes(run.input->start_window), ""});
@@ -50,64 +61,121 @@ void Lanes::reserveMachine(store::Txn& txn, const runtime::TaskRequest& request,
 void Lanes::startWindowOver(store::Txn& txn, Lane lane) {
   const auto run = loadRun(txn, lane.execution);
   if (!run || !run->input) return;
-  failStep(txn, std::move(lane), "", "Stillpoint.BackupFailed", "preflight",
-           fmt::format("the machine or its repository was not free within the start window of {} minutes; nothing was touched",
-                       run->input->start_window));
+  Skip skip{run->input->start_window, locks_.holder(txn, lane.instance).value_or("")};
+  std::string why = "its agent, its power driver or its repository was not ready";
+  if (skip.held_by == holderOf(lane.execution)) skip.held_by.clear();
+  if (!skip.held_by.empty()) why = nameOf(skip.held_by) + " held the machine";
+  else if (lane.waits == "place") why = "as many backups ran as may run at once";
+  why = fmt::format("{} until its start window of {} minutes had passed; nothing was touched", why, skip.minutes);
+  lane.skipped = true;
+  if (!run->input->rehearsal)
+    lane.job = ports_.backups.expire(txn, orderOf(*run->input, lane), "Backup job expired before it could start: " + why);
+  if (!lane.job.empty()) lane.backup = "EXPIRED";
+  const auto execution = lane.execution;
+  const auto instance = lane.instance;
+  failStep(txn, std::move(lane), "", "Stillpoint.Skipped", "preflight", why);
+  if (const auto now = loadLane(txn, execution, instance); now && skipped_) skipped_(txn, *now, skip);
+}
+
+void Lanes::placed(store::Txn& txn, const std::string& execution, const std::string& instance) {
+  auto lane = loadLane(txn, execution, instance);
+  if (!lane || lane->waits != "place") return ports_.backups.leavePlace(txn, execution, instance);
+  lane->waits = "reserve";
+  // While it waited anything may have happened to the machine.
+  lane->preflight_until = txn.now() + kPreflightPatience;
+  preflight(txn, std::move(*lane));
+}
+
+void Lanes::repositoryChanged(store::Txn& txn, const std::string& instance) {
+  const auto holder = locks_.holder(txn, instance);
+  if (!holder) return;
+  auto lane = loadLane(txn, executionOf(*holder), instance);
+  if (lane && !lane->over && lane->waits == "reserve") preflight(txn, std::move(*lane));
+}
+
+void Lanes::preflightAgain(store::Txn& txn, const Lane& lane, Duration pause) {
+  saveLane(txn, lane);
+  txn.timers().set({std::string(kPreflightTimer), laneKey(lane.execution, lane.instance), txn.now() + pause, ""});
 }
 
 void Lanes::preflight(store::Txn& txn, Lane lane) {
   const auto run = loadRun(txn, lane.execution);
   if (!run || !run->input) return;
+  const auto& input = *run->input;
   if (!lane.preflight_until) {
     lane.preflight_until = txn.now() + kPreflightPatience;
-    lane.repository_until = txn.now() + kRepositoryPatience;
     ports_.power.look(txn, lane.instance);
   }
   const auto machine = ports_.power.state(txn, lane.instance);
   const bool settled = machine == Machine::running || machine == Machine::stopped || machine == Machine::gone;
   const bool online = machine == Machine::stopped || ports_.targets.agentOnline(lane.instance);
-  const bool repository = run->input->rehearsal || ports_.backups.ready(txn, run->input->vault, lane.instance);
-  // That ends by itself: whoever waits for it has all the patience left.
-  const bool maintained = !repository && ports_.backups.maintained(txn, run->input->vault, lane.instance);
-  if (maintained) {
-    lane.preflight_until = txn.now() + kPreflightPatience;
-    lane.repository_until = txn.now() + kRepositoryPatience;
-  }
-  const auto power = ports_.power.fitness(txn, lane.instance, run->input->stop_start);
+  const auto power = ports_.power.fitness(txn, lane.instance, input.stop_start);
   const bool waits_for_machine = (!settled || !online || power.waits) && txn.now() < *lane.preflight_until;
-  const bool waits_for_repository = !repository && (maintained || (settled && online && txn.now() < *lane.repository_until));
   const bool unfit = !power.waits && !power.why.empty();
-  if (machine != Machine::gone && !unfit && (waits_for_machine || waits_for_repository)) {
-    saveLane(txn, lane);
-    txn.timers().set({std::string(kPreflightTimer), laneKey(lane.execution, lane.instance),
-                      txn.now() + (maintained ? Duration(kMaintenancePause) : Duration(kPreflightPause)), ""});
-    return;
+  if (machine != Machine::gone && !unfit && waits_for_machine) return preflightAgain(txn, lane, kPreflightPause);
+  if (const auto why = misfit(input, lane, machine, power); why)
+    return failStep(txn, std::move(lane), "", why->error, "preflight", why->message);
+  if (!input.rehearsal && !repositoryReady(txn, input, lane)) return;
+  reserve(txn, input, std::move(lane), machine);
+}
+
+std::optional<Lanes::Misfit> Lanes::misfit(const RunInput& input, const Lane& lane, Machine machine, const Fitness& power) const {
+  const auto because = [](std::string error, std::string why) {
+    return Misfit{std::move(error), std::move(why) + "; nothing was touched"};
+  };
+  if (machine == Machine::gone) return because("Stillpoint.NoTarget", "the machine is terminated");
+  if (!power.why.empty()) return because(power.error, power.why);
+  if (machine != Machine::running && machine != Machine::stopped)
+    return because("Stillpoint.NoTarget", "the machine neither runs nor is it stopped");
+  if (input.rehearsal && machine == Machine::stopped)
+    return because("Stillpoint.NoTarget", "the machine is stopped, and a rehearsal starts none");
+  if (machine == Machine::running && !ports_.targets.agentOnline(lane.instance))
+    return because("Stillpoint.NoTarget", "the agent of the machine is not connected");
+  return std::nullopt;
+}
+
+// What takes long takes no place; what is short, making a repository, is done in the order of places, so that a thousand new
+// machines do not keep another waiting.
+bool Lanes::repositoryReady(store::Txn& txn, const RunInput& input, Lane& lane) {
+  const auto state = ports_.backups.repository(txn, input.vault, lane.instance);
+  if (state == RepositoryState::maintained) {
+    // Whoever waits for it has all the patience left, but for the start window.
+    lane.preflight_until = txn.now() + kMaintenancePause + kPreflightPatience;
+    lane.repository_until.reset();
+    preflightAgain(txn, lane, kMaintenancePause);
+    return false;
   }
-  if (machine == Machine::gone)
-    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight", "the machine is terminated; nothing was touched");
-  if (!power.why.empty()) return failStep(txn, std::move(lane), "", power.error, "preflight", power.why + "; nothing was touched");
-  if (!settled)
-    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight",
-                    "the machine neither runs nor is it stopped; nothing was touched");
-  if (run->input->rehearsal && machine == Machine::stopped)
-    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight",
-                    "the machine is stopped, and a rehearsal starts none; nothing was touched");
-  if (!online)
-    return failStep(txn, std::move(lane), "", "Stillpoint.NoTarget", "preflight",
-                    "the agent of the machine is not connected; nothing was touched");
-  if (!repository)
-    return failStep(txn, std::move(lane), "", "Stillpoint.BackupFailed", "preflight",
-                    fmt::format("the machine's repository in vault {} could not be made ready within {} s; nothing was touched",
-                                run->input->vault, std::chrono::seconds(kRepositoryPatience).count()));
+  if (!ports_.backups.takePlace(txn, lane.execution, lane.instance)) {
+    lane.waits = "place";
+    saveLane(txn, lane);
+    return false;
+  }
+  if (state == RepositoryState::ready) return true;
+  if (!lane.repository_until) {
+    lane.repository_until = txn.now() + kRepositoryPatience;
+    ports_.backups.prepare(txn, input.vault, lane.instance);
+  }
+  if (state == RepositoryState::making || txn.now() < *lane.repository_until) {
+    preflightAgain(txn, lane, kPreflightPause);
+    return false;
+  }
+  failStep(txn, std::move(lane), "", "Stillpoint.BackupFailed", "preflight",
+           fmt::format("the machine's repository in vault {} could not be made ready within {} s; nothing was touched", input.vault,
+                       std::chrono::seconds(kRepositoryPatience).count()));
+  return false;
+}
+
+void Lanes::reserve(store::Txn& txn, const RunInput& input, Lane lane, Machine machine) {
+  txn.timers().drop(kStartWindowTimer, laneKey(lane.execution, lane.instance));
   lane.reserved = true;
   lane.reserved_at = txn.now();
   lane.found_stopped = machine == Machine::stopped;
-  if (lane.found_stopped && (run->input->pre || run->input->post || run->input->stop_start))
+  if (lane.found_stopped && (input.pre || input.post || input.stop_start))
     lane.warnings.emplace_back(
         "the machine was found stopped: its scripts, stop and start were skipped, it was read offline and left stopped");
-  if (run->input->pre && !run->input->post && !lane.found_stopped)
+  if (input.pre && !input.post && !lane.found_stopped)
     lane.notes.emplace_back("there is no post-script: what the pre-script froze, it must wake itself");
-  auto output = planOf(*run->input, lane);
+  auto output = planOf(input, lane);
   output["FoundStopped"] = lane.found_stopped;
   succeed(txn, std::move(lane), "", std::move(output));
 }
@@ -193,9 +261,7 @@ void Lanes::runBackupJob(store::Txn& txn, const runtime::TaskRequest& request, c
   if (run.input->rehearsal) return succeed(txn, std::move(lane), request.token, {{"Status", "skipped"}});
   saveLane(txn, lane);
   if (owesPost(run, lane)) ledger_.owe(txn, lane, DebtKind::post);
-  const auto& input = *run.input;
-  const auto job = ports_.backups.start(txn, {lane.instance, input.vault, input.role, holderOf(lane.execution), input.stall_timeout_seconds,
-                                              input.delete_after_days, input.point_tags, input.start_window, input.completion_window});
+  const auto job = ports_.backups.start(txn, orderOf(*run.input, lane));
   failpoint::hit("flow.job_intent");
   if (!job) {
     lane.backup = "FAILED";
@@ -227,6 +293,8 @@ void Lanes::jobEnded(store::Txn& txn, const JobView& job) {
   const auto ref = findLaneRef(txn, "job/" + job.id);
   if (!ref) return;
   dropLaneRef(txn, "job/" + job.id);
+  // Start and post-script need none.
+  ports_.backups.leavePlace(txn, ref->execution, ref->instance);
   auto lane = loadLane(txn, ref->execution, ref->instance);
   if (!lane) return;
   lane->job_open = false;
@@ -358,6 +426,7 @@ void Lanes::releaseMachine(store::Txn& txn, const runtime::TaskRequest& request,
     lane.over_at = txn.now();
     saveLane(txn, lane);
     failpoint::hit("flow.lane_over");
+    if (!lane.job_open) ports_.backups.leavePlace(txn, execution, instance);
     ledger_.laneOver(txn, execution, instance);
   }
   if (auto now = loadLane(txn, execution, instance))

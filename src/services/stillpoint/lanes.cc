@@ -25,7 +25,8 @@ Lanes::Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& port
   core.onTimer(std::string(kStartWindowTimer), [this](store::Txn& txn, const store::Timer& timer) {
     const auto separator = timer.id.rfind('#');
     auto lane = loadLane(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
-    if (lane && !lane->over && !lane->reserved && lane->waits == "reserve") startWindowOver(txn, std::move(*lane));
+    if (lane && !lane->over && !lane->reserved && (lane->waits == "reserve" || lane->waits == "place"))
+      startWindowOver(txn, std::move(*lane));
   });
   locks.onGranted("run",
                   [this](store::Txn& txn, const std::string& instance, const std::string& holder) { granted(txn, instance, holder); });
@@ -199,6 +200,7 @@ void Lanes::abort(store::Txn& txn, Lane lane, const std::string& status) {
   saveLane(txn, lane);
   if (lane.pre_running) ports_.scripts.cancel(txn, lane.pre_command, lane.instance);
   if (lane.job_open) ports_.backups.stop(txn, lane.job);
+  else ports_.backups.leavePlace(txn, lane.execution, lane.instance);
   ledger_.laneOver(txn, lane.execution, lane.instance);
 }
 

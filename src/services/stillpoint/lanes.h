@@ -5,6 +5,8 @@
 // Steps that wait end by event: a command's end, a power change, a job's cut or end, a granted lock. What they wait for
 // is in the lane's record, so a restart needs no recovery.
 #pragma once
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +40,17 @@ class Lanes {
   /// The execution no longer waits for the task.
   void cancel(store::Txn& txn, std::string_view token);
 
+  /// Why a lane was skipped.
+  struct Skip {
+    /// Its run's start window.
+    std::int64_t minutes = 0;
+    /// Who held the machine at its end ("run:EXECUTION_ARN", "job:ID"); empty: nobody else.
+    std::string held_by;
+  };
+  /// In the transaction in which a lane's start window has passed. Before the core starts.
+  using Skipped = std::function<void(store::Txn&, const Lane&, const Skip&)>;
+  void onSkipped(Skipped listener) { skipped_ = std::move(listener); }
+
   /// How a run that did not succeed goes on: with its failed lanes, each from the start, since what it had frozen was
   /// thawed; not while anything is owed to one of its machines or still under way there.
   static runtime::RedrivePlan redrivePlan(store::Txn& txn, std::string_view execution);
@@ -49,6 +62,10 @@ class Lanes {
   void jobEnded(store::Txn& txn, const JobView& job);
   /// `error` says why a power change failed, if it did.
   void powerSettled(store::Txn& txn, const std::string& instance, const std::string& error);
+  /// A lane that waited for a place among the backups at once has it.
+  void placed(store::Txn& txn, const std::string& execution, const std::string& instance);
+  /// The state of a repository of that machine.
+  void repositoryChanged(store::Txn& txn, const std::string& instance);
   void personActed(store::Txn& txn, const std::string& instance, const std::string& action, const std::string& who);
   void executionEnded(store::Txn& txn, const std::string& execution, const std::string& machine, Instant started,
                       const std::string& status);
@@ -71,7 +88,17 @@ class Lanes {
   void postScript(store::Txn& txn, const runtime::TaskRequest& request, const Run& run, Lane lane);
   void releaseMachine(store::Txn& txn, const runtime::TaskRequest& request, const Run& run, Lane lane);
 
+  /// What makes a machine unfit for good.
+  struct Misfit {
+    std::string error;
+    std::string message;
+  };
   void preflight(store::Txn& txn, Lane lane);
+  void preflightAgain(store::Txn& txn, const Lane& lane, Duration pause);
+  std::optional<Misfit> misfit(const RunInput& input, const Lane& lane, quiesce::Machine machine, const Fitness& power) const;
+  /// With a place. False: the lane waits, or has failed.
+  bool repositoryReady(store::Txn& txn, const RunInput& input, Lane& lane);
+  void reserve(store::Txn& txn, const RunInput& input, Lane lane, quiesce::Machine machine);
   /// The lane has waited for its machine as long as its run's input allows.
   void startWindowOver(store::Txn& txn, Lane lane);
   void granted(store::Txn& txn, const std::string& instance, const std::string& holder);
@@ -94,6 +121,7 @@ class Lanes {
   Ledger& ledger_;
   Finaliser& finaliser_;
   std::string built_in_machine_;
+  Skipped skipped_;
   runtime::Executions* executions_ = nullptr;
 };
 

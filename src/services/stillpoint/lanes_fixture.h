@@ -13,6 +13,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "services/backup/places.h"
+#include "services/stillpoint/adapters.h"
 #include "services/stillpoint/lanes.h"
 #include "services/stillpoint/report.h"
 #include "store/sqlite/sqlite_store.h"
@@ -57,6 +59,12 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   std::string missing_script;
   bool repository_ready = true;
   bool repository_maintained = false;
+  /// Machines whose repositories are not there; those that were asked for.
+  std::set<std::string> missing, prepared;
+  /// The server's own, made anew at each boot.
+  backup::Places* places = nullptr;
+  /// Its runs are those of a plan.
+  bool planned = false;
   /// How often each driver was asked to look; what is wrong with it.
   std::map<std::string, int> looks;
   std::map<std::string, Fitness> unfit;
@@ -122,9 +130,25 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   }
 
   bool vaultExists(store::Txn&, const std::string& vault) override { return vaults.contains(vault); }
-  void prepare(store::Txn&, const std::string&, const std::string&) override {}
-  bool ready(store::Txn&, const std::string&, const std::string&) override { return repository_ready; }
-  bool maintained(store::Txn&, const std::string&, const std::string&) override { return repository_maintained; }
+  void prepare(store::Txn&, const std::string&, const std::string& instance) override { prepared.insert(instance); }
+  RepositoryState repository(store::Txn&, const std::string&, const std::string& instance) override {
+    if (missing.contains(instance)) return prepared.contains(instance) ? RepositoryState::making : RepositoryState::unusable;
+    if (repository_ready) return RepositoryState::ready;
+    return repository_maintained ? RepositoryState::maintained : RepositoryState::unusable;
+  }
+  bool takePlace(store::Txn& txn, const std::string& execution, const std::string& instance) override {
+    return places->take(txn, execution, placeOf(execution, instance));
+  }
+  void leavePlace(store::Txn& txn, const std::string& execution, const std::string& instance) override {
+    places->leave(txn, placeOf(execution, instance));
+  }
+  std::string expire(store::Txn&, const BackupOrder& order, const std::string& why) override {
+    if (!planned) return "";
+    auto id = fmt::format("job-{}", next++);
+    jobs[id] = {id, "EXPIRED", why, "", 0, 0, 0};
+    job_machine[id] = order.instance;
+    return id;
+  }
   Answer<std::string> start(store::Txn&, const BackupOrder& order) override {
     if (refuse_job) return aws::refuse("LimitExceededException", "job refused");
     auto id = fmt::format("job-{}", next++);
@@ -314,6 +338,15 @@ class LanesTest : public testing::Test {
     finaliser_ = std::make_unique<Finaliser>(*core_, ports, list_max_);
     lanes_ = std::make_unique<Lanes>(*core_, *locks_, ports, *ledger_, *finaliser_, kMachineArn);
     lanes_->attach(driver_);
+    lanes_->onSkipped([this](store::Txn&, const Lane& lane, const Lanes::Skip& skip) { skips_.emplace_back(lane.instance, skip); });
+    places_ = std::make_unique<backup::Places>(*core_);
+    places_->setMost(most_places_);
+    places_->onGranted("run", [this](store::Txn& txn, const std::string& holder) {
+      const auto lane = std::string(executionOf(holder));
+      lanes_->placed(txn, lane.substr(0, lane.rfind('#')), lane.substr(lane.rfind('#') + 1));
+    });
+    fleet_.places = places_.get();
+    run([this](store::Txn& txn) { places_->recover(txn); });
     driver_.lanes = lanes_.get();
   }
   void run(const std::function<void(store::Txn&)>& action) {
@@ -393,6 +426,9 @@ class LanesTest : public testing::Test {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Finaliser> finaliser_;
   std::unique_ptr<Lanes> lanes_;
+  std::size_t most_places_ = 1000;
+  std::unique_ptr<backup::Places> places_;
+  std::vector<std::pair<std::string, Lanes::Skip>> skips_;
 
  private:
   static inline int counter_ = 0;

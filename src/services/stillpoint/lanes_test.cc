@@ -398,21 +398,6 @@ TEST_F(Lanes1, NothingIsFrozenWhileTheSpaceOfTheRepositoryIsFreed) {
   EXPECT_EQ(fleet_.commands.size(), 1U);
 }
 
-TEST_F(Lanes1, AMachineThatIsNotFreeInTheStartWindowIsLeftAlone) {
-  auto input = inputFor(1);
-  const std::string vault = R"("BackupVaultName": "vault")";
-  input.replace(input.find(vault), vault.size(), vault + R"(, "StartWindowMinutes": 60)");
-  run([&](store::Txn& txn) { locks_->acquire(txn, "i-a", "job:other"); });
-  begin(input);
-  advance(std::chrono::minutes(59));
-  EXPECT_FALSE(driver_.ended.contains(kExecution));
-  advance(std::chrono::minutes(1));
-  EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.BackupFailed");
-  EXPECT_TRUE(fleet_.commands.empty());
-  run([&](store::Txn& txn) { locks_->release(txn, "i-a", "job:other"); });
-  EXPECT_EQ(holder("i-a"), "") << "it has left the queue";
-}
-
 TEST_F(Lanes1, ARepositoryThatIsNeverReadyFailsTheLaneUntouched) {
   fleet_.repository_ready = false;
   begin(inputFor(1));

@@ -116,18 +116,32 @@ struct JobView {
   bool ended() const { return state == "COMPLETED" || state == "PARTIAL" || state == "FAILED" || state == "ABORTED" || state == "EXPIRED"; }
 };
 
+/// Whether a machine's repository can take a backup now.
+enum class RepositoryState {
+  ready,
+  /// It is being made, or its space is being freed: both come to an end by themselves.
+  making,
+  maintained,
+  /// It is not there, or could not be made.
+  unusable
+};
+
 class Backups {
  public:
   virtual ~Backups() = default;
   virtual bool vaultExists(store::Txn& txn, const std::string& vault) = 0;
   /// Has the machine's repository in that vault made, in the background, if it is not there.
   virtual void prepare(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
-  /// Whether that repository can take a backup now.
-  virtual bool ready(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
-  /// Whether it cannot because its space is being freed, which comes to an end by itself.
-  virtual bool maintained(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
+  virtual RepositoryState repository(store::Txn& txn, const std::string& vault, const std::string& instance) = 0;
+  /// A place among the backups that may run at once. False: the lane waits for its turn, and Lanes::placed() tells it.
+  virtual bool takePlace(store::Txn& txn, const std::string& execution, const std::string& instance) = 0;
+  /// Gives up the place, or the turn. Harmless without one.
+  virtual void leavePlace(store::Txn& txn, const std::string& execution, const std::string& instance) = 0;
   /// The job's id.
   virtual Answer<std::string> start(store::Txn& txn, const BackupOrder& order) = 0;
+  /// A plan's run has not come to this machine within its start window: the job that it would have had, EXPIRED as `why` says. Empty
+  /// for the runs of no plan, which have none.
+  virtual std::string expire(store::Txn& txn, const BackupOrder& order, const std::string& why) = 0;
   /// Asks for the job's end; it still comes by event. Harmless when it has ended.
   virtual void stop(store::Txn& txn, const std::string& job) = 0;
   virtual std::optional<JobView> find(store::Txn& txn, const std::string& job) = 0;

@@ -70,6 +70,7 @@ Lane decodeLane(const json::Object& from) {
   lane.waits = json::textOr(from, "waits");
   lane.reserved = json::boolOr(from, "reserved", false);
   lane.found_stopped = json::boolOr(from, "foundStopped", false);
+  lane.skipped = json::boolOr(from, "skipped", false);
   lane.over = json::boolOr(from, "over", false);
   lane.over_at = timeIf(from, "overAt");
   lane.preflight_until = timeIf(from, "preflightUntil");
@@ -113,6 +114,7 @@ json::Object encodeLane(const Lane& lane) {
   out["waits"] = lane.waits;
   out["reserved"] = lane.reserved;
   out["foundStopped"] = lane.found_stopped;
+  if (lane.skipped) out["skipped"] = true;
   out["over"] = lane.over;
   putTime(out, "overAt", lane.over_at);
   putTime(out, "preflightUntil", lane.preflight_until);

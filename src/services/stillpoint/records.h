@@ -60,11 +60,13 @@ struct Lane {
   std::string step;
   /// Token of the task that waits for this step's end; empty: none.
   std::string token;
-  /// What that task waits for: "reserve", "pre", "stop", "cut", "job", "start", "post".
+  /// What that task waits for: "reserve", "place", "pre", "stop", "cut", "job", "start", "post".
   std::string waits;
   /// Reserved: the machine is held and was fit.
   bool reserved = false;
   bool found_stopped = false;
+  /// Its start window passed before it was reserved.
+  bool skipped = false;
   /// Nothing follows; what is still owed is the payer's.
   bool over = false;
   std::optional<Instant> over_at;

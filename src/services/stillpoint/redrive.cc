@@ -55,6 +55,7 @@ void Lanes::renew(store::Txn& txn, const Lane& lane) {
     if (!target || target->terminated) return;
   }
   locks_.release(txn, lane.instance, holderOf(lane.execution));
+  ports_.backups.leavePlace(txn, lane.execution, lane.instance);
   Lane again;
   again.execution = lane.execution;
   again.instance = lane.instance;

@@ -69,8 +69,14 @@ std::string summary(const Run& run, const std::vector<const LaneReport*>& failed
   if (failed.empty() && rehearsal) return "rehearsal: nothing was backed up";
   if (failed.empty()) return any_warning ? "all machines were backed up, with warnings" : "";
   const auto& first = failed.front()->lane;
-  auto text = fmt::format("{}: {} failed: {}", first.instance, first.failure.phase, first.failure.message);
-  if (failed.size() > 1) text += fmt::format("; {} more machines failed", failed.size() - 1);
+  auto text = fmt::format("{}: {}: {}", first.instance, first.skipped ? "skipped" : first.failure.phase + " failed", first.failure.message);
+  const auto skipped = static_cast<std::size_t>(std::ranges::count_if(failed, [](const auto* one) { return one->lane.skipped; }));
+  if (failed.size() > 1) {
+    const auto more = failed.size() - 1;
+    const auto more_skipped = skipped - (first.skipped ? 1 : 0);
+    if (more_skipped < more) text += fmt::format("; {} more machines failed", more - more_skipped);
+    if (more_skipped > 0) text += fmt::format("; {} more machines were skipped", more_skipped);
+  }
   if (good > 0) text += fmt::format("; {} good", good);
   return text;
 }
@@ -96,6 +102,7 @@ json::Object statusEntry(const Run& run, const LaneReport& report) {
   entry["PostBackupScriptStatus"] = wordOr(lane.post, pays_later ? "owed" : "skipped");
   entry["StartEc2InstanceStatus"] = wordOr(lane.start, isOwed(report.debts, true) ? "owed" : "skipped");
   entry["FailureMessage"] = failureText(lane);
+  if (lane.skipped) entry["LaneStatus"] = "SKIPPED";
   if (lane.failure) {
     entry["Error"] = lane.failure.error;
     entry["Phase"] = lane.failure.phase;
@@ -121,20 +128,21 @@ Report makeReport(const Run& run, const std::vector<LaneReport>& lanes) {
   report.targets = static_cast<int>(lanes.size());
   std::vector<const LaneReport*> failed;
   bool warned = false;
-  std::size_t skipped = 0;
+  std::size_t left_out = 0;
   for (const auto& lane : lanes) {
     if (lane.lane.failure) failed.push_back(&lane);
     warned = warned || !lane.lane.warnings.empty();
     // Listed only to be told: terminated machines that still carry the tag.
-    if (!lane.lane.failure && !lane.lane.reserved) ++skipped;
+    if (!lane.lane.failure && !lane.lane.reserved) ++left_out;
+    if (lane.lane.skipped) ++report.skipped;
   }
   std::ranges::sort(failed, {}, [](const LaneReport* lane) { return lane->lane.failure.order; });
   report.failed = static_cast<int>(failed.size());
-  const auto good = lanes.size() - failed.size() - skipped;
+  const auto good = lanes.size() - failed.size() - left_out;
   report.message = summary(run, failed, good, warned);
   if (run.failure || !failed.empty()) {
     report.error = run.failure ? run.failure.error : failed.front()->lane.failure.error;
-    report.status = !run.failure && good > 0 ? "PARTIAL" : "FAILED";
+    report.status = run.failure ? "FAILED" : good > 0 ? "PARTIAL" : report.skipped == report.failed ? "SKIPPED" : "FAILED";
     report.cause = makeCause(report.message, failed);
   } else {
     report.succeeded = true;
@@ -170,6 +178,7 @@ std::map<std::string, std::string> makeRow(const Run& run, const std::vector<Lan
   row["FailureMessage"] = report.message;
   row["TargetCount"] = std::to_string(report.targets);
   row["FailedCount"] = std::to_string(report.failed);
+  if (report.skipped > 0) row["SkippedCount"] = std::to_string(report.skipped);
   if (run.input && run.input->rehearsal) row["Rehearsal"] = "true";
   else if (run.input) row["Path"] = std::to_string(run.input->path());
   if (!report.error.empty()) row["Error"] = report.error;

@@ -15,7 +15,7 @@ struct LaneReport {
 };
 
 struct Report {
-  /// SUCCEEDED, WARNING, PARTIAL (some machines failed), FAILED, ABORTED, TIMED_OUT.
+  /// SUCCEEDED, WARNING, PARTIAL (some machines are good), SKIPPED (no start window sufficed, and that is all), FAILED, ABORTED, TIMED_OUT.
   std::string status;
   /// Whether the execution is to end as SUCCEEDED.
   bool succeeded = false;
@@ -25,7 +25,9 @@ struct Report {
   std::string cause;
   std::string message;
   int targets = 0;
+  /// Those that were skipped too.
   int failed = 0;
+  int skipped = 0;
 };
 
 /// One entry of Workflow_Overall_Status: the seed's seven keys, then ours.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "services/backup/places.h"
+#include "services/backup/vaults.h"
 #include "services/stillpoint/adapters.h"
 #include "services/stillpoint/operations.h"
 
@@ -11,7 +13,7 @@ namespace sp::services::stillpoint {
 struct Stillpoint::Parts {
   Parts(Context& given, ssm::Commands& commands, s3::Objects& objects, ec2::Instances& machines, backup::Backup& backup_service,
         ssm::Nodes& all_nodes)
-      : provider({given.realm, given.random, given.agents, commands, objects, machines, backup_service.jobs()}),
+      : provider({given.realm, given.random, given.agents, commands, objects, machines, backup_service.jobs(), backup_service.places()}),
         ports(provider.ports()),
         ledger(given.core, given.locks, ports),
         finaliser(given.core, ports),
@@ -45,6 +47,12 @@ Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& o
   instances.onPersonPower([&lanes](store::Txn& txn, const Instance& instance, const std::string& action, const aws::Principal& principal) {
     lanes.personActed(txn, instance.id, action, principal.arn);
   });
+  backup.places().onGranted("run", [&lanes](store::Txn& txn, const std::string& holder) {
+    const auto lane = executionOf(holder);
+    lanes.placed(txn, std::string(lane.substr(0, lane.rfind('#'))), std::string(lane.substr(lane.rfind('#') + 1)));
+  });
+  backup.vaults().onChanged(
+      [&lanes](store::Txn& txn, const backup::Repository& repository) { lanes.repositoryChanged(txn, repository.name); });
   backup.jobs().onCut([&lanes, &realm](store::Txn& txn, const backup::Job& job) { lanes.jobCut(txn, viewOf(job, realm)); });
   backup.jobs().onEnded([&lanes, &realm](store::Txn& txn, const backup::Job& job) { lanes.jobEnded(txn, viewOf(job, realm)); });
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/time_format.h"
 #include "schedule/catch_up.h"
+#include "services/backup/jobs.h"
 #include "services/backup/shapes.h"
 #include "services/backup/table.h"
 #include "services/backup/vaults.h"
@@ -28,7 +29,6 @@ constexpr std::string_view kTimer = "backup.plan";
 constexpr std::string_view kAgainTimer = "backup.plan_again";
 constexpr Duration kAgain = std::chrono::minutes(1);
 constexpr Duration kUnreadablePause = std::chrono::hours(1);
-constexpr std::int64_t kStartWindowDefault = 480;
 constexpr std::size_t kMostPlans = 100;
 constexpr std::size_t kMostVersions = 2'000;
 constexpr std::size_t kMostSelections = 100;

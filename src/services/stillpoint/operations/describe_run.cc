@@ -50,6 +50,7 @@ json::Object laneShape(store::Txn& txn, const Ports& ports, const Run& run, cons
   auto entry = statusEntry(run, report);
   showProgress(entry, lane);
   entry["CurrentStep"] = lane.step;
+  if (lane.waits == "place") entry["WaitsFor"] = "a place among the backups that run at once";
   if (lane.frozen_at) {
     entry["FrozenSeconds"] = frozenSeconds(lane, now);
     entry["Frozen"] = !lane.thawed_at && !(lane.over && lane.post_command.empty() && entry.find("Owed") == entry.end());
