@@ -476,14 +476,32 @@ void addOthers(CLI::App& app, Command& command) {
 
   auto& schedule = *app.add_subcommand("schedule", "what runs by itself, and when");
   schedule.require_subcommand(1);
-  auto& schedules = *schedule.add_subcommand(
-      "list", "list rules by schedule and schedules: the next five runs in UTC and local time, and which machines they would work on now");
+  auto& schedules = *schedule.add_subcommand("list",
+                                             "list rules by schedule, schedules and backup plans: the next five runs in UTC and local "
+                                             "time, and which machines they would work on now");
   schedules.footer("Example:\n  stillpoint schedule list --json");
   addDataDir(schedules, command);
   schedules.add_flag("--json", *json, "print JSON");
   schedules.callback([&command, json] {
     command.action = [&command, json] { return withTarget(command.data_dir, [&](const Target& t) { return scheduleListVerb(t, *json); }); };
   });
+
+  auto& plan = *app.add_subcommand("plan", "pause and resume backup plans (schedule list shows them)");
+  plan.require_subcommand(1);
+  for (const bool pause : {true, false}) {
+    auto& verb = *plan.add_subcommand(pause ? "pause" : "resume",
+                                      pause ? "nothing of the plan becomes due until it is resumed, nor afterwards what would have"
+                                            : "the plan runs again, from its next time on");
+    verb.footer(fmt::format("Example:\n  stillpoint plan {} 2c103c5f-6d6e-4cac-9147-d3afa4c84f59", pause ? "pause" : "resume"));
+    addDataDir(verb, command);
+    verb.add_option("plan", *name, "id of the plan (stillpoint schedule list, aws backup list-backup-plans)")->required();
+    verb.add_flag("--json", *json, "print JSON");
+    verb.callback([&command, name, json, pause] {
+      command.action = [&command, name, json, pause] {
+        return withTarget(command.data_dir, [&](const Target& t) { return planPauseVerb(t, *name, pause, *json); });
+      };
+    });
+  }
 
   auto demo_options = std::make_shared<DemoOptions>();
   auto& demo = *app.add_subcommand("demo", "three machines with PostgreSQL, a consistent backup, a restore, the proof");

@@ -1,4 +1,4 @@
-// schedule list.
+// schedule list, plan pause, plan resume.
 #include <fmt/format.h>
 
 #include "base/time_format.h"
@@ -48,26 +48,37 @@ std::string targetName(const std::string& arn) {
 void printTarget(const json::Object& target) {
   const auto name = targetName(json::textOr(target, "Arn"));
   const auto* machines = json::find(target, "Instances");
-  if (machines == nullptr || !machines->is_array()) return fmt::print("  starts {}\n", name);
+  const auto selection = json::textOr(target, "SelectionName");
+  const auto why = selection.empty() ? std::string() : fmt::format(" (selection {})", selection);
+  if (machines == nullptr || !machines->is_array()) return fmt::print("  starts {}{}\n", name, why);
   std::string list;
   for (const auto& id : machines->get_array()) list += fmt::format("{}{}", list.empty() ? "" : ", ", json::toView(id.as_string()));
   const auto count = machines->get_array().size();
-  fmt::print("  starts {}, now for {} machine{}{}{}\n", name, count, count == 1 ? "" : "s", list.empty() ? "" : ": ", list);
+  fmt::print("  starts {}, now for {} machine{}{}{}{}\n", name, count, count == 1 ? "" : "s", list.empty() ? "" : ": ", list, why);
+}
+
+// "default/nightly" is "nightly"; a plan's rule stands behind its plan.
+std::string scheduleName(const json::Object& schedule) {
+  const auto group = json::textOr(schedule, "GroupName", "default");
+  const auto name = json::textOr(schedule, "Name");
+  if (const auto rule = json::textOr(schedule, "RuleName"); !rule.empty()) return fmt::format("{}: {}", name, rule);
+  return group == "default" ? name : group + "/" + name;
 }
 
 void print(const Terminal& terminal, const json::Object& schedule) {
-  const auto group = json::textOr(schedule, "GroupName", "default");
-  const auto name = json::textOr(schedule, "Name");
-  const bool enabled = json::textOr(schedule, "State") == "ENABLED";
+  const auto state = json::textOr(schedule, "State");
+  const bool enabled = state == "ENABLED";
+  const auto plan = json::textOr(schedule, "BackupPlanId");
   const auto window = json::intOr(schedule, "WindowInMinutes", 0);
-  fmt::print("{}  {}  {}{}{}\n", terminal.paint(group == "default" ? name : group + "/" + name, Colour::bold),
-             json::textOr(schedule, "ScheduleExpression"), json::textOr(schedule, "TimeZone"),
-             window == 0 ? "" : fmt::format("  within {} minutes", window),
-             enabled ? "" : "  " + terminal.paint("DISABLED", Colour::yellow));
+  fmt::print("{}  {}  {}{}{}{}\n", terminal.paint(scheduleName(schedule), Colour::bold), json::textOr(schedule, "ScheduleExpression"),
+             json::textOr(schedule, "TimeZone"), window == 0 ? "" : fmt::format("  within {} minutes", window),
+             plan.empty() ? "" : "  plan " + plan, enabled ? "" : "  " + terminal.paint(state, Colour::yellow));
+  if (const auto since = json::textOr(schedule, "PausedAt"); !since.empty())
+    fmt::print("  does not run since {} (stillpoint plan resume {})\n", since, plan);
   if (const auto problem = json::textOr(schedule, "Problem"); !problem.empty()) fmt::print("  {}\n", terminal.paint(problem, Colour::red));
   const auto& targets = schedule.at("Targets").as_array();
   for (const auto& target : targets) printTarget(target.as_object());
-  if (targets.empty()) fmt::print("  starts nothing: it has no targets\n");
+  if (targets.empty()) fmt::print("  starts nothing: it has no {}\n", plan.empty() ? "targets" : "selections");
   const auto& runs = schedule.at("Runs").as_array();
   for (const auto& run : runs)
     fmt::print("  {}  {}  {}\n", json::textOr(run.as_object(), "Utc"), json::textOr(run.as_object(), "Local"),
@@ -92,8 +103,26 @@ int scheduleListVerb(const Target& target, bool json) {
   }
   const Terminal terminal;
   if (schedules->empty())
-    fmt::print("no schedules yet (aws scheduler create-schedule, or aws events put-rule --schedule-expression; see docs/schedule.md)\n");
+    fmt::print(
+        "no schedules yet (aws backup create-backup-plan, aws scheduler create-schedule, or aws events put-rule --schedule-expression; see "
+        "docs/schedule.md)\n");
   for (const auto& schedule : *schedules) print(terminal, schedule.as_object());
+  return 0;
+}
+
+int planPauseVerb(const Target& target, const std::string& plan, bool pause, bool json) {
+  Api api(target);
+  const auto changed =
+      api.call("stillpoint", fmt::format("Stillpoint_20261101.{}BackupPlan", pause ? "Pause" : "Resume"), {{"BackupPlanId", plan}});
+  if (!changed) {
+    fmt::print(stderr, "stillpoint: {}: {}\n", changed.error().code, changed.error().message);
+    return 1;
+  }
+  if (json) fmt::print("{}\n", json::toText(*changed));
+  else if (pause)
+    fmt::print("{} is paused since {}: nothing of it becomes due until `stillpoint plan resume {}`\n",
+               json::textOr(*changed, "BackupPlanName"), json::textOr(*changed, "PausedAt"), plan);
+  else fmt::print("{} runs from its next time on (stillpoint schedule list)\n", json::textOr(*changed, "BackupPlanName"));
   return 0;
 }
 

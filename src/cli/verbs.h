@@ -121,8 +121,10 @@ int vaultKeyExportVerb(const Target& target, const std::string& vault, bool json
 /// The machines' repositories of a vault ("": of all), looked through anew for snapshots that no job made.
 int vaultShowVerb(const Target& target, const std::string& vault, bool json);
 
-/// Rules by schedule and schedules: their next runs in words, in UTC and local time, and what they would work on now.
+/// Rules by schedule, schedules and backup plans: their next runs in words, in UTC and local time, and what they would work on now.
 int scheduleListVerb(const Target& target, bool json);
+/// Pauses a backup plan (by id), or has it run again.
+int planPauseVerb(const Target& target, const std::string& plan, bool pause, bool json);
 
 struct EnrolOptions {
   std::string name;

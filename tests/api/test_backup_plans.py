@@ -12,7 +12,9 @@ import botocore.exceptions
 import pytest
 
 from tests.support import runs
+from tests.support.own_model import stillpoint
 from tests.support.server import Server
+from tests.support.signed import call_json
 from tests.support.until import until
 
 ROLE = runs.ROLE
@@ -279,3 +281,66 @@ def test_a_deleted_plan_runs_no_more(planned):
     with stopped(server) as database:
         assert database.execute("SELECT COUNT(*) FROM timers WHERE kind = 'backup.plan'").fetchone() == (0,)
     assert executions(server, "hourly-") == []
+
+
+def timers(server):
+    """By rule, when each is due."""
+    with contextlib.closing(sqlite3.connect(server.data / "store.db")) as database:
+        return {id.rsplit("/", 1)[1]: due for id, due in database.execute("SELECT id, due FROM timers WHERE kind = 'backup.plan'").fetchall()}
+
+
+def test_a_paused_plan_runs_nothing_until_it_is_resumed_nor_afterwards_what_it_missed(planned):
+    server, plan, tagged, _ = planned
+    backup, own = server.client("backup"), stillpoint(server)
+    paused = own.pause_backup_plan(BackupPlanId=plan)
+    assert (paused["BackupPlanId"], paused["BackupPlanName"], paused["State"]) == (plan, "hourly", "PAUSED")
+    assert paused["BackupPlanArn"] == backup.get_backup_plan(BackupPlanId=plan)["BackupPlanArn"] and paused["PausedBy"].startswith("arn:aws:")
+    server.kill()
+    server.start()
+    assert own.pause_backup_plan(BackupPlanId=plan)["PausedAt"] == paused["PausedAt"], "it is so already"
+    # A new version of it is paused too, with all its rules.
+    version = backup.get_backup_plan(BackupPlanId=plan)["BackupPlan"]
+    hourly = version["Rules"][0].pop("RuleId")
+    version["Rules"][0].pop("ScheduleExpressionTimezone", None)
+    version["Rules"].append({"RuleName": "daily", "TargetBackupVaultName": "Default", "ScheduleExpression": "cron(0 3 * * ? *)"})
+    backup.update_backup_plan(BackupPlanId=plan, BackupPlan=version)
+    assert timers(server) == {}
+    order = {"input": runs.run_input(8, ids=tagged), "of": {"BackupPlanId": plan}, "until": 1 << 52}
+    with stopped(server) as database:
+        # As if a run had been to be tried again, and a time of the plan had come.
+        for kind, id, payload in (("backup.plan_again", "hourly-again", json.dumps(order)), ("backup.plan", f"{plan}/{hourly}", "")):
+            database.execute("INSERT INTO timers (kind, id, due, payload) VALUES (?, ?, 0, ?)", (kind, id, payload.encode()))
+    until(lambda: "is not tried again: the plan is paused or deleted" in server.log(), 30, "the try that was left out")
+    until(lambda: timers(server) == {}, 30, "the time that has gone by")
+    assert executions(server, "hourly-") == []
+    before = datetime.datetime.now(datetime.timezone.utc).timestamp() * 1_000_000
+    resumed = own.resume_backup_plan(BackupPlanId=plan)
+    assert resumed["State"] == "ENABLED" and "PausedAt" not in resumed and "PausedBy" not in resumed
+    due = timers(server)
+    assert len(due) == 2 and min(due.values()) > before and due[hourly] % (60 * MINUTE) == 0
+    own.resume_backup_plan(BackupPlanId=plan)
+    assert timers(server) == due
+    with stopped(server) as database:
+        database.execute("UPDATE timers SET due = due - ? WHERE kind = 'backup.plan' AND id = ?", (60 * MINUTE, f"{plan}/{hourly}"))
+    arn, = until(lambda: executions(server, "hourly-"), 60, "the plan's run")
+    assert runs.finished(server, arn, 120)["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_pause_refusals(server, backup, verb):
+    operation = f"Stillpoint_20261101.{verb.capitalize()}BackupPlan"
+
+    def refused(arguments):
+        status, answer = call_json(server, "stillpoint", operation, arguments, "1.1")
+        assert status == 400, answer
+        return answer["__type"], answer["message"]
+    kind, message = refused({"BackupPlanId": "none"})
+    assert kind == "ResourceNotFoundException" and "Backup plan none does not exist" in message
+    gone = backup.create_backup_plan(BackupPlan=document())["BackupPlanId"]
+    backup.delete_backup_plan(BackupPlanId=gone)
+    assert refused({"BackupPlanId": gone})[0] == "ResourceNotFoundException"
+    for arguments, word in (({}, "BackupPlanId"), ({"BackupPlanId": 7}, "BackupPlanId"), ({"BackupPlanId": gone, "Other": 1}, "Other")):
+        kind, message = refused(arguments)
+        assert kind == "ValidationException" and word in message
+    told = server.cli(["plan", verb, gone], check=False)
+    assert told.returncode == 1 and f"Backup plan {gone} does not exist" in told.stderr

@@ -1,8 +1,10 @@
 """What Stillpoint's own services tell on the default bus: every kind by a real change, received by a rule as AWS's event of that kind."""
+import datetime
 import json
 import subprocess
 import urllib.parse
 
+import botocore.exceptions
 import pytest
 
 from tests.support import runs, signed
@@ -255,6 +257,34 @@ def test_a_rule_whose_command_is_what_it_waits_for_ends(server, instance):
 
 
 # Backups
+
+def test_plans_are_made_changed_paused_and_deleted(server):
+    told = Told(server, {"source": ["aws.backup"], "detail-type": ["Backup Plan State Change"]}, ordered=True)
+    backup = server.client("backup")
+    plan = {"BackupPlanName": unique("plan"), "Rules": [{"RuleName": "r", "TargetBackupVaultName": "Default"}]}
+    made = backup.create_backup_plan(BackupPlan=plan)
+    id = made["BackupPlanId"]
+    changed = backup.update_backup_plan(BackupPlanId=id, BackupPlan={**plan, "BackupPlanName": "other"})
+    assert server.cli(["plan", "pause", id]).stdout.startswith("other is paused since ")
+    assert json.loads(server.cli(["plan", "pause", id, "--json"]).stdout)["State"] == "PAUSED", "it is so already: nothing to tell"
+    assert server.cli(["plan", "resume", id]).stdout == "other runs from its next time on (stillpoint schedule list)\n"
+    deleted = backup.delete_backup_plan(BackupPlanId=id)
+    events = told.states("state", "DELETED")
+    for event in events:
+        check(event, "aws.backup", "Backup Plan State Change", [made["BackupPlanArn"]])
+    assert of(events, "state") == ["CREATED", "MODIFIED", "MODIFIED", "MODIFIED", "DELETED"]
+    assert of(events, "versionId") == [made["VersionId"]] + [changed["VersionId"]] * 4
+    assert [event["detail"].get("paused") for event in events] == [None, None, True, False, None]
+    for event, member, at in ((events[0], "creationDate", made["CreationDate"]), (events[1], "modifiedAt", changed["CreationDate"]), (events[4], "deletionDate", deleted["DeletionDate"])):
+        assert set(event["detail"]) == {"backupPlanId", "versionId", "state", member} and event["detail"]["backupPlanId"] == id
+        assert abs(datetime.datetime.fromisoformat(event["detail"][member].replace("Z", "+00:00")) - at) < datetime.timedelta(milliseconds=2)
+    # What was refused has changed nothing and is not told.
+    with pytest.raises(botocore.exceptions.ClientError):
+        backup.update_backup_plan(BackupPlanId=id, BackupPlan=plan)
+    backup.delete_backup_plan(BackupPlanId=backup.create_backup_plan(BackupPlan=plan)["BackupPlanId"])
+    assert of(told.states("state", "DELETED", 2), "state")[5:] == ["CREATED", "DELETED"]
+    told.off()
+
 
 def test_vaults_jobs_points_and_restores(server, instance):
     vaults = Told(server, {"source": ["aws.backup"], "detail-type": ["Backup Vault State Change"]}, ordered=True)

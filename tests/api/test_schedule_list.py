@@ -2,13 +2,14 @@
 import datetime
 import json
 import os
+import zoneinfo
 
 import pytest
 
 from tests.support.own_model import stillpoint
 from tests.support.runs import MACHINE, ROLE, run_input
 from tests.support.server import ACCOUNT, REGION
-from tests.support.signed import call_json
+from tests.support.signed import call_json, send
 
 OFF = {"Mode": "OFF"}
 SDK = "arn:aws:scheduler:::aws-sdk"
@@ -43,7 +44,28 @@ def schedules(server, machines):
     create("over", "at(2001-01-01T00:00:00)")
     scheduler.create_schedule_group(Name="power")
     create("stop", "cron(0 20 ? * * 2199)", f"{SDK}:ec2:stopInstances", json.dumps({"InstanceIds": [machines["other"]]}), GroupName="power")
+    backup = server.client("backup")
+    zone = {"ScheduleExpression": "cron(30 1 ? * SUN *)", "ScheduleExpressionTimezone": "Europe/Berlin"}
+    rule = {"TargetBackupVaultName": "Default"}
+    # Their ids are the order in which they are listed, and nobody chooses those.
+    for name, rules in (("databases", [{"RuleName": "weekly", **rule, **zone, "StartWindowMinutes": 60}, {"RuleName": "daily", **rule}]), ("idle", [{"RuleName": "daily", **rule}])):
+        # By hand: Debian's SDK does not know the member for the time zone yet.
+        status, _, answer = send(server, "backup", "PUT", "/backup/plans", body=json.dumps({"BackupPlan": {"BackupPlanName": name, "Rules": rules}}).encode())
+        assert status == 200, answer
+        id = json.loads(answer)["BackupPlanId"]
+        if name == "idle":
+            stillpoint(server).pause_backup_plan(BackupPlanId=id)
+            continue
+        for selection, wanted in (("tagged", {"ListOfTags": [{"ConditionType": "STRINGEQUALS", "ConditionKey": "backup-job", "ConditionValue": "true"}]}), ("rest", {})):
+            backup.create_backup_selection(BackupPlanId=id, BackupSelection={"SelectionName": selection, "IamRoleArn": ROLE, **wanted})
     return ["nightly-rule", "berlin", "over", "paused", "stop"]
+
+
+def without_plans(listed):
+    """Names of rules and schedules, which come before plans."""
+    kinds = [one["Kind"] for one in listed]
+    assert kinds == sorted(kinds, key=["rule", "schedule", "plan"].index) and kinds.count("plan") == 3
+    return [one["Name"] for one in listed if one["Kind"] != "plan"]
 
 
 def utc(text):
@@ -54,8 +76,8 @@ def test_upcoming_runs(server, machines, schedules):
     own = stillpoint(server)
     before = datetime.datetime.now(datetime.timezone.utc)
     listed = own.list_upcoming_runs()
-    assert [one["Name"] for one in listed["Schedules"]] == schedules and "NextToken" not in listed
-    rule, berlin, over, paused, stop = listed["Schedules"]
+    assert without_plans(listed["Schedules"]) == schedules and "NextToken" not in listed
+    rule, berlin, over, paused, stop = listed["Schedules"][:5]
     assert (rule["Kind"], rule["TimeZone"], rule["State"], rule["Arn"]) == ("rule", "UTC", "ENABLED", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/nightly-rule")
     first = before.replace(hour=2, minute=30, second=0, microsecond=0)
     nights = [first + datetime.timedelta(days=n) for n in range(7)]
@@ -67,20 +89,49 @@ def test_upcoming_runs(server, machines, schedules):
     assert berlin["Targets"] == [{"Arn": MACHINE, "Instances": [machines["other"]]}]
     assert (over["State"], over["Runs"], paused["State"], paused["Runs"]) == ("ENABLED", [], "DISABLED", [])
     assert (stop["GroupName"], stop["Runs"][0], stop["Targets"]) == ("power", "2199-01-01T20:00:00Z", [{"Arn": f"{SDK}:ec2:stopInstances", "Instances": [machines["other"]]}])
-    assert [len(one["Runs"]) for one in own.list_upcoming_runs(Runs=2)["Schedules"]] == [2, 2, 0, 0, 2]
+    assert [len(one["Runs"]) for one in own.list_upcoming_runs(Runs=2)["Schedules"][:5]] == [2, 2, 0, 0, 2]
+
+
+def test_upcoming_runs_of_plans(server, machines, schedules):
+    plans = {(one["Name"], one["RuleName"]): one for one in stillpoint(server).list_upcoming_runs()["Schedules"] if one["Kind"] == "plan"}
+    weekly, daily, idle = (plans[key] for key in (("databases", "weekly"), ("databases", "daily"), ("idle", "daily")))
+    assert (weekly["State"], weekly["TimeZone"], weekly["ScheduleExpression"], weekly["StartWindowMinutes"]) == ("ENABLED", "Europe/Berlin", "cron(30 1 ? * SUN *)", 60)
+    assert weekly["Arn"] == f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-plan:{weekly['BackupPlanId']}"
+    now = datetime.datetime.now(datetime.timezone.utc)
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    walls = [utc(run).astimezone(berlin) for run in weekly["Runs"]]
+    assert len(walls) == 5 and all((wall.weekday(), wall.hour, wall.minute) == (6, 1, 30) for wall in walls) and now < walls[0] < now + datetime.timedelta(days=8)
+    assert (daily["ScheduleExpression"], daily["StartWindowMinutes"]) == ("cron(0 5 ? * * *)", 480) and [run[11:] for run in daily["Runs"]] == ["05:00:00Z"] * 5
+    # What one selection wants no later one gets.
+    for one in (weekly, daily):
+        assert one["Targets"] == [{"Arn": MACHINE, "SelectionName": "tagged", "Instances": machines["tagged"]}, {"Arn": MACHINE, "SelectionName": "rest", "Instances": [machines["other"]]}]
+    assert (idle["State"], idle["Runs"], idle["Targets"]) == ("PAUSED", [], []) and utc(idle["PausedAt"][:19] + "Z") <= now
 
 
 def test_pages_of_upcoming_runs(server, schedules):
     own = stillpoint(server)
     names, token = [], None
-    for _ in range(10):
+    for _ in range(20):
         page = own.list_upcoming_runs(MaxResults=2, **({"NextToken": token} if token else {}))
         assert len(page["Schedules"]) <= 2
-        names += [one["Name"] for one in page["Schedules"]]
+        names += [(one["Name"], one.get("RuleName")) for one in page["Schedules"]]
         token = page.get("NextToken")
         if not token:
             break
-    assert names == schedules
+    assert [name for name, rule in names if not rule] == schedules
+    assert sorted(name for name in names if name[1]) == [("databases", "daily"), ("databases", "weekly"), ("idle", "daily")]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 8])
+def test_pages_of_any_size_are_the_same_list(server, schedules, most):
+    own = stillpoint(server)
+    whole = own.list_upcoming_runs(Runs=1)["Schedules"]
+    found, token, pages = [], None, 0
+    while pages == 0 or token:
+        page = own.list_upcoming_runs(Runs=1, MaxResults=most, **({"NextToken": token} if token else {}))
+        found += page["Schedules"]
+        token, pages = page.get("NextToken"), pages + 1
+    assert found == whole and pages == -(-len(whole) // most)
 
 
 @pytest.mark.parametrize("arguments,words", [({"Runs": 21}, "Runs is 21"), ({"MaxResults": 0}, "MaxResults is 0"), ({"NextToken": "x"}, "NextToken"), ({"Other": 1}, "Other")])
@@ -91,7 +142,7 @@ def test_upcoming_runs_refusals(server, arguments, words):
 
 def test_schedule_list(server, machines, schedules):
     listed = json.loads(server.cli(["schedule", "list", "--json"], env={**os.environ, "TZ": "Asia/Kathmandu"}).stdout)
-    assert [one["Name"] for one in listed] == schedules
+    assert without_plans(listed) == schedules
     run = listed[0]["Runs"][0]
     local = datetime.datetime.fromisoformat(run["Local"])
     assert local == utc(run["Utc"]) and local.utcoffset() == datetime.timedelta(hours=5, minutes=45)
@@ -101,6 +152,12 @@ def test_schedule_list(server, machines, schedules):
     assert f"  starts PrePostBackup, now for 2 machines: {', '.join(machines['tagged'])}\n" in told
     assert f"  starts ec2:stopInstances, now for 1 machine: {machines['other']}\n" in told and "power/stop" in told
     assert "paused  rate(1 day)  UTC  DISABLED\n" in told and "does not run again" in told
+    assert f"  starts PrePostBackup, now for 2 machines: {', '.join(machines['tagged'])} (selection tagged)\n" in told
+    weekly = next(one for one in listed if one.get("RuleName") == "weekly")
+    idle = next(one for one in listed if one["Name"] == "idle")
+    assert f"databases: weekly  cron(30 1 ? * SUN *)  Europe/Berlin  plan {weekly['BackupPlanId']}\n" in told
+    assert f"idle: daily  cron(0 5 ? * * *)  Etc/UTC  plan {idle['BackupPlanId']}  PAUSED\n  does not run since {idle['PausedAt']} (stillpoint plan resume {idle['BackupPlanId']})\n" in told
+    assert "  starts nothing: it has no selections\n" in told
     assert "2199-01-01T20:00:00Z  2199-01-01T15:00:00-05:00  Tuesday 1 January 2199 15:00, in " in told
 
 

@@ -55,6 +55,8 @@ News::News(Context& context, events::Events& events, runtime::ExecutionRuntime& 
     if (events_.wanted(txn, kBackup, kVaultChange))
       tell(txn, vaultChange(vault, there ? "CREATED" : "DELETED", context_.realm), events_.chains().now(txn));
   });
+  backup.plans().onChanged(
+      [this](store::Txn& txn, const backup::Plan& plan, backup::PlanChange change) { planChanged(txn, plan, change); });
   lanes.onSkipped(
       [this](store::Txn& txn, const stillpoint::Lane& lane, const stillpoint::Lanes::Skip& skip) { laneSkipped(txn, lane, skip); });
   ledger.onWritten([this](store::Txn& txn, const quiesce::Debt* before, const quiesce::Debt& now, bool failed) {
@@ -144,6 +146,15 @@ void News::pointChanged(store::Txn& txn, const backup::RecoveryPoint* before, co
   if (!events_.wanted(txn, kBackup, kPointChange)) return;
   // It is written before its job's end.
   tell(txn, pointChange(now, context_.realm), events::furthest(events_.chains().now(txn), Chains::of(txn, jobKey(now.job))));
+}
+
+void News::planChanged(store::Txn& txn, const backup::Plan& plan, backup::PlanChange change) {
+  using backup::PlanChange;
+  if (!events_.wanted(txn, kBackup, kPlanChange)) return;
+  const auto* const state = change == PlanChange::created ? "CREATED" : change == PlanChange::deleted ? "DELETED" : "MODIFIED";
+  std::optional<bool> paused;
+  if (change == PlanChange::paused || change == PlanChange::resumed) paused = change == PlanChange::paused;
+  tell(txn, planChange(plan.id, plan.version, state, txn.now(), paused, context_.realm), events_.chains().now(txn));
 }
 
 void News::laneSkipped(store::Txn& txn, const stillpoint::Lane& lane, const stillpoint::Lanes::Skip& skip) {

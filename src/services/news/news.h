@@ -6,6 +6,7 @@
 
 #include "runtime/execution_runtime.h"
 #include "services/backup/backup.h"
+#include "services/backup/plans/plans.h"
 #include "services/context.h"
 #include "services/ec2/instances.h"
 #include "services/events/events.h"
@@ -38,6 +39,7 @@ class News {
   void jobChanged(store::Txn& txn, const backup::Job* before, const backup::Job& now);
   void restoreChanged(store::Txn& txn, const backup::RestoreJob* before, const backup::RestoreJob& now);
   void pointChanged(store::Txn& txn, const backup::RecoveryPoint* before, const backup::RecoveryPoint& now);
+  void planChanged(store::Txn& txn, const backup::Plan& plan, backup::PlanChange change);
   void laneSkipped(store::Txn& txn, const stillpoint::Lane& lane, const stillpoint::Lanes::Skip& skip);
   void debtWritten(store::Txn& txn, const quiesce::Debt* before, const quiesce::Debt& now, bool failed);
 

@@ -149,6 +149,15 @@ Told vaultChange(const std::string& vault, std::string_view state, const Realm& 
   return {kBackup, kVaultChange, {vaultArn(realm, vault)}, json::Object{{"backupVaultName", vault}, {"state", state}}};
 }
 
+Told planChange(const std::string& plan, const std::string& version, std::string_view state, Instant at, std::optional<bool> paused,
+                const Realm& realm) {
+  Told told{kBackup, kPlanChange, {realm.arn("backup", "backup-plan:" + plan)}, {}};
+  const auto* const moment = state == "CREATED" ? "creationDate" : state == "DELETED" ? "deletionDate" : "modifiedAt";
+  told.detail = {{"backupPlanId", plan}, {"versionId", version}, {moment, toIso8601Millis(at)}, {"state", state}};
+  if (paused) told.detail["paused"] = *paused;
+  return told;
+}
+
 Told machineSkipped(const SkippedView& skipped, const Realm& realm) {
   Told told{kRuns, kMachineSkipped, {instanceArn(realm, skipped.instance), skipped.execution}, {}};
   told.detail = {{"execution-arn", skipped.execution},

@@ -69,6 +69,10 @@ struct ExecutionView {
   std::string redrive_reason;
 };
 
+/// `paused`: nullopt but for a pause or its end, which AWS does not have: they are MODIFIED, and tell it in a member of ours.
+Told planChange(const std::string& plan, const std::string& version, std::string_view state, Instant at, std::optional<bool> paused,
+                const Realm& realm);
+
 /// A machine that a run left alone because its start window passed.
 struct SkippedView {
   std::string execution;

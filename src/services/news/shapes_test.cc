@@ -203,6 +203,32 @@ TEST(NewsShapes, AVault) {
   EXPECT_EQ(text(told.detail), R"({"backupVaultName":"v","state":"DELETED"})");
 }
 
+TEST(NewsShapes, APlan) {
+  const auto at = fromMicros(1'800'000'000'123'000);
+  const auto told = planChange("p", "v", "CREATED", at, std::nullopt, kRealm);
+  EXPECT_EQ(told.source, "aws.backup");
+  EXPECT_EQ(told.type, "Backup Plan State Change");
+  EXPECT_EQ(told.resources, (std::vector<std::string>{kRealm.arn("backup", "backup-plan:p")}));
+  EXPECT_EQ(text(told.detail), R"({"backupPlanId":"p","versionId":"v","creationDate":"2027-01-15T08:00:00.123Z","state":"CREATED"})");
+  EXPECT_EQ(text(planChange("p", "v", "DELETED", at, std::nullopt, kRealm).detail),
+            R"({"backupPlanId":"p","versionId":"v","deletionDate":"2027-01-15T08:00:00.123Z","state":"DELETED"})");
+  EXPECT_EQ(text(planChange("p", "v", "MODIFIED", at, true, kRealm).detail),
+            R"({"backupPlanId":"p","versionId":"v","modifiedAt":"2027-01-15T08:00:00.123Z","state":"MODIFIED","paused":true})");
+}
+
+TEST(NewsShapes, AMachineThatWasSkipped) {
+  const auto told = machineSkipped({"run", "i-1", 60, "job:j", "why", "expired"}, kRealm);
+  EXPECT_EQ(told.source, "stillpoint.runs");
+  EXPECT_EQ(told.type, "Machine Skipped");
+  EXPECT_EQ(told.resources, (std::vector<std::string>{kRealm.arn("ec2", "instance/i-1"), "run"}));
+  EXPECT_EQ(
+      text(told.detail),
+      R"({"execution-arn":"run","instance-id":"i-1","start-window-minutes":60,"message":"why","held-by":"job:j","backup-job-id":"expired"})");
+  const auto alone = machineSkipped({"run", "i-1", 60, "", "why", ""}, kRealm);
+  EXPECT_FALSE(alone.detail.contains("held-by"));
+  EXPECT_FALSE(alone.detail.contains("backup-job-id"));
+}
+
 TEST(NewsShapes, WhatOfADebtIsNews) {
   using quiesce::DebtState;
   quiesce::Debt open;

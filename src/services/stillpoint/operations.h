@@ -41,8 +41,11 @@ aws::Operation tagInstance(ec2::Instances& instances);
 /// All machines with what EC2's answer has no place for: driver, holder, volumes, agent, what holds them.
 aws::Operation listInstances(Context& context, ec2::Instances& instances);
 
-/// Rules by schedule and schedules: when they run next, and which machines they would work on now.
-aws::Operation listUpcomingRuns(const Ports& ports);
+/// Rules by schedule, schedules and rules of backup plans: when they run next, and which machines they would work on now.
+aws::Operation listUpcomingRuns(const Ports& ports, backup::Backup& backup, const Realm& realm);
+/// A backup plan of which nothing becomes due until it is resumed.
+aws::Operation pauseBackupPlan(backup::Backup& backup);
+aws::Operation resumeBackupPlan(backup::Backup& backup);
 
 /// What EventBridge and its Scheduler could not deliver: list, show, send again, delete.
 std::vector<aws::Operation> deadLetterOperations(delivery::Deliveries& deliveries);

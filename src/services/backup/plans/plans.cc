@@ -61,6 +61,10 @@ json::Object Plan::encode() const {
       {"tags", tag_texts}, {"plan", document.shape()}};
   if (deleted) out["deleted"] = toMicros(*deleted);
   if (last_run) out["lastRun"] = toMicros(*last_run);
+  if (paused) {
+    out["paused"] = toMicros(*paused);
+    out["pausedBy"] = paused_by;
+  }
   return out;
 }
 
@@ -77,6 +81,8 @@ Result<Plan> Plan::decode(const json::Object& body) {
       if (tag.value().is_string()) out.tags[std::string(tag.key())] = json::toStd(tag.value().get_string());
   if (const auto deleted = reader.integerIf("deleted")) out.deleted = fromMicros(*deleted);
   if (const auto run = reader.integerIf("lastRun")) out.last_run = fromMicros(*run);
+  if (const auto paused = reader.integerIf("paused")) out.paused = fromMicros(*paused);
+  out.paused_by = reader.textIf("pausedBy").value_or("");
   const auto* plan = reader.object("plan");
   SP_CHECK_OK(reader.finish());
   auto document = parsePlan(*plan);
@@ -205,6 +211,7 @@ std::expected<Plan, aws::ApiError> Plans::create(store::Txn& txn, PlanDocument d
   for (auto& rule : plan.document.rules) rule.id = context_.random.uuid();
   save(txn, plan);
   schedule(txn, plan);
+  tell(txn, plan, PlanChange::created);
   return plan;
 }
 
@@ -226,6 +233,7 @@ std::expected<Plan, aws::ApiError> Plans::update(store::Txn& txn, std::string_vi
   ++plan->number;
   save(txn, *plan);
   schedule(txn, *plan);
+  tell(txn, *plan, PlanChange::modified);
   return std::move(*plan);
 }
 
@@ -238,7 +246,36 @@ std::expected<Plan, aws::ApiError> Plans::remove(store::Txn& txn, std::string_vi
   unschedule(txn, *plan);
   plan->deleted = txn.now();
   save(txn, *plan);
+  tell(txn, *plan, PlanChange::deleted);
   return std::move(*plan);
+}
+
+std::expected<Plan, aws::ApiError> Plans::pause(store::Txn& txn, std::string_view id, const std::string& by) {
+  auto plan = find(txn, id);
+  if (!plan || plan->deleted) return std::unexpected(noPlan(id));
+  if (plan->paused) return std::move(*plan);
+  unschedule(txn, *plan);
+  plan->paused = txn.now();
+  plan->paused_by = by;
+  save(txn, *plan);
+  tell(txn, *plan, PlanChange::paused);
+  return std::move(*plan);
+}
+
+std::expected<Plan, aws::ApiError> Plans::resume(store::Txn& txn, std::string_view id) {
+  auto plan = find(txn, id);
+  if (!plan || plan->deleted) return std::unexpected(noPlan(id));
+  if (!plan->paused) return std::move(*plan);
+  plan->paused.reset();
+  plan->paused_by.clear();
+  save(txn, *plan);
+  schedule(txn, *plan);
+  tell(txn, *plan, PlanChange::resumed);
+  return std::move(*plan);
+}
+
+void Plans::tell(store::Txn& txn, const Plan& plan, PlanChange change) const {
+  if (changed_) changed_(txn, plan, change);
 }
 
 std::expected<PlanSelection, aws::ApiError> Plans::select(store::Txn& txn, std::string_view plan, const json::Object& given,
@@ -281,6 +318,7 @@ void Plans::removeSelection(store::Txn& txn, const PlanSelection& selection) con
 }
 
 void Plans::schedule(store::Txn& txn, const Plan& plan) const {
+  if (plan.paused) return;
   for (const auto& rule : plan.document.rules) {
     const auto recurrence = recurrenceOf(rule);
     const auto next = recurrence ? recurrence->next(txn.now()) : std::nullopt;
@@ -296,7 +334,7 @@ void Plans::unschedule(store::Txn& txn, const Plan& plan) const {
 void Plans::due(store::Txn& txn, const store::Timer& timer) {
   const auto slash = timer.id.find('/');
   auto plan = find(txn, timer.id.substr(0, slash));
-  const auto* rule = plan && !plan->deleted ? plan->document.rule(timer.id.substr(slash + 1)) : nullptr;
+  const auto* rule = plan && !plan->deleted && !plan->paused ? plan->document.rule(timer.id.substr(slash + 1)) : nullptr;
   if (rule == nullptr) return;
   const auto recurrence = recurrenceOf(*rule);
   if (!recurrence) {
@@ -323,16 +361,17 @@ void Plans::due(store::Txn& txn, const store::Timer& timer) {
   static_cast<void>(failpoint::hit("backup.plan_due"));
 }
 
-void Plans::run(store::Txn& txn, const Plan& plan, const PlanRule& rule, Instant time) {
+std::vector<PlanChoice> Plans::choose(store::Txn& txn, std::string_view plan) const {
   const auto machines = instances_.all(txn);
   std::set<std::string> taken;
-  auto all = selections(txn, plan.id, "", kAll);
+  std::vector<PlanChoice> out;
+  auto all = selections(txn, plan, "", kAll);
   std::ranges::sort(all, {}, &PlanSelection::created);
-  for (const auto& selection : all) {
+  for (auto& selection : all) {
     const auto parsed = Selection::parse(selection.given, context_.realm);
     if (!parsed) {
       log::error("a selection of a backup plan cannot be read",
-                 {{"plan", plan.id}, {"selection", selection.id}, {"error", parsed.error().message}});
+                 {{"plan", plan}, {"selection", selection.id}, {"error", parsed.error().message}});
       continue;
     }
     std::vector<std::string> wanted;
@@ -340,26 +379,36 @@ void Plans::run(store::Txn& txn, const Plan& plan, const PlanRule& rule, Instant
       if (machine.isGone() || taken.contains(machine.id)) continue;
       if (parsed->wants(context_.realm.arn("ec2", "instance/" + machine.id), machine.tags)) wanted.push_back(machine.id);
     }
-    if (wanted.empty()) {
-      log::info("a selection of a backup plan wants no machine now",
-                {{"plan", plan.id}, {"rule", rule.name}, {"selection", parsed->name()}});
+    taken.insert(wanted.begin(), wanted.end());
+    out.push_back({std::move(selection), parsed->name(), parsed->role(), std::move(wanted)});
+  }
+  return out;
+}
+
+void Plans::run(store::Txn& txn, const Plan& plan, const PlanRule& rule, Instant time) {
+  for (const auto& choice : choose(txn, plan.id)) {
+    if (choice.machines.empty()) {
+      log::info("a selection of a backup plan wants no machine now", {{"plan", plan.id}, {"rule", rule.name}, {"selection", choice.name}});
       continue;
     }
-    taken.insert(wanted.begin(), wanted.end());
     const auto until = txn.now() + std::chrono::minutes(rule.start_window.value_or(kStartWindowDefault));
     const json::Object of{
         {"BackupPlanId", plan.id}, {"BackupPlanArn", arn(plan.id)}, {"BackupPlanVersion", plan.version}, {"BackupRuleId", rule.id}};
-    start(txn, nameOf(plan, rule, selection, time),
-          {{"input", runInput(plan.document, rule, parsed->role(), wanted)}, {"of", of}, {"until", toMicros(until)}});
+    start(txn, nameOf(plan, rule, choice.selection, time),
+          {{"input", runInput(plan.document, rule, choice.role, choice.machines)}, {"of", of}, {"until", toMicros(until)}});
   }
 }
 
 void Plans::start(store::Txn& txn, const std::string& name, const json::Object& order) {
   const auto execution = runs_.arn(name);
+  const auto& of = order.at("of").get_object();
+  // Paused or deleted while it was tried again.
+  if (const auto plan = find(txn, json::textOr(of, "BackupPlanId")); !plan || plan->paused || plan->deleted)
+    return log::info("a run of a backup plan is not tried again: the plan is paused or deleted", {{"execution", execution}});
   std::expected<void, aws::ApiError> started;
   txn.nested([&] {
     // Before it begins: its first step may start jobs already.
-    txn.records().put(kRunKind, execution, json::toText(order.at("of")));
+    txn.records().put(kRunKind, execution, json::toText(of));
     started = runs_.start(txn, name, order.at("input").get_object());
     return started.has_value();
   });

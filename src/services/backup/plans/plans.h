@@ -46,10 +46,15 @@ struct Plan {
   PlanDocument document;
   std::optional<Instant> deleted;
   std::optional<Instant> last_run;
+  /// Since when nothing becomes due, and whose doing that is (an ARN).
+  std::optional<Instant> paused;
+  std::string paused_by;
 
   json::Object encode() const;
   static Result<Plan> decode(const json::Object& body);
 };
+
+enum class PlanChange { created, modified, deleted, paused, resumed };
 
 /// Record kind "backup_selection", key "PLAN/ID".
 struct PlanSelection {
@@ -62,6 +67,15 @@ struct PlanSelection {
 
   json::Object encode() const;
   static Result<PlanSelection> decode(const json::Object& body);
+};
+
+/// What a selection wants at this moment, without what an earlier one of its plan wants.
+struct PlanChoice {
+  PlanSelection selection;
+  std::string name;
+  std::string role;
+  /// Instance ids.
+  std::vector<std::string> machines;
 };
 
 class Plans {
@@ -85,6 +99,13 @@ class Plans {
   std::expected<Plan, aws::ApiError> create(store::Txn& txn, PlanDocument document, std::string creator_request_id, TextMap tags);
   std::expected<Plan, aws::ApiError> update(store::Txn& txn, std::string_view id, PlanDocument document);
   std::expected<Plan, aws::ApiError> remove(store::Txn& txn, std::string_view id);
+  /// Nothing of the plan becomes due until it is resumed, and what would have does not run afterwards; runs that have begun go on.
+  /// Harmless when it is so already. `by`: who asks, an ARN.
+  std::expected<Plan, aws::ApiError> pause(store::Txn& txn, std::string_view id, const std::string& by);
+  std::expected<Plan, aws::ApiError> resume(store::Txn& txn, std::string_view id);
+  /// In the transaction of each change. Before the core starts.
+  using Listener = std::function<void(store::Txn&, const Plan&, PlanChange)>;
+  void onChanged(Listener listener) { changed_ = std::move(listener); }
 
   std::expected<PlanSelection, aws::ApiError> select(store::Txn& txn, std::string_view plan, const json::Object& given,
                                                      std::string creator_request_id);
@@ -92,12 +113,15 @@ class Plans {
   /// By id, after `after`.
   std::vector<PlanSelection> selections(store::Txn& txn, std::string_view plan, std::string_view after, std::size_t limit) const;
   void removeSelection(store::Txn& txn, const PlanSelection& selection) const;
+  /// What each selection wants now, the one that was made first first.
+  std::vector<PlanChoice> choose(store::Txn& txn, std::string_view plan) const;
 
   std::string arn(std::string_view id) const;
 
  private:
   std::optional<aws::ApiError> check(store::Txn& txn, const PlanDocument& document) const;
   void save(store::Txn& txn, const Plan& plan) const;
+  void tell(store::Txn& txn, const Plan& plan, PlanChange change) const;
   /// Each rule's next run.
   void schedule(store::Txn& txn, const Plan& plan) const;
   void unschedule(store::Txn& txn, const Plan& plan) const;
@@ -110,6 +134,7 @@ class Plans {
   const ec2::Instances& instances_;
   const Vaults& vaults_;
   PlanRuns runs_;
+  Listener changed_;
 };
 
 /// Who made a job by which plan: BackupPlanId, BackupPlanArn, BackupPlanVersion and BackupRuleId, by the ARN of its run; empty: none.

@@ -1,15 +1,19 @@
 // ListUpcomingRuns: docs/api/stillpoint.md.
 #include <algorithm>
+#include <cstdlib>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/time_format.h"
 #include "schedule/expression.h"
+#include "services/backup/plans/plans.h"
 #include "services/events/records.h"
 #include "services/scheduler/records.h"
 #include "services/stillpoint/operations.h"
+#include "services/stillpoint/stillpoint.h"
 
 namespace sp::services::stillpoint {
 namespace {
@@ -17,6 +21,8 @@ namespace {
 // A page looks at so many records at most.
 constexpr std::size_t kLookedAt = 2'000;
 constexpr std::int64_t kMostRuns = 20;
+constexpr std::string_view kBound = "ListUpcomingRuns";
+constexpr std::string_view kPlans = "plan";
 
 using Machines = std::set<std::string>;
 
@@ -134,7 +140,120 @@ json::Object scheduleShape(const Ports& ports, store::Txn& txn, const json::Obje
   return out;
 }
 
-aws::Outcome list(const Ports& ports, const aws::Call& call) {
+// One rule of a plan. What its selections want now is the same for all rules of the plan.
+json::Object planShape(store::Txn& txn, const backup::Plan& plan, const backup::PlanRule& rule, const std::string& arn,
+                       const json::Array& targets, const Asked& asked) {
+  json::Object out{{"Kind", "plan"},
+                   {"Name", plan.document.name},
+                   {"RuleName", rule.name},
+                   {"BackupPlanId", plan.id},
+                   {"Arn", arn},
+                   {"State", plan.paused ? "PAUSED" : "ENABLED"},
+                   {"ScheduleExpression", rule.schedule},
+                   {"TimeZone", rule.zone},
+                   {"StartWindowMinutes", rule.start_window.value_or(backup::kStartWindowDefault)}};
+  if (plan.paused) out["PausedAt"] = toIso8601Millis(*plan.paused);
+  const auto recurrence = backup::recurrenceOf(rule);
+  if (!recurrence) out["Problem"] = recurrence.error().message;
+  out["Runs"] =
+      recurrence && !plan.paused ? runsOf(txn.now(), asked.runs, [&](Instant time) { return recurrence->next(time); }) : json::Array();
+  out["Targets"] = targets;
+  return out;
+}
+
+json::Array planTargets(store::Txn& txn, const backup::Plans& plans, const backup::Plan& plan, const std::string& machine) {
+  json::Array out;
+  for (const auto& choice : plans.choose(txn, plan.id))
+    out.push_back(json::Object{
+        {"Arn", machine}, {"SelectionName", choice.name}, {"Instances", json::Array(choice.machines.begin(), choice.machines.end())}});
+  return out;
+}
+
+struct Sources {
+  const Ports& ports;
+  backup::Backup& backup;
+  const Realm& realm;
+};
+
+/// What is found, up to the most that was asked for, and the position behind it: a kind and a key. Rules come before schedules, these
+/// before plans; only the default bus has rules by schedule.
+class Page {
+ public:
+  Page(const Sources& sources, store::Txn& txn, Asked asked) : sources_(sources), txn_(txn), asked_(std::move(asked)) {}
+
+  json::Object fill() {
+    records(events::kRule, events::ruleKey(events::kDefaultBus, ""),
+            [&](const json::Object& body) { return ruleShape(sources_.ports, txn_, body, asked_); });
+    records(scheduler::kSchedule, "",
+            [&](const json::Object& body) { return std::optional(scheduleShape(sources_.ports, txn_, body, asked_)); });
+    plans();
+    json::Object out;
+    if (full_) out["NextToken"] = aws::makePageToken(kBound, last_);
+    out["Schedules"] = std::move(found_);
+    return out;
+  }
+
+ private:
+  /// Where to begin within a kind; nullopt: the page before ended in a later one.
+  std::optional<std::string> begin(std::string_view kind) {
+    const auto mark = fmt::format("{}/", kind);
+    if (asked_.after.empty()) return "";
+    if (!asked_.after.starts_with(mark)) return std::nullopt;
+    return std::exchange(asked_.after, "").substr(mark.size());
+  }
+  /// False: there is no room for it.
+  bool look(std::string_view kind, std::string_view key) {
+    full_ = full_ || found_.size() == static_cast<std::size_t>(asked_.most) || looked_at_ == kLookedAt;
+    if (full_) return false;
+    ++looked_at_;
+    last_ = fmt::format("{}/{}", kind, key);
+    return true;
+  }
+
+  template <class Shape>
+  void records(std::string_view kind, const std::string& prefix, const Shape& shape) {
+    const auto after = begin(kind);
+    if (!after || full_) return;
+    for (const auto& record : txn_.records().scan(kind, prefix, *after, kLookedAt + 1)) {
+      if (!look(kind, record.key)) return;
+      const auto body = events::decode(record.body);
+      if (body.empty()) continue;
+      if (auto found = shape(body)) found_.push_back(std::move(*found));
+    }
+  }
+
+  // Keys: a plan's id and the number of its rule.
+  void plans() {
+    auto after = begin(kPlans);
+    if (!after || full_) return;
+    const auto& plans = sources_.backup.plans();
+    const auto slash = after->find('/');
+    std::size_t done = slash == std::string::npos ? 0 : std::strtoull(after->c_str() + slash + 1, nullptr, 10) + 1;
+    auto id = after->substr(0, slash);
+    if (!id.empty())
+      if (const auto plan = plans.find(txn_, id); plan && !plan->deleted && !rules(plans, *plan, done)) return;
+    for (const auto& plan : plans.list(txn_, id, kLookedAt, false))
+      if (!rules(plans, plan, 0)) return;
+  }
+  bool rules(const backup::Plans& plans, const backup::Plan& plan, std::size_t first) {
+    const auto targets = planTargets(txn_, plans, plan, prePostBackupArn(sources_.realm));
+    for (auto number = first; number < plan.document.rules.size(); ++number) {
+      if (!look(kPlans, fmt::format("{}/{}", plan.id, number))) return false;
+      found_.push_back(planShape(txn_, plan, plan.document.rules[number], plans.arn(plan.id), targets, asked_));
+    }
+    return true;
+  }
+
+  const Sources& sources_;
+  store::Txn& txn_;
+  Asked asked_;
+  json::Array found_;
+  std::string last_;
+  std::size_t looked_at_ = 0;
+  bool full_ = false;
+};
+
+aws::Outcome list(const Sources& sources, const aws::Call& call) {
   Asked asked;
   json::Reader reader(call.input);
   asked.runs = reader.integerIf("Runs").value_or(asked.runs);
@@ -145,47 +264,18 @@ aws::Outcome list(const Ports& ports, const aws::Call& call) {
     return std::unexpected(aws::ApiError::validation(fmt::format("Runs is {}; it must be between 1 and {}", asked.runs, kMostRuns)));
   if (asked.most < 1 || asked.most > 1000)
     return std::unexpected(aws::ApiError::validation(fmt::format("MaxResults is {}; it must be between 1 and 1000", asked.most)));
-  constexpr std::string_view kBound = "ListUpcomingRuns";
   if (token) {
     const auto position = aws::readPageToken(kBound, *token);
     if (!position) return std::unexpected(aws::ApiError::validation("NextToken is not one that this operation gave"));
     asked.after = *position;
   }
-  auto& records = call.txn->records();
-  json::Array found;
-  json::Object out;
-  std::string last;
-  std::size_t looked_at = 0;
-  const auto full = [&] { return found.size() == static_cast<std::size_t>(asked.most) || looked_at == kLookedAt; };
-  // Positions: a kind and a key. Rules come before schedules; only the default bus has schedules.
-  for (const auto kind : {events::kRule, scheduler::kSchedule}) {
-    const auto mark = fmt::format("{}/", kind);
-    const bool begun = asked.after.starts_with(mark);
-    if (!begun && !asked.after.empty() && kind == events::kRule) continue;
-    const auto prefix = kind == events::kRule ? events::ruleKey(events::kDefaultBus, "") : std::string();
-    for (const auto& record : records.scan(kind, prefix, begun ? asked.after.substr(mark.size()) : "", kLookedAt)) {
-      if (full()) {
-        out["NextToken"] = aws::makePageToken(kBound, last);
-        out["Schedules"] = std::move(found);
-        return out;
-      }
-      ++looked_at;
-      last = mark + record.key;
-      const auto body = events::decode(record.body);
-      if (body.empty()) continue;
-      if (kind == scheduler::kSchedule) found.push_back(scheduleShape(ports, *call.txn, body, asked));
-      else if (auto shape = ruleShape(ports, *call.txn, body, asked)) found.push_back(std::move(*shape));
-    }
-  }
-  if (full()) out["NextToken"] = aws::makePageToken(kBound, last);
-  out["Schedules"] = std::move(found);
-  return out;
+  return Page(sources, *call.txn, std::move(asked)).fill();
 }
 
 }  // namespace
 
-aws::Operation listUpcomingRuns(const Ports& ports) {
-  return {"ListUpcomingRuns", [&ports](const aws::Call& call) { return list(ports, call); }, {}, false};
+aws::Operation listUpcomingRuns(const Ports& ports, backup::Backup& backup, const Realm& realm) {
+  return {"ListUpcomingRuns", [sources = Sources{ports, backup, realm}](const aws::Call& call) { return list(sources, call); }, {}, false};
 }
 
 }  // namespace sp::services::stillpoint
