@@ -1,6 +1,9 @@
 #include "net/web_client.h"
 
 #include <future>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,25 +16,30 @@ namespace {
 
 using testing::Not;
 
-/// Answers what it was sent; "/silent" never.
+/// Answers what it was sent; "/silent" not before the end.
 class Mirror final : public Handler {
  public:
-  std::unique_ptr<Exchange> begin(RequestHead head) override { return std::make_unique<One>(std::move(head)); }
+  std::unique_ptr<Exchange> begin(RequestHead head) override { return std::make_unique<One>(std::move(head), *this); }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& reply : std::exchange(kept_, {})) reply({});
+  }
 
  private:
+  void keep(std::function<void(Response)> reply) {
+    const std::lock_guard lock(mutex_);
+    kept_.push_back(std::move(reply));
+  }
   class One final : public Exchange {
    public:
-    explicit One(RequestHead head) : head_(std::move(head)) {}
+    One(RequestHead head, Mirror& owner) : head_(std::move(head)), owner_(owner) {}
     std::optional<Response> answerEarly() override { return std::nullopt; }
     std::optional<Response> body(std::string_view bytes) override {
       body_.append(bytes);
       return std::nullopt;
     }
     void finish(std::function<void(Response)> reply) override {
-      if (head_.target == "/silent") {
-        kept_ = std::move(reply);
-        return;
-      }
+      if (head_.target == "/silent") return owner_.keep(std::move(reply));
       const auto length = findHeader(head_.headers, "Content-Length");
       std::string text = head_.method + " " + head_.target + " " + body_;
       if (head_.target == "/long") text = std::string(1'000'000, 'x');
@@ -45,9 +53,11 @@ class Mirror final : public Handler {
 
    private:
     RequestHead head_;
+    Mirror& owner_;
     std::string body_;
-    std::function<void(Response)> kept_;
   };
+  std::mutex mutex_;
+  std::vector<std::function<void(Response)>> kept_;
 };
 
 class WebClientTest : public testing::Test {
@@ -57,7 +67,11 @@ class WebClientTest : public testing::Test {
     server_ = std::move(*listenHttp({"127.0.0.1", 0}, mirror_, {}, std::nullopt));
     server_->start();
   }
-  ~WebClientTest() override { server_->stop(0); }
+  ~WebClientTest() override {
+    client_->stop();
+    mirror_.end();
+    server_->stop(0);
+  }
 
   std::string url(const std::string& path) { return "http://" + server_->endpoint().text() + path; }
   Result<Response> ask(WebRequest request) {
