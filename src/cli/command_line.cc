@@ -5,7 +5,7 @@
 #include "base/strings.h"
 #include "base/version.h"
 #include "cli/cli.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
 
 namespace sp::cli {
 namespace {

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
 
 namespace sp::cli {
 namespace {

@@ -3,9 +3,9 @@
 
 #include "base/time_format.h"
 #include "cli/api.h"
-#include "cli/schedule_words.h"
-#include "cli/terminal.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/schedule_words.h"
+#include "cli/views/terminal.h"
 
 namespace sp::cli {
 namespace {

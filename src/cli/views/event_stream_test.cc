@@ -1,4 +1,4 @@
-#include "cli/event_stream.h"
+#include "cli/views/event_stream.h"
 
 #include <vector>
 

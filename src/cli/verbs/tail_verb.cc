@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "base/strings.h"
 #include "cli/api.h"
-#include "cli/event_stream.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/event_stream.h"
 
 namespace sp::cli {
 namespace {

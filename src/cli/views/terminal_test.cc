@@ -1,4 +1,4 @@
-#include "cli/terminal.h"
+#include "cli/views/terminal.h"
 
 #include <gtest/gtest.h>
 

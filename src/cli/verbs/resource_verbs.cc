@@ -9,8 +9,8 @@
 #include "base/strings.h"
 #include "base/time_format.h"
 #include "cli/api.h"
-#include "cli/terminal.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/terminal.h"
 
 namespace sp::cli {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "base/strings.h"
 #include "cli/api.h"
-#include "cli/terminal.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/terminal.h"
 #include "os/file.h"
 
 namespace sp::cli {

@@ -9,10 +9,10 @@
 #include "base/strings.h"
 #include "base/time_format.h"
 #include "cli/api.h"
-#include "cli/event_stream.h"
-#include "cli/event_words.h"
-#include "cli/schedule_words.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/event_stream.h"
+#include "cli/views/event_words.h"
+#include "cli/views/schedule_words.h"
 
 namespace sp::cli {
 namespace {

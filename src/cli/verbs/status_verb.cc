@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "cli/api.h"
-#include "cli/status_view.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/status_view.h"
 
 namespace sp::cli {
 

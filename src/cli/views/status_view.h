@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/terminal.h"
+#include "cli/views/terminal.h"
 #include "json/json.h"
 
 namespace sp::cli {

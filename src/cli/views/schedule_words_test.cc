@@ -1,4 +1,4 @@
-#include "cli/schedule_words.h"
+#include "cli/views/schedule_words.h"
 
 #include <cstdlib>
 #include <ctime>

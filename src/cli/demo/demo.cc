@@ -15,11 +15,11 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "cli/api.h"
-#include "cli/demo_scripts.h"
-#include "cli/demo_server.h"
-#include "cli/run_view.h"
-#include "cli/terminal.h"
-#include "cli/verbs.h"
+#include "cli/demo/demo_scripts.h"
+#include "cli/demo/demo_server.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/run_view.h"
+#include "cli/views/terminal.h"
 
 extern char** environ;
 

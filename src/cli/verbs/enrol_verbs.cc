@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "cli/api.h"
-#include "cli/terminal.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/terminal.h"
 
 namespace sp::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/event_words.h"
+#include "cli/views/event_words.h"
 
 #include <gtest/gtest.h>
 

@@ -8,8 +8,8 @@
 
 #include "base/time_format.h"
 #include "cli/api.h"
-#include "cli/run_view.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
+#include "cli/views/run_view.h"
 #include "os/file.h"
 
 namespace sp::cli {

@@ -1,4 +1,4 @@
-#include "cli/status_view.h"
+#include "cli/views/status_view.h"
 
 #include <fmt/format.h>
 

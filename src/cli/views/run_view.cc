@@ -1,4 +1,4 @@
-#include "cli/run_view.h"
+#include "cli/views/run_view.h"
 
 #include <algorithm>
 
