@@ -125,6 +125,9 @@ void addRun(CLI::App& app, Command& command) {
   verb.add_option("--post-command", options->post_command, "command line that runs it (default: its file name)");
   verb.add_option("--vault", options->vault, "backup vault")->default_val("Default");
   verb.add_option("--role", options->role, "role ARN of the backup job");
+  verb.add_option("--start-window", options->start_window,
+                  "minutes that a machine is waited for, which another run or job holds, before it is skipped (default: 480)")
+      ->check(CLI::Range(1, 52'560'000));
   verb.add_option("--output-bucket", options->output_bucket, "bucket for the scripts' output");
   verb.add_option("--output-prefix", options->output_prefix, "key prefix of the scripts' output");
   verb.add_option("--name", options->name, "name of the execution (default: made from the time)");

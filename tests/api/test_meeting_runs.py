@@ -70,7 +70,11 @@ def test_a_machine_that_another_run_holds_is_skipped(held):
     server, (id,) = held.server, held.ids
     told = Told(server, {"source": ["stillpoint.runs"]})
     second = runs.start(server, "second", runs.run_input(5, ids=[id], BackupDetails=windows(1)))
-    third = runs.start(server, "third", runs.run_input(5, ids=[id]))
+    scripts = [word for step in ("pre", "post") for word in (f"--{step}", f"s3://{runs.BUCKET}/{step}.sh")]
+    third = server.cli(["run", "--instance", id, *scripts, "--name", "third", "--start-window", "480", "--detach"]).stdout.strip()
+    assert json.loads(server.client("stepfunctions").describe_execution(executionArn=third)["input"])["BackupDetails"]["StartWindowMinutes"] == 480
+    refused = server.cli(["run", "--instance", id, "--start-window", "0"], check=False)
+    assert refused.returncode != 0 and "--start-window" in refused.stderr + refused.stdout
     held.waits(second)
     held.waits(third)
     with stopped(server) as database:

@@ -137,6 +137,7 @@ Result<json::Value> inputOf(Api& api, const RunOptions& options) {
   input["BackupDetails"] = {
       {"BackupVaultName", options.vault},
       {"IamRoleArn", options.role.empty() ? fmt::format("arn:aws:iam::{}:role/stillpoint-backup", account) : options.role}};
+  if (options.start_window > 0) input["BackupDetails"].as_object()["StartWindowMinutes"] = options.start_window;
   return input;
 }
 

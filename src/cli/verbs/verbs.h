@@ -26,6 +26,8 @@ struct RunOptions {
   bool stop = false;
   std::string pre_source, pre_command, post_source, post_command;
   std::string vault, role;
+  /// Minutes; 0: the default.
+  std::int64_t start_window = 0;
   std::string output_bucket, output_prefix;
   std::string name;
   bool detach = false;
