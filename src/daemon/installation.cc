@@ -126,6 +126,15 @@ class Wired final : public Installation {
     base_->fleet->route("/commands/", command_http_);
   }
 
+  // The keeper's threads tell the backup service how their work ended: they go first, when nothing gives them more. What they tell then
+  // is dropped and done anew at the next start.
+  ~Wired() override {
+    base_->core->stop();
+    keeper_.reset();
+  }
+  Wired(const Wired&) = delete;
+  Wired& operator=(const Wired&) = delete;
+
   net::Handler& apiHandler() override { return front_; }
   void serving(std::string address) override { address_ = std::move(address); }
   net::Endpoint agentsEndpoint() const override { return base_->fleet->endpoint(); }

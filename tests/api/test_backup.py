@@ -521,6 +521,20 @@ def test_server_killed_in_the_middle_of_a_backup(fresh_server, tmp_path):
     assert facts(tmp_path / "out/srv/data") == facts(own.root / "srv/data")
 
 
+def test_server_stopped_while_a_repository_is_made(fresh_server):
+    """What its restic does then is dropped, not told to parts that are gone; the next server makes the repository and the job goes on."""
+    own = Machine(fresh_server)
+    backup = fresh_server.client("backup")
+    backup.create_backup_vault(BackupVaultName="stopped")
+    made = fresh_server.data / "vaults/stopped/.stillpoint/made"
+    job = start(backup, own, vault="stopped")
+    until(lambda: made.is_dir() and any(made.iterdir()), 20, "a repository in the making")
+    assert fresh_server.stop() == 0
+    fresh_server.start()
+    ended = wait(fresh_server.client("backup"), job, 120)
+    assert ended["State"] == "COMPLETED", ended
+
+
 def test_agent_killed_in_the_middle_of_a_backup(server, backup, tmp_path):
     own = Machine(server)
     fill(own.root / "srv/data", 30)
