@@ -82,7 +82,19 @@ void Core::watchClock() {
   if (!batch.empty()) runBatch(std::move(batch));
 }
 
+// What was posted before the start, the recovery of all services, comes before every timer that has come due while nobody was there.
+void Core::runPostedFirst() {
+  if (timers_known_) return;
+  std::deque<Entry> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    batch.swap(queue_);
+  }
+  if (!batch.empty()) runBatch(std::move(batch));
+}
+
 void Core::loop() {
+  runPostedFirst();
   while (true) {
     watchClock();
     fireTimers();
@@ -164,6 +176,7 @@ bool Core::fireTimers() {
 }
 
 void Core::runPending() {
+  runPostedFirst();
   while (true) {
     watchClock();
     const bool fired = fireTimers();

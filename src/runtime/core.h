@@ -70,6 +70,7 @@ class Core {
   };
   void loop();
   bool runBatch(std::deque<Entry> batch);
+  void runPostedFirst();
   bool fireTimers();
   void watchClock();
 

@@ -342,7 +342,8 @@ void Jobs::end(store::Txn& txn, Job& job, JobState state, const std::string& mes
   save(txn, job);
   log::info("backup job ended", {{"job", job.id}, {"instance", job.instance}, {"state", name(state)}, {"message", message}});
   for (const auto& listener : ended_) listener(txn, job);
-  vaults_.maintain(txn, job.vault, job.instance, Vaults::Moment::afterUse);
+  // One that never came to an agent has used nothing: a run that holds the machine may be about to.
+  vaults_.maintain(txn, job.vault, job.instance, job.agent.empty() ? Vaults::Moment::any : Vaults::Moment::afterUse);
   if (job.by.empty()) {
     context_.locks.release(txn, job.instance, holderOf(job));
     places_.leave(txn, holderOf(job));

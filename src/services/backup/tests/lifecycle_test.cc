@@ -208,6 +208,39 @@ TEST_F(LifecycleTest, ARunThatHoldsTheMachineGoesFirst) {
   EXPECT_EQ(keeper_.forgotten.size(), 1U) << "its backup has been taken";
 }
 
+TEST_F(LifecycleTest, AJobThatExpiresUnbegunTakesNoRepositoryFromARun) {
+  const auto points = daily("abcd", 5);
+  server_->run([&](store::Txn& txn) { server_->locks.acquire(txn, kMachine, "run:x"); });
+  advance(2 * kDay);
+  const auto waiting = start(spec());
+  server_->run([&](store::Txn& txn) {
+    auto plans = spec();
+    plans.by = "run:y";
+    EXPECT_TRUE(server_->backup.jobs().expire(txn, plans, "the window has ended").has_value());
+  });
+  advance(kDay);
+  EXPECT_EQ(server_->job(waiting).state, JobState::expired);
+  EXPECT_TRUE(keeper_.forgotten.empty());
+  EXPECT_EQ(repository().state, "ready") << "its machine may be frozen, and its backup must not wait";
+}
+
+TEST_F(LifecycleTest, ARepositoryInUseIsNotTakenByATimerThatCameDueWhileTheServerWasDown) {
+  const auto points = daily("abcd", 5);
+  const auto job = start(spec());
+  EXPECT_EQ(server_->job(job).state, JobState::running);
+  server_->run([&](store::Txn& txn) { server_->backup.vaults().dropLeftovers(txn, "Default", kMachine); });
+  EXPECT_TRUE(keeper_.forgotten.empty());
+  // Its timer again, as a lane's end would set it.
+  server_->run([&](store::Txn& txn) { server_->backup.vaults().dropLeftovers(txn, "Default", kMachine); });
+  server_.reset();
+  clock_.advance(std::chrono::hours(1));
+  boot();
+  EXPECT_TRUE(keeper_.forgotten.empty()) << "restic is still writing into it";
+  snapshot(job, std::string(64, 'e'));
+  result(job, "COMPLETED");
+  EXPECT_FALSE(keeper_.forgotten.empty());
+}
+
 TEST_F(LifecycleTest, AtMostTwoRepositoriesAreMaintainedAtOnceAndAllInTheEnd) {
   std::vector<std::string> vaults{"v1", "v2", "v3", "v4", "v5"};
   for (const auto& vault : vaults) {
