@@ -128,8 +128,9 @@ class Wired final : public Installation {
 
   // The keeper's threads tell the backup service how their work ended: they go first, when nothing gives them more. What they tell then
   // is dropped and done anew at the next start.
+  // So does everything else that works by itself, should the start have failed late.
   ~Wired() override {
-    base_->core->stop();
+    Wired::stop();
     keeper_.reset();
   }
   Wired(const Wired&) = delete;

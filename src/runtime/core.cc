@@ -66,12 +66,13 @@ void Core::onClockSet(ClockSetHandler handler) { clock_set_.push_back(std::move(
 
 void Core::watchClock() {
   const Duration offset = clock_.now().time_since_epoch() - clock_.boottime();
+  const auto by = clock_offset_ ? offset - *clock_offset_ : Duration(0);
+  if (std::chrono::abs(by) < kClockSet) {
+    clock_offset_ = offset;
+    return;
+  }
+  // Before any timer that a clock put forward has made due. If it does not stand, all goes on in the old time, and this is tried again.
   const auto before = std::exchange(clock_offset_, offset);
-  const auto by = before ? offset - *before : Duration(0);
-  if (std::chrono::abs(by) < kClockSet) return;
-  log::warn("the clock was set", {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(by).count()}});
-  waiters_.shift(by);
-  // Before any timer that a clock put forward has made due.
   std::deque<Entry> batch;
   for (const auto& handler : clock_set_)
     batch.push_back({[&handler, by](store::Txn& txn) {
@@ -79,8 +80,16 @@ void Core::watchClock() {
                        return true;
                      },
                      {}});
-  if (!batch.empty()) runBatch(std::move(batch));
+  if (!batch.empty() && !runBatch(std::move(batch))) {
+    clock_offset_ = before;
+    return;
+  }
+  log::warn("the clock was set", {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(by).count()}});
+  waiters_.shift(by);
 }
+
+// The wall clock as the last watchClock() saw it go: a step of it that was not seen yet is in no transaction.
+Instant Core::now() const { return clock_offset_ ? Instant(clock_.boottime() + *clock_offset_) : clock_.now(); }
 
 // What was posted before the start, the recovery of all services, comes before every timer that has come due while nobody was there.
 void Core::runPostedFirst() {
@@ -94,11 +103,12 @@ void Core::runPostedFirst() {
 }
 
 void Core::loop() {
+  watchClock();
   runPostedFirst();
   while (true) {
     watchClock();
     fireTimers();
-    waiters_.expire(clock_.now());
+    waiters_.expire(now());
     std::deque<Entry> batch;
     {
       auto next = next_timer_;
@@ -107,7 +117,7 @@ void Core::loop() {
       const auto ready = [this] { return stopping_ || !queue_.empty(); };
       if (next) {
         // The wall clock may jump: look again at least once a second.
-        const auto wait = std::clamp<Duration>(*next - clock_.now(), Duration(0), std::chrono::seconds(1));
+        const auto wait = std::clamp<Duration>(*next - now(), Duration(0), std::chrono::seconds(1));
         wake_.wait_for(lock, wait, ready);
       } else {
         wake_.wait(lock, ready);
@@ -118,6 +128,8 @@ void Core::loop() {
         queue_.pop_front();
       }
     }
+    // It may have been set while this waited.
+    watchClock();
     if (!batch.empty()) runBatch(std::move(batch));
   }
 }
@@ -137,7 +149,7 @@ bool Core::runBatch(std::deque<Entry> batch) {
     next_timer_ = txn.timers().earliest();
     return true;
   });
-  auto outcome = store_.run(jobs, clock_.now());
+  auto outcome = store_.run(jobs, now());
   following_.clear();
   const Error* error = nullptr;
   if (!outcome) {
@@ -150,7 +162,7 @@ bool Core::runBatch(std::deque<Entry> batch) {
 }
 
 bool Core::fireTimers() {
-  if (timers_known_ && (!next_timer_ || *next_timer_ > clock_.now())) return false;
+  if (timers_known_ && (!next_timer_ || *next_timer_ > now())) return false;
   bool fired = false;
   std::deque<Entry> batch;
   const auto fire = [this, &fired](store::Txn& txn) {
@@ -171,16 +183,17 @@ bool Core::fireTimers() {
   const bool durable = runBatch(std::move(batch));
   timers_known_ = true;
   // A full disk: try again in a second rather than at once.
-  if (!durable) next_timer_ = clock_.now() + std::chrono::seconds(1);
+  if (!durable) next_timer_ = now() + std::chrono::seconds(1);
   return fired && durable;
 }
 
 void Core::runPending() {
+  watchClock();
   runPostedFirst();
   while (true) {
     watchClock();
     const bool fired = fireTimers();
-    waiters_.expire(clock_.now());
+    waiters_.expire(now());
     std::deque<Entry> batch;
     {
       const std::lock_guard lock(mutex_);

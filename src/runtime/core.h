@@ -71,6 +71,7 @@ class Core {
   void loop();
   bool runBatch(std::deque<Entry> batch);
   void runPostedFirst();
+  Instant now() const;
   bool fireTimers();
   void watchClock();
 
