@@ -227,6 +227,11 @@ void Deliveries::welcome(store::Txn& txn, SessionId session, const std::string& 
     log::info("agent connected", {{"agent", agent}, {"waiting", waiting.size()}});
     if (auto framed = agentwire::frame(answer)) sender_.send(id, std::move(*framed));
     for (const auto& each : waiting) deliver(agent, each);
+    // Only now is it connected to whoever asks.
+    core_.post([this, agent](store::Txn& later) {
+      if (sessions_.contains(agent)) reports_.tell(later, agent, "connected", {{"type", "connected"}});
+      return true;
+    });
   });
 }
 

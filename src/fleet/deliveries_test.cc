@@ -43,6 +43,10 @@ struct Side {
                [this](store::Txn&, const std::string&, const json::Object& message) { accepted.push_back(json::textOr(message, "id")); });
     reports.on("refused",
                [this](store::Txn&, const std::string&, const json::Object& message) { refused.push_back(json::textOr(message, "id")); });
+    reports.on("connected", [this](store::Txn&, const std::string& agent, const json::Object&) {
+      EXPECT_TRUE(deliveries.connected(agent));
+      ++came;
+    });
     reports.on("disconnected", [this](store::Txn&, const std::string& agent, const json::Object&) { gone.push_back(agent); });
   }
 
@@ -79,6 +83,7 @@ struct Side {
   runtime::AgentReports reports;
   Recorder sender;
   Deliveries deliveries;
+  int came = 0;
   std::vector<std::string> results, accepted, refused, gone;
 };
 
@@ -158,6 +163,11 @@ TEST_F(DeliveriesTest, WhatTheAgentHasIsNotSentAgainButCountsAsAccepted) {
   side_->hello(7, {"cmd/a", "cmd/unknown"});
   EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/b"}));
   EXPECT_EQ(side_->accepted, (Types{"cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, WhoIsToldOfAnAgentFindsItConnected) {
+  side_->hello(1);
+  EXPECT_EQ(side_->came, 1);
 }
 
 TEST_F(DeliveriesTest, ANewerSessionReplacesTheOlder) {

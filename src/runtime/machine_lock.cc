@@ -51,6 +51,27 @@ std::optional<std::string> MachineLock::holder(store::Txn& txn, std::string_view
   return json::toStd(queue.front().get_string());
 }
 
+std::vector<std::pair<std::string, std::string>> MachineLock::queued(store::Txn& txn) const {
+  constexpr std::size_t kPage = 1000;
+  std::vector<std::pair<std::string, std::string>> out;
+  std::string after;
+  while (true) {
+    const auto records = txn.records().scan(kKind, "", after, kPage);
+    for (const auto& record : records)
+      for (const auto& waiting : load(txn, record.key))
+        if (waiting.is_string()) out.emplace_back(record.key, json::toStd(waiting.get_string()));
+    if (records.size() < kPage) return out;
+    after = records.back().key;
+  }
+}
+
+bool MachineLock::idle(store::Txn& txn, std::string_view instance) const {
+  const auto name = holder(txn, instance);
+  if (!name) return false;
+  const auto asked = idle_.find(std::string_view(*name).substr(0, name->find(':')));
+  return asked != idle_.end() && asked->second(txn, std::string(instance), *name);
+}
+
 void MachineLock::grantNext(store::Txn& txn, std::string_view instance) {
   const auto next = holder(txn, instance);
   if (!next) return;

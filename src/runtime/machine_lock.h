@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "store/store.h"
 
@@ -22,10 +24,20 @@ class MachineLock {
   /// Gives up the machine or the place in the queue; the next in line is granted. Harmless when not held.
   void release(store::Txn& txn, std::string_view instance, std::string_view holder);
   std::optional<std::string> holder(store::Txn& txn, std::string_view instance) const;
+  /// All who hold a machine or wait for it: machine and holder, those of a machine in their order.
+  std::vector<std::pair<std::string, std::string>> queued(store::Txn& txn) const;
+
+  /// Whether a holder of that kind has only its turn: it waits for something else before it touches the machine, and looks at it anew
+  /// before it does. Registered before the core starts; holders of other kinds are at work.
+  using Idle = std::function<bool(store::Txn&, const std::string& instance, const std::string& holder)>;
+  void onIdle(std::string holder_kind, Idle asked) { idle_[std::move(holder_kind)] = std::move(asked); }
+  /// Whether the machine is held by such a one, so that another may act on it meanwhile. False when nobody holds it.
+  bool idle(store::Txn& txn, std::string_view instance) const;
 
  private:
   void grantNext(store::Txn& txn, std::string_view instance);
   std::map<std::string, Granted, std::less<>> granted_;
+  std::map<std::string, Idle, std::less<>> idle_;
 };
 
 }  // namespace sp::runtime

@@ -27,7 +27,8 @@ class AgentPort {
 
 /// Who gets what agents report, by message type; called on the core thread inside the transaction that also removes the
 /// request, so that an answer is handled exactly once. Several may ask for one type ("progress", "accepted", "refused",
-/// "hello", "disconnected"): all are called, in the order they registered, and look at the message's id. Filled before the server listens.
+/// "hello", "connected", "disconnected"): all are called, in the order they registered, and look at the message's id. At "hello" the agent
+/// is not connected yet; "connected" comes in a job of its own, once it is. Filled before the server listens.
 class AgentReports {
  public:
   using Handler = std::function<void(store::Txn&, const std::string& agent, const json::Object& message)>;

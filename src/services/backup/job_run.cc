@@ -21,6 +21,8 @@ constexpr auto kStallGrace = std::chrono::seconds(30);
 constexpr auto kWatchEvery = std::chrono::seconds(10);
 /// For an agent to stop restic (20 s until it is killed) and to say so.
 constexpr auto kKillAfter = std::chrono::seconds(40);
+/// While somebody else is at work on the machine.
+constexpr auto kBusyPause = std::chrono::seconds(2);
 
 std::string holderOf(const Job& job) { return "job:" + job.id; }
 
@@ -58,6 +60,10 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
   context_.locks.onGranted("job", [this](store::Txn& txn, const std::string&, const std::string& holder) {
     if (auto job = find(txn, std::string_view(holder).substr(4))) begin(txn, *job);
   });
+  context_.locks.onIdle("job", [this](store::Txn& txn, const std::string&, const std::string& holder) {
+    const auto job = find(txn, std::string_view(holder).substr(4));
+    return job && job->state == JobState::created && job->agent.empty();
+  });
   places_.onGranted("job", [this](store::Txn& txn, const std::string& holder) {
     auto job = find(txn, std::string_view(holder).substr(4));
     if (!job || isFinal(job->state)) return places_.leave(txn, holder);
@@ -76,6 +82,16 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
   context_.reports.on("refused", [this](store::Txn& txn, const std::string&, const json::Object& message) {
     if (auto job = openJob(txn, message))
       end(txn, *job, JobState::failed, "The agent cannot take backups: " + json::textOr(message, "message"));
+  });
+  context_.reports.on("connected", [this](store::Txn& txn, const std::string& agent, const json::Object&) {
+    for (const auto& record : txn.records().findBy(kJobKind, "waitsFor", agent, "", 100'000))
+      // Read anew: one that began meanwhile keeps the others waiting.
+      if (const auto waiting = decodeRecord<Job>(kJobKind, record.key, record.body))
+        if (auto job = find(txn, waiting->id)) begin(txn, *job);
+  });
+  context_.core.onClockSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
+  context_.core.onTimer("backup.again", [this](store::Txn& txn, const store::Timer& timer) {
+    if (auto job = find(txn, timer.id)) begin(txn, *job);
   });
   context_.core.onTimer("backup.start", [this](store::Txn& txn, const store::Timer& timer) {
     auto job = find(txn, timer.id);
@@ -97,22 +113,16 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
   });
 }
 
+// Whoever cannot begin gives its place to others and asks for one again when what it waits for has come.
 void Jobs::begin(store::Txn& txn, Job& job) {
   if (job.state != JobState::created || !job.agent.empty()) return;
-  if (job.by.empty() && context_.locks.holder(txn, job.instance) != holderOf(job)) return;
-  for (const auto& other : openOf(txn, job.instance))
-    if (other.id != job.id && !other.agent.empty()) return;
-  const auto repository = vaults_.repository(txn, job.vault, job.instance);
-  if (!repository) return end(txn, job, JobState::failed, fmt::format("The machine's repository in vault {} is gone.", job.vault));
-  if (repository->state == "broken")
-    return end(txn, job, JobState::failed, "The machine's repository could not be made: " + repository->error);
-  if (repository->state != "ready") return;
+  if (!canBegin(txn, job)) {
+    if (job.by.empty() && places_.holds(txn, holderOf(job))) places_.leave(txn, holderOf(job));
+    return;
+  }
+  if (job.by.empty() && !places_.take(txn, kPlacesOwner, holderOf(job))) return;
   const auto instance = instances_.find(txn, job.instance);
-  if (!instance || instance->isGone()) return end(txn, job, JobState::failed, fmt::format("Instance {} was terminated.", job.instance));
-  if (instance->state != InstanceState::running && instance->state != InstanceState::stopped) return;
-  // To an agent that is away it is sent all the same, and takes its place when it begins: others are not to wait for that.
-  const auto& reader = instance->state == InstanceState::stopped ? instance->held_by : job.instance;
-  if (job.by.empty() && context_.agents.connected(reader) && !places_.take(txn, kPlacesOwner, holderOf(job))) return;
+  job.waits_for.clear();
   job.outside = instance->state == InstanceState::stopped;
   job.boot_generation = instance->boot_generation;
   const bool volumes = job.outside && !instance->isMade();
@@ -120,6 +130,39 @@ void Jobs::begin(store::Txn& txn, Job& job) {
     if (const auto why = readVolumes(job, *instance); !why.empty()) return end(txn, job, JobState::failed, why);
   if (job.outside) instances_.setReading(txn, job.instance, job.id);
   dispatch(txn, job, job.outside ? instance->held_by : job.instance, volumes);
+}
+
+bool Jobs::canBegin(store::Txn& txn, Job& job) {
+  const auto fails = [&](const std::string& why) {
+    end(txn, job, JobState::failed, why);
+    return false;
+  };
+  const bool alone = job.by.empty();
+  if (alone && context_.locks.holder(txn, job.instance) != holderOf(job)) return false;
+  for (const auto& other : openOf(txn, job.instance))
+    if (other.id != job.id && !other.agent.empty()) return false;
+  const auto repository = vaults_.repository(txn, job.vault, job.instance);
+  if (!repository) return fails(fmt::format("The machine's repository in vault {} is gone.", job.vault));
+  if (repository->state == "broken") return fails("The machine's repository could not be made: " + repository->error);
+  if (repository->state != "ready") return false;
+  const auto instance = instances_.find(txn, job.instance);
+  if (!instance || instance->isGone()) return fails(fmt::format("Instance {} was terminated.", job.instance));
+  if (instance->state != InstanceState::running && instance->state != InstanceState::stopped) return false;
+  // A reboot shows in no state.
+  if (!instance->power_request.empty()) return false;
+  if (!alone) return true;
+  if (busy_ && busy_(txn, job.instance)) {
+    txn.timers().set({"backup.again", job.id, txn.now() + kBusyPause, ""});
+    return false;
+  }
+  // It is not sent to an agent that is away: all that had waited for theirs would begin at once, without a place, when they come back.
+  const auto& reader = instance->state == InstanceState::stopped ? instance->held_by : job.instance;
+  if (context_.agents.connected(reader)) return true;
+  if (job.waits_for != reader) {
+    job.waits_for = reader;
+    save(txn, job);
+  }
+  return false;
 }
 
 std::string Jobs::readVolumes(Job& job, const Instance& instance) const {
@@ -385,6 +428,29 @@ void Jobs::watch(store::Txn& txn, const std::string& id) {
     return doom(txn, *job, JobState::failed, fmt::format("No byte moved and no file was finished for {} seconds.", job->stall_seconds));
   }
   txn.timers().set({"backup.watch", id, txn.now() + kWatchEvery, ""});
+}
+
+// The windows are those of AWS: so many minutes. All else is counted from now.
+void Jobs::clockSet(store::Txn& txn, Duration by) {
+  for (auto& [id, live] : live_) {
+    live.saved += by;
+    live.moved += by;
+  }
+  for (const auto& record : txn.records().findBy(kJobKind, "open", "yes", "", 100'000)) {
+    auto job = decodeRecord<Job>(kJobKind, record.key, record.body);
+    if (!job) continue;
+    job->start_by += by;
+    job->complete_by += by;
+    if (job->state == JobState::created) {
+      txn.timers().set({"backup.start", job->id, job->start_by, ""});
+      txn.timers().set({"backup.again", job->id, txn.now(), ""});
+    }
+    txn.timers().set({"backup.complete", job->id, job->complete_by, ""});
+    if (live_.contains(job->id)) txn.timers().set({"backup.watch", job->id, txn.now() + kWatchEvery, ""});
+    if (!job->doomed.empty()) txn.timers().set({"backup.kill", job->id, txn.now() + kKillAfter, ""});
+    addLive(*job);
+    save(txn, *job);
+  }
 }
 
 void Jobs::recover(store::Txn& txn) {

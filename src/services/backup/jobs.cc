@@ -162,7 +162,7 @@ std::optional<aws::ApiError> Jobs::check(store::Txn& txn, const StartSpec& spec,
 
 std::expected<Job, aws::ApiError> Jobs::make(store::Txn& txn, const StartSpec& spec) const {
   Job job;
-  job.created = txn.now();
+  job.created = spec.since.value_or(txn.now());
   if (auto refused = check(txn, spec, job)) return std::unexpected(std::move(*refused));
   job.arguments_hash = hashOf(spec);
   job.id = context_.random.uuid();
@@ -211,6 +211,7 @@ void Jobs::save(store::Txn& txn, const Job& job) const {
   if (!job.token.empty()) txn.records().index(kJobKind, key, "token", job.token);
   txn.records().index(kJobKind, key, "open", isFinal(job.state) ? "" : "yes");
   txn.records().index(kJobKind, key, "machine", isFinal(job.state) ? "" : job.instance);
+  txn.records().index(kJobKind, key, "waitsFor", isFinal(job.state) ? "" : job.waits_for);
 }
 
 std::optional<Job> Jobs::find(store::Txn& txn, std::string_view id) const {

@@ -1,6 +1,6 @@
 // Backup jobs: from StartBackupJob to the recovery point. Core thread only.
 //
-// A job waits in CREATED for the machine (its own lock, or a run's), for the repository, for a place and for an agent that can read;
+// A job waits in CREATED for the machine (its own lock, or a run's), for the repository, for an agent that can read and for a place;
 // runs on the machine's own agent, or on the host's when the machine is stopped; and ends by the agent's report.
 // AWS: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartBackupJob.html
 #pragma once
@@ -54,6 +54,8 @@ struct StartSpec {
   TextMap options;
   /// "run:EXECUTION_ARN" when that run holds the machine already; empty: the job takes the machine lock itself.
   std::string by;
+  /// When it was asked for; its windows count from there. Absent: now.
+  std::optional<Instant> since{};
 };
 
 class Jobs {
@@ -78,6 +80,11 @@ class Jobs {
   /// Makes sure that the machine's repository in the vault is there or being made, so that a later job need not wait for
   /// it. Harmless when repeated; unknown vaults are ignored.
   void prepare(store::Txn& txn, std::string_view vault, std::string_view instance);
+
+  /// Whether somebody is at work on the machine who was let in while its holder only waited: no job that took the machine itself begins
+  /// meanwhile. Before the core starts.
+  using Busy = std::function<bool(store::Txn&, const std::string& instance)>;
+  void onBusy(Busy asked) { busy_ = std::move(asked); }
 
   /// Every write of a job.
   void watch(Watch<Job> watch) { watch_ = std::move(watch); }
@@ -119,6 +126,9 @@ class Jobs {
   std::vector<Job> openOf(store::Txn& txn, std::string_view instance) const;
   std::optional<Job> openJob(store::Txn& txn, const json::Object& message) const;
   void begin(store::Txn& txn, Job& job);
+  /// With all that it waits for but a place. False: it waits on, or has ended.
+  bool canBegin(store::Txn& txn, Job& job);
+  void clockSet(store::Txn& txn, Duration by);
   /// From outside an added machine: only its volumes, on the host of who holds its driver. Why that cannot be, else empty.
   std::string readVolumes(Job& job, const Instance& instance) const;
   void dispatch(store::Txn& txn, Job& job, const std::string& agent, bool volumes);
@@ -145,6 +155,7 @@ class Jobs {
   std::vector<Listener> ended_;
   std::vector<Listener> cut_;
   Watch<Job> watch_;
+  Busy busy_;
 };
 
 }  // namespace sp::services::backup

@@ -117,6 +117,15 @@ void Places::leave(store::Txn& txn, std::string_view holder) {
   fill(txn);
 }
 
+bool Places::holds(store::Txn& txn, std::string_view holder) const {
+  const auto known = txn.records().get(kPlaceKind, holder);
+  return known && json::find(objectOf(*known), "turn") == nullptr;
+}
+
+void Places::leaveTurns(store::Txn& txn, std::string_view owner) {
+  for (const auto& record : txn.records().scan(kQueueKind, queueKey(owner, ""), "", kAll)) leave(txn, record.body);
+}
+
 std::optional<store::Record> Places::next(store::Txn& txn, const std::vector<Owner>& owners) {
   const Owner* first = nullptr;
   for (const auto& owner : owners)

@@ -40,6 +40,10 @@ class Places {
   void occupy(store::Txn& txn, std::string_view owner, std::string_view holder);
   /// Gives up the place, or the turn in the queue; the next ones are granted. Harmless for others.
   void leave(store::Txn& txn, std::string_view holder);
+  /// Whether it has a place. False while it waits for one.
+  bool holds(store::Txn& txn, std::string_view holder) const;
+  /// Gives up all turns of that owner; its places stay.
+  void leaveTurns(store::Txn& txn, std::string_view owner);
   /// After a start: there may be more of them than before.
   void recover(store::Txn& txn);
 

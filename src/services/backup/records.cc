@@ -171,6 +171,7 @@ json::Object Job::encode() const {
                    {"snapshot", snapshot},
                    {"superseded", toArray(superseded)}};
   if (!created_by.empty()) out["createdBy"] = toObject(created_by);
+  if (!waits_for.empty()) out["waitsFor"] = waits_for;
   putTime(out, "started", started);
   putTime(out, "ended", ended);
   putTime(out, "cut", cut);
@@ -212,6 +213,7 @@ Result<Job> Job::decode(const json::Object& body) {
   out.paths = reader.textsIf("paths");
   out.excludes = reader.textsIf("excludes");
   out.stall_seconds = reader.integer("stallSeconds");
+  out.waits_for = reader.textIf("waitsFor").value_or("");
   out.agent = reader.text("agent");
   out.outside = reader.boolean("outside");
   out.boot_generation = reader.integer("bootGeneration");

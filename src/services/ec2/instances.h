@@ -64,9 +64,9 @@ class Instances {
   /// Makes sure that it will run. On one that runs or is coming up: no effect. Refused while a job reads its files.
   /// `by` is "api" or a holder of the machine lock ("run:ARN", "job:ID"). The outcome of the change comes to onSettled.
   Outcome start(store::Txn& txn, std::string_view id, std::string_view by);
-  /// The same for stopped; refused while somebody other than `by` holds the machine lock. Its pid 1 is asked to shut down
-  /// and given the stop limit; then the change fails and it stays up. With `force` it is given 20 s and killed, and the lock does not
-  /// refuse.
+  /// The same for stopped; refused while somebody other than `by` holds the machine lock and does not merely wait for its turn. Its pid 1
+  /// is asked to shut down and given the stop limit; then the change fails and it stays up. With `force` it is given 20 s and killed, and
+  /// the lock does not refuse.
   Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by);
   /// Runs on, freshly booted.
   Outcome reboot(store::Txn& txn, std::string_view id, std::string_view by);

@@ -26,6 +26,17 @@ std::string pointArn(const Realm& realm, std::string_view id) { return realm.arn
 // AWS's texts of a job stand in quotes of their own.
 std::string quoted(std::string_view message) { return fmt::format("\"{}\"", message); }
 
+// Of the plan that made it; in events the rule has another name than in answers.
+// https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+void putCreatedBy(Told& told, const backup::TextMap& by) {
+  if (by.empty()) return;
+  json::Object plan;
+  for (const auto& [from, to] : {std::pair("BackupPlanId", "backupPlanId"), std::pair("BackupPlanArn", "backupPlanArn"),
+                                 std::pair("BackupPlanVersion", "backupPlanVersion"), std::pair("BackupRuleId", "backupPlanRuleId")})
+    if (const auto found = by.find(from); found != by.end()) plan[to] = found->second;
+  told.detail["createdBy"] = std::move(plan);
+}
+
 }  // namespace
 
 Told executionChange(const ExecutionView& execution) {
@@ -103,6 +114,7 @@ Told jobChange(const backup::Job& job, const Realm& realm) {
   if (job.state == backup::JobState::running) told.detail["expectedCompletionDate"] = toIso8601Millis(job.complete_by);
   if (job.ended) told.detail["completionDate"] = toIso8601Millis(*job.ended);
   if (!job.message.empty()) told.detail["statusMessage"] = quoted(job.message);
+  putCreatedBy(told, job.created_by);
   return told;
 }
 
@@ -137,6 +149,7 @@ Told pointChange(const backup::RecoveryPoint& point, const Realm& realm) {
                  {"backupSizeInBytes", fmt::format("{}", point.size)},
                  {"completionDate", toIso8601Millis(point.completed)}};
   if (!point.message.empty()) told.detail["statusMessage"] = point.message;
+  putCreatedBy(told, point.created_by);
   if (point.delete_after_days > 0) {
     told.detail["lifecycle"] = json::Object{{"deleteAfterDays", point.delete_after_days}};
     told.detail["calculatedLifeCycle"] =

@@ -151,6 +151,9 @@ TEST(NewsShapes, ABackupJob) {
                                R"("resourceArn":"arn:aws:ec2:us-east-1:123456789012:instance/i-1","resourceType":"EC2","state":"FAILED",)"
                                R"("startBy":"2027-01-15T08:00:01.123Z","percentDone":12,"completionDate":"2027-01-15T08:00:00.123Z",)"
                                R"("statusMessage":"\"It failed.\""})");
+  job.created_by = {{"BackupPlanId", "pl"}, {"BackupPlanArn", "arn"}, {"BackupPlanVersion", "v"}, {"BackupRuleId", "r"}};
+  EXPECT_EQ(text(jobChange(job, kRealm).detail.at("createdBy").get_object()),
+            R"({"backupPlanId":"pl","backupPlanArn":"arn","backupPlanVersion":"v","backupPlanRuleId":"r"})");
   job.state = backup::JobState::completed;
   job.bytes_done = 36048;
   told = jobChange(job, kRealm);
@@ -193,6 +196,9 @@ TEST(NewsShapes, ARecoveryPoint) {
   EXPECT_EQ(json::textOr(told.detail, "status"), "COMPLETED");
   EXPECT_EQ(text(told.detail.at("lifecycle").get_object()), R"({"deleteAfterDays":1})");
   EXPECT_EQ(text(told.detail.at("calculatedLifeCycle").get_object()), R"({"deleteAt":"2027-01-16T08:00:00.123Z"})");
+  EXPECT_FALSE(told.detail.contains("createdBy"));
+  point.created_by = {{"BackupPlanId", "pl"}, {"BackupRuleId", "r"}};
+  EXPECT_EQ(text(pointChange(point, kRealm).detail.at("createdBy").get_object()), R"({"backupPlanId":"pl","backupPlanRuleId":"r"})");
   point.delete_after_days = 0;
   EXPECT_FALSE(pointChange(point, kRealm).detail.contains("lifecycle"));
 }

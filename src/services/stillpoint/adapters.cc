@@ -81,8 +81,11 @@ class OwnPower final : public Power {
 
   Fitness fitness(store::Txn& txn, const std::string& id, bool stops) override {
     const auto found = instances_.find(txn, id);
-    if (!found || found->isMade()) return {};
+    if (!found) return {};
     const auto& instance = *found;
+    if (instance.state == InstanceState::running && !instance.power_request.empty())
+      return {true, "it is being rebooted", "Stillpoint.NoTarget"};
+    if (instance.isMade()) return {};
     if (instance.driver == "none") {
       if (!stops) return {};
       return {
@@ -159,6 +162,7 @@ class OwnBackups final : public Backups {
   void leavePlace(store::Txn& txn, const std::string& execution, const std::string& instance) override {
     places_.leave(txn, placeOf(execution, instance));
   }
+  void leaveTurns(store::Txn& txn, const std::string& execution) override { places_.leaveTurns(txn, execution); }
 
   Answer<std::string> start(store::Txn& txn, const BackupOrder& order) override {
     auto job = jobs_.start(txn, specOf(order));
@@ -168,7 +172,9 @@ class OwnBackups final : public Backups {
 
   std::string expire(store::Txn& txn, const BackupOrder& order, const std::string& why) override {
     if (backup::planOfRun(txn, executionOf(order.by)).empty()) return {};
-    const auto job = jobs_.expire(txn, specOf(order), why);
+    auto spec = specOf(order);
+    spec.since = order.since;
+    const auto job = jobs_.expire(txn, spec, why);
     return job ? job->id : std::string();
   }
 

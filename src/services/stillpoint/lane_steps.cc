@@ -9,15 +9,15 @@ namespace {
 using quiesce::DebtKind;
 using quiesce::Machine;
 
-constexpr std::string_view kPreflightTimer = "stillpoint.preflight";
-constexpr std::string_view kStartWindowTimer = "stillpoint.start_window";
 // An agent that lost its server a moment ago, or a machine on its way up or down, is waited for this long.
 constexpr auto kPreflightPatience = std::chrono::seconds(10);
+// After a start of the server no agent is connected: each tries again within this time.
+constexpr auto kPatienceAfterStart = std::chrono::seconds(60);
 // Queue first, freeze last: nothing is frozen while its repository is still being made.
 constexpr auto kRepositoryPatience = std::chrono::minutes(2);
 constexpr auto kPreflightPause = std::chrono::milliseconds(200);
-// While the space of its repository is freed, for minutes perhaps.
-constexpr auto kMaintenancePause = std::chrono::seconds(2);
+// While the space of its repository is freed, or what was owed to the machine is paid: for minutes perhaps.
+constexpr auto kLongPause = std::chrono::seconds(2);
 
 json::Object planOf(const RunInput& input, const Lane& lane) {
   json::Object plan;
@@ -31,14 +31,15 @@ json::Object planOf(const RunInput& input, const Lane& lane) {
 
 BackupOrder orderOf(const RunInput& input, const Lane& lane) {
   return {lane.instance,           input.vault,      input.role,         holderOf(lane.execution), input.stall_timeout_seconds,
-          input.delete_after_days, input.point_tags, input.start_window, input.completion_window};
+          input.delete_after_days, input.point_tags, input.start_window, input.completion_window,  lane.waits_since};
 }
 
 /// Of who holds a machine.
 std::string nameOf(std::string_view holder) {
   if (const auto execution = executionOf(holder); !execution.empty())
     return fmt::format("run {}", execution.substr(execution.rfind(':') + 1));
-  return fmt::format("backup job {}", holder.substr(holder.find(':') + 1));
+  const auto id = holder.substr(holder.find(':') + 1);
+  return fmt::format("{} job {}", holder.starts_with("restore:") ? "restore" : "backup", id);
 }
 
 // A post-script without a pre-script is owed from the moment the lane begins to touch the machine.
@@ -49,12 +50,38 @@ bool owesPost(const Run& run, const Lane& lane) { return run.input->post && !run
 // Queue first: nothing is touched before the machine is ours and fit.
 void Lanes::reserveMachine(store::Txn& txn, const runtime::TaskRequest& request, const Run& run, Lane lane) {
   if (lane.reserved) return succeed(txn, lane, request.token, planOf(*run.input, lane));
+  // A copy of the state machine may try again: nothing of the last try holds.
+  if (lane.skipped) lane.job = lane.backup = "";
+  lane.skipped = false;
+  lane.failure = {};
+  lane.preflight_until.reset();
+  lane.repository_until.reset();
+  lane.waits_since = txn.now();
+  waitsNoMore(txn, lane);
   wait(txn, lane, request.token, "reserve");
+  ports_.backups.leavePlace(txn, lane.execution, lane.instance);
   if (run.input->start_window > 0)
     txn.timers().set({std::string(kStartWindowTimer), laneKey(lane.execution, lane.instance),
                       txn.now() + std::chrono::minutes(run.input->start_window), ""});
+  if (locks_.holder(txn, lane.instance) == holderOf(lane.execution)) return preflight(txn, std::move(lane));
   // If the machine is free the grant, and with it the preflight, happens within this call.
   locks_.acquire(txn, lane.instance, holderOf(lane.execution));
+}
+
+// Who waits goes on waiting as long as it would have.
+void Lanes::clockSet(store::Txn& txn, Duration by) {
+  for (const auto& [instance, holder] : locks_.queued(txn)) {
+    auto lane = loadLane(txn, executionOf(holder), instance);
+    if (!lane || lane->over || lane->reserved) continue;
+    for (auto* moment : {&lane->waits_since, &lane->preflight_until, &lane->repository_until})
+      if (*moment) **moment += by;
+    saveLane(txn, *lane);
+    const auto run = loadRun(txn, lane->execution);
+    const auto key = laneKey(lane->execution, instance);
+    if (run && run->input && run->input->start_window > 0 && lane->waits_since)
+      txn.timers().set({std::string(kStartWindowTimer), key, *lane->waits_since + std::chrono::minutes(run->input->start_window), ""});
+    if (lane->waits == "reserve") txn.timers().set({std::string(kPreflightTimer), key, txn.now(), ""});
+  }
 }
 
 // Nothing of it has been touched: it only waited for its turn.
@@ -81,8 +108,8 @@ void Lanes::placed(store::Txn& txn, const std::string& execution, const std::str
   auto lane = loadLane(txn, execution, instance);
   if (!lane || lane->waits != "place") return ports_.backups.leavePlace(txn, execution, instance);
   lane->waits = "reserve";
-  // While it waited anything may have happened to the machine.
-  lane->preflight_until = txn.now() + kPreflightPatience;
+  // While it waited anything may have happened to the machine, and to its driver.
+  lane->preflight_until.reset();
   preflight(txn, std::move(*lane));
 }
 
@@ -102,6 +129,11 @@ void Lanes::preflight(store::Txn& txn, Lane lane) {
   const auto run = loadRun(txn, lane.execution);
   if (!run || !run->input) return;
   const auto& input = *run->input;
+  if (looked_at_.insert(laneKey(lane.execution, lane.instance)).second) {
+    // Of an earlier process.
+    if (lane.preflight_until) lane.preflight_until = txn.now() + kPatienceAfterStart;
+    if (lane.repository_until) lane.repository_until = txn.now() + kRepositoryPatience;
+  }
   if (!lane.preflight_until) {
     lane.preflight_until = txn.now() + kPreflightPatience;
     ports_.power.look(txn, lane.instance);
@@ -112,7 +144,9 @@ void Lanes::preflight(store::Txn& txn, Lane lane) {
   const auto power = ports_.power.fitness(txn, lane.instance, input.stop_start);
   const bool waits_for_machine = (!settled || !online || power.waits) && txn.now() < *lane.preflight_until;
   const bool unfit = !power.waits && !power.why.empty();
-  if (machine != Machine::gone && !unfit && waits_for_machine) return preflightAgain(txn, lane, kPreflightPause);
+  const bool lost = machine == Machine::gone || unfit;
+  if (!lost && waitsLong(txn, input, lane)) return;
+  if (!lost && waits_for_machine) return preflightAgain(txn, lane, kPreflightPause);
   if (const auto why = misfit(input, lane, machine, power); why)
     return failStep(txn, std::move(lane), "", why->error, "preflight", why->message);
   if (!input.rehearsal && !repositoryReady(txn, input, lane)) return;
@@ -134,17 +168,20 @@ std::optional<Lanes::Misfit> Lanes::misfit(const RunInput& input, const Lane& la
   return std::nullopt;
 }
 
-// What takes long takes no place; what is short, making a repository, is done in the order of places, so that a thousand new
-// machines do not keep another waiting.
+// What takes long takes no place. Whoever waits for it has all the patience left, but for the start window.
+bool Lanes::waitsLong(store::Txn& txn, const RunInput& input, Lane& lane) {
+  const bool maintained = !input.rehearsal && ports_.backups.repository(txn, input.vault, lane.instance) == RepositoryState::maintained;
+  if (!maintained && !ledger_.paying(txn, lane.instance)) return false;
+  lane.preflight_until = txn.now() + kLongPause + kPreflightPatience;
+  lane.repository_until.reset();
+  preflightAgain(txn, lane, kLongPause);
+  ports_.backups.leavePlace(txn, lane.execution, lane.instance);
+  return true;
+}
+
+// What is short, making a repository, is done in the order of places, so that a thousand new machines do not keep another waiting.
 bool Lanes::repositoryReady(store::Txn& txn, const RunInput& input, Lane& lane) {
   const auto state = ports_.backups.repository(txn, input.vault, lane.instance);
-  if (state == RepositoryState::maintained) {
-    // Whoever waits for it has all the patience left, but for the start window.
-    lane.preflight_until = txn.now() + kMaintenancePause + kPreflightPatience;
-    lane.repository_until.reset();
-    preflightAgain(txn, lane, kMaintenancePause);
-    return false;
-  }
   if (!ports_.backups.takePlace(txn, lane.execution, lane.instance)) {
     lane.waits = "place";
     saveLane(txn, lane);
@@ -156,6 +193,7 @@ bool Lanes::repositoryReady(store::Txn& txn, const RunInput& input, Lane& lane) 
     ports_.backups.prepare(txn, input.vault, lane.instance);
   }
   if (state == RepositoryState::making || txn.now() < *lane.repository_until) {
+    lane.preflight_until = txn.now() + kPreflightPatience;
     preflightAgain(txn, lane, kPreflightPause);
     return false;
   }
@@ -166,7 +204,7 @@ bool Lanes::repositoryReady(store::Txn& txn, const RunInput& input, Lane& lane) 
 }
 
 void Lanes::reserve(store::Txn& txn, const RunInput& input, Lane lane, Machine machine) {
-  txn.timers().drop(kStartWindowTimer, laneKey(lane.execution, lane.instance));
+  waitsNoMore(txn, lane);
   lane.reserved = true;
   lane.reserved_at = txn.now();
   lane.found_stopped = machine == Machine::stopped;
@@ -424,6 +462,7 @@ void Lanes::releaseMachine(store::Txn& txn, const runtime::TaskRequest& request,
     lane.step = "done";
     lane.over = true;
     lane.over_at = txn.now();
+    waitsNoMore(txn, lane);
     saveLane(txn, lane);
     failpoint::hit("flow.lane_over");
     if (!lane.job_open) ports_.backups.leavePlace(txn, execution, instance);

@@ -8,8 +8,6 @@
 namespace sp::services::stillpoint {
 namespace {
 
-constexpr std::string_view kPreflightTimer = "stillpoint.preflight";
-constexpr std::string_view kStartWindowTimer = "stillpoint.start_window";
 constexpr std::string_view kResourcePrefix = "arn:aws:states:::stillpoint:";
 
 }  // namespace
@@ -20,13 +18,20 @@ Lanes::Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& port
   core.onTimer(std::string(kPreflightTimer), [this](store::Txn& txn, const store::Timer& timer) {
     const auto separator = timer.id.rfind('#');
     auto lane = loadLane(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
-    if (lane && !lane->over && lane->waits == "reserve") preflight(txn, std::move(*lane));
+    // A timer that was set before a redrive finds a lane that waits for its machine.
+    if (lane && !lane->over && lane->waits == "reserve" && locks_.holder(txn, lane->instance) == holderOf(lane->execution))
+      preflight(txn, std::move(*lane));
   });
   core.onTimer(std::string(kStartWindowTimer), [this](store::Txn& txn, const store::Timer& timer) {
     const auto separator = timer.id.rfind('#');
     auto lane = loadLane(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
     if (lane && !lane->over && !lane->reserved && (lane->waits == "reserve" || lane->waits == "place"))
       startWindowOver(txn, std::move(*lane));
+  });
+  core.onClockSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
+  locks.onIdle("run", [](store::Txn& txn, const std::string& instance, const std::string& holder) {
+    const auto lane = loadLane(txn, executionOf(holder), instance);
+    return lane && !lane->over && !lane->reserved;
   });
   locks.onGranted("run",
                   [this](store::Txn& txn, const std::string& instance, const std::string& holder) { granted(txn, instance, holder); });
@@ -183,13 +188,23 @@ void Lanes::executionEnded(store::Txn& txn, const std::string& execution, const 
     run->started = started;
     saveRun(txn, *run);
   }
+  // First the turns: the place of one of its lanes must not go to the next one, which is to end too.
+  ports_.backups.leaveTurns(txn, execution);
   for (auto& lane : loadLanes(txn, execution))
     if (!lane.over) abort(txn, std::move(lane), status);
   finaliser_.executionEnded(txn, execution, status);
 }
 
+void Lanes::waitsNoMore(store::Txn& txn, const Lane& lane) {
+  const auto key = laneKey(lane.execution, lane.instance);
+  txn.timers().drop(kPreflightTimer, key);
+  txn.timers().drop(kStartWindowTimer, key);
+  looked_at_.erase(key);
+}
+
 void Lanes::abort(store::Txn& txn, Lane lane, const std::string& status) {
   takeToken(txn, lane);
+  waitsNoMore(txn, lane);
   const auto step = lane.step.empty() ? std::string("its first step") : lane.step;
   noteFailure(txn, lane, "Stillpoint.Aborted", "run", fmt::format("the execution ended as {} in {}", status, step));
   if (lane.pre_running) lane.pre = "Cancelled";

@@ -7,6 +7,7 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -95,6 +96,11 @@ class Lanes {
   };
   void preflight(store::Txn& txn, Lane lane);
   void preflightAgain(store::Txn& txn, const Lane& lane, Duration pause);
+  /// What takes long and ends by itself: whether the lane waits for it, without a place.
+  bool waitsLong(store::Txn& txn, const RunInput& input, Lane& lane);
+  void clockSet(store::Txn& txn, Duration by);
+  /// The lane waits for its machine no longer.
+  void waitsNoMore(store::Txn& txn, const Lane& lane);
   std::optional<Misfit> misfit(const RunInput& input, const Lane& lane, quiesce::Machine machine, const Fitness& power) const;
   /// With a place. False: the lane waits, or has failed.
   bool repositoryReady(store::Txn& txn, const RunInput& input, Lane& lane);
@@ -121,7 +127,11 @@ class Lanes {
   Ledger& ledger_;
   Finaliser& finaliser_;
   std::string built_in_machine_;
+  static constexpr std::string_view kPreflightTimer = "stillpoint.preflight";
+  static constexpr std::string_view kStartWindowTimer = "stillpoint.start_window";
   Skipped skipped_;
+  /// Keys of the waiting lanes that this process has looked at.
+  std::set<std::string, std::less<>> looked_at_;
   runtime::Executions* executions_ = nullptr;
 };
 

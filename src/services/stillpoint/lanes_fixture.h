@@ -65,6 +65,8 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   backup::Places* places = nullptr;
   /// Its runs are those of a plan.
   bool planned = false;
+  /// What the last job that expired was told.
+  std::optional<Instant> expired_since;
   /// How often each driver was asked to look; what is wrong with it.
   std::map<std::string, int> looks;
   std::map<std::string, Fitness> unfit;
@@ -142,11 +144,13 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   void leavePlace(store::Txn& txn, const std::string& execution, const std::string& instance) override {
     places->leave(txn, placeOf(execution, instance));
   }
+  void leaveTurns(store::Txn& txn, const std::string& execution) override { places->leaveTurns(txn, execution); }
   std::string expire(store::Txn&, const BackupOrder& order, const std::string& why) override {
     if (!planned) return "";
     auto id = fmt::format("job-{}", next++);
     jobs[id] = {id, "EXPIRED", why, "", 0, 0, 0};
     job_machine[id] = order.instance;
+    expired_since = order.since;
     return id;
   }
   Answer<std::string> start(store::Txn&, const BackupOrder& order) override {
@@ -208,6 +212,8 @@ class Driver final : public runtime::Executions {
   };
   std::map<std::string, End> ended;
   std::map<std::string, std::vector<std::string>> steps;
+  /// A state machine whose ReserveMachine has a Retry: how often it is still tried again.
+  int retries = 0;
   EndHandler on_end;
 
   void begin(store::Txn& txn, const std::string& execution, const json::Value& input) {
@@ -285,6 +291,10 @@ class Driver final : public runtime::Executions {
     std::string post = json::boolOr(plan, "RunPostBackupScript", false) ? "postScript.sync" : "releaseMachine";
     std::string undo = power ? "start.sync" : post;
     const std::string touch = power ? "stop.sync" : "runBackupJob";
+    if (task.step == "reserveMachine.sync" && !good && retries > 0) {
+      --retries;
+      return "reserveMachine.sync";
+    }
     if (task.step == "reserveMachine.sync") return !good ? "releaseMachine" : pre ? "preScript.sync" : touch;
     if (task.step == "preScript.sync") return good ? touch : post;
     if (task.step == "stop.sync") return good ? "runBackupJob" : undo;

@@ -25,6 +25,10 @@ constexpr int kMovesAtOnce = 8;
 bool isOpen(const Debt& debt) { return debt.state == DebtState::open; }
 bool isOwed(const Debt& debt) { return debt.state == DebtState::open || debt.state == DebtState::suspended; }
 
+bool owesStart(const std::vector<Debt>& debts) {
+  return std::ranges::any_of(debts, [](const Debt& debt) { return debt.kind == DebtKind::start && isOwed(debt); });
+}
+
 // A post-script without a freeze is sent once: only a command that surely never ran may be sent again.
 bool surelyNotRun(const ScriptEnd& end) { return end.details == "DeliveryTimedOut"; }
 
@@ -54,6 +58,7 @@ Ledger::Ledger(runtime::Core& core, runtime::MachineLock& locks, const Ports& po
     const auto separator = timer.id.rfind('#');
     work(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
   });
+  core.onClockSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
 }
 
 void Ledger::owe(store::Txn& txn, const Lane& lane, DebtKind kind, const std::string& freeze_id) {
@@ -111,23 +116,45 @@ void Ledger::work(store::Txn& txn, const std::string& execution, const std::stri
     const auto lane = loadLane(txn, execution, instance);
     if (!lane) return;
     const auto debts = debtsOfLane(txn, execution, instance);
-    const bool start_owed = std::ranges::any_of(debts, [](const Debt& debt) { return debt.kind == DebtKind::start && isOwed(debt); });
+    const bool start_owed = owesStart(debts);
     const bool acted = std::ranges::any_of(debts, [&](const Debt& debt) { return act(txn, *lane, debt, start_owed); });
     if (!acted) break;
   }
   arrange(txn, execution, instance);
 }
 
-// True if something changed that may allow a further move at once.
-bool Ledger::act(store::Txn& txn, const Lane& lane, Debt debt, bool start_owed) {
+// Whoever holds the machine but only waits, for a place perhaps and for hours, has touched nothing: what is owed comes first.
+quiesce::Scene Ledger::sceneOf(store::Txn& txn, const Lane& lane, bool start_owed) const {
   quiesce::Scene scene;
   scene.machine = ports_.power.state(txn, lane.instance);
   scene.lane_over = lane.over;
-  scene.lock_held = holds(txn, lane.execution, lane.instance);
+  scene.lock_held = holds(txn, lane.execution, lane.instance) || locks_.idle(txn, lane.instance);
   scene.job_open = lane.job_open && lane.over_at && txn.now() < *lane.over_at + kJobGrace;
   scene.start_owed = start_owed;
   scene.now = txn.now();
-  switch (quiesce::nextMove(debt, scene)) {
+  return scene;
+}
+
+bool Ledger::paying(store::Txn& txn, const std::string& instance) const {
+  for (const auto& debt : owed(txn, instance)) {
+    if (!isOpen(debt)) continue;
+    const auto lane = loadLane(txn, debt.execution, instance);
+    if (!lane || !lane->over) continue;
+    auto scene = sceneOf(txn, *lane, owesStart(debtsOfLane(txn, debt.execution, instance)));
+    if (!debt.command.empty() || (debt.kind == DebtKind::start && scene.machine == quiesce::Machine::pending)) return true;
+    scene.lock_held = true;
+    const auto move = quiesce::nextMove(debt, scene);
+    if (move == Move::startMachine || move == Move::sendScript) return true;
+  }
+  return false;
+}
+
+// True if something changed that may allow a further move at once.
+bool Ledger::act(store::Txn& txn, const Lane& lane, Debt debt, bool start_owed) {
+  const auto move = quiesce::nextMove(debt, sceneOf(txn, lane, start_owed));
+  // In line all the same, if it is let in while another waits: nobody comes in between.
+  if (move == Move::startMachine || move == Move::sendScript) locks_.acquire(txn, lane.instance, holderOf(lane.execution));
+  switch (move) {
     case Move::wait: return false;
     case Move::confirm: settle(txn, std::move(debt), DebtState::paid, "the machine runs"); return true;
     case Move::giveUp: settle(txn, std::move(debt), DebtState::voided, "the machine is gone"); return true;
@@ -188,6 +215,15 @@ void Ledger::settle(store::Txn& txn, Debt debt, DebtState state, const std::stri
     saveLane(txn, *lane);
   }
   tellChanged(txn, debt.execution);
+}
+
+// The next try comes as soon as it would have.
+void Ledger::clockSet(store::Txn& txn, Duration by) {
+  for (auto debt : owed(txn, "")) {
+    debt.not_before += by;
+    saveDebt(txn, debt);
+    txn.timers().set({std::string(kTimer), laneKey(debt.execution, debt.instance), txn.now(), ""});
+  }
 }
 
 void Ledger::powerSettled(store::Txn& txn, const std::string& instance, const std::string& error) {

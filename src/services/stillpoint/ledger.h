@@ -37,6 +37,9 @@ class Ledger {
   /// Looks at the lane's debts again: after any event of its machine, command, job or lock.
   void work(store::Txn& txn, const std::string& execution, const std::string& instance);
 
+  /// Whether a payment to the machine is under way, or due and about to be made: who only waits there goes on waiting.
+  bool paying(store::Txn& txn, const std::string& instance) const;
+
   /// A power change of the machine has ended; `error` says why it failed, if it did.
   void powerSettled(store::Txn& txn, const std::string& instance, const std::string& error);
   /// A paying command has ended.
@@ -56,6 +59,8 @@ class Ledger {
  private:
   void save(store::Txn& txn, const quiesce::Debt& debt, bool failed = false) const;
   bool act(store::Txn& txn, const Lane& lane, quiesce::Debt debt, bool start_owed);
+  void clockSet(store::Txn& txn, Duration by);
+  quiesce::Scene sceneOf(store::Txn& txn, const Lane& lane, bool start_owed) const;
   void settle(store::Txn& txn, quiesce::Debt debt, quiesce::DebtState state, const std::string& by);
   void tryLater(store::Txn& txn, quiesce::Debt debt, const std::string& error);
   void startMachine(store::Txn& txn, quiesce::Debt debt);

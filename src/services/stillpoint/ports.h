@@ -102,6 +102,8 @@ struct BackupOrder {
   /// Minutes; 0: StartBackupJob's default.
   std::int64_t start_window = 0;
   std::int64_t completion_window = 0;
+  /// When the lane began to wait for its machine, for a job that expired meanwhile.
+  std::optional<Instant> since{};
 };
 
 /// A job as the lane sees it; state in AWS's words.
@@ -137,6 +139,8 @@ class Backups {
   virtual bool takePlace(store::Txn& txn, const std::string& execution, const std::string& instance) = 0;
   /// Gives up the place, or the turn. Harmless without one.
   virtual void leavePlace(store::Txn& txn, const std::string& execution, const std::string& instance) = 0;
+  /// Gives up the turns of all of the run's lanes; their places stay.
+  virtual void leaveTurns(store::Txn& txn, const std::string& execution) = 0;
   /// The job's id.
   virtual Answer<std::string> start(store::Txn& txn, const BackupOrder& order) = 0;
   /// A plan's run has not come to this machine within its start window: the job that it would have had, EXPIRED as `why` says. Empty

@@ -27,6 +27,22 @@ class QueueTest : public LanesTest {
   void release(const std::string& instance, const std::string& holder) {
     run([&](store::Txn& txn) { locks_->release(txn, instance, holder); });
   }
+  // Some other owner's.
+  void takePlace() {
+    places_->setMost(1);
+    run([&](store::Txn& txn) { EXPECT_TRUE(places_->take(txn, "x", "x:1")); });
+  }
+  void leavePlace() {
+    run([&](store::Txn& txn) { places_->leave(txn, "x:1"); });
+  }
+  void redrive(const std::string& input) {
+    run([&](store::Txn& txn) {
+      EXPECT_EQ(Lanes::redrivePlan(txn, kExecution).refused, "");
+      lanes_->redriven(txn, kExecution);
+      driver_.ended.erase(kExecution);
+      driver_.begin(txn, kExecution, *json::parse(input));
+    });
+  }
   std::vector<std::string> openJobs() const {
     std::vector<std::string> out;
     for (const auto& [id, job] : fleet_.jobs)
@@ -88,6 +104,7 @@ TEST_F(QueueTest, APlansJobExpires) {
   advance(std::chrono::minutes(60));
   ASSERT_EQ(fleet_.jobs.size(), 1U);
   EXPECT_EQ(fleet_.jobs.begin()->second.state, "EXPIRED");
+  EXPECT_EQ(fleet_.expired_since, clock_.now() - std::chrono::minutes(60)) << "its windows count from when it began to wait";
   const auto entry = entries().at(0).as_object();
   EXPECT_EQ(json::textOr(entry, "LaneStatus"), "SKIPPED");
   EXPECT_EQ(json::textOr(entry, "BackupJobStatus"), "EXPIRED");
@@ -239,17 +256,234 @@ TEST_F(QueueTest, ARedrivenLaneThatWasSkippedWaitsAnew) {
   begin(withWindow(inputFor8({"i-a"}), 60));
   advance(std::chrono::minutes(60));
   release("i-a", "job:other");
-  run([&](store::Txn& txn) {
-    EXPECT_EQ(Lanes::redrivePlan(txn, kExecution).refused, "");
-    lanes_->redriven(txn, kExecution);
-    driver_.ended.erase(kExecution);
-    driver_.begin(txn, kExecution, *json::parse(withWindow(inputFor8({"i-a"}), 60)));
-  });
+  redrive(withWindow(inputFor8({"i-a"}), 60));
   ASSERT_EQ(openJobs().size(), 1U);
   endJob(openJobs().at(0), "COMPLETED");
   EXPECT_EQ(driver_.ended[kExecution].status, "SUCCEEDED");
   EXPECT_EQ(rowOf("Status"), "SUCCEEDED");
   EXPECT_EQ(json::textOr(entries().at(0).as_object(), "LaneStatus"), "");
+}
+
+TEST_F(QueueTest, WhatIsOwedIsPaidWhileAnotherOnlyWaitsThere) {
+  begin(inputFor(5));
+  endCommand(0, "Success");
+  endJob(openJobs().at(0), "COMPLETED");
+  endCommand(0, "Failed");
+  ASSERT_EQ(owedTo("i-a").size(), 1U) << "it is frozen";
+  takePlace();
+  begin(inputFor8({"i-a"}), kExecution + "2");
+  EXPECT_EQ(holder("i-a"), holderOf(kExecution + "2"));
+  advance(std::chrono::seconds(3));
+  ASSERT_EQ(fleet_.commands.size(), 1U) << "the thaw does not wait for the other's turn";
+  leavePlace();
+  EXPECT_TRUE(openJobs().empty()) << "nor is the machine touched while it is thawed";
+  EXPECT_EQ(use().held, 0) << "and nobody else is kept waiting";
+  boot();
+  advance(std::chrono::minutes(10));
+  EXPECT_TRUE(openJobs().empty());
+  endCommand(0, "Success");
+  EXPECT_TRUE(fleet_.machines["i-a"].frozen.empty());
+  EXPECT_TRUE(owedTo("i-a").empty());
+  advance(std::chrono::seconds(2));
+  ASSERT_EQ(openJobs().size(), 1U);
+  endJob(openJobs().at(0), "COMPLETED");
+  EXPECT_EQ(driver_.ended[kExecution + "2"].status, "SUCCEEDED");
+  EXPECT_EQ(holder("i-a"), "");
+}
+
+TEST_F(QueueTest, WhatIsOwedWaitsForWhoIsAtWork) {
+  begin(inputFor(5));
+  endCommand(0, "Success");
+  endJob(openJobs().at(0), "COMPLETED");
+  endCommand(0, "Failed");
+  begin(inputFor8({"i-a"}), kExecution + "2");
+  ASSERT_EQ(openJobs().size(), 1U);
+  advance(std::chrono::seconds(3));
+  EXPECT_TRUE(fleet_.commands.empty());
+  endJob(openJobs().at(0), "COMPLETED");
+  EXPECT_EQ(fleet_.commands.size(), 1U);
+}
+
+TEST_F(QueueTest, APersonPaysWhileALaneOnlyWaits) {
+  begin(inputFor(1));
+  endCommand(0, "Success");
+  settlePower("i-a");
+  run([&](store::Txn& txn) { lanes_->personActed(txn, "i-a", "stop", "me"); });
+  endJob(openJobs().at(0), "COMPLETED");
+  EXPECT_EQ(holder("i-a"), "") << "what is owed is suspended";
+  takePlace();
+  begin(inputFor8({"i-a"}), kExecution + "2");
+  run([&](store::Txn& txn) { ledger_->payNow(txn, "i-a", "me"); });
+  leavePlace();
+  EXPECT_TRUE(openJobs().empty()) << "a machine on its way up is not read";
+  settlePower("i-a");
+  ASSERT_EQ(fleet_.commands.size(), 1U);
+  endCommand(0, "Success");
+  EXPECT_TRUE(owedTo("i-a").empty());
+  advance(std::chrono::seconds(2));
+  EXPECT_EQ(openJobs().size(), 1U);
+}
+
+TEST_F(QueueTest, ALaneOutlivesItsAgentsAbsenceWhileItsRepositoryIsMaintained) {
+  fleet_.repository_ready = false;
+  fleet_.repository_maintained = true;
+  begin(inputFor8({"i-a"}));
+  fleet_.machines["i-a"].online = false;
+  for (int i = 0; i < 30; ++i) advance(std::chrono::seconds(1));
+  EXPECT_FALSE(driver_.ended.contains(kExecution));
+  fleet_.machines["i-a"].online = true;
+  fleet_.repository_ready = true;
+  advance(std::chrono::seconds(2));
+  EXPECT_EQ(openJobs().size(), 1U);
+}
+
+TEST_F(QueueTest, AfterAStartEveryLaneHasFreshPatience) {
+  fleet_.missing.insert("i-b");
+  fleet_.repository_ready = false;
+  fleet_.repository_maintained = true;
+  begin(inputFor8({"i-a", "i-b"}));
+  fleet_.machines["i-a"].online = fleet_.machines["i-b"].online = false;
+  clock_.advance(std::chrono::minutes(3));
+  fleet_.repository_ready = true;
+  boot();
+  advance(std::chrono::seconds(30));
+  EXPECT_FALSE(driver_.ended.contains(kExecution));
+  fleet_.machines["i-a"].online = fleet_.machines["i-b"].online = true;
+  fleet_.missing.clear();
+  advance(std::chrono::seconds(1));
+  EXPECT_EQ(openJobs().size(), 2U);
+  // But not for ever.
+  fleet_.machines["i-c"].online = false;
+  begin(inputFor8({"i-c"}), kExecution + "2");
+  clock_.advance(std::chrono::minutes(3));
+  boot();
+  advance(std::chrono::seconds(61));
+  EXPECT_EQ(driver_.ended[kExecution + "2"].error, "Stillpoint.NoTarget");
+}
+
+TEST_F(QueueTest, APlaceIsGivenBackWhenMaintenanceBegins) {
+  places_->setMost(1);
+  fleet_.missing.insert("i-a");
+  begin(inputFor8({"i-a"}));
+  EXPECT_EQ(use().held, 1);
+  fleet_.missing.clear();
+  fleet_.repository_ready = false;
+  fleet_.repository_maintained = true;
+  advance(std::chrono::seconds(1));
+  EXPECT_EQ(use().held, 0);
+  fleet_.repository_ready = true;
+  advance(std::chrono::seconds(2));
+  EXPECT_EQ(openJobs().size(), 1U);
+}
+
+TEST_F(QueueTest, AnAbortedRunsPlaceIsNotPassedOnAmongItsLanes) {
+  places_->setMost(1);
+  std::vector<std::string> many;
+  for (int i = 0; i < 100; ++i) {
+    many.push_back(fmt::format("i-{:04}", i));
+    fleet_.machines[many.back()] = {};
+    fleet_.missing.insert(many.back());
+  }
+  begin(inputFor8(many));
+  begin(inputFor8({"i-a"}), kExecution + "2");
+  EXPECT_EQ(fleet_.prepared.size(), 1U);
+  run([&](store::Txn& txn) { driver_.abort(txn, kExecution); });
+  EXPECT_EQ(fleet_.prepared.size(), 1U) << "no repository is made for a run that has ended";
+  EXPECT_EQ(openJobs().size(), 1U) << "the place is the other run's";
+  EXPECT_EQ(use().waiting, 0);
+}
+
+TEST_F(QueueTest, AnOldPreflightDoesNotReserveForARedrivenLane) {
+  fleet_.machines["i-a"].online = false;
+  begin(inputFor8({"i-a"}));
+  run([&](store::Txn& txn) { driver_.abort(txn, kExecution); });
+  acquire("i-a", "job:other");
+  fleet_.machines["i-a"].online = true;
+  redrive(inputFor8({"i-a"}));
+  advance(std::chrono::seconds(1));
+  EXPECT_TRUE(openJobs().empty()) << "another holds the machine";
+  release("i-a", "job:other");
+  EXPECT_EQ(openJobs().size(), 1U);
+}
+
+TEST_F(QueueTest, AClockThatIsSetMovesNoWindow) {
+  acquire("i-a", "job:other");
+  begin(withWindow(inputFor8({"i-a"}), 60));
+  for (const auto hours : {8, -16}) {
+    clock_.jump(std::chrono::hours(hours));
+    advance(std::chrono::minutes(15));
+    EXPECT_FALSE(driver_.ended.contains(kExecution)) << hours;
+  }
+  boot();
+  advance(std::chrono::minutes(29));
+  EXPECT_FALSE(driver_.ended.contains(kExecution));
+  advance(std::chrono::minutes(1));
+  EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.Skipped");
+}
+
+TEST_F(QueueTest, AClockThatIsSetHoldsUpNoPreflight) {
+  fleet_.machines["i-a"].online = false;
+  begin(inputFor8({"i-a"}));
+  clock_.jump(std::chrono::hours(8));
+  advance(std::chrono::seconds(5));
+  EXPECT_FALSE(driver_.ended.contains(kExecution)) << "it has five more seconds";
+  clock_.jump(-std::chrono::hours(8));
+  fleet_.machines["i-a"].online = true;
+  advance(std::chrono::seconds(1));
+  EXPECT_EQ(openJobs().size(), 1U);
+}
+
+TEST_F(QueueTest, AClockThatIsSetBackHoldsUpNoThaw) {
+  begin(inputFor(5));
+  endCommand(0, "Success");
+  endJob(openJobs().at(0), "COMPLETED");
+  endCommand(0, "Failed");
+  clock_.jump(-std::chrono::hours(8));
+  advance(std::chrono::seconds(3));
+  EXPECT_EQ(fleet_.commands.size(), 1U);
+}
+
+TEST_F(QueueTest, ACopyOfTheStateMachineMayTryAgainToReserve) {
+  fleet_.machines["i-a"].online = false;
+  driver_.retries = 1;
+  begin(inputFor8({"i-a"}));
+  advance(std::chrono::seconds(11));
+  EXPECT_EQ(driver_.retries, 0);
+  advance(std::chrono::seconds(9));
+  fleet_.machines["i-a"].online = true;
+  advance(std::chrono::seconds(1));
+  ASSERT_EQ(openJobs().size(), 1U);
+  endJob(openJobs().at(0), "COMPLETED");
+  EXPECT_EQ(driver_.ended[kExecution].status, "SUCCEEDED") << driver_.ended[kExecution].cause;
+  // And after it was skipped.
+  fleet_.planned = true;
+  acquire("i-b", "job:other");
+  driver_.retries = 1;
+  begin(withWindow(inputFor8({"i-b"}), 60), kExecution + "2");
+  advance(std::chrono::minutes(60));
+  EXPECT_EQ(driver_.retries, 0);
+  release("i-b", "job:other");
+  ASSERT_EQ(openJobs().size(), 1U);
+  endJob(openJobs().at(0), "COMPLETED");
+  EXPECT_EQ(driver_.ended[kExecution + "2"].status, "SUCCEEDED");
+  EXPECT_EQ(rowOf("Status", kExecution + "2"), "SUCCEEDED");
+}
+
+TEST_F(QueueTest, APlaceBringsAnotherLookAtTheDriver) {
+  takePlace();
+  begin(inputFor8({"i-a"}));
+  EXPECT_EQ(fleet_.looks["i-a"], 1);
+  advance(std::chrono::hours(3));
+  leavePlace();
+  EXPECT_EQ(fleet_.looks["i-a"], 2);
+  EXPECT_EQ(openJobs().size(), 1U);
+}
+
+TEST_F(QueueTest, ARestoreThatHoldsTheMachineIsCalledOne) {
+  acquire("i-a", "restore:r");
+  begin(withWindow(inputFor8({"i-a"}), 60));
+  advance(std::chrono::minutes(60));
+  EXPECT_NE(driver_.ended[kExecution].cause.find("restore job r held the machine"), std::string::npos) << driver_.ended[kExecution].cause;
 }
 
 }  // namespace

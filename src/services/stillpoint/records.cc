@@ -73,6 +73,7 @@ Lane decodeLane(const json::Object& from) {
   lane.skipped = json::boolOr(from, "skipped", false);
   lane.over = json::boolOr(from, "over", false);
   lane.over_at = timeIf(from, "overAt");
+  lane.waits_since = timeIf(from, "waitsSince");
   lane.preflight_until = timeIf(from, "preflightUntil");
   lane.repository_until = timeIf(from, "repositoryUntil");
   lane.pre = json::textOr(from, "pre");
@@ -117,6 +118,7 @@ json::Object encodeLane(const Lane& lane) {
   if (lane.skipped) out["skipped"] = true;
   out["over"] = lane.over;
   putTime(out, "overAt", lane.over_at);
+  putTime(out, "waitsSince", lane.waits_since);
   putTime(out, "preflightUntil", lane.preflight_until);
   putTime(out, "repositoryUntil", lane.repository_until);
   out["pre"] = lane.pre;

@@ -70,6 +70,8 @@ struct Lane {
   /// Nothing follows; what is still owed is the payer's.
   bool over = false;
   std::optional<Instant> over_at;
+  /// When it began to wait for its machine: its start window counts from here.
+  std::optional<Instant> waits_since;
   /// Until when the preflight waits for the agent or for a machine on its way.
   std::optional<Instant> preflight_until;
   /// The same for the machine's repository.

@@ -54,6 +54,7 @@ void Lanes::renew(store::Txn& txn, const Lane& lane) {
     const auto target = ports_.targets.find(txn, lane.instance);
     if (!target || target->terminated) return;
   }
+  waitsNoMore(txn, lane);
   locks_.release(txn, lane.instance, holderOf(lane.execution));
   ports_.backups.leavePlace(txn, lane.execution, lane.instance);
   Lane again;

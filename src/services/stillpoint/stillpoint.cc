@@ -47,6 +47,7 @@ Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& o
   instances.onPersonPower([&lanes](store::Txn& txn, const Instance& instance, const std::string& action, const aws::Principal& principal) {
     lanes.personActed(txn, instance.id, action, principal.arn);
   });
+  backup.jobs().onBusy([&ledger = parts_->ledger](store::Txn& txn, const std::string& instance) { return ledger.paying(txn, instance); });
   backup.places().onGranted("run", [&lanes](store::Txn& txn, const std::string& holder) {
     const auto lane = executionOf(holder);
     lanes.placed(txn, std::string(lane.substr(0, lane.rfind('#'))), std::string(lane.substr(lane.rfind('#') + 1)));

@@ -187,22 +187,128 @@ TEST_F(BackupTest, JobsOfNoRunWaitForAPlaceToo) {
   server_->run([&](store::Txn& txn) { EXPECT_EQ(server_->backup.places().use(txn).held, 0); });
 }
 
-TEST_F(BackupTest, AnAgentThatIsAwayTakesNoPlaceBeforeItBegins) {
-  server_->backup.places().setMost(1);
-  agents_.up = false;
-  const auto id = start();
-  madeRepository();
-  const auto held = [&] {
+class JobPlacesTest : public BackupTest {
+ protected:
+  std::int64_t held() {
     std::int64_t out = 0;
     server_->run([&](store::Txn& txn) { out = server_->backup.places().use(txn).held; });
     return out;
-  };
-  EXPECT_EQ(held(), 0);
-  server_->report({{"type", "progress"}, {"id", "job/" + id}, {"bytesDone", 1}, {"percent", 1.5}});
+  }
+  void takePlace() {
+    server_->backup.places().setMost(1);
+    server_->run([&](store::Txn& txn) { EXPECT_TRUE(server_->backup.places().take(txn, "x", "x:1")); });
+  }
+  void leavePlace() {
+    server_->run([&](store::Txn& txn) { server_->backup.places().leave(txn, "x:1"); });
+  }
+  void connect(const std::string& agent) {
+    agents_.up = true;
+    server_->run([&](store::Txn& txn) { EXPECT_TRUE(server_->reports.tell(txn, agent, "connected", {})); });
+  }
+};
+
+TEST_F(JobPlacesTest, NothingIsSentToAnAgentThatIsAway) {
+  agents_.up = false;
+  const auto id = start();
+  madeRepository();
+  boot();
+  takePlace();
+  EXPECT_EQ(agents_.count("backup.run"), 0U);
+  EXPECT_EQ(server_->job(id).state, JobState::created);
+  connect(kMachine);
+  EXPECT_EQ(agents_.count("backup.run"), 0U) << "it waits for its turn like everyone";
+  leavePlace();
+  EXPECT_EQ(server_->job(id).state, JobState::running);
   EXPECT_EQ(held(), 1);
   snapshot(id, std::string(64, 'a'));
   result(id, "COMPLETED");
   EXPECT_EQ(held(), 0);
+}
+
+TEST_F(JobPlacesTest, AStoppedMachinesJobWaitsForTheHostsAgent) {
+  server_->setMachine(InstanceState::stopped, 4);
+  agents_.up = false;
+  const auto id = start();
+  madeRepository();
+  EXPECT_EQ(agents_.count("backup.run"), 0U);
+  boot();
+  connect(kMachine);
+  agents_.up = false;
+  EXPECT_EQ(agents_.count("backup.run"), 0U) << "its own agent does not read it";
+  connect("host");
+  EXPECT_EQ(server_->job(id).state, JobState::running);
+  EXPECT_EQ(agents_.sent.back().first, "host");
+}
+
+TEST_F(JobPlacesTest, WhoCannotBeginGivesItsPlaceBack) {
+  takePlace();
+  const auto id = start();
+  madeRepository();
+  server_->setMachine(InstanceState::stopping, 1);
+  leavePlace();
+  EXPECT_EQ(server_->job(id).state, JobState::created);
+  EXPECT_EQ(held(), 0);
+  server_->setMachine(InstanceState::running, 1);
+  server_->run([&](store::Txn& txn) { server_->backup.jobs().wake(txn, kMachine); });
+  EXPECT_EQ(server_->job(id).state, JobState::running);
+  EXPECT_EQ(held(), 1);
+}
+
+TEST_F(JobPlacesTest, OthersMayActOnAMachineWhoseJobOnlyWaits) {
+  takePlace();
+  const auto id = start();
+  madeRepository();
+  const auto refusal = [&] {
+    std::optional<aws::ApiError> out;
+    server_->run([&](store::Txn& txn) {
+      out = server_->instances.refusal(txn, *server_->instances.find(txn, kMachine), "RebootInstances", false, "api");
+    });
+    return out;
+  };
+  EXPECT_FALSE(refusal().has_value());
+  bool busy = true;
+  server_->backup.jobs().onBusy([&](store::Txn&, const std::string& instance) {
+    EXPECT_EQ(instance, kMachine);
+    return busy;
+  });
+  leavePlace();
+  EXPECT_EQ(server_->job(id).state, JobState::created) << "somebody is at work there";
+  EXPECT_EQ(held(), 0);
+  busy = false;
+  advance(std::chrono::seconds(2));
+  EXPECT_EQ(server_->job(id).state, JobState::running);
+  ASSERT_TRUE(refusal().has_value());
+  EXPECT_NE(refusal()->message.find("is held by backup job '" + id), std::string::npos) << refusal()->message;
+}
+
+TEST_F(JobPlacesTest, AClockThatIsSetMovesNoWindow) {
+  agents_.up = false;
+  const auto id = start();
+  madeRepository();
+  clock_.jump(std::chrono::hours(9));
+  advance(std::chrono::minutes(479));
+  EXPECT_EQ(server_->job(id).state, JobState::created);
+  clock_.jump(-std::chrono::hours(20));
+  advance(std::chrono::minutes(1));
+  EXPECT_EQ(server_->job(id).state, JobState::expired);
+  agents_.up = true;
+  const auto running = start();
+  EXPECT_EQ(server_->job(running).state, JobState::running);
+  clock_.jump(std::chrono::hours(9));
+  advance(std::chrono::seconds(1));
+  EXPECT_EQ(server_->job(running).state, JobState::running) << "it does not stall";
+}
+
+TEST_F(JobPlacesTest, AnExpiredJobWasMadeWhenItsRunBeganToWait) {
+  auto asked = spec();
+  asked.since = clock_.now() - std::chrono::minutes(90);
+  asked.start_window_minutes = 60;
+  std::expected<Job, aws::ApiError> job;
+  server_->run([&](store::Txn& txn) { job = server_->backup.jobs().expire(txn, asked, "why"); });
+  ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->created, *asked.since);
+  EXPECT_EQ(job->start_by, *asked.since + std::chrono::minutes(60));
+  EXPECT_EQ(job->ended, clock_.now());
 }
 
 }  // namespace
