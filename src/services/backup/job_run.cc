@@ -432,10 +432,12 @@ void Jobs::watch(store::Txn& txn, const std::string& id) {
 
 // The windows are those of AWS: so many minutes. All else is counted from now.
 void Jobs::clockSet(store::Txn& txn, Duration by) {
-  for (auto& [id, live] : live_) {
-    live.saved += by;
-    live.moved += by;
-  }
+  txn.afterCommit([this, by] {
+    for (auto& [id, live] : live_) {
+      live.saved += by;
+      live.moved += by;
+    }
+  });
   for (const auto& record : txn.records().findBy(kJobKind, "open", "yes", "", 100'000)) {
     auto job = decodeRecord<Job>(kJobKind, record.key, record.body);
     if (!job) continue;
