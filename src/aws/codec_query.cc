@@ -6,6 +6,8 @@
 
 #include "aws/codec_parts.h"
 
+#include "base/strings.h"
+
 namespace sp::aws {
 namespace {
 
@@ -37,11 +39,11 @@ Node& child(Map& map, const Key& key) {
 std::expected<void, ApiError> insert(Node& root, const std::string& name, std::string value, bool is_ec2) {
   const auto parts = split(name, '.');
   if (parts.size() > kDepth)
-    return malformed(is_ec2, fmt::format("The parameter {} is nested deeper than {} levels.", name.substr(0, 200), kDepth));
+    return malformed(is_ec2, fmt::format("The parameter {} is nested deeper than {} levels.", cutText(name, 200), kDepth));
   Node* at = &root;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto part = parts[i];
-    if (part.empty()) return malformed(is_ec2, fmt::format("The parameter {} is not recognized.", name.substr(0, 200)));
+    if (part.empty()) return malformed(is_ec2, fmt::format("The parameter {} is not recognized.", cutText(name, 200)));
     // The query protocol puts "member" between a list and its index.
     if (!is_ec2 && part == "member" && i > 0 && i + 1 < parts.size() && isIndex(parts[i + 1])) continue;
     if (i == 0 || !isIndex(part)) {
@@ -50,15 +52,15 @@ std::expected<void, ApiError> insert(Node& root, const std::string& name, std::s
       const auto index = parseInt(part);
       if (!index || *index < 1 || *index > kIndex)
         return malformed(
-            is_ec2, fmt::format("The index {} in the parameter {} is not from 1 to {}.", part.substr(0, 30), name.substr(0, 200), kIndex));
+            is_ec2, fmt::format("The index {} in the parameter {} is not from 1 to {}.", cutText(part, 30), cutText(name, 200), kIndex));
       at = &child(at->items, *index);
     }
     const int kinds = (at->text ? 1 : 0) + (at->members.empty() ? 0 : 1) + (at->items.empty() ? 0 : 1);
     if (kinds > 1 || (i + 1 < parts.size() && at->text))
-      return malformed(is_ec2, fmt::format("The parameter {} is given both as a value and as a structure.", name.substr(0, 200)));
+      return malformed(is_ec2, fmt::format("The parameter {} is given both as a value and as a structure.", cutText(name, 200)));
   }
   if (!at->members.empty() || !at->items.empty())
-    return malformed(is_ec2, fmt::format("The parameter {} is given both as a value and as a structure.", name.substr(0, 200)));
+    return malformed(is_ec2, fmt::format("The parameter {} is given both as a value and as a structure.", cutText(name, 200)));
   at->text = std::move(value);
   return {};
 }

@@ -114,5 +114,17 @@ TEST(Random, UuidHasVersionAndVariant) {
   EXPECT_NE(id, random.uuid());
 }
 
+TEST(Strings, TextIsCutBetweenCharacters) {
+  EXPECT_EQ(cutText("abc", 3), "abc");
+  EXPECT_EQ(cutText("abcd", 3), "abc");
+  for (const std::string text : {"aä€😀b", "😀😀", "ää"})
+    for (std::size_t most = 0; most <= text.size(); ++most) {
+      const auto cut = cutText(text, most);
+      EXPECT_TRUE(isUtf8(cut)) << text << most;
+      EXPECT_TRUE(cut.size() <= most && cut.size() + 3 >= most);
+    }
+  EXPECT_EQ(cutText("\x80\x80\x80\x80\x80\x80", 5).size(), 2U) << "no text at all: still no more is lost";
+}
+
 }  // namespace
 }  // namespace sp

@@ -90,6 +90,13 @@ std::optional<std::string> percentDecode(std::string_view text, bool plus_is_spa
   return out;
 }
 
+std::string_view cutText(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  auto end = most;
+  for (std::size_t back = 0; back < 3 && end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U; ++back) --end;
+  return text.substr(0, end);
+}
+
 bool isUtf8(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {

@@ -24,6 +24,8 @@ std::optional<std::string> percentDecode(std::string_view text, bool plus_is_spa
 
 /// Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms).
 bool isUtf8(std::string_view text);
+/// Its first `most` bytes, or up to three fewer: no character of well-formed UTF-8 is cut in two.
+std::string_view cutText(std::string_view text, std::size_t most);
 
 /// AWS's wildcards: '*' any run, '?' any one character, '\' takes the next literally. Linear in practice, never recursive.
 bool matchesWildcard(std::string_view pattern, std::string_view text);

@@ -1,5 +1,7 @@
 #include "json/explain.h"
 
+#include "base/strings.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -210,7 +212,7 @@ class Walk {
     while (!atEnd() && isWordPart(text_[at_])) ++at_;
     const auto found = text_.substr(start, at_ - start);
     if (found == "true" || found == "false" || found == "null") return true;
-    wrong_ = fmt::format("Unrecognized token '{}': was expecting ({}){}", found.substr(0, 256), kValues, place(at_));
+    wrong_ = fmt::format("Unrecognized token '{}': was expecting ({}){}", cutText(found, 256), kValues, place(at_));
     return false;
   }
 

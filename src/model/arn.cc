@@ -13,7 +13,7 @@ std::string Realm::arn(std::string_view service, std::string_view resource) cons
 Result<Arn> Arn::parse(std::string_view text) {
   const auto parts = split(text, ':');
   if (parts.size() < 6 || parts[0] != "arn" || parts[1].empty() || parts[2].empty() || parts[5].empty())
-    return fail("arn.format", fmt::format("'{}' is not an ARN (arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE)", text.substr(0, 256)));
+    return fail("arn.format", fmt::format("'{}' is not an ARN (arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE)", cutText(text, 256)));
   std::size_t resource_at = 0;
   for (std::size_t i = 0; i < 5; ++i) resource_at += parts[i].size() + 1;
   return Arn{std::string(parts[1]), std::string(parts[2]), std::string(parts[3]), std::string(parts[4]),

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
 #include "json/big_integer.h"
 
 namespace sp::asl {
@@ -25,7 +26,7 @@ class ExpressionReader {
 
  private:
   std::unexpected<Error> bad(std::string_view why) const {
-    return fail("asl.intrinsic", fmt::format("'{}' is not a valid intrinsic function call: {}", whole_.substr(0, 256), why));
+    return fail("asl.intrinsic", fmt::format("'{}' is not a valid intrinsic function call: {}", cutText(whole_, 256), why));
   }
 
   Result<Expression> argument(std::size_t depth) {

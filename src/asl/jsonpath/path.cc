@@ -15,7 +15,7 @@ constexpr std::size_t kMaxSteps = 256;
 constexpr std::int64_t kMostWork = 10'000'000;
 
 std::unexpected<Error> badPath(std::string_view text, std::string_view why) {
-  return fail("asl.path", fmt::format("'{}' is not a valid JSONPath: {}", text.substr(0, 256), why));
+  return fail("asl.path", fmt::format("'{}' is not a valid JSONPath: {}", cutText(text, 256), why));
 }
 
 /// Reads the steps after "$".

@@ -25,7 +25,7 @@ std::optional<aws::ApiError> checkVolume(const std::string& path) {
   const bool plain = absolute && !path.ends_with("/..") && path.find("/../") == std::string::npos && path != "/";
   if (plain) return std::nullopt;
   return aws::ApiError::validation(
-      fmt::format("Volumes: '{}' is not an absolute path below / without '..' (at most {} bytes)", path.substr(0, 200), kPathMost));
+      fmt::format("Volumes: '{}' is not an absolute path below / without '..' (at most {} bytes)", cutText(path, 200), kPathMost));
 }
 
 bool isHostname(std::string_view name) {

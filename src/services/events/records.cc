@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "aws/operation.h"
+#include "base/strings.h"
 
 namespace sp::services::events {
 namespace {
@@ -58,7 +59,7 @@ void saveRule(store::Txn& txn, const json::Object& rule) {
 std::unexpected<aws::ApiError> invalid(std::string_view key, std::string_view value, std::string_view rule) {
   return std::unexpected(aws::ApiError::validation(
       fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}",
-                  value == "null" ? std::string(value) : fmt::format("'{}'", value.substr(0, 256)), memberName(key), rule)));
+                  value == "null" ? std::string(value) : fmt::format("'{}'", cutText(value, 256)), memberName(key), rule)));
 }
 
 Checked<std::string> readText(const json::Object& input, std::string_view key, std::size_t longest, bool required) {

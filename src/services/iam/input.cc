@@ -27,7 +27,7 @@ std::unexpected<aws::ApiError> invalid(std::string_view member, std::string_view
 
 std::unexpected<aws::ApiError> missing(std::string_view member) { return invalid(member, "null", "Member must not be null"); }
 
-std::string quoted(std::string_view value) { return fmt::format("'{}'", value.substr(0, 256)); }
+std::string quoted(std::string_view value) { return fmt::format("'{}'", cutText(value, 256)); }
 
 std::unexpected<aws::ApiError> malformedPolicy(std::string message) { return aws::refuse("MalformedPolicyDocument", std::move(message)); }
 

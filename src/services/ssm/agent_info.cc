@@ -29,7 +29,7 @@ void save(store::Txn& txn, std::string_view instance, const AgentInfo& info) {
 }
 
 std::string textOf(const json::Object& hello, std::string_view member) {
-  auto text = json::textOr(hello, member).substr(0, kTextMost);
+  std::string text(cutText(json::textOr(hello, member), kTextMost));
   return isUtf8(text) ? text : "";
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "services/ssm/command_keys.h"
 #include "services/ssm/commands.h"
 #include "services/ssm/rate_control.h"
@@ -68,9 +69,9 @@ json::Array filesOf(const json::Object& told) {
   for (const auto& each : given->get_array()) {
     if (!each.is_object() || files.size() == kFilesShown) continue;
     const auto& file = each.get_object();
-    files.push_back(json::Object{{"path", json::textOr(file, "path").substr(0, kPathLength)},
+    files.push_back(json::Object{{"path", cutText(json::textOr(file, "path"), kPathLength)},
                                  {"bytes", json::intOr(file, "bytes", 0)},
-                                 {"sha256", json::textOr(file, "sha256").substr(0, kHashLength)}});
+                                 {"sha256", cutText(json::textOr(file, "sha256"), kHashLength)}});
   }
   return files;
 }
@@ -85,7 +86,7 @@ StepRecord toldStep(const json::Object& told, Instant began) {
   step.error = toldText(told, "stderr");
   step.output_bytes = toldBytes(told, "stdoutBytes", step.output);
   step.error_bytes = toldBytes(told, "stderrBytes", step.error);
-  step.sha256 = json::textOr(told, "sha256").substr(0, kHashLength);
+  step.sha256 = cutText(json::textOr(told, "sha256"), kHashLength);
   step.usage = usageOf(told);
   step.files = filesOf(told);
   step.started = began + std::chrono::milliseconds(toldMs(told, "sinceStartMs"));

@@ -139,10 +139,10 @@ Answer<std::string> Service::keepDefinition(store::Txn& txn, const std::string& 
 }
 
 Answer<std::string> nameInArn(std::string_view arn, std::string_view type) {
-  if (!arn.starts_with("arn:")) return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid ARN prefix: {}'", arn.substr(0, 256)));
+  if (!arn.starts_with("arn:")) return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid ARN prefix: {}'", cutText(arn, 256)));
   const auto parts = split(arn, ':');
   if (parts.size() < 7 || parts[6].empty())
-    return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid ARN: {}'", arn.substr(0, 256)));
+    return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid ARN: {}'", cutText(arn, 256)));
   if (parts[2] != "states") return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Invalid service in ARN: {}'", parts[2]));
   if (parts[5] != type)
     return aws::refuse("InvalidArn", fmt::format("Invalid Arn: 'Resource type not valid in this context: {}'", parts[5]));
@@ -163,7 +163,7 @@ Answer<void> checkName(std::string_view name) {
     return std::unexpected(aws::ApiError::validation(
         fmt::format("1 validation error detected: Value '{}' at 'name' failed to satisfy constraint: Member must have length {} than or "
                     "equal to {}",
-                    name.substr(0, 256), characters == 0 ? "greater" : "less", characters == 0 ? 1 : 80)));
+                    cutText(name, 256), characters == 0 ? "greater" : "less", characters == 0 ? 1 : 80)));
   if (!good) return aws::refuse("InvalidName", fmt::format("Invalid Name: '{}'", name));
   return {};
 }
@@ -171,7 +171,7 @@ Answer<void> checkName(std::string_view name) {
 Answer<void> checkRole(std::string_view arn) {
   const auto parts = split(arn, ':');
   if (parts.size() >= 6 && parts[0] == "arn" && parts[2] == "iam" && parts[5].starts_with("role/")) return {};
-  return aws::refuse("InvalidArn", fmt::format("Invalid Role Arn: 'Invalid ARN prefix: {}'", arn.substr(0, 256)));
+  return aws::refuse("InvalidArn", fmt::format("Invalid Role Arn: 'Invalid ARN prefix: {}'", cutText(arn, 256)));
 }
 
 json::Object defaultLogging() { return {{"level", "OFF"}, {"includeExecutionData", false}}; }

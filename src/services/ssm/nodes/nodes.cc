@@ -5,6 +5,7 @@
 #include "agentwire/messages.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "base/time_format.h"
 #include "model/power.h"
 
@@ -102,7 +103,7 @@ std::expected<Instance, runtime::AgentRefusal> Nodes::machineOf(store::Txn& txn,
   }
   auto tags = token.tags;
   if (!token.name.empty()) tags.emplace("Name", token.name);
-  return instances_.addEnrolled(txn, json::textOr(request.facts, "hostname").substr(0, kHostnameMost), std::move(tags));
+  return instances_.addEnrolled(txn, std::string(cutText(json::textOr(request.facts, "hostname"), kHostnameMost)), std::move(tags));
 }
 
 std::expected<Nodes::Granted, runtime::AgentRefusal> Nodes::grant(store::Txn& txn, EnrolmentToken token, const Instance& instance,
