@@ -88,6 +88,24 @@ std::string errorCode(CURLcode code) {
   }
 }
 
+bool isToken(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::ranges::all_of(text, [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+// Nothing in it ends a line of the head before its time.
+Result<void> checkHead(const WebRequest& request) {
+  if (!isToken(request.method)) return fail("net.protocol", "the request's method is no token");
+  for (const auto& header : request.headers) {
+    if (!isToken(header.name)) return fail("net.protocol", "the name of one of the request's headers is no token");
+    if (header.value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+      return fail("net.protocol", fmt::format("the request's header {} has a line break or a NUL in its value", header.name));
+  }
+  return {};
+}
+
 class Client final : public WebClient {
  public:
   explicit Client(std::string ca_file) : ca_file_(std::move(ca_file)) {}
@@ -118,28 +136,45 @@ class Client final : public WebClient {
     WebRequest request;
     Told told;
     Response response;
+    /// What was read, and how many lines of it were headers.
+    std::size_t body_bytes = 0;
+    std::size_t head_bytes = 0;
+    std::size_t head_lines = 0;
+    /// There was more than is read.
     bool cut = false;
+    /// An answer has begun that is not a proxy's.
+    bool begun = false;
     curl_slist* headers = nullptr;
     std::array<char, CURL_ERROR_SIZE> problem{};
   };
 
   static std::size_t onHeader(char* data, std::size_t size, std::size_t count, void* to) {
     auto& transfer = *static_cast<Transfer*>(to);
+    transfer.head_bytes += size * count;
+    if (++transfer.head_lines > WebRequest::kMostHeadLines || transfer.head_bytes > WebRequest::kMostHead) {
+      transfer.cut = true;
+      return 0;
+    }
     const auto line = trim(std::string_view(data, size * count));
     // Of each answer, those that only tell of another (100 Continue) too.
-    if (line.starts_with("HTTP/")) transfer.response.headers.clear();
-    else if (const auto colon = line.find(':'); colon != std::string_view::npos)
+    if (line.starts_with("HTTP/")) {
+      transfer.begun = true;
+      transfer.response.headers.clear();
+    } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
       transfer.response.headers.push_back({std::string(line.substr(0, colon)), std::string(trim(line.substr(colon + 1)))});
+    }
     return size * count;
   }
 
   static std::size_t onBody(char* data, std::size_t size, std::size_t count, void* to) {
     auto& transfer = *static_cast<Transfer*>(to);
-    auto& body = transfer.response.body;
-    const auto room = transfer.request.body_limit - body.size();
-    body.append(data, std::min(room, size * count));
-    transfer.cut = room < size * count;
-    return transfer.cut ? 0 : size * count;
+    const auto room = transfer.request.body_limit - transfer.body_bytes;
+    const auto taken = std::min(room, size * count);
+    transfer.body_bytes += taken;
+    if (!transfer.request.status_only) transfer.response.body.append(data, taken);
+    if (taken == size * count) return taken;
+    transfer.cut = true;
+    return 0;
   }
 
   /// With the lock.
@@ -199,15 +234,25 @@ class Client final : public WebClient {
   }
 
   void begin(const Curl& curl, CURLM* multi, std::unique_ptr<Transfer> transfer) {
+    if (const auto good = checkHead(transfer->request); !good) return transfer->told(std::unexpected(good.error()));
     auto* easy = curl.easy_init();
-    if (easy == nullptr) return transfer->told(fail("net.library", "libcurl has no memory"));
     auto& t = *transfer;
     const auto& r = t.request;
+    const auto refuse = [&](const char* why) {
+      curl.easy_cleanup(easy);
+      curl.slist_free_all(t.headers);
+      t.told(fail("net.library", why));
+    };
+    if (easy == nullptr) return refuse("libcurl has no memory");
+    const auto append = [&](const std::string& line) {
+      auto* longer = curl.slist_append(t.headers, line.c_str());
+      if (longer != nullptr) t.headers = longer;
+      return longer != nullptr;
+    };
     for (const auto& header : r.headers)
-      t.headers =
-          curl.slist_append(t.headers, header.value.empty() ? (header.name + ";").c_str() : (header.name + ": " + header.value).c_str());
+      if (!append(header.value.empty() ? header.name + ";" : header.name + ": " + header.value)) return refuse("libcurl has no memory");
     // It would wait for an answer to the head alone.
-    t.headers = curl.slist_append(t.headers, "Expect:");
+    if (!append("Expect:")) return refuse("libcurl has no memory");
     curl.easy_setopt(easy, CURLOPT_URL, r.url.c_str());
     curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
@@ -219,7 +264,9 @@ class Client final : public WebClient {
       curl.easy_setopt(easy, CURLOPT_NOBODY, 1L);
     }
     curl.easy_setopt(easy, CURLOPT_HTTPHEADER, t.headers);
-    curl.easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip,deflate");
+    if (!r.status_only) curl.easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip,deflate");
+    // What a proxy says before the answer is none.
+    curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl.easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     // A name server that hangs is left to a thread of its own: without this all would wait for its answer when the time is over.
@@ -233,7 +280,8 @@ class Client final : public WebClient {
     curl.easy_setopt(easy, CURLOPT_HEADERDATA, &t);
     curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Client::onBody);
     curl.easy_setopt(easy, CURLOPT_WRITEDATA, &t);
-    curl.multi_add_handle(multi, easy);
+    if (const auto added = curl.multi_add_handle(multi, easy); added != CURLM_OK)
+      return refuse(added == CURLM_OUT_OF_MEMORY ? "libcurl has no memory" : "libcurl does not take the request");
     running_.emplace(easy, std::move(transfer));
   }
 
@@ -246,8 +294,12 @@ class Client final : public WebClient {
     curl.easy_cleanup(easy);
     curl.slist_free_all(transfer->headers);
     if (transfer->cut && transfer->request.whole)
-      return transfer->told(fail("net.too_large", fmt::format("the answer is larger than {} bytes", transfer->request.body_limit)));
-    if (code == CURLE_OK || (transfer->cut && status > 0)) {
+      return transfer->told(
+          fail("net.too_large", fmt::format("the answer is larger than {} bytes, or has more than {} bytes or {} lines "
+                                            "of headers",
+                                            transfer->request.body_limit, WebRequest::kMostHead, WebRequest::kMostHeadLines)));
+    const bool known = transfer->begun && status >= 200;
+    if (code == CURLE_OK || (known && (transfer->cut || transfer->request.status_only))) {
       transfer->response.status = static_cast<int>(status);
       return transfer->told(std::move(transfer->response));
     }

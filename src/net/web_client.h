@@ -17,7 +17,7 @@ struct WebRequest {
   std::string method = "GET";
   /// http:// or https://
   std::string url;
-  /// Host and Content-Length are made from the rest.
+  /// Host and Content-Length are made from the rest. A name that is no token or a CR, LF or NUL in a value is net.protocol.
   Headers headers;
   std::string body;
   /// Without: no body and no Content-Length at all.
@@ -26,7 +26,13 @@ struct WebRequest {
   int timeout_ms = 5'000;
   /// So much of the answer's body is read; what is beyond is left, or (`whole`) an error.
   std::size_t body_limit = 64U << 10U;
+  /// The same of its headers and trailers, those of answers that only announce another included.
+  static constexpr std::size_t kMostHead = 64U << 10U;
+  static constexpr std::size_t kMostHeadLines = 256;
   bool whole = false;
+  /// Only the answer's status and headers count: its body is not kept, no encoding is asked for, and whatever becomes of the body, the
+  /// answer is told once a final status (200 or more) has come.
+  bool status_only = false;
   /// Without a proxy, whatever the environment says.
   bool direct = false;
 };
