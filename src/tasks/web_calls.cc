@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
+
 namespace sp::tasks {
 namespace {
 
@@ -25,11 +27,13 @@ void WebCalls::send(services::events::WebRequest request, Told told) {
   for (auto& [name, value] : request.headers) out.headers.push_back({std::move(name), std::move(value)});
   out.body = std::move(request.body);
   out.has_body = request.has_body;
+  out.status_only = request.status_only;
   out.timeout_ms = kTimeoutMs;
   client_.send(std::move(out), [told = std::move(told)](Result<net::Response> response) {
     if (!response) return told(std::unexpected(failureOf(response.error())));
     WebAnswer answer{response->status, {}, std::move(response->body)};
-    for (auto& header : response->headers) answer.headers.emplace_back(std::move(header.name), std::move(header.value));
+    for (auto& header : response->headers)
+      if (equalsIgnoreCase(header.name, "Retry-After")) answer.headers.emplace_back(std::move(header.name), std::move(header.value));
     told(std::move(answer));
   });
 }

@@ -85,6 +85,19 @@ def test_what_is_not_tried_again(events, own, receive, status, code):
     assert len(receiver.all()) == 1
 
 
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Transfer-Encoding": "chunked"}])
+def test_an_answer_with_an_odd_body_is_an_answer(events, own, receive, headers):
+    """A 200 is delivered, a 404 is final: neither is called again for its body."""
+    receiver = receive(lambda request: (404 if request.target == "/no" else 200, headers, b"not that"))
+    queue = unique("odd")
+    send(events, hooked(events, destination(events, f"{receiver.url}/yes"), **dead(queue, 5)), {})
+    send(events, hooked(events, destination(events, f"{receiver.url}/no"), **dead(queue, 5)), {})
+    letter, = letters(own, queue)
+    assert "status 404" in letter["Attributes"]["ERROR_MESSAGE"] and letter["Attributes"]["RETRY_ATTEMPTS"] == "0"
+    assert "Accept-Encoding" not in receiver.all()[0].headers
+    assert sorted(request.target for request in receiver.all()) == ["/no", "/yes"]
+
+
 def test_tries_end(events, own, receive):
     receiver = receive(lambda request: 503)
     queue = unique("tries")

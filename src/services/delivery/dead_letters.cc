@@ -19,16 +19,17 @@ constexpr std::string_view kList = "dead_letter_list";
 constexpr std::string_view kTimer = "dead_letter";
 // Of one commit: nobody waits long behind it.
 constexpr std::size_t kRemovedAtOnce = 200;
+constexpr std::size_t kListsAtOnce = 100;
 constexpr std::int64_t kToldEvery = 1'000;
 constexpr std::size_t kQueueNameLength = 80;
 
 std::string keyOf(std::string_view queue, std::string_view id) { return fmt::format("{}\x1f{}", queue, id); }
 
-DeadLetter letterOf(const store::Record& record) {
+DeadLetter letterOf(const store::Record& record, Duration moved) {
   DeadLetter letter;
   letter.id = record.key.substr(record.key.find('\x1f') + 1);
   const auto body = decode(record.body);
-  letter.since = fromMicros(json::intOr(body, "since", 0));
+  letter.since = fromMicros(json::intOr(body, "since", 0)) + moved;
   for (const auto& [name, to] : {std::pair{"attributes", &letter.attributes}, std::pair{"delivery", &letter.delivery}})
     if (const auto* value = json::find(body, name); value != nullptr && value->is_object()) *to = value->get_object();
   return letter;
@@ -37,13 +38,16 @@ DeadLetter letterOf(const store::Record& record) {
 DeadLetterList listOf(store::Txn& txn, const std::string& queue) {
   const auto kept = txn.records().get(kList, queue);
   const auto body = kept ? decode(*kept) : json::Object();
-  return {queue, json::intOr(body, "letters", 0), json::intOr(body, "bytes", 0), json::intOr(body, "dropped", 0)};
+  return {queue, json::intOr(body, "letters", 0), json::intOr(body, "bytes", 0), json::intOr(body, "dropped", 0),
+          Duration(json::intOr(body, "moved", 0))};
 }
 
 void save(store::Txn& txn, const DeadLetterList& list) {
   if (list.letters > 0)
-    return txn.records().put(kList, list.queue,
-                             json::toText(json::Object{{"letters", list.letters}, {"bytes", list.bytes}, {"dropped", list.dropped}}));
+    return txn.records().put(
+        kList, list.queue,
+        json::toText(
+            json::Object{{"letters", list.letters}, {"bytes", list.bytes}, {"dropped", list.dropped}, {"moved", list.moved.count()}}));
   txn.records().erase(kList, list.queue);
   txn.timers().drop(kTimer, list.queue);
 }
@@ -82,12 +86,29 @@ std::string deadLetterQueueOf(const json::Object& target) {
 
 DeadLetters::DeadLetters(Context& context, LetterBounds bounds) : context_(context), bounds_(bounds) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { expire(txn, timer.id); });
+  context_.core.onClockSet(clockSet);
+}
+
+void DeadLetters::clockSet(store::Txn& txn, Duration by) {
+  std::string after;
+  for (bool more = true; more;) {
+    const auto names = txn.records().scan(kList, "", after, kListsAtOnce);
+    for (const auto& record : names) {
+      auto list = listOf(txn, record.key);
+      list.moved += by;
+      save(txn, list);
+      if (const auto oldest = letters(txn, list.queue, "", 1); !oldest.empty())
+        txn.timers().set({std::string(kTimer), list.queue, oldest[0].since + kLetterLife, ""});
+    }
+    more = names.size() == kListsAtOnce;
+    if (more) after = names.back().key;
+  }
 }
 
 void DeadLetters::keep(store::Txn& txn, const std::string& queue, json::Object attributes, const json::Object& delivery) {
-  const auto body =
-      json::toText(json::Object{{"since", toMicros(txn.now())}, {"attributes", std::move(attributes)}, {"delivery", delivery}});
   auto list = listOf(txn, queue);
+  const auto body = json::toText(
+      json::Object{{"since", toMicros(txn.now() - list.moved)}, {"attributes", std::move(attributes)}, {"delivery", delivery}});
   // One letter is kept whatever its size.
   while (list.letters > 0 && (list.letters >= bounds_.letters || list.bytes + static_cast<std::int64_t>(body.size()) > bounds_.bytes)) {
     const auto oldest = txn.records().scan(kLetter, keyOf(queue, ""), "", 1);
@@ -113,15 +134,16 @@ std::vector<DeadLetterList> DeadLetters::lists(store::Txn& txn, std::string_view
 
 std::vector<DeadLetter> DeadLetters::letters(store::Txn& txn, const std::string& queue, std::string_view after, std::size_t limit) {
   std::vector<DeadLetter> out;
+  const auto moved = listOf(txn, queue).moved;
   for (const auto& record : txn.records().scan(kLetter, keyOf(queue, ""), after.empty() ? "" : keyOf(queue, after), limit))
-    out.push_back(letterOf(record));
+    out.push_back(letterOf(record, moved));
   return out;
 }
 
 std::optional<DeadLetter> DeadLetters::find(store::Txn& txn, const std::string& queue, std::string_view id) {
   const auto key = keyOf(queue, id);
   const auto body = txn.records().get(kLetter, key);
-  return body ? std::optional(letterOf({key, *body})) : std::nullopt;
+  return body ? std::optional(letterOf({key, *body}, listOf(txn, queue).moved)) : std::nullopt;
 }
 
 bool DeadLetters::remove(store::Txn& txn, const std::string& queue, std::string_view id) {
@@ -140,7 +162,7 @@ void DeadLetters::expire(store::Txn& txn, const std::string& queue) {
   std::int64_t gone = 0;
   std::optional<Instant> next;
   for (const auto& record : oldest) {
-    const auto over = letterOf(record).since + kLetterLife;
+    const auto over = letterOf(record, list.moved).since + kLetterLife;
     if (over > txn.now()) {
       next = over;
       break;

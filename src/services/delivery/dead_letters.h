@@ -3,7 +3,8 @@
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 //
 // A letter is kept in the commit in which its delivery is given up, and sent again in the commit that removes it. Lists are bounded: the
-// oldest letters go when there are too many, and each after 14 days, as long as SQS keeps anything. Core thread only.
+// oldest letters go when there are too many, and each after 14 days, as long as SQS keeps anything, whatever the clock is set to meanwhile.
+// Core thread only.
 #pragma once
 #include <cstdint>
 #include <expected>
@@ -44,6 +45,8 @@ struct DeadLetterList {
   std::int64_t bytes = 0;
   /// Letters that had to go for newer ones since the list was last empty.
   std::int64_t dropped = 0;
+  /// By how much the clock was set since then: what a letter's record says of its time is from before.
+  Duration moved{0};
 };
 
 /// The queue's name in the ARN of an SQS queue of this account and region, or why it is none that can be named here.
@@ -55,7 +58,7 @@ bool isQueueName(std::string_view text);
 
 class DeadLetters {
  public:
-  /// Takes a timer of the core: before it starts. `context` outlives this.
+  /// Takes a timer of the core and hears of its clock: before it starts. `context` outlives this.
   explicit DeadLetters(Context& context, LetterBounds bounds = {});
   DeadLetters(const DeadLetters&) = delete;
   DeadLetters& operator=(const DeadLetters&) = delete;
@@ -71,6 +74,8 @@ class DeadLetters {
 
  private:
   void expire(store::Txn& txn, const std::string& queue);
+  /// Letters stay as old as they are: their lists are told, not each of their records.
+  static void clockSet(store::Txn& txn, Duration by);
 
   Context& context_;
   LetterBounds bounds_;

@@ -129,6 +129,46 @@ TEST_F(DeadLettersTest, TheListIsGoneWithItsLastLetter) {
   EXPECT_FALSE(core_->nextTimer());
 }
 
+TEST_F(DeadLettersTest, AClockThatIsPutRightRemovesNone) {
+  clock_.jump(-std::chrono::hours(24 * 365));
+  keep(0);
+  const auto before = clock_.now();
+  clock_.jump(std::chrono::hours(24 * 365));
+  core_->runPending();
+  EXPECT_THAT(kept(), ElementsAre(0));
+  keep(1);
+  clock_.jump(-std::chrono::hours(24 * 30));
+  core_->runPending();
+  run([&](store::Txn& txn) {
+    const auto all = DeadLetters::letters(txn, "q", "", 100);
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_LT(std::chrono::abs(clock_.now() - all[0].since), std::chrono::seconds(1));
+    EXPECT_LT(std::chrono::abs(clock_.now() - all[1].since), std::chrono::seconds(1));
+    EXPECT_EQ(DeadLetters::find(txn, "q", all[0].id)->since, all[0].since);
+    EXPECT_GT(all[0].since, before);
+  });
+  clock_.advance(std::chrono::hours(24 * 14) - std::chrono::seconds(1));
+  core_->runPending();
+  EXPECT_THAT(kept(), ElementsAre(0, 1));
+  clock_.advance(std::chrono::seconds(1));
+  core_->runPending();
+  EXPECT_TRUE(kept().empty());
+  EXPECT_FALSE(core_->nextTimer());
+}
+
+TEST_F(DeadLettersTest, ALetterThatCannotBeReadIsNotSentAndNotLost) {
+  keep(0);
+  Deliveries deliveries(*context_);
+  std::string id;
+  run([&](store::Txn& txn) {
+    id = DeadLetters::letters(txn, "q", "", 1).at(0).id;
+    txn.records().put("dead_letter", "q\x1f" + id, "{\"since\":1");
+    EXPECT_EQ(deliveries.messageOf(DeadLetters::find(txn, "q", id)->delivery), "");
+    EXPECT_FALSE(deliveries.resend(txn, "q", id));
+    EXPECT_TRUE(DeadLetters::find(txn, "q", id));
+  });
+}
+
 TEST(DeadLetterQueue, IsAStandardQueueOfThisAccountAndRegion) {
   const Realm realm;
   EXPECT_EQ(deadLetterQueue(realm, "arn:aws:sqs:us-east-1:000000000000:a-B_9").value_or(""), "a-B_9");

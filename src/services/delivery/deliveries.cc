@@ -9,6 +9,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/strings.h"
 
 namespace sp::services::delivery {
 namespace {
@@ -31,7 +32,19 @@ constexpr Duration kLongestPause = std::chrono::minutes(5);
 constexpr std::array<std::string_view, 5> kPassing = {"ExecutionLimitExceeded", "ThrottlingException", "InternalFailure",
                                                       "InternalServerError", "ServiceUnavailable"};
 
+json::Object policyOf(const json::Object& delivery) {
+  const auto* target = json::find(delivery, "target");
+  const auto* given = target != nullptr && target->is_object() ? json::find(target->get_object(), "RetryPolicy") : nullptr;
+  return given != nullptr && given->is_object() ? given->get_object() : json::Object();
+}
+
+Duration ageOf(const json::Object& delivery, Instant now) { return now - fromMicros(json::intOr(delivery, "since", 0)); }
+
+Duration mostAgeOf(const json::Object& policy) { return std::chrono::seconds(json::intOr(policy, "MaximumEventAgeInSeconds", 86'400)); }
+
 }  // namespace
+
+bool isTooOld(const json::Object& delivery, Instant now) { return ageOf(delivery, now) >= mostAgeOf(policyOf(delivery)); }
 
 Started startedBy(const aws::Outcome& outcome) {
   if (outcome) return {};
@@ -168,15 +181,14 @@ Sender* Deliveries::senderOf(const json::Object& delivery) const {
 }
 
 void Deliveries::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, Sender& sender, const Failure& failure) {
-  json::Object policy;
-  if (const auto* given = json::find(delivery.at("target").get_object(), "RetryPolicy"); given != nullptr && given->is_object())
-    policy = given->get_object();
+  const auto policy = policyOf(delivery);
   const auto tried = json::intOr(delivery, "attempts", 0);
-  const Duration age = txn.now() - fromMicros(json::intOr(delivery, "since", 0));
   if (!failure.retry) return giveUp(txn, delivery, sender, failure, kNotPassing);
-  if (tried >= json::intOr(policy, "MaximumRetryAttempts", 185)) return giveUp(txn, delivery, sender, failure, "MaximumRetryAttempts");
+  const bool old = isTooOld(delivery, txn.now());
+  if (!old && tried >= json::intOr(policy, "MaximumRetryAttempts", 185))
+    return giveUp(txn, delivery, sender, failure, "MaximumRetryAttempts");
   // It would be too old then.
-  if (age + failure.after >= std::chrono::seconds(json::intOr(policy, "MaximumEventAgeInSeconds", 86'400)))
+  if (old || ageOf(delivery, txn.now()) + failure.after >= mostAgeOf(policy))
     return giveUp(txn, delivery, sender, failure, "MaximumEventAgeInSeconds");
   const auto own = std::min(kLongestPause, kFirstPause * (std::int64_t{1} << std::min<std::int64_t>(tried, 10)));
   const auto pause = std::max(own, failure.after);
@@ -200,7 +212,7 @@ void Deliveries::giveUp(store::Txn& txn, const json::Object& delivery, Sender& s
   if (queue.empty()) return;
   auto attributes = sender.attributesOf(delivery);
   attributes["ERROR_CODE"] = deadLetterCode(failure);
-  attributes["ERROR_MESSAGE"] = fmt::format("{}: {}", failure.code, failure.message).substr(0, kMostMessage);
+  attributes["ERROR_MESSAGE"] = cutText(fmt::format("{}: {}", failure.code, failure.message), kMostMessage);
   if (why != kNotPassing) attributes["EXHAUSTED_RETRY_CONDITION"] = why;
   attributes["RETRY_ATTEMPTS"] = fmt::format("{}", json::intOr(delivery, "attempts", 0));
   letters_.keep(txn, queue, std::move(attributes), delivery);
@@ -209,13 +221,18 @@ void Deliveries::giveUp(store::Txn& txn, const json::Object& delivery, Sender& s
 
 std::string Deliveries::messageOf(const json::Object& delivery) const {
   const auto* sender = senderOf(delivery);
-  return sender == nullptr ? "" : sender->messageOf(delivery);
+  return sender == nullptr || delivery.empty() ? "" : sender->messageOf(delivery);
 }
 
 bool Deliveries::resend(store::Txn& txn, const std::string& queue, std::string_view id) {
   auto letter = DeadLetters::find(txn, queue, id);
-  if (!letter || !letters_.remove(txn, queue, id)) return false;
+  if (!letter) return false;
   auto delivery = std::move(letter->delivery);
+  if (delivery.empty()) {
+    log::error("a dead letter cannot be read and is not sent again", {{"queue", queue}, {"letter", id}});
+    return false;
+  }
+  letters_.remove(txn, queue, id);
   if (const auto* sender = senderOf(delivery)) delivery = sender->again(txn, std::move(delivery));
   delivery["attempts"] = 0;
   delivery["since"] = toMicros(txn.now());

@@ -33,6 +33,9 @@ using Started = std::expected<void, Failure>;
 /// Moves the ages of deliveries, all records of a kind, with a clock that was set. Returns their keys.
 std::vector<std::string> moveAges(store::Txn& txn, std::string_view kind, Duration by);
 
+/// Whether it is as old as its target's MaximumEventAgeInSeconds (86,400): it fails for that, whatever else it fails for.
+bool isTooOld(const json::Object& delivery, Instant now);
+
 /// What an operation's answer means for the delivery: it has started, or a Failure that is tried again or is final.
 Started startedBy(const aws::Outcome& outcome);
 
@@ -81,7 +84,7 @@ class Deliveries {
   DeadLetters& letters() { return letters_; }
   /// As Sender::messageOf.
   std::string messageOf(const json::Object& delivery) const;
-  /// Delivers a letter once more, as if its event had come now, and removes it; false if it is not there (any more).
+  /// Delivers a letter once more, as if its event had come now, and removes it; false if it is not there (any more) or cannot be read.
   bool resend(store::Txn& txn, const std::string& queue, std::string_view id);
   /// An operation, as the root calls it: "states:StartExecution". Calls with the same id are one call and its retries.
   aws::Outcome call(store::Txn& txn, std::string_view operation, const json::Object& input, const std::string& id);

@@ -7,6 +7,7 @@
 #include "asl/jsonpath/path.h"
 #include "base/strings.h"
 #include "services/events/destinations/records.h"
+#include "services/events/destinations/request.h"
 
 namespace sp::services::events {
 namespace {
@@ -177,6 +178,8 @@ Checked<json::Object> readAuth(const json::Object& input, std::string_view type,
       SP_CHECK_OK(takeText(from, "ApiKeyValue", path, old, true, taken));
       const auto name = json::textOr(taken, "ApiKeyName");
       if (!isHeaderName(name)) return invalid(fmt::format("{}.ApiKeyName", path), name, "be a header's name");
+      if (isOwnHeader(name))
+        return invalid(fmt::format("{}.ApiKeyName", path), name, "be none of the headers that EventBridge sends itself");
     } else {
       SP_TRY(taken, readOAuth(from, path, old));
     }
@@ -244,8 +247,12 @@ Checked<void> checkHttpParameters(const json::Object& target, std::string_view i
   };
   if (const auto* values = json::find(*given, "PathParameterValues"); values != nullptr && !values->is_null()) {
     if (!values->is_array()) return aws::refuse("SerializationException", "Member 'PathParameterValues' must be a list");
+    if (values->get_array().size() > kMostParameters)
+      return bad("PathParameterValues", fmt::format("have more than {} members", kMostParameters));
     for (const auto& value : values->get_array()) {
       if (!value.is_string() || trim(json::toView(value.get_string())).empty()) return bad("a value of PathParameterValues", "is blank");
+      if (value.get_string().size() > kLongest)
+        return bad("a value of PathParameterValues", fmt::format("is longer than {} bytes", kLongest));
       if (!fits(json::toView(value.get_string()))) return bad(json::toView(value.get_string()), "is not a valid path");
     }
   }

@@ -138,7 +138,7 @@ aws::Outcome deauthorise(Hooks& hooks, const aws::Call& call) {
   connection["modified"] = toMicros(txn.now());
   connection["version"] = json::intOr(connection, "version", 0) + 1;
   saveConnection(txn, connection);
-  txn.afterCommit([&hooks, name] { hooks.forget(name); });
+  txn.afterCommit([&hooks, arn = json::textOr(connection, "ConnectionArn")] { hooks.forget(arn); });
   // It is done in this commit; AWS tells that it has begun.
   return answer(connection, "DEAUTHORIZING");
 }
@@ -149,7 +149,7 @@ aws::Outcome remove(Hooks& hooks, const aws::Call& call) {
   SP_TRY(const auto connection, findConnection(txn, name));
   txn.records().erase(kConnection, name);
   txn.records().erase(kConnectionSecret, name);
-  txn.afterCommit([&hooks, name] { hooks.forget(name); });
+  txn.afterCommit([&hooks, arn = json::textOr(connection, "ConnectionArn")] { hooks.forget(arn); });
   return answer(connection, "DELETING");
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "services/events/destinations/records.h"
 #include "services/events/destinations/request.h"
 
@@ -24,12 +25,19 @@ constexpr Duration kFailureCounts = std::chrono::seconds(1);
 // So much before its end a token is not used any more: the request takes its time too.
 constexpr Duration kBeforeItsEnd = std::chrono::seconds(10);
 
+// So often the ages of what cannot go yet are looked at.
+constexpr Duration kAges = std::chrono::seconds(1);
+
 constexpr std::size_t kReasonLength = 512;
 
 std::string prefixOf(std::string_view arn) { return fmt::format("{}\x1f", arn); }
 
 std::unexpected<delivery::Failure> gone(std::string_view arn) {
   return std::unexpected(delivery::Failure{"NO_RESOURCE", fmt::format("API destination {} does not exist.", arn), false});
+}
+
+delivery::Failure tooOld(std::string_view arn) {
+  return {"THROTTLING", fmt::format("The event waited to be sent to API destination {} until it was too old.", arn), true};
 }
 
 // Whether deliveries may go with this connection now.
@@ -105,6 +113,8 @@ void Hooks::look(const std::string& arn) {
           if (error == nullptr) send(arn, std::move(outgoing));
           else released(arn, outgoing.key);
         }
+        // The room that it was let have is another's.
+        if (out->empty()) nextOfCrowd();
         // Nothing durable can tell us when there is room again.
         if (error != nullptr && error->code != "core.stopped") lookLater(arn, kAgain);
         const auto& lane = lanes_[arn];
@@ -128,12 +138,17 @@ void Hooks::work(store::Txn& txn, const std::string& arn, std::vector<Outgoing>&
   const auto destination = destinationOf(txn, arn);
   lane.over = records.empty() && !destination;
   const auto connection = destination ? connectionOf(txn, json::textOr(*destination, "ConnectionArn")) : std::nullopt;
-  const auto name = connection ? json::textOr(*connection, "Name") : std::string();
-  const auto auth = connection ? secretsOf(txn, name) : json::Object();
+  const auto auth = connection ? secretsOf(txn, json::textOr(*connection, "Name")) : json::Object();
+  lane.connection = connection ? json::textOr(*connection, "ConnectionArn") : std::string();
   const auto now = context_.core.clock().boottime();
+  const bool ages = now >= lane.ages_at;
+  if (ages) lane.ages_at = now + kAges;
   bool handed_back = false;
+  // Nothing more goes now; what is too old meanwhile is not kept for later.
+  bool shut = false;
   for (const auto& record : records) {
     if (lane.under_way.contains(record.key)) continue;
+    if (shut && !ages) break;
     auto delivery = decode(record.body);
     const auto hand_back = [&](const delivery::Failure& failure) {
       txn.records().erase(kHook, record.key);
@@ -153,22 +168,34 @@ void Hooks::work(store::Txn& txn, const std::string& arn, std::vector<Outgoing>&
       hand_back(ready.error());
       continue;
     }
-    if (lane.under_way.size() >= lane.window.size()) break;
+    if (delivery::isTooOld(delivery, txn.now())) {
+      hand_back(tooOld(arn));
+      continue;
+    }
+    if (shut || lane.under_way.size() >= lane.window.size()) {
+      shut = true;
+      continue;
+    }
     if (under_way_ >= kMostUnderWay) {
-      crowded_.insert(arn);
-      break;
+      if (!std::exchange(lane.crowded, true)) crowded_.push_back(arn);
+      shut = true;
+      continue;
     }
     if (const auto pause = lane.pace.wait(now, json::intOr(*destination, "InvocationRateLimitPerSecond", kDefaultRate));
         pause.count() > 0) {
       lookLater(arn, pause);
-      break;
+      shut = true;
+      continue;
     }
     auto token = tokenFor(txn, *connection, auth, arn);
     if (!token) {
       hand_back(token.error());
       continue;
     }
-    if (!*token) break;
+    if (!*token) {
+      shut = true;
+      continue;
+    }
     const auto id = json::textOr(delivery, "delivery-id");
     const auto input = input_of_(delivery);
     auto request = requestOf({*destination, auth, **token, delivery.at("target").get_object(), delivery.at("event"), input, id});
@@ -176,84 +203,96 @@ void Hooks::work(store::Txn& txn, const std::string& arn, std::vector<Outgoing>&
       hand_back(request.error());
       continue;
     }
+    request->status_only = true;
     lane.under_way.insert(record.key);
     ++under_way_;
     lane.pace.sent(now);
-    out.push_back({record.key, std::move(*request), name, **token});
+    out.push_back({record.key, std::move(*request), lane.connection, **token});
   }
-  if (handed_back) changed(txn, arn);
+  if (!handed_back) return;
+  lane.ages_at = now;
+  changed(txn, arn);
 }
 
 std::expected<std::optional<std::string>, delivery::Failure> Hooks::tokenFor(store::Txn& txn, const json::Object& connection,
                                                                              const json::Object& auth, const std::string& arn) {
   if (json::textOr(connection, "AuthorizationType") != "OAUTH_CLIENT_CREDENTIALS") return std::string();
-  const auto version = json::intOr(connection, "version", 0);
-  auto& kept = tokens_[json::textOr(connection, "Name")];
+  const Parameters of{json::textOr(connection, "ConnectionArn"), json::intOr(connection, "version", 0)};
+  const auto* oauth = json::find(auth, "OAuthParameters");
+  if (oauth == nullptr || !oauth->is_object())
+    return std::unexpected(delivery::Failure{"NO_PERMISSIONS", "The connection has no secrets.", false});
+  auto& kept = tokens_[of.connection];
   const auto now = context_.core.clock().boottime();
-  const bool mine = kept.version == version;
+  const bool mine = kept.version == of.version;
   if (mine && !kept.token.empty() && (!kept.until || now < *kept.until)) return kept.token;
   if (mine && kept.failure && now < kept.failure_until) return std::unexpected(*kept.failure);
   kept.waiting.insert(arn);
   if (mine && kept.fetching) return std::nullopt;
-  kept.version = version;
-  kept.fetching = true;
-  kept.token.clear();
-  const auto* oauth = json::find(auth, "OAuthParameters");
-  if (oauth == nullptr || !oauth->is_object())
-    return std::unexpected(delivery::Failure{"NO_PERMISSIONS", "The connection has no secrets.", false});
-  txn.afterCommit([this, name = json::textOr(connection, "Name"), version, request = tokenRequestOf(oauth->get_object())] {
-    fetch(name, version, request);
+  txn.afterCommit([this, of, request = tokenRequestOf(oauth->get_object())] {
+    auto& kept = tokens_[of.connection];
+    // Another destination of the same batch.
+    if (kept.version == of.version && kept.fetching) return;
+    kept.version = of.version;
+    kept.fetching = true;
+    kept.token.clear();
+    kept.failure.reset();
+    fetch(of, request);
   });
   return std::nullopt;
 }
 
 void Hooks::authorise(store::Txn& txn, const json::Object& connection) {
-  const auto name = json::textOr(connection, "Name");
-  const auto version = json::intOr(connection, "version", 0);
-  auto auth = secretsOf(txn, name);
+  const Parameters of{json::textOr(connection, "ConnectionArn"), json::intOr(connection, "version", 0)};
+  auto auth = secretsOf(txn, json::textOr(connection, "Name"));
   const auto* oauth = json::find(auth, "OAuthParameters");
   if (oauth == nullptr || !oauth->is_object()) return;
-  txn.afterCommit([this, name, version, request = tokenRequestOf(oauth->get_object())] {
-    auto& kept = tokens_[name];
-    kept.version = version;
+  txn.afterCommit([this, of, request = tokenRequestOf(oauth->get_object())] {
+    auto& kept = tokens_[of.connection];
+    kept.version = of.version;
     kept.fetching = true;
     kept.token.clear();
     kept.failure.reset();
-    fetch(name, version, request);
+    fetch(of, request);
   });
 }
 
-void Hooks::fetch(const std::string& name, std::int64_t version, WebRequest request) {
+void Hooks::forget(const std::string& connection) {
+  tokens_.erase(connection);
+  for (const auto& [arn, lane] : lanes_)
+    if (lane.connection == connection) look(arn);
+}
+
+void Hooks::fetch(const Parameters& of, WebRequest request) {
   if (web_ == nullptr) return;
-  web_->send(std::move(request), [this, name, version](const std::expected<WebAnswer, delivery::Failure>& answer) {
-    settle(name, version, answer ? tokenOf(*answer) : std::unexpected(answer.error()));
+  web_->send(std::move(request), [this, of](const std::expected<WebAnswer, delivery::Failure>& answer) {
+    settle(of, answer ? tokenOf(*answer) : std::unexpected(answer.error()));
   });
 }
 
 // By any thread.
-void Hooks::settle(const std::string& name, std::int64_t version, const std::expected<Token, delivery::Failure>& token) {
+void Hooks::settle(const Parameters& of, const TokenOrFailure& token) {
   context_.core.post(
-      [name, version, token](store::Txn& txn) {
-        const auto body = txn.records().get(kConnection, name);
-        auto connection = body ? decode(*body) : json::Object();
-        if (json::textOr(connection, "ConnectionState") != "AUTHORIZING" || json::intOr(connection, "version", 0) != version) return true;
-        connection["ConnectionState"] = token ? "AUTHORIZED" : "DEAUTHORIZED";
-        if (token) connection["authorized"] = toMicros(txn.now());
-        else connection["StateReason"] = token.error().message.substr(0, kReasonLength);
-        saveConnection(txn, connection);
+      [of, token](store::Txn& txn) {
+        auto connection = connectionOf(txn, of.connection);
+        if (!connection || json::textOr(*connection, "ConnectionState") != "AUTHORIZING" ||
+            json::intOr(*connection, "version", 0) != of.version)
+          return true;
+        (*connection)["ConnectionState"] = token ? "AUTHORIZED" : "DEAUTHORIZED";
+        if (token) (*connection)["authorized"] = toMicros(txn.now());
+        else (*connection)["StateReason"] = cutText(token.error().message, kReasonLength);
+        saveConnection(txn, *connection);
         return true;
       },
-      [this, name, version, token](const Error* error) {
-        if (error == nullptr) return fetched(name, version, token);
+      [this, of, token](const Error* error) {
+        if (error == nullptr) return fetched(of, token);
         if (error->code == "core.stopped") return;
-        context_.core.waiters().add("hooks", context_.core.clock().now() + kAgain,
-                                    [this, name, version, token] { settle(name, version, token); });
+        context_.core.waiters().add("hooks", context_.core.clock().now() + kAgain, [this, of, token] { settle(of, token); });
       });
 }
 
-void Hooks::fetched(const std::string& name, std::int64_t version, const std::expected<Token, delivery::Failure>& token) {
-  const auto found = tokens_.find(name);
-  if (found == tokens_.end() || found->second.version != version) return;
+void Hooks::fetched(const Parameters& of, const TokenOrFailure& token) {
+  const auto found = tokens_.find(of.connection);
+  if (found == tokens_.end() || found->second.version != of.version) return;
   auto& kept = found->second;
   const auto now = context_.core.clock().boottime();
   kept.fetching = false;
@@ -264,7 +303,7 @@ void Hooks::fetched(const std::string& name, std::int64_t version, const std::ex
   } else {
     kept.failure = token.error();
     kept.failure_until = now + kFailureCounts;
-    log::warn("a connection got no token", {{"connection", name}, {"error", token.error().message}});
+    log::warn("a connection got no token", {{"connection", of.connection}, {"error", token.error().message}});
   }
   for (const auto& arn : std::exchange(kept.waiting, {})) look(arn);
 }
@@ -273,14 +312,16 @@ void Hooks::send(const std::string& arn, Outgoing outgoing) {
   static_cast<void>(failpoint::hit("events.hook_sending"));
   auto request = std::move(outgoing.request);
   outgoing.request = {};
-  web_->send(std::move(request),
-             [this, arn, outgoing](const std::expected<WebAnswer, delivery::Failure>& answer) { answered(arn, outgoing, answer); });
+  web_->send(std::move(request), [this, arn, outgoing = std::move(outgoing)](const std::expected<WebAnswer, delivery::Failure>& answer) {
+    answered(std::make_shared<const Answered>(arn, outgoing, answer));
+  });
 }
 
 // By any thread.
-void Hooks::answered(const std::string& arn, const Outgoing& sent, const std::expected<WebAnswer, delivery::Failure>& answer) {
+void Hooks::answered(const std::shared_ptr<const Answered>& told) {
   context_.core.post(
-      [this, arn, sent, answer](store::Txn& txn) {
+      [this, told](store::Txn& txn) {
+        const auto& [arn, sent, answer] = *told;
         const auto body = txn.records().get(kHook, sent.key);
         if (!body) return true;
         txn.records().erase(kHook, sent.key);
@@ -289,7 +330,14 @@ void Hooks::answered(const std::string& arn, const Outgoing& sent, const std::ex
         static_cast<void>(failpoint::hit("events.hook_answered"));
         return true;
       },
-      [this, arn, sent, answer](const Error* error) {
+      [this, told](const Error* error) {
+        const auto& [arn, sent, answer] = *told;
+        if (error != nullptr) {
+          // A full disk: it stays under way, so that nobody is called again, and its answer is written when there may be room.
+          if (error->code != "core.stopped")
+            context_.core.waiters().add("hooks", context_.core.clock().now() + kAgain, [this, told] { answered(told); });
+          return;
+        }
         if (answer) lanes_[arn].window.answered();
         else lanes_[arn].window.silent();
         // The next request gets another; one that was fetched meanwhile stays.
@@ -297,16 +345,20 @@ void Hooks::answered(const std::string& arn, const Outgoing& sent, const std::ex
             answer && refusesToken(answer->status) && found != tokens_.end() && found->second.token == sent.token)
           found->second.token.clear();
         released(arn, sent.key);
-        if (error == nullptr) look(arn);
-        else if (error->code != "core.stopped") lookLater(arn, kAgain);
+        look(arn);
       });
 }
 
 void Hooks::released(const std::string& arn, const std::string& key) {
   if (lanes_[arn].under_way.erase(key) > 0) --under_way_;
-  if (crowded_.empty()) return;
-  const auto next = *crowded_.begin();
-  crowded_.erase(crowded_.begin());
+  nextOfCrowd();
+}
+
+void Hooks::nextOfCrowd() {
+  if (crowded_.empty() || under_way_ >= kMostUnderWay) return;
+  const auto next = std::move(crowded_.front());
+  crowded_.pop_front();
+  lanes_[next].crowded = false;
   look(next);
 }
 

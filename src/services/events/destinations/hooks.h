@@ -5,9 +5,12 @@
 // it back for a later try. What was under way when the server died is sent again, under the same id: at least once. A destination that
 // hangs holds one connection for 5 seconds at a time; the others have their own. Core thread only.
 #pragma once
+#include <cstdint>
+#include <deque>
 #include <expected>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -42,19 +45,26 @@ class Hooks {
   void changed(store::Txn& txn, const std::string& arn);
   /// A connection has new parameters: its token is fetched, and its state with it. Or (`gone`) it has none any more.
   void authorise(store::Txn& txn, const json::Object& connection);
-  void forget(const std::string& connection) { tokens_.erase(connection); }
+  /// `connection`: its ARN. What waits for it is looked at again.
+  void forget(const std::string& connection);
 
  private:
   struct Lane {
     std::set<std::string, std::less<>> under_way;
     Pace pace;
     Window window;
+    /// The ARN of its destination's connection when it was last looked at.
+    std::string connection;
+    /// From when on the ages of what waits are looked at again.
+    Duration ages_at{0};
     bool looking = false;
     bool sleeping = false;
+    /// It stands in crowded_.
+    bool crowded = false;
     /// Its destination is gone, and nothing waits for it.
     bool over = false;
   };
-  /// Of a connection, by its name.
+  /// Of a connection.
   struct Kept {
     std::int64_t version = 0;
     std::string token;
@@ -67,11 +77,23 @@ class Hooks {
     /// Destinations that wait for it.
     std::set<std::string, std::less<>> waiting;
   };
+  /// Parameters that a connection has or had: another of its name has another ARN, and new parameters another version.
+  struct Parameters {
+    std::string connection;
+    std::int64_t version = 0;
+  };
+  using TokenOrFailure = std::expected<Token, delivery::Failure>;
   struct Outgoing {
     std::string key;
     WebRequest request;
+    /// Its ARN.
     std::string connection;
     std::string token;
+  };
+  struct Answered {
+    std::string arn;
+    Outgoing sent;
+    std::expected<WebAnswer, delivery::Failure> answer;
   };
 
   void look(const std::string& arn);
@@ -80,12 +102,15 @@ class Hooks {
   /// The token to send with, or nothing: it is fetched now, and the destination looked at again then.
   std::expected<std::optional<std::string>, delivery::Failure> tokenFor(store::Txn& txn, const json::Object& connection,
                                                                         const json::Object& auth, const std::string& arn);
-  void fetch(const std::string& name, std::int64_t version, WebRequest request);
-  void settle(const std::string& name, std::int64_t version, const std::expected<Token, delivery::Failure>& token);
-  void fetched(const std::string& name, std::int64_t version, const std::expected<Token, delivery::Failure>& token);
+  void fetch(const Parameters& of, WebRequest request);
+  void settle(const Parameters& of, const TokenOrFailure& token);
+  void fetched(const Parameters& of, const TokenOrFailure& token);
   void send(const std::string& arn, Outgoing outgoing);
-  void answered(const std::string& arn, const Outgoing& sent, const std::expected<WebAnswer, delivery::Failure>& answer);
+  /// Until its commit stands.
+  void answered(const std::shared_ptr<const Answered>& told);
   void released(const std::string& arn, const std::string& key);
+  /// There may be room: the one that has waited longest.
+  void nextOfCrowd();
 
   Context& context_;
   delivery::Deliveries& deliveries_;
@@ -93,10 +118,11 @@ class Hooks {
   Web* web_ = nullptr;
   /// By the destination's ARN.
   std::map<std::string, Lane, std::less<>> lanes_;
+  /// By the connection's ARN.
   std::map<std::string, Kept, std::less<>> tokens_;
   std::size_t under_way_ = 0;
-  /// Destinations that wait because too many requests are under way altogether.
-  std::set<std::string, std::less<>> crowded_;
+  /// Destinations that wait because too many requests are under way altogether, in the order in which they came.
+  std::deque<std::string> crowded_;
 };
 
 }  // namespace sp::services::events

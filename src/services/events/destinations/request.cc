@@ -61,9 +61,7 @@ class Headers {
   }
   /// The same of what people give.
   void add(std::string_view name, std::string_view value) {
-    const bool own = std::ranges::any_of(kOwn, [&](std::string_view one) { return equalsIgnoreCase(one, name); }) ||
-                     equalsIgnoreCase(name, "Warning") || equalsIgnoreCase(name, kDeliveryIdHeader);
-    if (!own) set(name, value);
+    if (!isOwnHeader(name)) set(name, value);
   }
   WebHeaders take() { return std::move(all_); }
 
@@ -144,11 +142,16 @@ void authorise(const RequestParts& parts, Headers& headers) {
     headers.set("Authorization",
                 "Basic " + toBase64(fmt::format("{}:{}", json::textOr(*basic, "Username"), json::textOr(*basic, "Password"))));
   if (const auto* key = partOf(parts.auth, "ApiKeyAuthParameters"))
-    headers.set(json::textOr(*key, "ApiKeyName"), json::textOr(*key, "ApiKeyValue"));
+    headers.add(json::textOr(*key, "ApiKeyName"), json::textOr(*key, "ApiKeyValue"));
   if (!parts.token.empty()) headers.set("Authorization", fmt::format("Bearer {}", parts.token));
 }
 
 }  // namespace
+
+bool isOwnHeader(std::string_view name) {
+  return std::ranges::any_of(kOwn, [&](std::string_view one) { return equalsIgnoreCase(one, name); }) ||
+         equalsIgnoreCase(name, "Warning") || equalsIgnoreCase(name, kDeliveryIdHeader);
+}
 
 std::expected<WebRequest, Failure> requestOf(const RequestParts& parts) {
   const json::Object none;

@@ -13,6 +13,9 @@ namespace sp::services::events {
 /// The same for all tries of one delivery; receivers tell redeliveries by it.
 inline constexpr std::string_view kDeliveryIdHeader = "Stillpoint-Delivery-Id";
 
+/// Whether it names a header that nobody but the sender sets (case-insensitive): those of AWS's list, and kDeliveryIdHeader.
+bool isOwnHeader(std::string_view name);
+
 struct RequestParts {
   /// InvocationEndpoint and HttpMethod.
   const json::Object& destination;

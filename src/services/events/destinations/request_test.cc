@@ -172,6 +172,31 @@ TEST(ConnectionAuth, RefusalsTellNoSecret) {
   }
 }
 
+TEST(ConnectionAuth, AKeyIsNoneOfOurOwnHeaders) {
+  for (const auto* name : {"Content-Length", "transfer-encoding", "Host", "Connection", "STILLPOINT-DELIVERY-ID"}) {
+    const json::Object key{{"ApiKeyName", name}, {"ApiKeyValue", "v"}};
+    const auto auth = readAuth({{"AuthParameters", json::Object{{"ApiKeyAuthParameters", key}}}}, "API_KEY", {});
+    ASSERT_FALSE(auth) << name;
+    EXPECT_THAT(auth.error().message, HasSubstr(name));
+    // One that was written before.
+    Given given;
+    given.auth = {{"ApiKeyAuthParameters", key}};
+    EXPECT_NE(header(*given.request(), name), "v");
+  }
+  const auto good = object(R"({"AuthParameters":{"ApiKeyAuthParameters":{"ApiKeyName":"Authorization","ApiKeyValue":"v"}}})");
+  EXPECT_TRUE(readAuth(good, "API_KEY", {}));
+}
+
+TEST(TargetHttpParameters, AreBounded) {
+  json::Array values(100, json::Value(std::string(512, 'x')));
+  const auto check = [&] { return checkHttpParameters({{"HttpParameters", json::Object{{"PathParameterValues", values}}}}, "1"); };
+  EXPECT_TRUE(check());
+  values.emplace_back("x");
+  EXPECT_THAT(check().error().message, HasSubstr("more than 100"));
+  values = {json::Value(std::string(513, 'x'))};
+  EXPECT_THAT(check().error().message, HasSubstr("longer than 512"));
+}
+
 TEST(ConnectionAuth, AnUpdateKeepsWhatItDoesNotName) {
   const auto before =
       object(R"({"BasicAuthParameters":{"Username":"u","Password":"old"},"InvocationHttpParameters":{"BodyParameters":[]}})");

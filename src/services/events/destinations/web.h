@@ -21,12 +21,15 @@ struct WebRequest {
   WebHeaders headers;
   std::string body;
   bool has_body = false;
+  /// Of the answer the status and Retry-After count: whatever comes of its body, it is told once its status is known.
+  bool status_only = false;
 };
 
 struct WebAnswer {
   int status = 0;
+  /// Retry-After alone.
   WebHeaders headers;
-  /// Its first 64 KiB.
+  /// Its first 64 KiB; empty with `status_only`.
   std::string body;
 };
 
