@@ -14,7 +14,8 @@ constexpr std::string_view kKind = "lambda_call";
 constexpr int kLongestCallMs = 930'000;
 constexpr std::size_t kMostUnderWay = 256;
 constexpr Duration kAgain = std::chrono::seconds(1);
-constexpr std::size_t kMostAnswer = 6U << 20U;
+// Executions take 256 KiB; a function may write each character of two bytes in six (\u00e9), and its answer around it.
+constexpr std::size_t kMostAnswer = 800U << 10U;
 constexpr std::size_t kScanned = 500;
 
 std::string_view header(const net::Response& response, std::string_view name) {
@@ -83,6 +84,17 @@ std::optional<LambdaCall> lambdaCall(std::string_view resource, const json::Valu
   return call.function.empty() ? std::nullopt : std::optional(std::move(call));
 }
 
+std::optional<TaskError> badInvocation(const LambdaCall& call, std::string_view request_id) {
+  const std::string_view type = call.invocation_type;
+  if (type == "Event" || type == "RequestResponse" || type == "DryRun") return std::nullopt;
+  return TaskError{
+      "Lambda.ValidationException",
+      fmt::format("1 validation error detected: Value '{}' at 'invocationType' failed to satisfy constraint: Member must satisfy "
+                  "enum value set: [Event, RequestResponse, DryRun] (Service: AWSLambda; Status Code: 400; Error Code: "
+                  "ValidationException; Request ID: {}; Proxy: null)",
+                  cutText(type, 256), request_id)};
+}
+
 LambdaOutcome lambdaOutcome(const LambdaCall& call, const net::Response& response, std::string_view request_id) {
   const auto answered = header(response, "x-amzn-RequestId");
   const auto id = answered.empty() ? request_id : answered;
@@ -111,7 +123,7 @@ LambdaCalls::LambdaCalls(services::Context& context, net::WebClient& web, std::s
   while (endpoint_.ends_with('/')) endpoint_.pop_back();
 }
 
-void LambdaCalls::push(Work work) {
+void LambdaCalls::push(std::shared_ptr<const Work> work) {
   queue_.push_back(std::move(work));
   next();
 }
@@ -124,44 +136,56 @@ void LambdaCalls::next() {
     const auto lost = [](const std::string& why) {
       return LambdaOutcome{TaskError{"Lambda.SdkClientException", "Unable to execute HTTP request: " + why}, ""};
     };
+    const auto& [token, call] = *work;
     if (endpoint_.empty()) {
-      settle(work, lost("no Lambda endpoint is configured; name one as endpoint of [lambda] in the server's configuration"));
+      settle(work, std::make_shared<const LambdaOutcome>(
+                       lost("no Lambda endpoint is configured; name one as endpoint of [lambda] in the server's configuration")));
       continue;
     }
     net::WebRequest request;
     request.method = "POST";
-    request.url = fmt::format("{}/2015-03-31/functions/{}/invocations", endpoint_, percentEncode(work.call.function));
-    if (!work.call.qualifier.empty()) request.url += "?Qualifier=" + percentEncode(work.call.qualifier);
+    request.url = fmt::format("{}/2015-03-31/functions/{}/invocations", endpoint_, percentEncode(call.function));
+    if (!call.qualifier.empty()) request.url += "?Qualifier=" + percentEncode(call.qualifier);
     request.headers = {
-        {"Content-Type", "application/json"}, {"X-Amz-Invocation-Type", work.call.invocation_type}, {"amz-sdk-invocation-id", work.token}};
-    if (!work.call.client_context.empty()) request.headers.push_back({"X-Amz-Client-Context", work.call.client_context});
-    request.body = work.call.payload;
+        {"Content-Type", "application/json"}, {"X-Amz-Invocation-Type", call.invocation_type}, {"amz-sdk-invocation-id", token}};
+    if (!call.client_context.empty()) request.headers.push_back({"X-Amz-Client-Context", call.client_context});
+    request.body = call.payload;
     request.has_body = true;
     request.timeout_ms = kLongestCallMs;
     request.body_limit = kMostAnswer;
     request.whole = true;
     request.direct = true;
     web_.send(std::move(request), [this, work, lost](const Result<net::Response>& response) {
-      settle(work, response ? lambdaOutcome(work.call, *response, work.token) : lost(response.error().text()));
+      LambdaOutcome outcome;
+      if (response) outcome = lambdaOutcome(work->call, *response, work->token);
+      else if (response.error().code == "net.too_large") outcome.too_large = true;
+      else outcome = lost(response.error().text());
+      settle(work, std::make_shared<const LambdaOutcome>(std::move(outcome)));
     });
   }
 }
 
 // By any thread.
-void LambdaCalls::settle(const Work& work, const LambdaOutcome& outcome) {
+void LambdaCalls::settle(std::shared_ptr<const Work> work, std::shared_ptr<const LambdaOutcome> outcome) {
   context_.core.post(
       [this, work, outcome](store::Txn& txn) {
+        const auto& [token, call] = *work;
         // A call that was cancelled has no record any more.
-        if (!txn.records().erase(kKind, work.token)) return true;
-        if (outcome.error) {
-          executions_->taskFailed(txn, work.token, outcome.error->error, outcome.error->cause);
+        if (!txn.records().erase(kKind, token)) return true;
+        if (outcome->error) {
+          executions_->taskFailed(txn, token, outcome->error->error, outcome->error->cause);
           return true;
         }
-        auto value = json::parseExact(outcome.result);
-        if (!value)
-          executions_->taskFailed(txn, work.token, "Lambda.Unknown", "The function's answer is no JSON: " + value.error().message);
-        else if (work.call.callback) executions_->taskSubmitted(txn, work.token, std::move(*value));
-        else executions_->taskSucceeded(txn, work.token, engine::Payload::fromText(outcome.result));
+        if (outcome->too_large) {
+          // The engine refuses whatever is so long, in AWS's words.
+          if (!call.callback) executions_->taskSucceeded(txn, token, engine::Payload::fromText('"' + std::string(kMostAnswer, ' ') + '"'));
+          else executions_->taskFailed(txn, token, "States.DataLimitExceeded", "The function's answer is larger than an execution takes.");
+          return true;
+        }
+        auto value = json::parseExact(outcome->result);
+        if (!value) executions_->taskFailed(txn, token, "Lambda.Unknown", "The function's answer is no JSON: " + value.error().message);
+        else if (call.callback) executions_->taskSubmitted(txn, token, std::move(*value));
+        else executions_->taskSucceeded(txn, token, engine::Payload::fromText(outcome->result));
         return true;
       },
       [this, work, outcome](const Error* error) {
@@ -177,7 +201,7 @@ void LambdaCalls::settle(const Work& work, const LambdaOutcome& outcome) {
 
 void LambdaCalls::begin(store::Txn& txn, const std::string& token, const LambdaCall& call) {
   txn.records().put(kKind, token, json::toText(call.encode()));
-  txn.afterCommit([this, token, call] { push({token, call}); });
+  txn.afterCommit([this, work = std::make_shared<const Work>(token, call)] { push(work); });
 }
 
 void LambdaCalls::cancel(store::Txn& txn, std::string_view token) { txn.records().erase(kKind, token); }
@@ -189,7 +213,7 @@ void LambdaCalls::recover(store::Txn& txn) {
     for (const auto& record : records) {
       const auto parsed = json::parse(record.body);
       if (!parsed || !parsed->is_object()) continue;
-      txn.afterCommit([this, token = record.key, call = LambdaCall::decode(parsed->get_object())] { push({token, call}); });
+      txn.afterCommit([this, work = std::make_shared<const Work>(record.key, LambdaCall::decode(parsed->get_object()))] { push(work); });
     }
     if (records.size() < kScanned) return;
     after = records.back().key;

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ struct LambdaCall {
   static LambdaCall decode(const json::Object& record);
 };
 
+/// An InvocationType that Lambda does not know, in Lambda's words; nullopt: it does.
+std::optional<TaskError> badInvocation(const LambdaCall& call, std::string_view request_id);
+
 /// The call a Task makes; nullopt if the parameters name no function.
 std::optional<LambdaCall> lambdaCall(std::string_view resource, const json::Value& parameters);
 
@@ -43,6 +47,8 @@ std::optional<LambdaCall> lambdaCall(std::string_view resource, const json::Valu
 struct LambdaOutcome {
   std::optional<TaskError> error;
   std::string result;
+  /// It was not read: it is larger than any execution takes.
+  bool too_large = false;
 };
 LambdaOutcome lambdaOutcome(const LambdaCall& call, const net::Response& response, std::string_view request_id);
 
@@ -71,17 +77,18 @@ class LambdaCalls {
     std::string token;
     LambdaCall call;
   };
-  void push(Work work);
+  void push(std::shared_ptr<const Work> work);
   /// Sends what waits, as long as not too many are under way.
   void next();
-  void settle(const Work& work, const LambdaOutcome& outcome);
+  /// Until its commit stands.
+  void settle(std::shared_ptr<const Work> work, std::shared_ptr<const LambdaOutcome> outcome);
 
   services::Context& context_;
   net::WebClient& web_;
   /// Without a slash at its end.
   std::string endpoint_;
   runtime::ExecutionRuntime* executions_ = nullptr;
-  std::deque<Work> queue_;
+  std::deque<std::shared_ptr<const Work>> queue_;
   std::size_t under_way_ = 0;
 };
 

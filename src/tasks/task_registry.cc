@@ -206,7 +206,10 @@ void TaskRegistry::callDynamo(store::Txn& txn, const runtime::TaskRequest& reque
 
 void TaskRegistry::invoke(store::Txn& txn, const runtime::TaskRequest& request) {
   const auto call = lambdaCall(request.resource, request.parameters);
-  if (call) return lambda_.begin(txn, request.token, *call);
+  if (call) {
+    if (auto bad = badInvocation(*call, request.token)) return executions_->taskFailed(txn, request.token, bad->error, bad->cause);
+    return lambda_.begin(txn, request.token, *call);
+  }
   executions_->taskFailed(txn, request.token, "States.Runtime",
                           fmt::format("The Parameters '{}' could not be used to start the Task: [The field 'FunctionName' is required but "
                                       "was missing]",

@@ -37,6 +37,10 @@ class Functions:
                     answer, extra = '{"errorMessage":"exited"}', {"X-Amz-Function-Error": "Unhandled"}
                 if name == "nobody":
                     answer, status, extra = json.dumps({"Type": "User", "Message": f"Function not found: {FUNCTION}nobody"}), 404, {"x-amzn-errortype": "ResourceNotFoundException:http://x"}
+                if name == "large":
+                    answer = json.dumps("x" * 1_000_000)
+                if name == "escaped":
+                    answer = json.dumps("\u00e9" * 100_000)
                 if name == "text":
                     answer = '{"a":  1.50}'
                 self.send_response(status)
@@ -176,6 +180,28 @@ def test_without_an_endpoint(server):
 def test_no_function_name(sfn):
     shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {}, "End": True}})
     assert shown["error"] == "States.Runtime" and "'FunctionName'" in shown["cause"]
+
+
+@pytest.mark.parametrize("more, error, cause", [
+    ({"InvocationType": "Evil\r\nX: y"}, "Lambda.ValidationException", "enum value set: [Event, RequestResponse, DryRun]"),
+    ({"ClientContext": "e30=\r\nX: y"}, "Lambda.SdkClientException", "the request's header X-Amz-Client-Context has a line break"),
+])
+def test_parameters_begin_no_header(sfn, functions, more, error, cause):
+    states = invoke("headers")
+    states["A"]["Parameters"].update(more)
+    shown, _ = run(sfn, states)
+    assert shown["error"] == error and cause in shown["cause"] and functions.paths("headers") == []
+
+
+@pytest.mark.parametrize("task", [arn_task, invoke])
+def test_an_answer_that_no_execution_takes(sfn, task):
+    shown, _ = run(sfn, task("large"))
+    assert (shown["status"], shown["error"]) == ("FAILED", "States.DataLimitExceeded")
+    assert shown["cause"].endswith("returned a result with a size exceeding the maximum number of bytes service limit.")
+
+
+def test_an_answer_that_is_long_only_as_it_is_written(sfn):
+    assert output(sfn, invoke("escaped"))["Payload"] == "\u00e9" * 100_000
 
 
 def test_long_integers_go_through_functions(sfn, functions):
