@@ -210,7 +210,7 @@ TEST_F(WebClientTest, TellsWhatWentWrongAndNoSecret) {
 
 TEST_F(WebClientTest, AStatusIsToldWhateverTheBodyIs) {
   const auto asked = [this](const Raw& raw, bool status_only) {
-    WebRequest request{"POST", raw.url() + "/", {}, "x", true};
+    WebRequest request{"GET", raw.url() + "/", {}, "", false};
     request.timeout_ms = 1000;
     request.status_only = status_only;
     return ask(std::move(request));
@@ -252,7 +252,8 @@ TEST_F(WebClientTest, HeadersAndTrailersAreBounded) {
   std::string many;
   for (int n = 0; n < 300; ++n) many += "X: y\r\n";
   std::string much;
-  for (int n = 0; n < 10; ++n) much += "X: " + std::string(10'000, 'y') + "\r\n";
+  // libcurl takes no trailer of more than 4 KiB.
+  for (int n = 0; n < 30; ++n) much += "X: " + std::string(3'000, 'y') + "\r\n";
   for (const auto& lines : {many, much}) {
     for (const auto& answer : {"HTTP/1.1 200 OK\r\n" + lines + "Content-Length: 0\r\n\r\n",
                                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + lines + "\r\n"}) {
