@@ -184,9 +184,11 @@ Result<void> launch(const std::string& directory, const std::string& generation)
 
 int launchMachine(const std::string& directory, const std::string& generation) {
   const auto launched = launch(directory, generation);
-  if (launched) return 0;
-  std::fputs((launched.error().text() + "\n").c_str(), stderr);
-  return 1;
+  if (!launched) std::fputs((launched.error().text() + "\n").c_str(), stderr);
+  std::fflush(stderr);
+  // What a process starts from now on belongs to the machine's pid namespace, even what only looks for leaks at an exit: that waits for
+  // ever for a process it does not see.
+  ::_exit(launched ? 0 : 1);
 }
 
 }  // namespace sp::agent
