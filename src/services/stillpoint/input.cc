@@ -17,7 +17,7 @@ constexpr std::size_t kShownValue = 200;
 // The value as the message shows it: JSON, cut when long.
 std::string shown(const json::Value& value) {
   auto text = json::toText(value);
-  if (text.size() > kShownValue) text = text.substr(0, kShownValue) + "…";
+  if (text.size() > kShownValue) text = std::string(cutText(text, kShownValue)) + "…";
   return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
 #include "services/stillpoint/lanes_fixture.h"
 
 namespace sp::services::stillpoint {
@@ -103,6 +104,18 @@ TEST(Input, ATagNeedsKeyAndValue) {
 TEST(Input, WhatIsNoObjectIsRefused) {
   for (const char* text : {"[]", "null", "\"x\"", "1"})
     EXPECT_EQ(parseInput(*json::parse(text)).error().code, "Stillpoint.InvalidInput") << text;
+}
+
+TEST(Input, AShownValueIsCutBetweenCharacters) {
+  for (const auto* before : {"", "x"}) {
+    std::string text = before;
+    for (int i = 0; i < 300; ++i) text += "ä";
+    json::Object input{{"BackupDetails", text}};
+    const auto parsed = parseInput(json::Value(input));
+    ASSERT_FALSE(parsed.has_value());
+    EXPECT_TRUE(isUtf8(parsed.error().message)) << parsed.error().message;
+    EXPECT_LT(parsed.error().message.size(), 400U);
+  }
 }
 
 TEST(Input, TheEightPathsAreNumberedAsTheTableDoes) {

@@ -46,7 +46,7 @@ json::Object causeTarget(const LaneReport& report) {
 
 std::string makeCause(const std::string& message, const std::vector<const LaneReport*>& failed) {
   json::Object cause;
-  cause["message"] = message.substr(0, 4096);
+  cause["message"] = cutText(message, 4096);
   json::Array targets;
   std::size_t size = json::toText(cause).size() + 64;
   for (const auto* report : failed) {

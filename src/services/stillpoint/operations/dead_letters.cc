@@ -39,7 +39,7 @@ Read<Asked> read(const aws::Call& call, std::string_view operation, bool of_queu
   const auto token = reader.textIf("NextToken");
   if (auto finished = reader.finish(true); !finished) return refused(finished.error().message);
   if (of_queue && !delivery::isQueueName(asked.queue))
-    return refused(fmt::format("QueueName is '{}'; it must have 1 to 80 letters, digits, - and _", asked.queue.substr(0, 256)));
+    return refused(fmt::format("QueueName is '{}'; it must have 1 to 80 letters, digits, - and _", cutText(asked.queue, 256)));
   if (asked.most < 1 || asked.most > kMostOfAPage)
     return refused(fmt::format("MaxResults is {}; it must be between 1 and {}", asked.most, kMostOfAPage));
   if (asked.ids.size() > kAtOnce) return refused(fmt::format("LetterIds are {}; at most {} are taken at once", asked.ids.size(), kAtOnce));
@@ -108,7 +108,7 @@ aws::Outcome describe(const delivery::Deliveries& deliveries, const aws::Call& c
   const auto letter = delivery::isQueueName(queue) ? DeadLetters::find(*call.txn, queue, id) : std::nullopt;
   if (!letter)
     return aws::refuse("ResourceNotFoundException",
-                       fmt::format("There is no dead letter {} in {}.", id.substr(0, 256), queue.substr(0, 256)));
+                       fmt::format("There is no dead letter {} in {}.", cutText(id, 256), cutText(queue, 256)));
   auto out = shapeOf(call.realm, queue, *letter);
   out["Message"] = deliveries.messageOf(letter->delivery);
   return out;
