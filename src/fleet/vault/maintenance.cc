@@ -32,6 +32,8 @@ constexpr std::size_t kNamedAtOnce = 500;
 constexpr std::string_view kRepackAtOnce = "--max-repack-size=16G";
 /// What restic seals has a nonce and a signature.
 constexpr std::size_t kLeastSealed = 32;
+constexpr std::size_t kIdLength = 64;
+constexpr auto kHalfWrittenFor = std::chrono::minutes(10);
 /// Removes only what is not needed at all: takes next to no room.
 constexpr std::string_view kRepackNothing = "--max-repack-size=0";
 
@@ -50,7 +52,9 @@ std::vector<std::string> textsOf(const json::Object& object, std::string_view ke
 }
 
 /// Not what a restic is just writing ("ID-tmp-…").
-bool isId(std::string_view name) { return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
+bool isId(std::string_view name) {
+  return name.size() == kIdLength && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 bool isFull(const Error& error) { return error.message.find("no space left on device") != std::string::npos; }
 
@@ -137,6 +141,13 @@ Result<void> Maintenance::clearLocks(const Lease& lease) const {
   for (const auto& id : listing("locks")) {
     const auto bytes = os::readFile(fmt::format("{}/locks/{}", path_, id), 1U << 20U);
     if (isId(id) && bytes && (bytes->size() < kLeastSealed || sha256Hex(*bytes) != id)) SP_CHECK_OK(removeLock(id));
+  }
+  // What a restic that was killed while it wrote its lock left: no restic reads it, and none writes at one for so long.
+  const auto old = std::filesystem::file_time_type::clock::now() - kHalfWrittenFor;
+  for (const auto& name : listing("locks")) {
+    const std::filesystem::path file(fmt::format("{}/locks/{}", path_, name));
+    const auto written = std::filesystem::last_write_time(file, error);
+    if (!error && written < old && isId(name.substr(0, kIdLength)) && name.find("-tmp-") == kIdLength) std::filesystem::remove(file, error);
   }
   if (std::ranges::none_of(listing("locks"), isId)) return {};
   SP_CHECK_OK(restic(lease, {"unlock"}));

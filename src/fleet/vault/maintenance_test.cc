@@ -149,6 +149,17 @@ TEST_F(MaintenanceTest, SomebodyElsesRunningResticIsNotPrunedAgainst) {
   EXPECT_FALSE(names("snapshots").contains(snapshot));
 }
 
+TEST_F(MaintenanceTest, AHalfWrittenLockIsRemovedOnceItIsOld) {
+  const auto snapshot = backup("one");
+  const auto old = std::string(64, 'a') + "-tmp-1";
+  const auto fresh = std::string(64, 'b') + "-tmp-2";
+  for (const auto& name : {old, fresh}) ASSERT_TRUE(os::writeFile(path() + "/locks/" + name, "half").has_value());
+  std::filesystem::last_write_time(path() + "/locks/" + old, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  const auto gone = forget({snapshot});
+  ASSERT_TRUE(gone.has_value()) << gone.error().text();
+  EXPECT_EQ(names("locks"), std::set<std::string>{fresh}) << "somebody may be writing it";
+}
+
 TEST_F(MaintenanceTest, TheLockOfAKilledResticIsRemoved) {
   const auto snapshot = backup("one");
   auto other = hold();
