@@ -162,7 +162,9 @@ class QemuGuestTest : public ::testing::Test {
                                       "/bin/busybox insmod /button.ko\n"
                                       "/bin/busybox insmod /evdev.ko\n"
                                       "for event in /dev/input/event*; do\n"
-                                      "  (while /bin/busybox dd if=$event bs=24 count=1 >/dev/null 2>&1; do "
+                                      // Open before it says that it is up: what is pressed from then on is kept.
+                                      "  exec 3<$event\n"
+                                      "  (while /bin/busybox dd bs=24 count=1 <&3 >/dev/null 2>&1; do "
                                    << on_button << "; done) &\ndone\necho guest-is-up\nwhile :; do /bin/busybox sleep 1000; done\n";
     ::chmod((tree_ + "/init").c_str(), 0755);
     const auto packed =
