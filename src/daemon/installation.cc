@@ -126,9 +126,8 @@ class Wired final : public Installation {
     base_->fleet->route("/commands/", command_http_);
   }
 
-  // The keeper's threads tell the backup service how their work ended: they go first, when nothing gives them more. What they tell then
-  // is dropped and done anew at the next start.
-  // So does everything else that works by itself, should the start have failed late.
+  // Whatever works by itself ends before what it tells is taken apart, also where a start failed late. The keeper's threads end last, when
+  // nothing gives them more; what they tell the backup service then is dropped, and done anew at the next start.
   ~Wired() override {
     Wired::stop();
     keeper_.reset();

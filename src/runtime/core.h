@@ -50,7 +50,7 @@ class Core {
   /// Ends all long polls and admits no more: before the server waits for the answers under way. Any thread.
   void endWaiting();
 
-  /// Starts the thread. Jobs posted before wait for it.
+  /// Starts the thread. Jobs posted before wait for it, and are committed before any timer fires that came due meanwhile.
   void start();
   /// Runs what is queued, then ends the thread. Later posts are dropped with an error "core.stopped".
   void stop();

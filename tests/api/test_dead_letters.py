@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.api.test_events import ROLE, delivered, inputs, machine, refused, rule, send, to, unique
+from tests.support.crash import killed_while
 from tests.support.own_model import stillpoint
 from tests.support.server import ACCOUNT, REGION, Server
 from tests.support.signed import call_json
@@ -226,21 +227,7 @@ def test_killed_when_it_is_given_up(tmp_path, point, count):
         arn = machine(sfn, name="gone")
         rule(events, {"source": ["crash"]}, [to(arn, DeadLetterConfig={"Arn": f"{SQS}:q"})], name="crash")
         sfn.delete_state_machine(stateMachineArn=arn)
-        server.stop()
-        points = tmp_path / "points"
-        points.write_text(f"{point} kill {count}\n")
-        server.args = ["--failpoints", str(points)]
-        server.start()
-        events = server.client("events", retries={"max_attempts": 0})
-        acknowledged = []
-        for n in range(20):
-            try:
-                acknowledged.append(send(events, "crash", {"n": n}))
-            except Exception:  # noqa: BLE001 - whatever the client makes of a cut connection
-                break
-        until(lambda: server.process.poll() is not None, 20, f"{point} is hit")
-        server.args = []
-        server.start()
+        acknowledged = killed_while(server, "events", point, count, 20, lambda client, n: send(client, "crash", {"n": n}))
         own = stillpoint(server)
         last = send(server.client("events"), "crash", {"n": 99})
 

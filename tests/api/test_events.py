@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support import runs
+from tests.support.crash import killed_while
 from tests.support.server import ACCOUNT, REGION, Server
 from tests.support.signed import Prepared
 from tests.support.until import until
@@ -522,23 +523,9 @@ def test_killed_between_event_and_start(tmp_path, point):
         sfn, events = server.client("stepfunctions"), server.client("events")
         arn = machine(sfn, name="once")
         rule(events, {"source": ["crash"]}, [to(arn, InputPath="$.detail")], name="crash")
-        server.stop()
-        points = pathlib.Path(tmp_path) / "points"
         # Some commit while events come in: those of PutEvents, of routing and of delivery take turns.
-        points.write_text(f"{point} kill 3\n" if point.startswith("events.") else f"{point} kill 12\n")
-        server.args = ["--failpoints", str(points)]
-        server.start()
-        acknowledged = []
-        events = server.client("events", retries={"max_attempts": 0})
-        for n in range(20):
-            try:
-                send(events, "crash", {"n": n})
-                acknowledged.append(n)
-            except Exception:  # noqa: BLE001 - whatever the client makes of a cut connection
-                break
-        until(lambda: server.process.poll() is not None, 20, f"{point} is hit")
-        server.args = []
-        server.start()
+        count = 3 if point.startswith("events.") else 12
+        acknowledged = range(len(killed_while(server, "events", point, count, 20, lambda client, n: send(client, "crash", {"n": n}))))
         sfn = server.client("stepfunctions")
         # What was sent before is delivered before.
         send(server.client("events"), "crash", {"n": 99})

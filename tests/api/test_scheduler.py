@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support import runs
+from tests.support.crash import killed_while
 from tests.support.server import ACCOUNT, BINARY, REGION, Server
 from tests.support.signed import send
 from tests.support.until import until
@@ -538,22 +539,8 @@ def test_killed_between_firing_and_start(tmp_path, point, count):
     server = Server(tmp_path).start()
     try:
         arn = machine(server.client("stepfunctions"), name="once")
-        server.stop()
-        points = tmp_path / "points"
-        points.write_text(f"{point} kill {count}\n")
-        server.args = ["--failpoints", str(points)]
-        server.start()
-        scheduler = server.client("scheduler", retries={"max_attempts": 0})
-        acknowledged = []
-        for n in range(8):
-            try:
-                scheduler.create_schedule(**asked(f"s{n}", "rate(1 day)", arn, json.dumps({"n": n}), State="ENABLED"))
-                acknowledged.append(n)
-            except Exception:  # noqa: BLE001 - whatever the client makes of a cut connection
-                break
-        until(lambda: server.process.poll() is not None, 20, f"{point} is hit")
-        server.args = []
-        server.start()
+        acknowledged = range(len(killed_while(server, "scheduler", point, count, 8, lambda client, n: client.create_schedule(
+            **asked(f"s{n}", "rate(1 day)", arn, json.dumps({"n": n}), State="ENABLED")))))
         sfn = server.client("stepfunctions")
         server.client("scheduler").create_schedule(**asked("last", "rate(1 day)", arn, '{"n":99}', State="ENABLED"))
         wanted = {*acknowledged, 99}

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.support.agents import agents_of, forget_peak, peak_memory
+from tests.support.agents import agents_of, assert_peak, forget_peak
 from tests.support.own_model import stillpoint
 from tests.support.raw_agent import RawAgent
 from tests.support.runs import launch, online
@@ -79,7 +79,7 @@ def test_script_of_100_mib(server, machine):
     body = b"#!/bin/sh\necho large\nexit 0\n" + b"# padding that is never read\n" * (100 * (1 << 20) // 29)
     answer = ended(server, remote(server, machine, body, "large.sh", "large.sh"), machine, 120, "runShellScript")
     assert (answer["Status"], answer["StandardOutputContent"]) == ("Success", "large\n")
-    assert peak_memory(agent) < 40 << 20
+    assert_peak(agent, 40 << 20)
 
 
 def test_ten_thousand_forks(server, machines):

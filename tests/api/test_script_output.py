@@ -8,7 +8,7 @@ import subprocess
 import botocore.exceptions
 import pytest
 
-from tests.support.agents import agents_of, forget_peak, peak_memory
+from tests.support.agents import agents_of, assert_peak, forget_peak, peak_memory
 from tests.support.own_model import stillpoint
 from tests.support.runs import launch, online
 from tests.support.server import BINARY, Server
@@ -179,7 +179,7 @@ def test_slow_reader_holds_up_nobody(server, machine):
     # Nobody reads it any more.
     assert ended(server, command, machine)["Status"] == "Success"
     until(lambda: report(server, command, machine)["Steps"][0]["Output"]["Complete"], 30, "the whole output")
-    assert peak_memory(server.process.pid) < 150 << 20
+    assert_peak(server.process.pid, 150 << 20)
     stream.close()
 
 
@@ -194,8 +194,8 @@ def test_huge_output_needs_no_memory(server, machine):
     assert ended(server, command, machine, limit)["Status"] == "Success"
     until(lambda: report(server, command, machine)["Steps"][0]["Output"]["Complete"], limit, "the whole output")
     print(f"peak of the agent {peak_memory(agent) >> 10} KiB, of the server {peak_memory(server.process.pid) - before >> 10} KiB more than before")
-    assert peak_memory(agent) < 40 << 20
-    assert peak_memory(server.process.pid) - before < 64 << 20
+    assert_peak(agent, 40 << 20)
+    assert_peak(server.process.pid, 64 << 20, before)
     with subprocess.Popen([BINARY, "tail", command, "--all", "--data-dir", str(server.data)], stdout=subprocess.PIPE) as reader:
         size, other = 0, 0
         while piece := reader.stdout.read(1 << 20):

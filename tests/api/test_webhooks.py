@@ -13,6 +13,7 @@ import pytest
 
 from tests.api.test_destinations import API_KEY, BASIC, SECRET, connection, dead, destination, events, giving, hooked, letters, no_proxy, oauth, own, receive, state  # noqa: F401
 from tests.api.test_events import ROLE, rule, send, unique
+from tests.support.crash import killed_while
 from tests.support.own_model import stillpoint
 from tests.support.receiver import Receiver, Silent, authority
 from tests.support.server import BINARY, Server
@@ -383,22 +384,7 @@ def test_killed_on_the_way(tmp_path, receive, point, count):
     try:
         events = server.client("events")
         hooked(events, destination(events, receiver.url), source="crash", InputPath="$.detail.n")
-        server.stop()
-        points = tmp_path / "points"
-        points.write_text(f"{point} kill {count}\n")
-        server.args = ["--failpoints", str(points)]
-        server.start()
-        events = server.client("events", retries={"max_attempts": 0})
-        acknowledged = []
-        for n in range(30):
-            try:
-                send(events, "crash", {"n": n})
-                acknowledged.append(n)
-            except Exception:  # noqa: BLE001 - whatever the client makes of a cut connection
-                break
-        until(lambda: server.process.poll() is not None, 20, f"{point} is hit")
-        server.args = []
-        server.start()
+        acknowledged = range(len(killed_while(server, "events", point, count, 30, lambda client, n: send(client, "crash", {"n": n}))))
         send(server.client("events"), "crash", {"n": 99})
         wanted = {*acknowledged, 99}
         until(lambda: wanted <= {int(one.body) for one in receiver.all()}, 20, "all that was acknowledged")

@@ -31,9 +31,7 @@ def host_agents(server):
 
 
 def peak_memory(pid):
-    """The most memory that the process ever had resident, in bytes. Of a program under a sanitizer 0: most of its memory is not its own."""
-    if "STILLPOINT_REPORTS" in os.environ:
-        return 0
+    """The most memory that the process ever had resident, in bytes."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -43,3 +41,10 @@ def peak_memory(pid):
 def forget_peak(pid):
     """From now on peak_memory() counts anew."""
     pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def assert_peak(pid, most, before=0):
+    """The process never had more than `most` bytes beyond `before`. Not asked of a program under a sanitizer: most of its memory is not its own."""
+    peak = peak_memory(pid)
+    if "STILLPOINT_REPORTS" not in os.environ:
+        assert peak - before < most, f"{peak >> 10} KiB, {before >> 10} KiB before"
