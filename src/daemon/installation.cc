@@ -76,7 +76,7 @@ class Wired final : public Installation {
         outputs_(*base_->outputs),
         status_(context_, instances_, outputs_,
                 {std::string(kVersion), config.data_dir, config.executions_kept_days, config.history_events, config.commands_kept_days}),
-        command_files_(context_, commands_, s3_.objects(), outputs_),
+        command_files_(context_, instances_, commands_, s3_.objects(), outputs_),
         command_http_(command_files_, outputs_),
         feeds_(commands_, outputs_),
         keeper_(fleet::makeVaultKeeper(config.data_dir + "/vaults")),

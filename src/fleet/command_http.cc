@@ -12,7 +12,7 @@ constexpr std::size_t kPiece = 64 * 1024;
 int statusOf(const Error& error) {
   if (error.code == "files.forbidden") return 403;
   if (error.code == "files.missing") return 404;
-  if (error.code == "output.offset" || error.code == "output.superseded") return 409;
+  if (error.code == "files.held" || error.code == "output.offset" || error.code == "output.superseded") return 409;
   if (error.code == "output.ended") return 410;
   if (error.code == "blob.full" || error.code == "store.full" || error.code == "os.full" || error.code == "output.limited") return 507;
   return 500;
@@ -38,7 +38,14 @@ void CommandHttp::serve(AgentHttpStream& stream) {
   const auto what = takeSegment(rest);
   if (what == "source" && stream.head().method == "GET") return sendSource(stream, command, rest);
   if (what == "output" && stream.head().method == "PUT") return takeOutput(stream, command, rest);
+  if (what == "reboot" && stream.head().method == "POST") return reboot(stream, command);
   (void)stream.respond(404, {}, "nothing here\n");
+}
+
+void CommandHttp::reboot(AgentHttpStream& stream, std::string_view command) {
+  const auto by = files_.reboot(command, stream.agent());
+  if (!by) return refuse(stream, by.error());
+  (void)stream.respond(*by == runtime::CommandFiles::RebootBy::driver ? 202 : 200, {}, "");
 }
 
 void CommandHttp::sendSource(AgentHttpStream& stream, std::string_view command, std::string_view key) {

@@ -1,6 +1,8 @@
 """A Debian guest (`./x guest`) as a machine of the server's: powered by the qemu driver, a root shell on its second serial port."""
 import itertools
+import os
 import pathlib
+import signal
 import socket
 import subprocess
 import time
@@ -73,6 +75,16 @@ class Guest:
         if self._shell:
             self._shell.close()
         self._shell = None
+
+    def kill(self):
+        """Its process, which belongs to nobody any more."""
+        self.close()
+        for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if str(self.socket_path).encode() in entry.read_bytes():
+                    os.kill(int(entry.parent.name), signal.SIGKILL)
+            except OSError:
+                pass
 
     def ask(self, command, seconds=60):
         """Runs it; its exit status and what it printed."""

@@ -222,6 +222,16 @@ def test_it_shuts_down_by_the_power_button_and_comes_back(world):
     # It came back by itself, with the identity it had, and knows no script of the boot before.
     assert world.guest.run("systemctl is-enabled stillpoint-agent") == "enabled"
     assert world.ended(world.send("cat /proc/uptime"))["Status"] == "Success"
-    world.ec2.stop_instances(InstanceIds=[world.id], Force=True)
-    until(lambda: world.state() == "stopped", 120)
+
+
+def test_exit_code_194_reboots_a_machine_without_a_driver(world):
+    """By its own init: the agent comes back, runs the step again and tells both runs' output."""
+    world.own.set_instance_power(InstanceId=world.id, Driver="none")
+    before = world.guest.run("cat /proc/sys/kernel/random/boot_id")
+    command = world.send("echo run >> /var/tmp/runs; cat /var/tmp/runs /proc/sys/kernel/random/boot_id\n[ $(wc -l < /var/tmp/runs) = 2 ] || exit 194")
+    ended = world.ended(command, 180)
+    assert ended["Status"] == "Success", ended
+    said = ended["StandardOutputContent"].split()
+    assert said[:2] == ["run", before] and said[2:4] == ["run", "run"] and said[4] != before, said
+    world.guest.kill()
     assert pathlib.Path(f"{image()}.img").exists()

@@ -14,7 +14,9 @@
 #include "agent/freeze_rules.h"
 #include "agent/scripts/diagnosis.h"
 #include "agent/scripts/local_document.h"
+#include "agent/scripts/reboot.h"
 #include "agent/scripts/run_as.h"
+#include "agent/scripts/script_environment.h"
 #include "agent/scripts/step_result.h"
 #include "agent/scripts/supervisor.h"
 #include "agent/scripts/transfer.h"
@@ -41,6 +43,11 @@ constexpr std::size_t kFilesTold = 100;
 constexpr std::uint64_t kInlineOutputs = 128U << 10U;
 constexpr int kExitStopAsSuccess = 168;
 constexpr int kExitStopAsFailure = 169;
+constexpr int kExitReboot = 194;
+/// A step whose script asks for a reboot each time ends there, as with AWS's agent.
+constexpr std::int64_t kRunsMax = 15;
+/// The server takes a second question for the same reboot.
+constexpr std::chrono::milliseconds kRebootPatience{15'000};
 
 std::string runDirectory(const Identity& identity, const std::string& id) { return identity.stateDir() + "/runs/" + percentEncode(id); }
 
@@ -63,21 +70,6 @@ Head headOf(const std::string& path) {
   head.text = toUtf8(bytes);
   head.exact = head.text == bytes;
   return head;
-}
-
-/// "NAME", "VERSION_ID" of os-release.
-std::map<std::string, std::string> osRelease() {
-  std::map<std::string, std::string> out;
-  const auto text = os::readFile("/etc/os-release", 65536);
-  if (!text) return out;
-  for (const auto line : split(*text, '\n')) {
-    const auto equals = line.find('=');
-    if (equals == std::string_view::npos) continue;
-    auto value = trim(line.substr(equals + 1));
-    if (value.size() >= 2 && value.front() == '"') value = value.substr(1, value.size() - 2);
-    out.emplace(line.substr(0, equals), value);
-  }
-  return out;
 }
 
 /// Whether what stands in the folder that the note is about can only be its own script's: after a power cut one that was used before may
@@ -119,10 +111,13 @@ class CommandRun {
   Result<json::Array> innerSteps(const json::Object& step);
   StepResult downloadStep(const json::Object& step, StepResult result);
   void scriptStep(std::size_t index, const json::Object& step, StepResult result);
-  Result<void> begin(std::size_t index, const json::Object& step, const std::string& name, SupervisedRun& supervised);
+  Result<void> begin(std::size_t index, std::int64_t run, const json::Object& step, const std::string& name, SupervisedRun& supervised);
+  json::Object noteOf(std::size_t index, std::int64_t run, const std::string& name, bool reused) const;
+  std::string awaitReboot(std::size_t index, std::int64_t run, const StepResult& result, const std::string& directory);
   Result<SuperviseSpec> makeSpec(const json::Object& step, const std::string& script) const;
-  void harvest(StepResult result, SupervisedRun& supervised, bool own_output);
+  StepResult harvest(StepResult result, SupervisedRun& supervised, bool own_output);
   void endedFromOutside(StepResult& result) const;
+  static void remark(StepResult& result, std::string text);
   void sendOutputs();
   std::string targetOf(const std::string& step) const;
   std::string lineEnds(const StepResult& result) const;
@@ -167,10 +162,12 @@ std::string CommandRun::unknownFate() const {
       rebooted ? "the machine was rebooted" : "the script's supervisor was killed", unknown_);
 }
 
+/// The newest of that step.
 const json::Object* CommandRun::startingNote(std::size_t index) const {
+  const json::Object* found = nullptr;
   for (const auto& note : context_.notes())
-    if (json::intOr(note, "starting", -1) == static_cast<std::int64_t>(index)) return &note;
-  return nullptr;
+    if (json::intOr(note, "starting", -1) == static_cast<std::int64_t>(index)) found = &note;
+  return found;
 }
 
 /// After a restart of the agent: what stood before the last script that began is in that script's note.
@@ -180,9 +177,9 @@ void CommandRun::recall() {
   const auto next = json::intOr(last, "starting", 0);
   if (const auto* before = json::find(last, "before"); before && before->is_array()) recalled_ = before->get_array();
   if (json::textOr(last, "bootId") == os::bootId()) began_ = Duration(json::intOr(last, "began", began_.count()));
-  for (const auto& note : context_.notes())
-    if (const auto index = json::intOr(note, "starting", 0); index < next && ownsOutput(note))
-      outputs_.push_back({fmt::format("{}/step-{}", directory_, index), json::textOr(note, "step")});
+  for (std::int64_t index = 0; index < next; ++index)
+    if (const auto* note = startingNote(static_cast<std::size_t>(index)); note != nullptr && ownsOutput(*note))
+      outputs_.push_back({fmt::format("{}/step-{}", directory_, index), json::textOr(*note, "step")});
 }
 
 json::Object CommandRun::run() {
@@ -344,11 +341,16 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
 }
 
 void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepResult result) {
-  SupervisedRun supervised(fmt::format("{}/step-{}", directory_, index), fmt::format("{}/{}", context_.id(), index));
   const auto* note = startingNote(index);
-  if (note) result.since_start_ms = json::intOr(*note, "sinceStartMs", result.since_start_ms);
-  if (!note) {
-    if (auto begun = begin(index, step, result.name, supervised); !begun) {
+  // The machine has booted since its script asked for that: the step is run again.
+  const bool again = note != nullptr && json::boolOr(*note, "rebooting", false) && !sameBoot(*note);
+  const auto run = (note != nullptr ? json::intOr(*note, "run", 1) : 1) + (again ? 1 : 0);
+  const bool own_output = note == nullptr || again || ownsOutput(*note);
+  if (note != nullptr) result.since_start_ms = json::intOr(*note, "sinceStartMs", result.since_start_ms);
+  SupervisedRun supervised(fmt::format("{}/step-{}", directory_, index),
+                           run == 1 ? fmt::format("{}/{}", context_.id(), index) : fmt::format("{}/{}/{}", context_.id(), index, run));
+  if (note == nullptr || again) {
+    if (auto begun = begin(index, run, step, result.name, supervised); !begun) {
       result.err = toUtf8(begun.error().text());
       result.err_bytes = result.err.size();
       return add(result);
@@ -357,7 +359,6 @@ void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepRes
   const auto* script = json::find(step, "script");
   script_ = script != nullptr && script->is_string() ? json::toView(script->get_string()) : std::string_view();
   result.sha256 = sha256Hex(script_);
-  const bool own_output = !note || ownsOutput(*note);
   if (own_output) outputs_.push_back({supervised.directory(), result.name});
   // A supervisor that is alive is followed; the lock tells surely, since it was taken before "starting" was written.
   if (own_output && !supervised.endsWithin(context_.cancelFd(), kLiveAfter) && !context_.cancelled()) {
@@ -370,12 +371,52 @@ void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepRes
     supervised.wait(-1);
   }
   failpoint::hit("agent.script.ended");
-  harvest(std::move(result), supervised, own_output);
+  result = harvest(std::move(result), supervised, own_output);
+  if (result.status == "Failed" && unknown_.empty() && result.exit_code == kExitReboot) {
+    const auto why = awaitReboot(index, run, result, supervised.directory());
+    if (context_.cancelled()) result.status = "Cancelled";
+    remark(result, why);
+  }
+  add(result);
 }
 
-Result<void> CommandRun::begin(std::size_t index, const json::Object& step, const std::string& name, SupervisedRun& supervised) {
+/// Has the machine rebooted and waits for its own end, after which a new agent runs the step again. Back with why that is not to be.
+std::string CommandRun::awaitReboot(std::size_t index, std::int64_t run, const StepResult& result, const std::string& directory) {
+  if (FreezeTag::of(request_))
+    return "exit code 194 asks for a reboot of the machine, which a pre-script or post-script of a run cannot have\n";
+  if (run >= kRunsMax)
+    return fmt::format("exit code 194 asks for a reboot of the machine, after run {} of {} of this step\n", run, kRunsMax);
+  // What the next run's output is added to must be there after the boot.
+  for (const char* stream : {"/stdout", "/stderr"}) {
+    const os::Fd file(::open((directory + stream).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file || ::fdatasync(file.get()) != 0) return fmt::format("no reboot: {}{} cannot be written to disk\n", directory, stream);
+  }
+  auto note = noteOf(index, run, result.name, false);
+  note["rebooting"] = true;
+  if (auto noted = context_.note(std::move(note)); !noted) return fmt::format("no reboot: {}\n", noted.error().text());
+  do {
+    auto asked = askForReboot(context_, json::textOr(request_, "commandId"));
+    if (!asked && !context_.cancelled()) return fmt::format("exit code 194 asks for a reboot of the machine: {}\n", asked.error().message);
+  } while (!context_.sleep(kRebootPatience));
+  return "cancelled while it waited for the reboot that its exit code 194 asks for\n";
+}
+
+json::Object CommandRun::noteOf(std::size_t index, std::int64_t run, const std::string& name, bool reused) const {
+  return {{"starting", index},
+          {"run", run},
+          {"step", name},
+          {"sinceStartMs", sinceStart()},
+          {"bootId", os::bootId()},
+          {"initStart", os::processStartTime(1)},
+          {"began", began_.count()},
+          {"reused", reused},
+          {"before", results_}};
+}
+
+Result<void> CommandRun::begin(std::size_t index, std::int64_t run, const json::Object& step, const std::string& name,
+                               SupervisedRun& supervised) {
   bool reused = false;
-  if (index == 0) {
+  if (index == 0 && run == 1) {
     SP_TRY(const auto taken, folders_.take(percentEncode(context_.id())));
     reused = taken.reused;
   } else {
@@ -387,14 +428,7 @@ Result<void> CommandRun::begin(std::size_t index, const json::Object& step, cons
   SP_TRY(auto spec, makeSpec(step, script));
   SP_CHECK_OK(runAs(spec, context_.identity(), json::textOr(step, "runAsUser"), fmt::format("{}-{}", percentEncode(context_.id()), index)));
   SP_CHECK_OK(supervised.prepare(spec));
-  SP_CHECK_OK(context_.note({{"starting", index},
-                             {"step", name},
-                             {"sinceStartMs", sinceStart()},
-                             {"bootId", os::bootId()},
-                             {"initStart", os::processStartTime(1)},
-                             {"began", began_.count()},
-                             {"reused", reused},
-                             {"before", results_}}));
+  SP_CHECK_OK(context_.note(noteOf(index, run, name, reused)));
   failpoint::hit("agent.script.starting");
   // From here on it may have run: an error that follows is no proof that it has not.
   SP_CHECK_OK(supervised.launch(program));
@@ -413,24 +447,7 @@ Result<SuperviseSpec> CommandRun::makeSpec(const json::Object& step, const std::
   spec.argv = {script};
   spec.timeout_ms = json::intOr(step, "timeoutMs", 3'600'000);
   spec.reserve = context_.identity().stateDir() + "/journal/reserve";
-  std::map<std::string, std::string> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    if (const auto equals = text.find('='); equals != std::string_view::npos)
-      environment.insert_or_assign(std::string(text.substr(0, equals)), text.substr(equals + 1));
-  }
-  auto release = osRelease();
-  environment["AWS_SSM_INSTANCE_ID"] = json::textOr(request_, "instance", context_.identity().agent());
-  environment["SSM_COMMAND_ID"] = json::textOr(request_, "commandId");
-  environment["AWS_SSM_PLATFORM_NAME"] = release["NAME"];
-  environment["AWS_SSM_PLATFORM_VERSION"] = release["VERSION_ID"];
-  if (const auto* given = json::find(request_, "environment"); given && given->is_object())
-    for (const auto& [name, value] : given->get_object())
-      if (value.is_string()) environment.insert_or_assign(std::string(name), json::toStd(value.get_string()));
-  auto& path = environment["PATH"];
-  if (path.empty()) path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  path += ":" + spec.cwd;
-  for (const auto& [name, value] : environment) spec.environment.push_back(fmt::format("{}={}", name, value));
+  spec.environment = scriptEnvironment(request_, context_.identity().agent(), spec.cwd);
   return spec;
 }
 
@@ -444,7 +461,7 @@ void CommandRun::endedFromOutside(StepResult& result) const {
   result.err_bytes += kWhy.size();
 }
 
-void CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_output) {
+StepResult CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_output) {
   const auto status = supervised.status();
   auto out = own_output ? headOf(supervised.directory() + "/stdout") : Head();
   auto err = own_output ? headOf(supervised.directory() + "/stderr") : Head();
@@ -455,7 +472,7 @@ void CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_
   if (!status) {
     result.status = "Failed";
     unknown_ = result.name;
-    return add(result);
+    return result;
   }
   result.exit_code = status->exit_code;
   result.duration_ms = status->duration_ms;
@@ -465,15 +482,16 @@ void CommandRun::harvest(StepResult result, SupervisedRun& supervised, bool own_
   else
     result.status =
         status->reason == "exited" && (status->exit_code == 0 || status->exit_code == kExitStopAsSuccess) ? "Success" : "Failed";
-  auto remark = toUtf8(status->message);
-  if (result.status == "Failed") remark += lineEnds(result);
-  // Its own output ends with a line.
-  if (!remark.empty() && !result.err.empty() && !result.err.ends_with('\n')) remark.insert(0, "\n");
-  if (!remark.empty()) {
-    result.err += remark;
-    result.err_bytes += remark.size();
-  }
-  add(result);
+  remark(result, toUtf8(status->message) + (result.status == "Failed" ? lineEnds(result) : ""));
+  return result;
+}
+
+/// Below what the script itself said.
+void CommandRun::remark(StepResult& result, std::string text) {
+  if (text.empty()) return;
+  if (!result.err.empty() && !result.err.ends_with('\n')) text.insert(0, "\n");
+  result.err += text;
+  result.err_bytes += text.size();
 }
 
 /// What the line ends of the script, or of what was downloaded for it, explain.

@@ -221,6 +221,40 @@ TEST_F(ScriptTest, KilledBetweenStepsTheNextAgentGoesOnWhereItWas) {
     }
 }
 
+/// No server is there that would reboot the machine: it waits, whatever becomes of the agent, and runs nothing twice within one boot.
+TEST_F(ScriptTest, ExitCode194WaitsForTheRebootAndCanBeCancelled) {
+  agent_.start("agent.script.ended kill 1\n");
+  const auto message = command("r", {step(fmt::format("echo said; echo run >> {}; exit 194", file("ran")), 60'000, "a"),
+                                     step(fmt::format("echo run >> {}", file("next")), 60'000, "b")});
+  agent_.send(message);
+  ASSERT_TRUE(agent_.died());
+  agent_.start();
+  agent_.send(message);
+  ASSERT_TRUE(until([&] { return os::readFile(agent_.stateDir() + "/journal/journal").value_or("").contains("rebooting"); }));
+  agent_.kill();
+  agent_.start();
+  agent_.send(message);
+  agent_.send({{"type", "cancel"}, {"id", "cancel/1"}, {"target", "r"}});
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(json::textOr(*result, "status"), "Cancelled") << json::toText(*result);
+  EXPECT_EQ(json::textOr(stepOf(*result, 0), "status"), "Cancelled");
+  EXPECT_EQ(json::textOr(stepOf(*result, 0), "stdout"), "said\n");
+  EXPECT_NE(json::textOr(stepOf(*result, 0), "stderr").find("waited for the reboot"), std::string::npos);
+  EXPECT_EQ(lines("ran"), 1U);
+  EXPECT_FALSE(fs::exists(file("next")));
+}
+
+TEST_F(ScriptTest, AFreezeScriptCannotHaveItsMachineRebooted) {
+  agent_.start();
+  agent_.send(frozen(command("r", {step("exit 194")}), "f-1", "freeze", 1));
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(json::textOr(*result, "status"), "Failed");
+  EXPECT_EQ(json::intOr(stepOf(*result, 0), "exitCode", 0), 194);
+  EXPECT_NE(json::textOr(stepOf(*result, 0), "stderr").find("cannot have"), std::string::npos);
+}
+
 TEST_F(ScriptTest, AScriptIsAskedToEndBeforeItIsKilled) {
   agent_.start();
   agent_.send(

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "model/power.h"
 #include "services/ssm/outputs.h"
 
 namespace sp::services::ssm {
@@ -36,7 +37,7 @@ std::optional<document::S3Source> sourceOf(const std::vector<document::PlannedSt
   return std::nullopt;
 }
 
-/// Runs a read-only job on the core and waits for what it found.
+/// Runs a job on the core and waits for what it found, or did durably.
 template <class T>
 Result<T> askCore(runtime::Core& core, std::function<Result<T>(store::Txn&)> question) {
   // Shared: the core's thread may still be within set_value when the waiting one goes on.
@@ -153,6 +154,26 @@ Result<void> BucketFiles::storeObject(const Place& place, const store::OutputKey
     else promise->set_value(std::unexpected(std::move(stored.error())));
   });
   return future.get();
+}
+
+Result<runtime::CommandFiles::RebootBy> BucketFiles::reboot(std::string_view command, std::string_view agent) {
+  const auto question = [&](store::Txn& txn) -> Result<RebootBy> {
+    SP_TRY(const auto open, openInvocation(txn, commands_, std::string(command), std::string(agent)));
+    const auto instance = instances_.find(txn, agent);
+    if (!instance || instance->isGone()) return fail("files.forbidden", fmt::format("there is no machine {}", agent));
+    // Asked again, or somebody stops or reboots it: that is the reboot, and one more could hit the script's next run.
+    if (instance->state != InstanceState::running || !instance->power_request.empty()) return RebootBy::driver;
+    const auto by = "command:" + open.command.id;
+    if (instance->driver == kNoPower) {
+      const auto holder = context_.locks.holder(txn, instance->id);
+      if (!holder || context_.locks.idle(txn, instance->id)) return RebootBy::agent;
+      return fail("files.held", fmt::format("machine {} is held by {} and cannot be rebooted meanwhile", instance->id, *holder));
+    }
+    if (const auto rebooted = instances_.reboot(txn, agent, by); !rebooted) return fail("files.held", rebooted.error().message);
+    log::info("a script has its machine rebooted", {{"command", open.command.id}, {"instance", instance->id}});
+    return RebootBy::driver;
+  };
+  return askCore<RebootBy>(context_.core, question);
 }
 
 void BucketFiles::noteMissing(const store::OutputKey& key, std::uint64_t total, std::uint64_t tail_at) {
