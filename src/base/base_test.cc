@@ -1,11 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "base/secret_box.h"
 #include "base/strings.h"
 #include "base/time_format.h"
 
@@ -37,6 +39,37 @@ TEST(Hash, KnownVectors) {
   EXPECT_EQ(crc64nvme("123456789"), 0xae8b14860a799888ULL);
   EXPECT_EQ(crc32c("6789", crc32c("12345")), 0xe3069283U);
   EXPECT_EQ(crc64nvme("6789", crc64nvme("12345")), 0xae8b14860a799888ULL);
+}
+
+TEST(SecretBox, OpensWhatItSealedForTheSameAlone) {
+  SeededRandom random(7);
+  const SecretBox box(std::string(32, 'k'));
+  for (const std::string& text : {std::string(), std::string("word"), std::string(5000, '\0')}) {
+    const auto sealed = box.seal(text, "about", random);
+    EXPECT_NE(sealed, box.seal(text, "about", random)) << "each has a nonce of its own";
+    EXPECT_EQ(box.open(sealed, "about").value_or("none"), text);
+    EXPECT_EQ(box.open(sealed, "another").error().code, "secret.sealed");
+    EXPECT_FALSE(SecretBox(std::string(32, 'x')).open(sealed, "about"));
+    for (std::size_t at = 0; at < std::min<std::size_t>(sealed.size(), 64); ++at) {
+      auto changed = sealed;
+      changed[at] = static_cast<char>(changed[at] ^ 1);
+      EXPECT_FALSE(box.open(changed, "about")) << at;
+      EXPECT_FALSE(box.open(std::string_view(sealed).substr(0, at), "about")) << at;
+    }
+  }
+}
+
+/// Test case 14 of the GCM specification's: a key and a nonce of zeros, one block of zeros.
+TEST(SecretBox, IsAesGcm) {
+  struct Zeros final : Random {
+    void fill(std::span<std::uint8_t> out) override { std::ranges::fill(out, std::uint8_t{0}); }
+  } zeros;
+  const SecretBox box(std::string(32, '\0'));
+  EXPECT_EQ(toHex(box.seal(std::string(16, '\0'), "", zeros)),
+            "01"
+            "000000000000000000000000"
+            "cea7403d4d606b6e074ec5d3baf39d18"
+            "d0d1c8a799996bf0265b98b5d48ab919");
 }
 
 TEST(Hash, Base64RefusesWhatIsNotBase64) {

@@ -1,10 +1,12 @@
 #include "daemon/installation.h"
 
 #include <future>
+#include <optional>
 
 #include "base/version.h"
 #include "daemon/api_front.h"
 #include "daemon/s3_front.h"
+#include "daemon/secrets_key.h"
 #include "daemon/stream_front.h"
 #include "fleet/command_http.h"
 #include "fleet/fleet.h"
@@ -53,6 +55,7 @@ constexpr Duration kLongestRun = std::chrono::hours(24 * 365);
 struct Foundation {
   Realm realm;
   SystemClock clock;
+  std::optional<SecretBox> secrets;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::BlobStore> blobs;
   std::unique_ptr<store::OutputStore> outputs;
@@ -202,7 +205,7 @@ class Wired final : public Installation {
     tables.push_back(services::sts::makeSts());
     tables.push_back(services::iam::makeIam(context_));
     tables.push_back(services::makeDynamoDb(context_, [this] { return address_; }));
-    tables.push_back(services::ssm::makeSsm(context_, commands_, instances_, nodes_));
+    tables.push_back(services::ssm::makeSsm(context_, commands_, instances_, nodes_, *base_->secrets));
     tables.push_back(services::ec2::makeEc2(context_, instances_));
     tables.push_back(backup_.makeBackup());
     tables.push_back(services::makeStates(context_, executions_, tasks_, activities_, quotas_));
@@ -299,6 +302,8 @@ Result<std::unique_ptr<Installation>> Installation::open(const Config& config, c
                                                          Random& random) {
   auto base = std::make_unique<Foundation>();
   base->realm = config.realm;
+  SP_TRY(auto secrets, openSecrets(config.data_dir, random));
+  base->secrets.emplace(std::move(secrets));
   SP_TRY(base->store, store::openSqlite(config.data_dir + "/store.db", store::WalRoom::ahead));
   SP_TRY(base->blobs, store::BlobStore::open(config.data_dir + "/blobs", random));
   SP_TRY(base->outputs, store::OutputStore::open(config.data_dir + "/outputs", outputLimits(config)));

@@ -1,9 +1,12 @@
 """Parameter Store by boto3 and the CLI, and "{{ssm:NAME}}" in documents and commands."""
+import subprocess
+
 import pytest
 
 from tests.api.test_ssm import SHELL, ended, refused
 from tests.api.test_ssm_documents import content, fresh, script
 from tests.support.runs import launch
+from tests.support.server import BINARY, Server
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +38,60 @@ def test_put_and_get(server):
     assert server.client("ssm").get_parameter(Name="plain")["Parameter"] == found
 
 
+def test_secure_strings(server):
+    """Shown with WithDecryption alone, nowhere in the store's files, and nowhere in what a command or a document keeps."""
+    ssm, word = server.client("ssm"), "pencil-7f3a-neverwritten"
+    assert put(server, "/secret/db", word, Type="SecureString", AllowedPattern="pencil.*", KeyId="alias/aws/ssm")["Version"] == 1
+    put(server, "/secret/plain", "p")
+    hidden = ssm.get_parameter(Name="/secret/db")["Parameter"]
+    assert (hidden["Type"], hidden["Version"]) == ("SecureString", 1) and word not in hidden["Value"]
+    assert ssm.get_parameter(Name="/secret/db", WithDecryption=True)["Parameter"] == {**hidden, "Value": word}
+    refused("ParameterPatternMismatchException", ssm.put_parameter, Name="/secret/db", Value="pen", Overwrite=True)
+    assert ssm.put_parameter(Name="/secret/db", Value=word + "2", Overwrite=True)["Version"] == 2
+    assert [p["Value"] for p in ssm.get_parameters(Names=["/secret/db", "/secret/db:1", "/secret/plain"], WithDecryption=True)["Parameters"]] == [word + "2", word, "p"]
+    assert [p["Value"] for p in ssm.get_parameters_by_path(Path="/secret", WithDecryption=True)["Parameters"]] == [word + "2", "p"]
+    only = ssm.get_parameters_by_path(Path="/secret", ParameterFilters=[{"Key": "Type", "Values": ["SecureString"]}])["Parameters"]
+    assert [p["Name"] for p in only] == ["/secret/db"] and word not in only[0]["Value"]
+    refused("InvalidParameters", ssm.send_command, DocumentName=SHELL, Parameters={"commands": ["echo {{ssm:/secret/db}}"]}, Targets=[{"Key": "tag:x", "Values": ["y"]}])
+    server.kill()
+    files = [path for path in server.data.rglob("*") if path.is_file() and "machines" not in path.parts]
+    assert server.data / "secrets.key" in files and not [path for path in files if word.encode() in path.read_bytes()]
+    assert (server.data / "secrets.key").stat().st_mode & 0o777 == 0o600
+    server.start()
+    assert server.client("ssm").get_parameter(Name="/secret/db:1", WithDecryption=True)["Parameter"]["Value"] == word
+
+
+def test_secure_strings_without_their_key(tmp_path):
+    """Another key opens none of them, and says what to do; a file that is no key lets the server not start."""
+    server = Server(tmp_path / "server")
+    server.directory.mkdir()
+    server.start()
+    try:
+        put(server, "s", "hidden", Type="SecureString")
+        server.stop()
+        key = server.data / "secrets.key"
+        kept = key.read_text()
+        key.unlink()
+        server.start()
+        said = refused("InternalServerError", server.client("ssm", retries={"max_attempts": 0}).get_parameter, Name="s", WithDecryption=True)
+        assert "secrets.key" in said
+        server.stop()
+        key.write_text("no key\n")
+        failed = subprocess.run([BINARY, "serve", "--data-dir", str(server.data), "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"],
+                                capture_output=True, text=True, timeout=30, check=False)
+        assert failed.returncode != 0 and "secrets.key" in failed.stderr, failed.stderr
+        key.write_text(kept)
+        server.start()
+        assert server.client("ssm").get_parameter(Name="s", WithDecryption=True)["Parameter"]["Value"] == "hidden"
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("code, change", [
     ("ParameterAlreadyExists", {"Name": "Taken"}), ("ValidationException", {"Name": "aws-x"}), ("ValidationException", {"Name": "/ssm/x"}),
     ("ValidationException", {"Name": "a/b"}), ("ValidationException", {"Name": "a b"}), ("ValidationException", {"Type": None}),
-    ("HierarchyLevelLimitExceededException", {"Name": "/a" * 16}), ("UnsupportedParameterType", {"Type": "SecureString"}),
+    ("HierarchyLevelLimitExceededException", {"Name": "/a" * 16}), ("InvalidKeyId", {"Type": "SecureString", "KeyId": "alias/mine"}),
+    ("ValidationException", {"KeyId": "alias/aws/ssm"}), ("ValidationException", {"Type": "Secret"}),
     ("HierarchyTypeMismatchException", {"Name": "Taken", "Type": "StringList", "Overwrite": True}), ("ValidationException", {"Value": "x" * 4097}),
     ("ValidationException", {"Value": "{{ssm:other}}"}), ("ParameterPatternMismatchException", {"AllowedPattern": "[0-9]+"}),
     ("InvalidAllowedPatternException", {"AllowedPattern": "("}), ("InvalidPolicyTypeException", {"Policies": "[]"}),

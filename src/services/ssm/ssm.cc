@@ -5,7 +5,7 @@
 
 namespace sp::services::ssm {
 
-aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances, Nodes& nodes) {
+aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& instances, Nodes& nodes, const SecretBox& secrets) {
   keepAgentInfo(context, instances);
   aws::ServiceTable table;
   table.signing_name = "ssm";
@@ -25,15 +25,15 @@ aws::ServiceTable makeSsm(Context& context, Commands& commands, ec2::Instances& 
                       describeInstanceInformation(context, instances),
                       getCommandInvocation(context, commands),
                       getDocument(),
-                      getParameter(),
-                      getParameters(),
-                      getParametersByPath(),
+                      getParameter(secrets),
+                      getParameters(secrets),
+                      getParametersByPath(secrets),
                       listCommandInvocations(context, commands, instances),
                       listCommands(commands, instances),
                       listDocumentVersions(),
                       listDocumentsOperation(),
                       listTagsForResource(instances),
-                      putParameter(context),
+                      putParameter(context, secrets),
                       removeTagsFromResource(instances),
                       sendCommand(commands),
                       updateDocument(context),

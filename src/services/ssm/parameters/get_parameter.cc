@@ -5,13 +5,14 @@
 
 namespace sp::services::ssm {
 
-aws::Operation getParameter() {
+aws::Operation getParameter(const SecretBox& secrets) {
   return {"GetParameter",
-          [](const aws::Call& call) -> aws::Outcome {
+          [&secrets](const aws::Call& call) -> aws::Outcome {
             const auto name = json::textOr(call.input, "Name");
             if (name.empty()) return constraint(name, "name", "have length greater than or equal to 1");
             SP_TRY(const auto found, findParameter(*call.txn, name));
-            return json::Object{{"Parameter", parameterView(found, call.realm)}};
+            SP_TRY(auto view, parameterView(found, call.realm, secrets, json::boolOr(call.input, "WithDecryption", false)));
+            return json::Object{{"Parameter", std::move(view)}};
           },
           {},
           false};

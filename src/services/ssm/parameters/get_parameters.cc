@@ -24,15 +24,21 @@ std::expected<std::vector<std::string>, aws::ApiError> readParameterNames(const 
   return names;
 }
 
-aws::Operation getParameters() {
+aws::Operation getParameters(const SecretBox& secrets) {
   return {"GetParameters",
-          [](const aws::Call& call) -> aws::Outcome {
+          [&secrets](const aws::Call& call) -> aws::Outcome {
             SP_TRY(const auto names, readParameterNames(call.input));
             json::Array found;
             json::Array missing;
+            const bool decrypt = json::boolOr(call.input, "WithDecryption", false);
             for (const auto& name : names) {
-              if (const auto one = findParameter(*call.txn, name)) found.push_back(parameterView(*one, call.realm));
-              else missing.emplace_back(name);
+              const auto one = findParameter(*call.txn, name);
+              if (!one) {
+                missing.emplace_back(name);
+                continue;
+              }
+              SP_TRY(auto view, parameterView(*one, call.realm, secrets, decrypt));
+              found.push_back(std::move(view));
             }
             return json::Object{{"Parameters", std::move(found)}, {"InvalidParameters", std::move(missing)}};
           },

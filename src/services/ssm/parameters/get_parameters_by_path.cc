@@ -38,9 +38,9 @@ std::expected<std::vector<std::string>, aws::ApiError> readTypes(const json::Obj
 
 }  // namespace
 
-aws::Operation getParametersByPath() {
+aws::Operation getParametersByPath(const SecretBox& secrets) {
   return {"GetParametersByPath",
-          [](const aws::Call& call) -> aws::Outcome {
+          [&secrets](const aws::Call& call) -> aws::Outcome {
             auto path = json::textOr(call.input, "Path");
             if (!path.starts_with('/'))
               return aws::refuse("ValidationException",
@@ -50,6 +50,7 @@ aws::Operation getParametersByPath() {
             if (page.limit > kPage)
               return constraint(std::to_string(page.limit), "maxResults", fmt::format("have value less than or equal to {}", kPage));
             if (!path.ends_with('/')) path += '/';
+            const bool decrypt = json::boolOr(call.input, "WithDecryption", false);
             const bool recursive = json::boolOr(call.input, "Recursive", false);
             json::Array list;
             json::Object output;
@@ -64,7 +65,10 @@ aws::Operation getParametersByPath() {
                   output["NextToken"] = aws::makePageToken(page.bound_to, json::textOr(list.back().get_object(), "Name"));
                   break;
                 }
-                if (const auto found = findParameter(*call.txn, parameter.name)) list.push_back(parameterView(*found, call.realm));
+                const auto found = findParameter(*call.txn, parameter.name);
+                if (!found) continue;
+                SP_TRY(auto view, parameterView(*found, call.realm, secrets, decrypt));
+                list.push_back(std::move(view));
               }
             output["Parameters"] = std::move(list);
             return output;

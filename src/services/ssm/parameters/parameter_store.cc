@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
 
@@ -144,11 +145,27 @@ bool eraseParameter(store::Txn& txn, std::string_view name) {
   return txn.records().erase(kParameterKind, name);
 }
 
-json::Object parameterView(const FoundParameter& found, const Realm& realm) {
+std::string sealValue(const std::string& name, std::string_view value, const SecretBox& secrets, Random& random) {
+  return toBase64(secrets.seal(value, name, random));
+}
+
+std::expected<json::Object, aws::ApiError> parameterView(const FoundParameter& found, const Realm& realm, const SecretBox& secrets,
+                                                         bool decrypt) {
   const auto& name = found.parameter.name;
+  auto value = found.version.value;
+  if (decrypt && found.parameter.type == kSecureString) {
+    const auto sealed = fromBase64(value);
+    auto opened = secrets.open(sealed.value_or(""), name);
+    if (!opened)
+      return aws::refuse(
+          "InternalServerError",
+          fmt::format("Parameter {} does not open: {}. Restore the file secrets.key of the data directory.", name, opened.error().message),
+          500);
+    value = std::move(*opened);
+  }
   json::Object view{{"Name", name},
                     {"Type", found.parameter.type},
-                    {"Value", found.version.value},
+                    {"Value", std::move(value)},
                     {"Version", found.version.number},
                     {"LastModifiedDate", toEpochSeconds(found.version.modified)},
                     {"ARN", realm.arn("ssm", (name.starts_with('/') ? "parameter" : "parameter/") + name)},
@@ -164,6 +181,10 @@ std::expected<document::Values, aws::ApiError> referencedParameters(store::Txn& 
   for (const auto& reference : names) {
     const auto found = findParameter(txn, std::string_view(reference).substr(kReference.size()));
     if (!found) return aws::refuse("InvalidParameters", fmt::format("{{{{{}}}}}: {}", reference, found.error().message));
+    if (found->parameter.type == kSecureString)
+      return aws::refuse(
+          "InvalidParameters",
+          fmt::format("{{{{{}}}}}: a parameter of type SecureString cannot stand in a command. Have the script read it.", reference));
     json::Value value(found->version.value);
     if (found->parameter.type == "StringList") {
       json::Array list;

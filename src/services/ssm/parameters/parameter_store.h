@@ -11,14 +11,17 @@
 #include <vector>
 
 #include "aws/operation.h"
+#include "base/secret_box.h"
 #include "model/documents/parameters.h"
 #include "store/store.h"
 
 namespace sp::services::ssm {
 
+inline constexpr std::string_view kSecureString = "SecureString";
+
 struct StoredParameter {
   std::string name;
-  /// "String" or "StringList" (values separated by commas).
+  /// "String", "StringList" (values separated by commas) or "SecureString".
   std::string type;
   std::string data_type = "text";
   std::string description;
@@ -36,6 +39,7 @@ struct StoredParameter {
 struct ParameterVersion {
   std::string name;
   std::int64_t number = 1;
+  /// A SecureString's sealed, in base64.
   std::string value;
   Instant modified;
 
@@ -62,12 +66,17 @@ void addVersion(store::Txn& txn, const ParameterVersion& version);
 /// False if there was none.
 bool eraseParameter(store::Txn& txn, std::string_view name);
 
-json::Object parameterView(const FoundParameter& found, const Realm& realm);
+/// A SecureString's value is shown with `decrypt` alone, and else as it lies in the store. InternalServerError: it does not open.
+std::expected<json::Object, aws::ApiError> parameterView(const FoundParameter& found, const Realm& realm, const SecretBox& secrets,
+                                                         bool decrypt);
+/// The value of a SecureString as it lies in the store.
+std::string sealValue(const std::string& name, std::string_view value, const SecretBox& secrets, Random& random);
 
 /// "Names" of an input: 1 to 10, none twice. ValidationException.
 std::expected<std::vector<std::string>, aws::ApiError> readParameterNames(const json::Object& input);
 
-/// The values of all "{{ssm:NAME}}" in a tree, by "ssm:NAME". InvalidParameters for one that does not exist.
+/// The values of all "{{ssm:NAME}}" in a tree, by "ssm:NAME". InvalidParameters for one that does not exist, or that is a SecureString:
+/// it would stand in the command's record.
 std::expected<document::Values, aws::ApiError> referencedParameters(store::Txn& txn, const json::Value& tree);
 /// A command's parameters with those references put in. InvalidParameters.
 std::expected<json::Object, aws::ApiError> resolveReferences(store::Txn& txn, const json::Object& parameters);

@@ -19,6 +19,8 @@ constexpr std::size_t kStandardMax = 4096;
 constexpr std::size_t kAdvancedMax = 8192;
 constexpr std::size_t kDescriptionMax = 1024;
 constexpr std::size_t kPatternMax = 1024;
+/// What AWS calls the key that a SecureString has where none is named.
+constexpr std::string_view kOwnKey = "alias/aws/ssm";
 
 std::expected<void, aws::ApiError> checkName(const std::string& name) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
@@ -50,18 +52,20 @@ std::expected<StoredParameter, aws::ApiError> readParameter(const json::Object& 
   parameter.description = reader.textIf("Description").value_or(parameter.description);
   parameter.pattern = reader.textIf("AllowedPattern").value_or(parameter.pattern);
   parameter.data_type = reader.textIf("DataType").value_or(parameter.data_type);
+  const auto key = reader.textIf("KeyId").value_or("");
   const auto policies = reader.textIf("Policies").value_or("");
   if (const auto right = reader.finish(); !right) return aws::refuse("SerializationException", right.error().message);
-  if (type == "SecureString")
-    return aws::refuse("UnsupportedParameterType",
-                       "SecureString needs KMS, which is not served here. Keep secrets on the machines that use them.");
-  if (!type.empty() && type != "String" && type != "StringList")
-    return constraint(type, "type", "satisfy enum value set: [String, StringList]");
+  if (!type.empty() && type != "String" && type != "StringList" && type != kSecureString)
+    return constraint(type, "type", "satisfy enum value set: [SecureString, StringList, String]");
   if (type.empty() && !earlier) return aws::refuse("ValidationException", "A parameter type is required when you create a parameter.");
   if (earlier && !type.empty() && type != earlier->type)
     return aws::refuse("HierarchyTypeMismatchException",
                        fmt::format("The parameter {} is a {}; its type cannot be changed.", name, earlier->type));
   if (!type.empty()) parameter.type = type;
+  if (!key.empty() && parameter.type != kSecureString)
+    return aws::refuse("ValidationException", "KeyId is required for SecureString type parameter only.");
+  if (!key.empty() && key != kOwnKey)
+    return aws::refuse("InvalidKeyId", fmt::format("There is no key {}: SecureStrings are sealed with {}. Leave KeyId out.", key, kOwnKey));
   if (tier != "Standard" && tier != "Advanced" && tier != "Intelligent-Tiering")
     return constraint(tier, "tier", "satisfy enum value set: [Standard, Advanced, Intelligent-Tiering]");
   if (parameter.tier != "Advanced") parameter.tier = tier == "Advanced" ? "Advanced" : "Standard";
@@ -95,9 +99,9 @@ std::expected<void, aws::ApiError> checkValue(const StoredParameter& parameter, 
 
 }  // namespace
 
-aws::Operation putParameter(Context& context) {
+aws::Operation putParameter(Context& context, const SecretBox& secrets) {
   return {"PutParameter",
-          [&context](const aws::Call& call) -> aws::Outcome {
+          [&context, &secrets](const aws::Call& call) -> aws::Outcome {
             const auto name = json::textOr(call.input, "Name");
             const auto value = json::textOr(call.input, "Value");
             if (auto right = checkName(name); !right) return std::unexpected(std::move(right.error()));
@@ -119,7 +123,9 @@ aws::Operation putParameter(Context& context) {
                                  fmt::format("There are {} parameters, as many as there may be. Delete some first.", kParametersMax));
             parameter.version = earlier ? earlier->version + 1 : 1;
             save(*call.txn, parameter);
-            addVersion(*call.txn, {parameter.name, parameter.version, value, context.clock.now()});
+            const bool secure = parameter.type == kSecureString;
+            addVersion(*call.txn, {parameter.name, parameter.version, secure ? sealValue(name, value, secrets, context.random) : value,
+                                   context.clock.now()});
             return json::Object{{"Version", parameter.version}, {"Tier", parameter.tier}};
           },
           {},

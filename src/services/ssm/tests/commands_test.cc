@@ -470,7 +470,8 @@ TEST_F(CommandsTest, TenThousandParametersAreTheMost) {
     }
     return true;
   });
-  const auto put = putParameter(*context_);
+  const SecretBox secrets(std::string(SecretBox::kKeyBytes, 'k'));
+  const auto put = putParameter(*context_, secrets);
   const auto outcome = in([&](store::Txn& txn) {
     const json::Object input{{"Name", "one-more"}, {"Type", "String"}, {"Value", "v"}};
     const aws::Principal nobody;
