@@ -77,13 +77,13 @@ class Wired final : public Installation {
         s3_gate_(s3_, base_->clock),
         commands_(context_, instances_, s3_.objects()),
         outputs_(*base_->outputs),
-        status_(context_, instances_, outputs_,
-                {std::string(kVersion), config.data_dir, config.executions_kept_days, config.history_events, config.commands_kept_days}),
         command_files_(context_, instances_, commands_, s3_.objects(), outputs_),
         command_http_(command_files_, outputs_),
         feeds_(commands_, outputs_),
         keeper_(fleet::makeVaultKeeper(config.data_dir + "/vaults")),
         backup_(context_, instances_, *keeper_),
+        status_(context_, instances_, outputs_, backup_.places(),
+                {std::string(kVersion), config.data_dir, config.executions_kept_days, config.history_events, config.commands_kept_days}),
         vault_http_(config.data_dir + "/vaults", backup_.access()),
         executions_(*base_->core),
         longest_run_(*base_->core, executions_, kLongestRun),
@@ -248,12 +248,12 @@ class Wired final : public Installation {
   S3Gate s3_gate_;
   services::ssm::Commands commands_;
   store::OutputStore& outputs_;
-  services::stillpoint::StatusKeeper status_;
   services::ssm::BucketFiles command_files_;
   fleet::CommandHttp command_http_;
   services::ssm::OutputFeeds feeds_;
   std::unique_ptr<runtime::VaultKeeper> keeper_;
   services::backup::Backup backup_;
+  services::stillpoint::StatusKeeper status_;
   fleet::VaultHttp vault_http_;
   runtime::ExecutionRuntime executions_;
   runtime::LongestRun longest_run_;

@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.test_events_out import Told
 from tests.support import runs
+from tests.support.own_model import stillpoint
 from tests.support.server import REGION, ACCOUNT, Server
 from tests.support.until import until
 
@@ -155,6 +156,8 @@ def test_as_many_backups_run_as_may_and_the_next_run_has_the_next_place(tmp_path
         assert [lane["PreBackupScriptStatus"] for lane in lanes(server, first)] == ["", ""]
         watched = server.cli(["show", "two-machines"]).stdout
         assert "waits for a place among the backups that run at once" in watched, watched
+        assert stillpoint(server).describe_server()["Backups"] == {"Running": 1, "Waiting": 3, "AtOnce": 1}
+        assert "backups     1 of 1 at once under way, 3 waiting for their turn" in server.cli(["status"], check=False).stdout
         job = server.client("backup").start_backup_job(BackupVaultName="Default", IamRoleArn=runs.ROLE, ResourceArn=INSTANCE + held.ids[1])["BackupJobId"]
         held.let_go()
         for arn in (first, last):

@@ -85,11 +85,12 @@ def test_a_quiet_server(told):
     assert now["Store"]["LogBytes"] == (told.data / "store.db-wal").stat().st_size
     assert now["Executions"] == {"Running": 0, "KeptDays": 7, "HistoryEvents": 1234}
     assert now["ScriptOutputs"]["QuotaBytes"] == 50_000_000 and now["ScriptOutputs"]["KeptDays"] == 3
+    assert now["Backups"] == {"Running": 0, "Waiting": 0, "AtOnce": 32}
     assert now["Machines"] == {"Total": 0, "Running": 0} and now["Debts"] == {"Open": 0, "Overdue": 0, "Suspended": 0}
     assert codes(told) == []
     lines = status(told)
     assert lines[0].startswith(f"stillpoint {now['Version']}, up ") and lines[0].endswith(str(told.data))
-    assert [line.split()[0] for line in lines[1:]] == ["disk", "store", "objects", "vaults", "outputs", "executions", "machines", "agents", "owed"]
+    assert [line.split()[0] for line in lines[1:]] == ["disk", "store", "objects", "vaults", "outputs", "executions", "backups", "machines", "agents", "owed"]
     assert {line[:12].rstrip() for line in lines[1:]} == {line.split()[0] for line in lines[1:]}, "aligned"
     assert json.loads(told.cli(["status", "--json"], check=False).stdout)["Executions"] == now["Executions"]
     line = re.search(r".*disk use.*", told.log_of_this_start()).group()

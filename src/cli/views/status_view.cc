@@ -77,6 +77,9 @@ std::vector<std::string> statusLines(const json::Object& server, const Terminal&
   const auto& executions = part(server, "Executions");
   add("executions", fmt::format("{} running, kept {} days after their end, with up to {} events", number(executions, "Running"),
                                 number(executions, "KeptDays"), number(executions, "HistoryEvents")));
+  const auto& backups = part(server, "Backups");
+  add("backups", fmt::format("{} of {} at once under way, {} waiting for their turn", number(backups, "Running"), number(backups, "AtOnce"),
+                             number(backups, "Waiting")));
   const auto& machines = part(server, "Machines");
   add("machines", fmt::format("{}, {} running", number(machines, "Total"), number(machines, "Running")));
   const auto& agents = part(server, "Agents");

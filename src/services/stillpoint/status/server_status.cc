@@ -123,6 +123,8 @@ json::Object shapeOf(const ServerStatus& status) {
       {"Executions",
        json::Object{
            {"Running", survey.executions_running}, {"KeptDays", status.executions_kept_days}, {"HistoryEvents", status.history_events}}},
+      {"Backups",
+       json::Object{{"Running", status.backups_running}, {"Waiting", status.backups_waiting}, {"AtOnce", status.backups_at_once}}},
       {"Machines", json::Object{{"Total", survey.machines}, {"Running", survey.machines_running}}},
       {"Agents", json::Object{{"Connected", survey.agents_connected},
                               {"Lost", survey.agents_lost.size()},

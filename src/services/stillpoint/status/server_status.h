@@ -55,6 +55,10 @@ struct ServerStatus {
   /// Bodies of S3 objects; all vaults' repositories. Absent until they were first counted.
   std::optional<store::FolderSizes::Size> objects;
   std::optional<store::FolderSizes::Size> vaults;
+  /// Places among the backups that run at once: taken, waited for, all.
+  std::int64_t backups_running = 0;
+  std::int64_t backups_waiting = 0;
+  std::int64_t backups_at_once = 0;
   std::uint64_t output_bytes = 0;
   std::uint64_t output_quota = 0;
   std::uint64_t output_free_floor = 0;

@@ -38,10 +38,12 @@ std::string bytesOf(const std::optional<store::FolderSizes::Size>& size) { retur
 
 }  // namespace
 
-StatusKeeper::StatusKeeper(Context& context, const ec2::Instances& instances, const store::OutputStore& outputs, StatusSettings settings)
+StatusKeeper::StatusKeeper(Context& context, const ec2::Instances& instances, const store::OutputStore& outputs,
+                           const backup::Places& places, StatusSettings settings)
     : context_(context),
       instances_(instances),
       outputs_(outputs),
+      places_(places),
       settings_(std::move(settings)),
       started_(context.clock.now()),
       objects_(settings_.data_dir + "/blobs"),
@@ -103,6 +105,10 @@ ServerStatus StatusKeeper::look(store::Txn& txn) {
   status.executions_kept_days = settings_.executions_kept_days;
   status.history_events = settings_.history_events;
   status.commands_kept_days = settings_.commands_kept_days;
+  const auto use = places_.use(txn);
+  status.backups_running = use.held;
+  status.backups_waiting = use.waiting;
+  status.backups_at_once = static_cast<std::int64_t>(places_.most());
   status.output_bytes = outputs_.used();
   status.output_quota = outputs_.limits().quota;
   status.output_free_floor = outputs_.limits().free_floor;

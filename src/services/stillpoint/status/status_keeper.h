@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "services/backup/places.h"
 #include "services/context.h"
 #include "services/ec2/instances.h"
 #include "services/stillpoint/status/server_status.h"
@@ -25,7 +26,8 @@ struct StatusSettings {
 class StatusKeeper {
  public:
   /// Registers its timers: before the core starts. All given outlive it. The server counts as started now.
-  StatusKeeper(Context& context, const ec2::Instances& instances, const store::OutputStore& outputs, StatusSettings settings);
+  StatusKeeper(Context& context, const ec2::Instances& instances, const store::OutputStore& outputs, const backup::Places& places,
+               StatusSettings settings);
   StatusKeeper(const StatusKeeper&) = delete;
   StatusKeeper& operator=(const StatusKeeper&) = delete;
 
@@ -43,6 +45,7 @@ class StatusKeeper {
   Context& context_;
   const ec2::Instances& instances_;
   const store::OutputStore& outputs_;
+  const backup::Places& places_;
   const StatusSettings settings_;
   const Instant started_;
   const std::string objects_;
