@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "asl/characters.h"
+#include "asl/jsonpath/pattern.h"
 #include "asl/repeated.h"
 #include "json/big_integer.h"
 #include "json/explain.h"
@@ -62,7 +63,7 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
   if (states == nullptr || start == nullptr) {
     const auto* missing = states == nullptr ? (start == nullptr ? "States, StartAt" : "States") : "StartAt";
     schema(fmt::format("These fields are required: [{}]", missing), location.empty() ? "/" : location);
-    return -1;
+    if (states == nullptr) return -1;
   }
   if (!states->is_object() || states->get_object().empty()) {
     schema(states->is_object() ? "Value cannot be empty" : "Expected value of type Object", location + "/States");
@@ -90,8 +91,9 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
       edges_known_ = false;
     }
   }
-  const int first = target(*start, graph, location + "/StartAt");
-  if (edges_known_) checkReach(states->get_object(), graph, first);
+  // Where nothing says which is the first, nothing can be said of what is reached.
+  const int first = start == nullptr ? -1 : target(*start, graph, location + "/StartAt");
+  if (edges_known_ && start != nullptr) checkReach(states->get_object(), graph, first);
   edges_known_ = outer;
   return first;
 }
@@ -435,6 +437,7 @@ std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compil
       if (member.state) problems.push_back({"DUPLICATE_STATE_NAME", fmt::format("Duplicate State name: {}", member.name), member.location});
   auto made = std::make_shared<Definition>();
   made->text = text;
+  const PatternBudget patterns;
   if (parsed->is_object()) Compiler(*made, problems, knows, type).whole(parsed->get_object());
   else problems.push_back({"SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object", ""});
   if (!problems.empty()) return std::unexpected(std::move(problems));

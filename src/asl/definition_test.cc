@@ -82,7 +82,13 @@ TEST(Definition, TheMachine) {
       {"[]", "Definition must be a valid JSON object at "},
       {"1", "Definition must be a valid JSON object at "},
       {R"({"StartAt":"A"})", "These fields are required: [States] at /"},
-      {R"({"States":{}})", "These fields are required: [StartAt] at /"},
+      {R"({"States":{}})", "These fields are required: [StartAt] at /\nValue cannot be empty at /States"},
+      // All else is told too, but not what leads where.
+      {R"({"States":{"A":{"Type":"Nap"},"B":{"Type":"Pass","Next":"no","Foo":1},"C":{"Type":"Pass","End":true}},"TimeoutSeconds":0})",
+       "Minimum value is 1 at /TimeoutSeconds\nThese fields are required: [StartAt] at /\nThe field 'Type' should have one of these "
+       "values: "
+       "[Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map] at /States/A/Type\nField 'Foo' is not supported at "
+       "/States/B\nMISSING_TRANSITION_TARGET: Missing 'Next' target: no at /States/B/Next"},
       {R"({"StartAt":"A","States":{}})", "Value cannot be empty at /States"},
       {R"({"StartAt":"A","States":[]})", "Expected value of type Object at /States"},
       {R"({"StartAt":"A","States":{"A":1}})", "Expected value of type Object at /States/A"},

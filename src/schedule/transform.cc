@@ -63,9 +63,10 @@ Result<Template> Template::parse(std::string_view text, const std::vector<std::s
   return out;
 }
 
-std::string Template::fill(const std::map<std::string, json::Value, std::less<>>& values) const {
+Result<std::string> Template::fill(const std::map<std::string, json::Value, std::less<>>& values, std::size_t most) const {
   std::string out;
   for (const auto& part : parts_) {
+    if (out.size() > most) break;
     if (!part.variable) {
       out += part.text;
       continue;
@@ -74,6 +75,7 @@ std::string Template::fill(const std::map<std::string, json::Value, std::less<>>
     if (value == values.end()) out += part.quoted ? "" : "\"\"";
     else out += part.quoted ? asText(value->second) : json::toText(value->second);
   }
+  if (out.size() > most) return fail("schedule.too_large", fmt::format("the template makes an input of more than {} bytes", most));
   return out;
 }
 

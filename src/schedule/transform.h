@@ -17,8 +17,8 @@ class Template {
   static Result<Template> parse(std::string_view text, const std::vector<std::string>& names);
 
   /// The text with its variables. Between quotes a value is put in as text (objects without their quotes), elsewhere as JSON; one that
-  /// is not in `values` is an empty string.
-  std::string fill(const std::map<std::string, json::Value, std::less<>>& values) const;
+  /// is not in `values` is an empty string. Error code "schedule.too_large": more than `most` bytes.
+  Result<std::string> fill(const std::map<std::string, json::Value, std::less<>>& values, std::size_t most) const;
 
  private:
   struct Part {

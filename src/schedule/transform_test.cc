@@ -10,7 +10,9 @@ std::string fill(std::string_view text) {
       {"name", "web"}, {"count", 3}, {"object", *json::parse(R"({"acc_id":1})")}, {"list", *json::parse(R"(["a","b"])")},
       {"odd", "a\"b"}, {"no", false}};
   const auto parsed = Template::parse(text, {"name", "count", "object", "list", "odd", "no", "missing"});
-  return parsed ? parsed->fill(values) : parsed.error().message;
+  if (!parsed) return parsed.error().message;
+  const auto filled = parsed->fill(values, 100'000);
+  return filled ? *filled : filled.error().code;
 }
 
 TEST(Template, PutsJsonWhereJsonStands) {
@@ -23,6 +25,14 @@ TEST(Template, PutsTextBetweenQuotes) {
   EXPECT_EQ(fill(R"({"a":"x <object> <list>"})"), R"({"a":"x {acc_id:1} [a,b]"})");
   EXPECT_EQ(fill(R"("<odd>")"), R"("a\"b")");
   EXPECT_EQ(fill(R"("say \"<name>\" twice")"), R"("say \"web\" twice")");
+}
+
+TEST(Template, StopsAtItsLimit) {
+  const auto parsed = Template::parse("<a><a><a><a>", {"a"});
+  ASSERT_TRUE(parsed);
+  const std::map<std::string, json::Value, std::less<>> values = {{"a", json::String(30, 'x')}};
+  EXPECT_EQ(parsed->fill(values, 4 * 32).value_or("").size(), 4U * 32);
+  EXPECT_EQ(parsed->fill(values, 4 * 32 - 1).error().code, "schedule.too_large");
 }
 
 TEST(Template, LeavesWhatIsMissingEmpty) { EXPECT_EQ(fill(R"({"a":<missing>,"b":"x<missing>y"})"), R"({"a":"","b":"xy"})"); }

@@ -40,6 +40,16 @@ def test_run_ends_with_1_when_a_machine_did_not_reach_what_was_asked(server, mac
     assert "Stillpoint.PreScriptFailed" in done.stdout and machine in done.stdout
 
 
+def test_show_tells_why_another_machine_s_execution_failed(server):
+    sfn = server.client("stepfunctions")
+    machine = sfn.create_state_machine(name="fails", roleArn=runs.ROLE, definition=json.dumps(
+        {"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "Mine.Broken", "Cause": "the tape is full"}}}))["stateMachineArn"]
+    arn = sfn.start_execution(stateMachineArn=machine, name="x")["executionArn"]
+    until(lambda: sfn.describe_execution(executionArn=arn)["status"] == "FAILED", 20, "its end")
+    shown = server.cli(["show", arn], check=False).stdout
+    assert "Mine.Broken" in shown and "the tape is full" in shown, shown
+
+
 def test_run_reads_its_input_from_a_file_or_standard_input(server, machine, tmp_path):
     value = runs.run_input(8, ids=[machine])
     file = tmp_path / "run.json"

@@ -345,6 +345,35 @@ def test_inputs(events, sfn):
     assert delivered(sfn, made, 1) == [{"who": "web", "text": "of web: {who:web,n:1}", "none": "", "rule": name}]
 
 
+@pytest.mark.parametrize("target, detail, words", [
+    ({"InputTransformer": {"InputPathsMap": {"a": "$.detail.x"}, "InputTemplate": '"' + "<a>" * 2600 + '"'}}, {"x": "y" * 200_000}, "the InputTemplate makes"),
+    ({"InputPath": "$..*..*..*"}, {"deep": json.loads("[" * 200 + "1" + "]" * 200)}, "the InputPath $..*..*..* leads to"),
+    ({"InputTransformer": {"InputPathsMap": {"a": "$..*..*..*"}, "InputTemplate": "<a>"}}, {"deep": json.loads("[" * 200 + "1" + "]" * 200)}, "the InputPathsMap leads to")])
+def test_inputs_that_would_be_too_large(events, sfn, target, detail, words):
+    """Such a delivery fails and says why; nothing is held up by it, and the rule's other targets have theirs."""
+    source, other, told = unique("large"), machine(sfn), machine(sfn)
+    never = machine(sfn)
+    rule(events, {"source": ["stillpoint.events"], "detail-type": ["Event Delivery Failed"], "detail": {"target": [never]}}, [to(told, InputPath="$.detail")])
+    rule(events, {"source": [source]}, [to(never, "1", **target), to(other, "2", Input='"here"')])
+    send(events, source, detail)
+    assert delivered(sfn, other, 1) == ["here"]
+    failure = delivered(sfn, told, 1)[0]
+    assert words in failure["error-message"] and failure["retry-attempts"] == 0, failure
+    assert inputs(sfn, never) == []
+
+
+def test_buses_of_others_are_none_of_ours(events, sfn):
+    source, arn = unique("foreign"), machine(sfn)
+    rule(events, {"source": [source]}, [to(arn, InputPath="$.detail")])
+    for bus in (f"arn:aws:events:{REGION}:111111111111:event-bus/default", f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/default"):
+        send(events, source, {"to": bus}, bus=bus)
+        refused(events.describe_event_bus, "ResourceNotFoundException", bus, Name=bus)
+        refused(events.list_rules, "ResourceNotFoundException", bus, EventBusName=bus)
+        refused(events.put_rule, "ResourceNotFoundException", bus, Name="r", EventBusName=bus, ScheduleExpression="rate(1 day)")
+    send(events, source, {"to": "ours"}, bus=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default")
+    assert delivered(sfn, arn, 1) == [{"to": "ours"}]
+
+
 def test_each_entry_has_its_own_answer(events, sfn):
     source = unique("entries")
     arn = machine(sfn)

@@ -42,6 +42,45 @@ def test_paths_made_to_blow_up(sfn, path):
                                                 "2000000 places that one state may look at")
 
 
+UNIQUE = "States.ArrayLength(States.ArrayUnique(States.ArrayRange(0,999,1)))"
+
+
+@pytest.mark.parametrize("states, value", [
+    ({"A": {"Type": "Pass", "Parameters": {f"x{i}.$": UNIQUE for i in range(3000)}, "End": True}}, None),
+    ({"A": {"Type": "Pass", "Parameters": {f"x{i}.$": "States.ArrayLength(States.ArrayUnique($))" for i in range(47)}, "End": True}}, list(range(40_000))),
+    ({"A": {**MAP["A"], "ItemSelector": {"x.$": "States.ArrayLength(" + "States.ArrayUnique(" * 8 + "$$.Execution.Input" + ")" * 9}}}, list(range(5_000)))])
+def test_functions_made_to_take_long(sfn, states, value):
+    """What functions read and make counts as what paths look at does; others are answered meanwhile."""
+    shown, _ = run(sfn, states, value)
+    assert shown["error"] == "States.Runtime" and "more than the 2000000 places that one state may look at" in shown["cause"], shown
+
+
+def test_regular_expressions_made_to_take_long(sfn):
+    many = {"A": {"Type": "Pass", "Parameters": {f"x{i}.$": "$[?(@.a =~ /(a|b|c|d|[^x]){1,150}/)]" for i in range(2000)}, "End": True}}
+    message = refused("InvalidDefinition", sfn.create_state_machine, name="never", definition=json.dumps({"StartAt": "A", "States": many}), roleArn=ROLE)
+    assert "too many regular expressions: at most 200" in message
+
+
+def test_a_page_of_large_events_ends_early(sfn):
+    """All events come, in pages of a few megabytes."""
+    states = {f"S{i}": {"Type": "Pass", "Next": f"S{i + 1}"} for i in range(60)}
+    execution = sfn.start_execution(stateMachineArn=create(sfn, {**states, "S60": {"Type": "Succeed"}}, start="S0"), input=json.dumps("x" * 200_000))["executionArn"]
+    ended(sfn, execution)
+    for backward in (False, True):
+        pages, token = [], {}
+        while True:
+            page = sfn.get_execution_history(executionArn=execution, maxResults=1000, reverseOrder=backward, **token)
+            pages.append(page["events"])
+            if "nextToken" not in page:
+                break
+            token = {"nextToken": page["nextToken"]}
+        assert len(pages) > 3 and all(sum(len(json.dumps(event, default=str)) for event in page) < 3_000_000 for page in pages)
+        ids = [event["id"] for page in pages for event in page]
+        assert ids == (list(range(len(ids), 0, -1)) if backward else list(range(1, len(ids) + 1)))
+        entered = [event["stateEnteredEventDetails"] for page in pages for event in page if "stateEnteredEventDetails" in event]
+        assert len(entered) == 61 and all(len(one["input"]) == 200_002 for one in entered)
+
+
 def test_a_pattern_made_to_blow_up(sfn):
     states = {"A": {"Type": "Choice", "Choices": [{"Variable": "$", "StringMatches": "*" + "a" * 100_000 + "b", "Next": "B"}], "Default": "B"}, "B": {"Type": "Succeed"}}
     shown, _ = run(sfn, states, "a" * 250_000)

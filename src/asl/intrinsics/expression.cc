@@ -105,7 +105,7 @@ class ExpressionReader {
     rest_.remove_prefix(open + 1);
     Expression found;
     found.kind_ = Expression::Kind::call;
-    found.function_ = intrinsic->function;
+    found.function_ = intrinsic;
     skipBlanks();
     while (!rest_.starts_with(")")) {
       if (found.arguments_.size() == kMaxArguments) return bad("it has more than 1000 arguments");
@@ -189,6 +189,23 @@ Eval<json::Value> readForCall(const Path& path, const Scope& scope, std::string_
 
 }  // namespace
 
+// What it reads and what it makes count for the state's work: no definition holds others up by calls.
+Eval<json::Value> Expression::call(std::vector<json::Value>& arguments, const Scope& scope) const {
+  const auto exhausted = [&] {
+    return runtimeError(fmt::format("the function 'States.{}' reads or makes more than the {} places that one state may look at",
+                                    function_->name, scope.work->most()));
+  };
+  if (scope.work != nullptr)
+    for (const auto& argument : arguments) {
+      const auto before = scope.work->used();
+      if (!scope.work->spendCopy(argument) || !scope.work->spend((scope.work->used() - before) * (function_->weight - 1)))
+        return exhausted();
+    }
+  auto made = function_->function(arguments, scope.dice);
+  if (scope.work != nullptr && made && !scope.work->spendCopy(*made)) return exhausted();
+  return made;
+}
+
 Eval<json::Value> Expression::evaluate(const Scope& scope, std::string_view field) const {
   if (kind_ == Kind::path) return readForField(path_, scope, field);
   const auto value = [&](const auto& self, const Expression& one) -> Eval<json::Value> {
@@ -204,7 +221,7 @@ Eval<json::Value> Expression::evaluate(const Scope& scope, std::string_view fiel
       if (!made) return made;
       arguments.push_back(std::move(*made));
     }
-    return one.function_(arguments, scope.dice);
+    return one.call(arguments, scope);
   };
   return value(value, *this);
 }

@@ -29,12 +29,13 @@ class Expression {
 
  private:
   friend class ExpressionReader;
+  Eval<json::Value> call(std::vector<json::Value>& arguments, const Scope& scope) const;
   enum class Kind { path, literal, call };
   Kind kind_ = Kind::literal;
   std::string text_;
   Path path_;
   json::Value literal_;
-  Function function_ = nullptr;
+  const struct Intrinsic* function_ = nullptr;
   std::vector<Expression> arguments_;
 };
 
@@ -43,12 +44,14 @@ Eval<json::Value> readForField(const Path& path, const Scope& scope, std::string
 /// Whether evaluating this context path needs Execution.Input.
 bool needsExecutionInput(const Path& path);
 
-/// A function by its name after "States."; nullptr if there is none. `fewest` and `most` arguments it takes.
+/// A function by its name after "States."; nullptr if there is none. `fewest` and `most` arguments it takes; `weight`: how often its work
+/// counts what its arguments hold.
 struct Intrinsic {
   std::string_view name;
   Expression::Function function;
   std::size_t fewest;
   std::size_t most;
+  int weight = 1;
 };
 const Intrinsic* findIntrinsic(std::string_view name);
 

@@ -44,6 +44,25 @@ TEST(Intrinsics, AllOfThem) {
   EXPECT_EQ(call("States.MathRandom(1, 999, 5)"), call("States.MathRandom(1, 999, 5)"));
 }
 
+TEST(Intrinsics, WhatTheyReadAndMakeCountsForTheStatesWork) {
+  const auto document = *json::parse(R"({"a":[1,2,3,1,2,3,1,2,3,1]})");
+  const auto with = [&](std::string_view text, std::int64_t most) -> std::string {
+    Context context;
+    Dice dice(1);
+    Work work(most);
+    const auto value = Expression::parse(text)->evaluate({document, context, dice, &work}, "f.$");
+    return value ? json::toText(*value) : value.error().error + ": " + value.error().cause;
+  };
+  // The path copies 11 places, the function's weight is 6, and it makes 4.
+  EXPECT_EQ(with("States.ArrayUnique($.a)", 11 + 6 * 11 + 4), "[1,2,3]");
+  EXPECT_EQ(with("States.ArrayUnique($.a)", 11 + 6 * 11 + 3),
+            "States.Runtime: the function 'States.ArrayUnique' reads or makes more than the 80 places that one state may look at");
+  // Without a path too.
+  EXPECT_THAT(with("States.ArrayLength(States.ArrayRange(1, 1000, 1))", 1000),
+              HasSubstr("the function 'States.ArrayRange' reads or makes"));
+  EXPECT_EQ(with("States.ArrayLength(States.ArrayRange(1, 1000, 1))", 3000), "1000");
+}
+
 TEST(Intrinsics, NestAndFail) {
   EXPECT_EQ(call("States.Format('{}', States.ArrayLength(States.Array(1, 2)))"), R"("2")");
   EXPECT_EQ(call("States.Format('{}', $$.State.Name)"), R"("S")");

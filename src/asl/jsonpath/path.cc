@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "asl/jsonpath/filter.h"
+#include "asl/jsonpath/pattern.h"
 #include "base/strings.h"
 #include "json/big_integer.h"
 
@@ -244,6 +245,7 @@ void descend(const PathStep& step, const json::Value& value, const Walk& walk, F
 }  // namespace
 
 Result<Path> Path::parse(std::string_view text, std::size_t depth) {
+  const PatternBudget budget;
   Path path;
   path.text_ = text;
   if (!text.starts_with("$")) return badPath(text, "it must start with '$'");

@@ -408,6 +408,25 @@ TEST(Pattern, TakesWholeTexts) {
   EXPECT_FALSE(Pattern::compile("a", "m"));
 }
 
+TEST(Pattern, OfADefinitionAreBoundedTogether) {
+  {
+    const PatternBudget whole;
+    const PatternBudget inner;
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(Pattern::compile("a+", "")) << i;
+    EXPECT_EQ(Pattern::compile("a+", "").error().code, "asl.pattern");
+    EXPECT_FALSE(Path::parse("$[?(@.a =~ /a+/)]"));
+  }
+  EXPECT_TRUE(Pattern::compile("a+", "")) << "each definition has its own";
+  const PatternBudget large;
+  std::size_t taken = 0;
+  while (taken < 200 && Pattern::compile("(a|b|c|d|[^x]){1,150}", "")) ++taken;
+  EXPECT_GT(taken, 1U);
+  EXPECT_LT(taken, 100U) << "their programs count too";
+  std::string path = "$";
+  for (int i = 0; i < 201; ++i) path += "[?(@.a =~ /a/)]";
+  EXPECT_FALSE(Path::parse(path));
+}
+
 TEST(Pattern, IsBounded) {
   const auto made = Pattern::compile("(a|a|b*)*(x+x+)+y{0,50}", "");
   ASSERT_TRUE(made);

@@ -8,7 +8,10 @@ namespace sp::asl {
 namespace {
 
 /// A pattern may take so much memory, compiled and while it is matched; a quarter of it is its program.
-constexpr std::int64_t kMemory = 1 << 20;
+constexpr std::int64_t kMemory = 1 << 18;
+/// Of a definition together: 50 MiB while all are matched, and 20 ms to compile.
+constexpr std::size_t kPatternsMax = 200;
+constexpr std::int64_t kInstructionsMax = 100'000;
 
 /// \uXXXX as RE2 writes it, \x{XXXX}; other escapes as they are.
 std::string translated(std::string_view text) {
@@ -29,9 +32,24 @@ std::string translated(std::string_view text) {
 
 }  // namespace
 
+thread_local PatternBudget* PatternBudget::current_ = nullptr;
+
+PatternBudget::PatternBudget() {
+  if (current_ == nullptr) current_ = this;
+}
+
+PatternBudget::~PatternBudget() {
+  if (current_ == this) current_ = nullptr;
+}
+
 Result<Pattern> Pattern::compile(std::string_view text, std::string_view flags) {
   if (flags.find_first_not_of("is") != std::string_view::npos)
     return fail("asl.pattern", fmt::format("a regular expression's flags '{}' are not supported: i and s are", flags.substr(0, 16)));
+  const PatternBudget own;
+  auto& budget = *PatternBudget::current_;
+  if (++budget.patterns_ > kPatternsMax || budget.instructions_ > kInstructionsMax)
+    return fail("asl.pattern", fmt::format("too many regular expressions: at most {}, with {} instructions in all, may stand together",
+                                           kPatternsMax, kInstructionsMax));
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(kMemory);
@@ -41,6 +59,7 @@ Result<Pattern> Pattern::compile(std::string_view text, std::string_view flags) 
   made.expression_ = std::make_shared<const re2::RE2>(translated(text), options);
   if (!made.expression_->ok())
     return fail("asl.pattern", fmt::format("a regular expression that cannot be read: {}", made.expression_->error()));
+  budget.instructions_ += made.expression_->ProgramSize();
   return made;
 }
 

@@ -2,6 +2,7 @@
 // hold a step up; what would need more (back references, looking around) is refused.
 // https://github.com/google/re2/wiki/Syntax
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -14,9 +15,25 @@ class RE2;
 
 namespace sp::asl {
 
+/// How many expressions are compiled, and how large their programs are, while it lives, on its thread: those of a whole definition
+/// together. The outermost one counts.
+class PatternBudget {
+ public:
+  PatternBudget();
+  ~PatternBudget();
+  PatternBudget(const PatternBudget&) = delete;
+  PatternBudget& operator=(const PatternBudget&) = delete;
+
+ private:
+  friend class Pattern;
+  static thread_local PatternBudget* current_;
+  std::size_t patterns_ = 0;
+  std::int64_t instructions_ = 0;
+};
+
 class Pattern {
  public:
-  /// `flags`: "i" (letters in either case), "s" ('.' takes ends of lines too). Error code "asl.pattern".
+  /// `flags`: "i" (letters in either case), "s" ('.' takes ends of lines too). Error code "asl.pattern", also when the budget is used up.
   static Result<Pattern> compile(std::string_view text, std::string_view flags);
 
   /// Whether it takes the whole text (UTF-8). False once `work` is used up.

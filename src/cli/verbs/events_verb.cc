@@ -67,8 +67,8 @@ Result<void> Follow::take(const ServerEvent& event) const {
     fmt::print("{}\n", event.data);
   } else if (event.event == "event") {
     const auto at = parseIso8601(json::textOr(data, "time"));
-    fmt::print("{}  {}  {}  {}\n", at ? localIso8601(*at) : json::textOr(data, "time"), json::textOr(data, "source"),
-               json::textOr(data, "detail-type"), eventWords(data));
+    fmt::print("{}  {}  {}  {}\n", at ? localIso8601(*at) : oneLine(json::textOr(data, "time")), oneLine(json::textOr(data, "source")),
+               oneLine(json::textOr(data, "detail-type")), eventWords(data));
   }
   // Each event as it comes, into pipes too; a reader that has gone ends it.
   if (std::fflush(nullptr) != 0) return fail("cli.output", "cannot write what happens");

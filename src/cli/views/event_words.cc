@@ -22,7 +22,8 @@ std::string firstOf(const json::Object& object, std::initializer_list<std::strin
   return "";
 }
 
-// A line stays one, whatever stands in an event.
+}  // namespace
+
 std::string oneLine(std::string text) {
   for (auto& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
@@ -31,8 +32,6 @@ std::string oneLine(std::string text) {
   while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) --cut;
   return text.substr(0, cut) + "…";
 }
-
-}  // namespace
 
 std::string shortResource(std::string_view arn) {
   if (!arn.starts_with("arn:")) return std::string(arn);

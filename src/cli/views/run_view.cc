@@ -124,6 +124,9 @@ void readRedrive(RunView& run, const json::Object& execution) {
   run.redrivable = json::textOr(execution, "redriveStatus") == "REDRIVABLE";
   run.not_redrivable = json::textOr(execution, "redriveStatusReason");
   run.built_in = json::textOr(execution, "stateMachineArn").ends_with(":stateMachine:PrePostBackup");
+  // Other machines' executions have no report that tells why.
+  if (run.error.empty()) run.error = json::textOr(execution, "error");
+  if (run.message.empty()) run.message = json::textOr(execution, "cause");
 }
 
 std::string pathText(int path) {

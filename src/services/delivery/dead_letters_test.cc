@@ -15,7 +15,6 @@ namespace sp::services::delivery {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 class NoAgents final : public runtime::AgentPort {
  public:

@@ -32,7 +32,7 @@ aws::Outcome create(const aws::Call& call) {
 
 aws::Outcome describe(const aws::Call& call) {
   SP_TRY(const auto given, readText(call.input, "Name", 1600));
-  SP_TRY(const auto bus, findBus(*call.txn, given.empty() ? std::string(kDefaultBus) : busNameOf(given)));
+  SP_TRY(const auto bus, findBus(*call.txn, given.empty() ? std::string(kDefaultBus) : busNameOf(call.realm, given)));
   return shown(bus);
 }
 
@@ -87,7 +87,7 @@ bool dropStatement(json::Object& policy, std::string_view sid) {
 }
 
 aws::Outcome putPermission(const aws::Call& call) {
-  SP_TRY(const auto name, readBus(call.input));
+  SP_TRY(const auto name, readBus(call.realm, call.input));
   SP_TRY(auto bus, findBus(*call.txn, name));
   SP_TRY(const auto whole, readText(call.input, "Policy", 1U << 20U));
   std::string text;
@@ -131,7 +131,7 @@ aws::Outcome putPermission(const aws::Call& call) {
 }
 
 aws::Outcome removePermission(const aws::Call& call) {
-  SP_TRY(const auto name, readBus(call.input));
+  SP_TRY(const auto name, readBus(call.realm, call.input));
   SP_TRY(auto bus, findBus(*call.txn, name));
   if (json::boolOr(call.input, "RemoveAllPermissions", false)) {
     bus.erase("policy");

@@ -12,6 +12,10 @@
 namespace sp::services::events {
 namespace {
 
+/// What a state machine or a command takes, and what an event's paths may look at and copy to make it: an event has fewer.
+constexpr std::size_t kMostInput = std::size_t{256} << 10;
+constexpr std::int64_t kMostPlaces = 500'000;
+
 // The same for each try of one delivery: two UUIDs, as AWS names what rules start.
 std::string nameFor(const json::Object& delivery) {
   const auto h = sha256Hex(fmt::format("{}\n{}", json::textOr(delivery, "rule"), json::textOr(delivery.at("target").get_object(), "Id")));
@@ -19,7 +23,8 @@ std::string nameFor(const json::Object& delivery) {
                      h.substr(12, 4), h.substr(16, 4), h.substr(20, 12));
 }
 
-std::map<std::string, json::Value, std::less<>> valuesOf(const json::Object& transformer, const json::Object& delivery, Instant now) {
+std::map<std::string, json::Value, std::less<>> valuesOf(const json::Object& transformer, const json::Object& delivery, Instant now,
+                                                         asl::Work& work) {
   const json::Value& event = delivery.at("event");
   std::map<std::string, json::Value, std::less<>> values;
   values["aws.events.rule-arn"] = delivery.at("rule");
@@ -33,31 +38,42 @@ std::map<std::string, json::Value, std::less<>> valuesOf(const json::Object& tra
     for (const auto& member : paths->get_object()) {
       const auto path = member.value().is_string() ? asl::Path::parse(json::toView(member.value().get_string())) : fail("events.path", "");
       if (!path) continue;
-      if (auto value = path->read(event)) values[std::string(member.key().data(), member.key().size())] = std::move(*value);
+      if (auto value = path->read(event, &work)) values[std::string(member.key().data(), member.key().size())] = std::move(*value);
     }
   return values;
 }
 
 }  // namespace
 
-std::string Events::inputOf(const json::Object& delivery) {
+std::expected<std::string, delivery::Failure> Events::inputOf(const json::Object& delivery) {
   const auto& target = delivery.at("target").get_object();
   if (const auto input = json::textOr(target, "Input"); !input.empty()) return input;
   const json::Value& event = delivery.at("event");
+  asl::Work work(kMostPlaces);
+  const auto tooMuch = [](std::string_view what) {
+    return std::unexpected(delivery::Failure{
+        "ValidationException",
+        fmt::format("{} more than a target can be given: {} bytes, or {} values copied.", what, kMostInput, kMostPlaces)});
+  };
   if (const auto text = json::textOr(target, "InputPath"); !text.empty()) {
     const auto path = asl::Path::parse(text);
-    const auto value = path ? path->read(event) : std::unexpected(std::string());
+    const auto value = path ? path->read(event, &work) : std::unexpected(std::string());
+    if (work.exhausted()) return tooMuch(fmt::format("the InputPath {} leads to", text));
     return value ? json::toText(*value) : std::string();
   }
   if (const auto* transformer = json::find(target, "InputTransformer"); transformer != nullptr && transformer->is_object()) {
     const auto came = json::intOr(delivery, "ingested", json::intOr(delivery, "since", 0));
-    const auto values = valuesOf(transformer->get_object(), delivery, fromMicros(came));
+    const auto values = valuesOf(transformer->get_object(), delivery, fromMicros(came), work);
+    if (work.exhausted()) return tooMuch("the InputPathsMap leads to");
     std::vector<std::string> names;
     for (const auto& [name, value] : values) names.push_back(name);
     if (const auto* paths = json::find(transformer->get_object(), "InputPathsMap"); paths != nullptr && paths->is_object())
       for (const auto& member : paths->get_object()) names.emplace_back(member.key().data(), member.key().size());
     const auto parsed = schedule::Template::parse(json::textOr(transformer->get_object(), "InputTemplate"), names);
-    return parsed ? parsed->fill(values) : std::string();
+    if (!parsed) return std::string();
+    auto filled = parsed->fill(values, kMostInput);
+    if (!filled) return tooMuch("the InputTemplate makes");
+    return std::move(*filled);
   }
   return json::toText(event);
 }
@@ -112,8 +128,10 @@ delivery::Started Events::start(store::Txn& txn, const json::Object& delivery) {
   if (arn && arn->service == "events" && arn->resource.starts_with("api-destination/"))
     return hooks_.take(txn, delivery, text, nameFor(delivery));
   if (arn && arn->service == "events") return forward(txn, delivery, text);
-  if (arn && arn->service == "states") return startExecution(txn, delivery, text, inputOf(delivery));
-  if (arn && arn->service == "ssm") return sendCommand(txn, delivery, text, inputOf(delivery));
+  if (arn && (arn->service == "states" || arn->service == "ssm")) {
+    SP_TRY(const auto input, inputOf(delivery));
+    return arn->service == "states" ? startExecution(txn, delivery, text, input) : sendCommand(txn, delivery, text, input);
+  }
   return std::unexpected(delivery::Failure{"InvalidTarget", fmt::format("{} is no target that can be started here.", text)});
 }
 
@@ -149,7 +167,7 @@ delivery::Started Events::sendCommand(store::Txn& txn, const json::Object& deliv
 }
 
 delivery::Started Events::forward(store::Txn& txn, const json::Object& delivery, const std::string& arn) {
-  const auto bus = busNameOf(arn);
+  const auto bus = busNameOf(context_.realm, arn);
   if (!txn.records().get(kBus, bus))
     return std::unexpected(delivery::Failure{"ResourceNotFoundException", fmt::format("Event bus {} does not exist.", bus)});
   auto event = delivery.at("event").get_object();

@@ -87,8 +87,9 @@ class Events final : private delivery::Sender {
   json::Object again(store::Txn& txn, json::Object delivery) const override;
   delivery::Started startExecution(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input);
   delivery::Started sendCommand(store::Txn& txn, const json::Object& delivery, const std::string& arn, const std::string& input);
-  /// What the target is given; empty: nothing (an InputPath that leads nowhere).
-  static std::string inputOf(const json::Object& delivery);
+  /// What the target is given; empty: nothing (an InputPath that leads nowhere). A failure is final: it would be larger than 256 KiB, or
+  /// its paths lead to too much.
+  static std::expected<std::string, delivery::Failure> inputOf(const json::Object& delivery);
   delivery::Started forward(store::Txn& txn, const json::Object& delivery, const std::string& arn);
   void due(store::Txn& txn, const store::Timer& timer);
   void keep(store::Txn& txn, json::Object event);

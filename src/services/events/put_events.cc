@@ -85,7 +85,7 @@ aws::Outcome Events::putEvents(store::Txn& txn, const json::Array& entries, cons
     }
     const auto id = context_.random.uuid();
     answers.push_back(json::Object{{"EventId", id}});
-    const auto bus = busNameOf(json::textOr(entry, "EventBusName", kDefaultBus));
+    const auto bus = busNameOf(context_.realm, json::textOr(entry, "EventBusName", kDefaultBus));
     // AWS accepts what is for a bus that is not there, and drops it.
     if (!txn.records().get(kBus, bus)) continue;
     json::Array resources;

@@ -31,10 +31,9 @@ std::string ruleArn(const Realm& realm, std::string_view bus, std::string_view n
   return realm.arn("events", bus == kDefaultBus ? fmt::format("rule/{}", name) : fmt::format("rule/{}/{}", bus, name));
 }
 
-std::string busNameOf(std::string_view name_or_arn) {
-  constexpr std::string_view kMark = ":event-bus/";
-  const auto at = name_or_arn.find(kMark);
-  return std::string(name_or_arn.starts_with("arn:") && at != std::string_view::npos ? name_or_arn.substr(at + kMark.size()) : name_or_arn);
+std::string busNameOf(const Realm& realm, std::string_view name_or_arn) {
+  const auto ours = busArn(realm, "");
+  return std::string(name_or_arn.starts_with(ours) ? name_or_arn.substr(ours.size()) : name_or_arn);
 }
 
 Checked<json::Object> findBus(store::Txn& txn, std::string_view name) {
@@ -82,10 +81,12 @@ Checked<std::string> readName(const json::Object& input, std::string_view key, s
   return name;
 }
 
-Checked<std::string> readBus(const json::Object& input) {
+Checked<std::string> readBus(const Realm& realm, const json::Object& input) {
   SP_TRY(const auto given, readText(input, "EventBusName", 1600));
   if (given.empty()) return std::string(kDefaultBus);
-  auto name = busNameOf(given);
+  auto name = busNameOf(realm, given);
+  if (const auto arn = Arn::parse(name); arn && arn->service == "events" && arn->resource.starts_with("event-bus/"))
+    return aws::refuse("ResourceNotFoundException", fmt::format("Event bus {} does not exist.", name));
   if (name.empty() || name.size() > 256 || !std::ranges::all_of(name, [](char c) { return isNameCharacter(c) || c == '/'; }))
     return invalid(
         "EventBusName", given,

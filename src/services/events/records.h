@@ -25,8 +25,8 @@ inline constexpr std::size_t kBuses = 100;
 std::string ruleKey(std::string_view bus, std::string_view name);
 std::string ruleArn(const Realm& realm, std::string_view bus, std::string_view name);
 std::string busArn(const Realm& realm, std::string_view name);
-/// The name in a bus's ARN, or the name itself.
-std::string busNameOf(std::string_view name_or_arn);
+/// The name in a bus's ARN, or the name itself. The ARN of another account's or region's bus stays as it is: no bus here has such a name.
+std::string busNameOf(const Realm& realm, std::string_view name_or_arn);
 
 /// ResourceNotFoundException.
 Checked<json::Object> findBus(store::Txn& txn, std::string_view name);
@@ -41,7 +41,7 @@ Checked<std::string> readText(const json::Object& input, std::string_view key, s
 /// [.\-_A-Za-z0-9]+, and slashes if `slashes`.
 Checked<std::string> readName(const json::Object& input, std::string_view key, std::size_t longest, bool required, bool slashes = false);
 /// EventBusName: a name or an ARN; the default bus when absent.
-Checked<std::string> readBus(const json::Object& input);
+Checked<std::string> readBus(const Realm& realm, const json::Object& input);
 /// An array of at most `most` elements and at least one; ValidationException.
 Checked<const json::Array*> readList(const json::Object& input, std::string_view key, std::size_t most);
 /// Tags ([{Key, Value}]) added to `tags`.

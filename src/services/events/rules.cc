@@ -27,7 +27,7 @@ json::Object shown(const json::Object& rule) {
 aws::Outcome put(Events& events, const aws::Call& call) {
   auto& txn = *call.txn;
   SP_TRY(const auto name, readName(call.input, "Name", 64, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(const auto pattern, readText(call.input, "EventPattern", kPatternLength));
   SP_TRY(const auto expression, readText(call.input, "ScheduleExpression", 256));
   SP_TRY(const auto description, readText(call.input, "Description", 512));
@@ -80,7 +80,7 @@ aws::Outcome put(Events& events, const aws::Call& call) {
 
 aws::Outcome describe(const aws::Call& call) {
   SP_TRY(const auto name, readName(call.input, "Name", 64, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(const auto rule, findRule(*call.txn, bus, name));
   auto out = shown(rule);
   out["CreatedBy"] = call.realm.account;
@@ -89,7 +89,7 @@ aws::Outcome describe(const aws::Call& call) {
 
 aws::Outcome list(const aws::Call& call) {
   SP_TRY(const auto prefix, readName(call.input, "NamePrefix", 64, false));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(const auto page, readPage(call.input, fmt::format("ListRules/{}/{}", bus, prefix)));
   SP_CHECK_OK(findBus(*call.txn, bus));
   const auto records = call.txn->records().scan(kRule, ruleKey(bus, prefix), page.after, page.limit + 1);
@@ -102,7 +102,7 @@ aws::Outcome list(const aws::Call& call) {
 
 aws::Outcome listByTarget(const aws::Call& call) {
   SP_TRY(const auto arn, readText(call.input, "TargetArn", 1600, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(const auto page, readPage(call.input, fmt::format("ListRuleNamesByTarget/{}/{}", bus, arn)));
   SP_CHECK_OK(findBus(*call.txn, bus));
   json::Array names;
@@ -124,7 +124,7 @@ aws::Outcome listByTarget(const aws::Call& call) {
 
 aws::Outcome setState(Events& events, const aws::Call& call, std::string_view state) {
   SP_TRY(const auto name, readName(call.input, "Name", 64, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(auto rule, findRule(*call.txn, bus, name));
   if (json::textOr(rule, "State") == state) return json::Object();
   rule["State"] = state;
@@ -136,7 +136,7 @@ aws::Outcome setState(Events& events, const aws::Call& call, std::string_view st
 
 aws::Outcome remove(Events& events, const aws::Call& call) {
   SP_TRY(const auto name, readName(call.input, "Name", 64, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_CHECK_OK(findBus(*call.txn, bus));
   const auto body = call.txn->records().get(kRule, ruleKey(bus, name));
   // AWS answers the same whether there was one.

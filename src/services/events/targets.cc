@@ -128,7 +128,7 @@ std::string idOf(const json::Value& target) { return target.is_object() ? json::
 
 aws::Outcome put(Events& events, const aws::Call& call) {
   SP_TRY(const auto name, readName(call.input, "Rule", 64, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(const auto* given, readList(call.input, "Targets", 100));
   for (const auto& target : *given) {
     if (!target.is_object()) return invalid("Targets", json::toText(target), "be a target");
@@ -150,7 +150,7 @@ aws::Outcome put(Events& events, const aws::Call& call) {
 
 aws::Outcome list(const aws::Call& call) {
   SP_TRY(const auto name, readName(call.input, "Rule", 64, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(const auto page, readPage(call.input, fmt::format("ListTargetsByRule/{}/{}", bus, name)));
   SP_TRY(const auto rule, findRule(*call.txn, bus, name));
   json::Array out;
@@ -170,7 +170,7 @@ aws::Outcome list(const aws::Call& call) {
 
 aws::Outcome remove(Events& events, const aws::Call& call) {
   SP_TRY(const auto name, readName(call.input, "Rule", 64, true));
-  SP_TRY(const auto bus, readBus(call.input));
+  SP_TRY(const auto bus, readBus(call.realm, call.input));
   SP_TRY(const auto* ids, readList(call.input, "Ids", 100));
   SP_TRY(auto rule, findRule(*call.txn, bus, name));
   json::Array left;

@@ -176,7 +176,7 @@ delivery::Started Scheduler::start(store::Txn& txn, const json::Object& delivery
 }
 
 delivery::Started Scheduler::sendEvent(store::Txn& txn, const json::Object& target, const std::string& schedule, std::string input) {
-  const auto bus = events::busNameOf(json::textOr(target, "Arn"));
+  const auto bus = events::busNameOf(context_.realm, json::textOr(target, "Arn"));
   if (const auto found = events::findBus(txn, bus); !found)
     return std::unexpected(delivery::Failure{found.error().code, found.error().message});
   const auto& parameters = target.at("EventBridgeParameters").get_object();

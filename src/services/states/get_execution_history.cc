@@ -11,6 +11,10 @@
 namespace sp::services::states {
 namespace {
 
+constexpr std::size_t kBatch = 50;
+/// Of events and the documents that stand in them; the one that goes beyond is still on the page.
+constexpr std::size_t kPageBytes = std::size_t{2} << 20;
+
 // What includeExecutionData = false leaves out.
 void stripData(json::Object& event) {
   for (auto& member : event) {
@@ -23,23 +27,29 @@ void stripData(json::Object& event) {
 class Documents {
  public:
   Documents(store::Txn& txn, const std::string& arn) : txn_(txn), arn_(arn) {}
-  void resolve(json::Object& event) {
+  /// How many bytes of documents it put in.
+  std::size_t resolve(json::Object& event) {
     const auto holder = engine::namedEvent(event);
-    if (holder == 0) return;
+    if (holder == 0) return 0;
     auto& found = holders_[holder];
-    if (found.empty()) {
+    if (found.event.empty()) {
       const auto texts = txn_.executions().history(arn_, holder, false, 1);
       auto parsed = texts.empty() ? Result<json::Value>(json::Value()) : json::parse(texts.front());
-      if (!parsed || !parsed->is_object()) return;
-      found = std::move(parsed->get_object());
+      if (!parsed || !parsed->is_object()) return 0;
+      found = {std::move(parsed->get_object()), texts.front().size()};
     }
-    engine::resolveDocument(event, found);
+    engine::resolveDocument(event, found.event);
+    return found.bytes;
   }
 
  private:
+  struct Holder {
+    json::Object event;
+    std::size_t bytes = 0;
+  };
   store::Txn& txn_;
   const std::string& arn_;
-  std::map<std::int64_t, json::Object> holders_;
+  std::map<std::int64_t, Holder> holders_;
 };
 
 }  // namespace
@@ -56,20 +66,29 @@ aws::Outcome getExecutionHistory(const Service& service, const aws::Call& call) 
   const auto bound = fmt::format("GetExecutionHistory {} {}", arn, backward);
   SP_TRY(const auto position, positionOf(token, bound));
   const auto first = position.empty() ? (backward ? std::numeric_limits<std::int64_t>::max() : 1) : parseInt(position).value_or(1);
-  const auto texts = call.txn->executions().history(arn, first, backward, size + 1);
   Documents documents(*call.txn, arn);
   json::Array events;
+  std::size_t bytes = 0;
   std::int64_t next = 0;
-  for (const auto& text : texts) {
-    auto event = json::parse(text);
-    if (!event || !event->is_object()) continue;
-    if (events.size() == size) {
-      next = json::intOr(event->get_object(), "id", 0);
-      break;
+  std::int64_t from = first;
+  // A page ends early where events are large: nobody waits for an answer of hundreds of megabytes, and none is held in memory.
+  for (bool more = true; more && next == 0;) {
+    const auto texts = call.txn->executions().history(arn, from, backward, kBatch);
+    more = texts.size() == kBatch;
+    for (const auto& text : texts) {
+      auto event = json::parse(text);
+      if (!event || !event->is_object()) continue;
+      const auto id = json::intOr(event->get_object(), "id", 0);
+      if (events.size() == size || bytes >= kPageBytes) {
+        next = id;
+        break;
+      }
+      from = backward ? id - 1 : id + 1;
+      bytes += text.size();
+      if (with_data) bytes += documents.resolve(event->get_object());
+      else stripData(event->get_object());
+      events.push_back(std::move(*event));
     }
-    if (with_data) documents.resolve(event->get_object());
-    else stripData(event->get_object());
-    events.push_back(std::move(*event));
   }
   json::Object out{{"events", std::move(events)}};
   if (next != 0) out["nextToken"] = aws::makePageToken(bound, std::to_string(next));

@@ -198,7 +198,11 @@ void Hooks::work(store::Txn& txn, const std::string& arn, std::vector<Outgoing>&
     }
     const auto id = json::textOr(delivery, "delivery-id");
     const auto input = input_of_(delivery);
-    auto request = requestOf({*destination, auth, **token, delivery.at("target").get_object(), delivery.at("event"), input, id});
+    if (!input) {
+      hand_back(input.error());
+      continue;
+    }
+    auto request = requestOf({*destination, auth, **token, delivery.at("target").get_object(), delivery.at("event"), *input, id});
     if (!request) {
       hand_back(request.error());
       continue;

@@ -27,7 +27,7 @@ namespace sp::services::events {
 class Hooks {
  public:
   /// What the target is given of a delivery's event.
-  using InputOf = std::function<std::string(const json::Object& delivery)>;
+  using InputOf = std::function<std::expected<std::string, delivery::Failure>(const json::Object& delivery)>;
   /// Both given outlive this.
   Hooks(Context& context, delivery::Deliveries& deliveries, InputOf input_of);
   Hooks(const Hooks&) = delete;

@@ -99,12 +99,16 @@ std::string withQuery(std::string url, const Query& query) {
   return url;
 }
 
+/// What a path may look at and copy: an event has fewer.
+constexpr std::int64_t kMostPlaces = 200'000;
+
 // A target's value, or what it names in the event.
 std::expected<std::string, Failure> valueIn(const json::Value& event, const json::Value& given) {
   auto text = given.is_string() ? json::toStd(given.get_string()) : json::toText(given);
   if (!text.starts_with('$')) return text;
   const auto path = asl::Path::parse(text);
-  const auto value = path ? path->read(event) : std::unexpected(std::string("it is no path"));
+  asl::Work work(kMostPlaces);
+  const auto value = path ? path->read(event, &work) : std::unexpected(std::string("it is no path"));
   if (!value) return failed(fmt::format("{} of the target's HttpParameters leads to nothing in the event.", text));
   return value->is_string() ? json::toStd(value->get_string()) : json::toText(*value);
 }

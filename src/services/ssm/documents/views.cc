@@ -105,7 +105,7 @@ std::expected<std::string, aws::ApiError> readDocumentName(const json::Object& i
   if (given == nullptr || given->is_null()) return constraint("null", "name", "not be null");
   if (!given->is_string()) return aws::refuse("SerializationException", "Name must be a text.");
   auto name = json::toStd(given->get_string());
-  const auto bare = arn ? documentName(name) : name;
+  auto bare = arn ? documentName(name) : name;
   if (bare.size() < kNameLeast || bare.size() > kNameMax || !madeOf(bare, "_-."))
     return constraint(name, "name", fmt::format("satisfy regular expression pattern: ^[a-zA-Z0-9_\\-.]{{{},{}}}$", kNameLeast, kNameMax));
   return bare;
