@@ -36,8 +36,10 @@ Template Template::compile(const json::Value& value, Problems& problems, const s
                                                      : Result<Expression>(fail("asl.path", "not a string"));
       if (expression) computed.expression_ = std::make_shared<const Expression>(std::move(*expression));
       else
+        // What only this server refuses says why.
         problems.emplace_back(
-            place, fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", name));
+            place, fmt::format("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call{}", name,
+                               expression.error().code == "asl.patterns" ? ": " + expression.error().message : ""));
       made.members_.emplace_back(name.substr(0, name.size() - 2), std::move(computed));
     }
     if (!constant) {

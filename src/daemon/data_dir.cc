@@ -1,5 +1,6 @@
 #include "daemon/data_dir.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,9 +8,18 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "json/json.h"
+#include "store/disk_use.h"
 
 namespace sp::daemon {
+namespace {
+
+constexpr std::uint64_t kReserve = std::uint64_t{4} << 20;
+/// It is taken where it does not matter.
+constexpr std::uint64_t kRoomForReserve = 4 * kReserve;
+
+}  // namespace
 
 Result<DataDir> DataDir::open(const std::string& path) {
   if (path.empty() || path.front() != '/')
@@ -29,10 +39,19 @@ Result<DataDir> DataDir::open(const std::string& path) {
                                                path, pid.empty() ? "?" : pid));
   }
   dir.lock_ = std::move(*lock);
+  if (const auto disk = store::diskOf(path); disk && disk->free_bytes < kReserve && ::unlink(dir.file("reserve").c_str()) == 0)
+    log::warn("the disk is full: the room that was kept for a start is given up; make room", {{"data_dir", path}, {"bytes", kReserve}});
   const auto pid = std::to_string(getpid());
   if (::ftruncate(dir.lock_.get(), 0) != 0 || ::pwrite(dir.lock_.get(), pid.data(), pid.size(), 0) < 0)
     return failErrno(errno == ENOSPC ? "data_dir.full" : "data_dir.write", "cannot write in the data directory " + path, errno);
   return dir;
+}
+
+void DataDir::keepReserve() const {
+  const auto disk = store::diskOf(path_);
+  if (!disk || disk->free_bytes < kRoomForReserve || ::access(file("reserve").c_str(), F_OK) == 0) return;
+  const os::Fd reserve(::open(file("reserve").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!reserve || ::posix_fallocate(reserve.get(), 0, static_cast<off_t>(kReserve)) != 0) ::unlink(file("reserve").c_str());
 }
 
 std::uint16_t DataDir::lastPort(std::string_view name) const {
@@ -45,7 +64,9 @@ std::uint16_t DataDir::lastPort(std::string_view name) const {
 }
 
 Result<void> DataDir::savePorts(std::uint16_t api, std::uint16_t agents) const {
-  return os::writeFileDurably(file("ports.json"), json::toText(json::Object{{"api", api}, {"agents", agents}}) + "\n", 0600);
+  const auto text = json::toText(json::Object{{"api", api}, {"agents", agents}}) + "\n";
+  if (os::readFile(file("ports.json"), 4096).value_or("") == text) return {};
+  return os::writeFileDurably(file("ports.json"), text, 0600);
 }
 
 Result<void> DataDir::announce(std::string_view api, std::string_view agents, std::string_view region, std::string_view account) const {

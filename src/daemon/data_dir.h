@@ -13,8 +13,11 @@ namespace sp::daemon {
 class DataDir {
  public:
   /// Makes the directory (0755; all but endpoints.json in it is private) and locks it. Errors name the directory and, when
-  /// it is in use, the pid that uses it.
+  /// it is in use, the pid that uses it. On a disk that is full the reserve is given up for what a start has to write.
   static Result<DataDir> open(const std::string& path);
+  /// Takes the reserve (file `reserve`, 4 MiB) where it is not there and the disk has room: a server must be able to start on a full disk,
+  /// and to pay what is owed to machines.
+  void keepReserve() const;
 
   const std::string& path() const { return path_; }
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }

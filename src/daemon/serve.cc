@@ -95,9 +95,14 @@ Result<void> run(Config config) {
   SP_CHECK_OK(installation->start());
   (*server)->start();
   const auto agents = installation->agentsEndpoint().text();
-  SP_CHECK_OK(dir.savePorts((*server)->endpoint().port, installation->agentsEndpoint().port));
-  SP_CHECK_OK(dir.publishModel(ownModel()));
-  SP_CHECK_OK(dir.announce(api, agents, config.realm.region, config.realm.account));
+  // What is there already, from the last time, is right mostly; a server that does not start thaws nobody.
+  const auto published = [&](const Result<void>& written) {
+    if (!written) log::error("others are not told of this start", {{"why", written.error().text()}});
+  };
+  published(dir.savePorts((*server)->endpoint().port, installation->agentsEndpoint().port));
+  published(dir.publishModel(ownModel()));
+  published(dir.announce(api, agents, config.realm.region, config.realm.account));
+  dir.keepReserve();
   log::info("ready", {{"api", api}, {"agents", agents}, {"data_dir", dir.path()}});
   log::info("IAM roles are records: policies are not enforced yet; whoever holds the root key may do everything");
   fmt::print("stillpoint ready api={} agents={}\n", api, agents);

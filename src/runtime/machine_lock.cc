@@ -65,11 +65,15 @@ std::vector<std::pair<std::string, std::string>> MachineLock::queued(store::Txn&
   }
 }
 
-bool MachineLock::idle(store::Txn& txn, std::string_view instance) const {
+bool MachineLock::idle(store::Txn& txn, std::string_view instance) const { return ask(txn, instance, idle_); }
+
+bool MachineLock::paying(store::Txn& txn, std::string_view instance) const { return ask(txn, instance, paying_); }
+
+bool MachineLock::ask(store::Txn& txn, std::string_view instance, const Questions& questions) const {
   const auto name = holder(txn, instance);
   if (!name) return false;
-  const auto asked = idle_.find(std::string_view(*name).substr(0, name->find(':')));
-  return asked != idle_.end() && asked->second(txn, std::string(instance), *name);
+  const auto asked = questions.find(std::string_view(*name).substr(0, name->find(':')));
+  return asked != questions.end() && asked->second(txn, std::string(instance), *name);
 }
 
 void MachineLock::grantNext(store::Txn& txn, std::string_view instance) {

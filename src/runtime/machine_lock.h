@@ -34,10 +34,19 @@ class MachineLock {
   /// Whether the machine is held by such a one, so that another may act on it meanwhile. False when nobody holds it.
   bool idle(store::Txn& txn, std::string_view instance) const;
 
+  /// Whether a holder of that kind has ended and only pays what it owes to the machine: who removes the machine for good takes nothing
+  /// from it. Registered before the core starts; holders of other kinds never do.
+  void onPaying(std::string holder_kind, Idle asked) { paying_[std::move(holder_kind)] = std::move(asked); }
+  /// False when nobody holds the machine.
+  bool paying(store::Txn& txn, std::string_view instance) const;
+
  private:
+  using Questions = std::map<std::string, Idle, std::less<>>;
+  bool ask(store::Txn& txn, std::string_view instance, const Questions& questions) const;
   void grantNext(store::Txn& txn, std::string_view instance);
   std::map<std::string, Granted, std::less<>> granted_;
-  std::map<std::string, Idle, std::less<>> idle_;
+  Questions idle_;
+  Questions paying_;
 };
 
 }  // namespace sp::runtime

@@ -170,7 +170,7 @@ def small_disk(tmp_path):
 
 def fill(server):
     """Takes what is left of the server's disk."""
-    filler = server.directory / "filler"
+    filler = server.directory / f"filler{len(list(server.directory.glob('filler*')))}"
     with open(filler, "wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1 << 9):
             try:
@@ -226,3 +226,27 @@ def test_a_full_disk_refuses_new_work_and_harms_nothing(small_disk):
     filler.unlink()
     until(lambda: put(5000) is None, 10, "work after space was freed, without a restart")
     everything_is_there()
+
+
+@pytest.mark.parametrize("ending", ["kill", "stop"])
+def test_the_server_starts_on_a_full_disk(small_disk, ending):
+    """Whatever it owes to machines is paid by a server that runs: it keeps room for its start, and takes it again when there is some."""
+    ddb = small_disk.client("dynamodb")
+    ddb.create_table(TableName="full", BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                     KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}])
+    ddb.put_item(TableName="full", Item={"id": {"S": "before"}})
+    reserve = small_disk.data / "reserve"
+    assert reserve.stat().st_blocks * 512 >= 4 << 20
+    filler = fill(small_disk)
+    getattr(small_disk, ending)()
+    # What the end itself gave back is taken too.
+    fill(small_disk)
+    small_disk.start()
+    assert not reserve.exists()
+    ddb = small_disk.client("dynamodb")
+    assert ddb.get_item(TableName="full", Key={"id": {"S": "before"}})["Item"]
+    ddb.put_item(TableName="full", Item={"id": {"S": "small"}})
+    for file in filler.parent.glob("filler*"):
+        file.unlink()
+    small_disk.restart()
+    assert reserve.exists() and small_disk.client("dynamodb").get_item(TableName="full", Key={"id": {"S": "small"}})["Item"]

@@ -2,9 +2,11 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support import runs
 from tests.support.own_model import stillpoint
+from tests.support.until import until
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,37 @@ def test_what_makes_no_rehearsal_is_refused(server, machine, more, words):
     _, end = rehearse(server, f"refused-{abs(hash(json.dumps(more)))}", machine, **more)
     assert (end["status"], end["error"]) == ("FAILED", "Stillpoint.InvalidInput") and words in end["cause"]
     assert runs.steps(server, machine) == before
+
+
+@pytest.mark.parametrize("which", ["PreBackupScriptDetails", "PostBackupScriptDetails"])
+@pytest.mark.parametrize("change, words", [({"OutputS3BucketName": runs.BUCKET, "OutputS3KeyPrefix": "p" * 501}, "501 characters: at most 500"), ({"CommandToRun": "x" * 70_000}, "at most 65536 are allowed"),
+                                           ({"CommandToRun": "post.sh {{ssm:nosuch}}"}, "nosuch"), ({"CommandToRun": "post.sh {{ssm:hidden}}"}, "SecureString")])
+def test_scripts_that_could_never_be_sent_are_refused_before_anything_is_touched(server, machine, which, change, words):
+    """A post-script of that kind would leave its machine frozen."""
+    server.client("ssm").put_parameter(Name="hidden", Type="SecureString", Value="v", Overwrite=True)
+    before = runs.steps(server, machine)
+    given = scripts()
+    given[which].update(change)
+    arn, end = rehearse(server, f"unsendable-{which[:3]}-{abs(hash(json.dumps(change)))}", machine, RemoteRunCommandDetails=given)
+    assert (end["status"], end["error"]) == ("FAILED", "Stillpoint.InvalidInput") and which in end["cause"] and words in end["cause"], end["cause"]
+    assert len(end["cause"]) < 2_000 and runs.steps(server, machine) == before
+    assert which in runs.row(server, arn)["FailureMessage"] and not stillpoint(server).list_owed(InstanceId=machine)["Debts"]
+
+
+def test_what_is_owed_to_a_machine_does_not_keep_it(server):
+    """Its agent is gone for good and a thaw is under way to it: the machine can be removed, and what is owed ends with it."""
+    gone = runs.launch(server, tags={"role": "gone"})[0]
+    server.client("s3").put_object(Bucket=runs.BUCKET, Key="never.sh", Body=b"#!/bin/sh\nexit 1\n")
+    rehearse(server, "rehearsal-gone", gone, RemoteRunCommandDetails=scripts(post="never.sh"))
+    own, ec2 = stillpoint(server), server.client("ec2")
+    own.revoke_agent(InstanceId=gone)
+    until(lambda: own.thaw(InstanceId=gone) and [debt.get("CommandId") for debt in own.list_owed(InstanceId=gone)["Debts"]] != [None], 60, "a thaw is under way")
+    with pytest.raises(ClientError) as refused:
+        ec2.stop_instances(InstanceIds=[gone])
+    assert "is held by run" in str(refused.value)
+    ec2.terminate_instances(InstanceIds=[gone])
+    until(lambda: runs.state_of(server, gone) == "terminated", 60, "it is terminated")
+    assert own.list_owed(InstanceId=gone)["Debts"] == []
 
 
 def test_a_stopped_machine_is_not_rehearsed(server):

@@ -117,6 +117,7 @@ class CommandRun {
   Result<SuperviseSpec> makeSpec(const json::Object& step, const std::string& script) const;
   StepResult harvest(StepResult result, SupervisedRun& supervised, bool own_output);
   void endedFromOutside(StepResult& result) const;
+  bool isSuccess(int exit_code) const;
   static void remark(StepResult& result, std::string text);
   void sendOutputs();
   std::string targetOf(const std::string& step) const;
@@ -479,12 +480,15 @@ StepResult CommandRun::harvest(StepResult result, SupervisedRun& supervised, boo
   result.usage = status->usage;
   if (status->reason == "timeout") result.status = "TimedOut";
   else if (status->reason == "cancelled") endedFromOutside(result);
-  else
-    result.status =
-        status->reason == "exited" && (status->exit_code == 0 || status->exit_code == kExitStopAsSuccess) ? "Success" : "Failed";
+  else result.status = status->reason == "exited" && isSuccess(status->exit_code) ? "Success" : "Failed";
   remark(result, toUtf8(status->message) + (result.status == "Failed" ? lineEnds(result) : ""));
+  if (result.status == "Failed" && status->reason == "exited" && status->exit_code == kExitStopAsSuccess)
+    remark(result, "exit code 168 counts as a success of commands, not of pre- and post-scripts: there 0 alone says that it is done\n");
   return result;
 }
+
+/// Of a freeze and its thaw 0 alone says that it is done.
+bool CommandRun::isSuccess(int exit_code) const { return exit_code == 0 || (exit_code == kExitStopAsSuccess && !FreezeTag::of(request_)); }
 
 /// Below what the script itself said.
 void CommandRun::remark(StepResult& result, std::string text) {

@@ -255,6 +255,15 @@ TEST_F(ScriptTest, AFreezeScriptCannotHaveItsMachineRebooted) {
   EXPECT_NE(json::textOr(stepOf(*result, 0), "stderr").find("cannot have"), std::string::npos);
 }
 
+TEST_F(ScriptTest, OfAFreezeZeroAloneIsASuccess) {
+  agent_.start();
+  agent_.send(frozen(command("r", {step("exit 168")}), "f-1", "freeze", 1));
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(json::textOr(*result, "status"), "Failed");
+  EXPECT_NE(json::textOr(stepOf(*result, 0), "stderr").find("exit code 168"), std::string::npos);
+}
+
 TEST_F(ScriptTest, AScriptIsAskedToEndBeforeItIsKilled) {
   agent_.start();
   agent_.send(

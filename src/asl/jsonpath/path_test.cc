@@ -413,7 +413,7 @@ TEST(Pattern, OfADefinitionAreBoundedTogether) {
     const PatternBudget whole;
     const PatternBudget inner;
     for (int i = 0; i < 200; ++i) ASSERT_TRUE(Pattern::compile("a+", "")) << i;
-    EXPECT_EQ(Pattern::compile("a+", "").error().code, "asl.pattern");
+    EXPECT_EQ(Pattern::compile("a+", "").error().code, "asl.patterns");
     EXPECT_FALSE(Path::parse("$[?(@.a =~ /a+/)]"));
   }
   EXPECT_TRUE(Pattern::compile("a+", "")) << "each definition has its own";

@@ -48,8 +48,8 @@ Result<Pattern> Pattern::compile(std::string_view text, std::string_view flags) 
   const PatternBudget own;
   auto& budget = *PatternBudget::current_;
   if (++budget.patterns_ > kPatternsMax || budget.instructions_ > kInstructionsMax)
-    return fail("asl.pattern", fmt::format("too many regular expressions: at most {}, with {} instructions in all, may stand together",
-                                           kPatternsMax, kInstructionsMax));
+    return fail("asl.patterns", fmt::format("too many regular expressions: at most {}, with {} instructions in all, may stand together",
+                                            kPatternsMax, kInstructionsMax));
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(kMemory);

@@ -33,7 +33,8 @@ class PatternBudget {
 
 class Pattern {
  public:
-  /// `flags`: "i" (letters in either case), "s" ('.' takes ends of lines too). Error code "asl.pattern", also when the budget is used up.
+  /// `flags`: "i" (letters in either case), "s" ('.' takes ends of lines too). Error code "asl.pattern"; "asl.patterns" when the budget is
+  /// used up.
   static Result<Pattern> compile(std::string_view text, std::string_view flags);
 
   /// Whether it takes the whole text (UTF-8). False once `work` is used up.

@@ -191,7 +191,9 @@ std::optional<aws::ApiError> Instances::refusal(store::Txn& txn, const Instance&
   if (operation == "RebootInstances" && instance.state != InstanceState::running)
     return refuse(fmt::format("This instance '{}' is not in a state from which it can be rebooted.", instance.id));
   const auto holder = context_.locks.holder(txn, instance.id);
-  if (holder && *holder != by && !force && !context_.locks.idle(txn, instance.id)) {
+  // What is only owed to a machine ends with it: a thaw that nobody can give any more keeps no record alive.
+  const bool in_use = !context_.locks.idle(txn, instance.id) && !(terminates && context_.locks.paying(txn, instance.id));
+  if (holder && *holder != by && !force && in_use) {
     const auto colon = holder->find(':');
     const auto who = holder->starts_with("run:") ? "run" : holder->starts_with("restore:") ? "restore job" : "backup job";
     return refuse(fmt::format("The instance '{}' is held by {} '{}' and cannot be {} meanwhile. Wait for its end, or stop it{}.",

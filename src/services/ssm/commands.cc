@@ -77,12 +77,9 @@ Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& obj
   });
 }
 
-std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const SendSpec& spec) {
-  if (!spec.dedup_key.empty())
-    for (const auto& record : txn.records().findBy(kCommandKind, kDedupIndex, spec.dedup_key, "", 1))
-      if (auto earlier = find(txn, record.key); earlier && txn.now() - earlier->requested < kRepeatWithin) return *earlier;
-  SP_TRY(const auto input, readSendInput(spec.input));
-  SP_TRY(const auto planned, planDocument(txn, input.document, input.version, input.parameters));
+std::expected<std::pair<SendInput, PlannedDocument>, aws::ApiError> Commands::read(store::Txn& txn, const json::Object& given) const {
+  SP_TRY(auto input, readSendInput(given));
+  SP_TRY(auto planned, planDocument(txn, input.document, input.version, input.parameters));
   if (!input.hash.empty() && input.hash != planned.found.version.hash())
     return aws::refuse("InvalidDocument", fmt::format("The document {} has the hash {}, not the one given.", planned.found.document.name,
                                                       planned.found.version.hash()));
@@ -90,6 +87,20 @@ std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const Send
     return aws::refuse(
         "InvalidOutputFolder",
         fmt::format("The S3 bucket '{}' does not exist: make it first, or leave OutputS3BucketName out.", input.output_bucket));
+  return std::pair(std::move(input), std::move(planned));
+}
+
+std::expected<void, aws::ApiError> Commands::check(store::Txn& txn, const json::Object& input) const {
+  SP_CHECK_OK(read(txn, input));
+  return {};
+}
+
+std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const SendSpec& spec) {
+  if (!spec.dedup_key.empty())
+    for (const auto& record : txn.records().findBy(kCommandKind, kDedupIndex, spec.dedup_key, "", 1))
+      if (auto earlier = find(txn, record.key); earlier && txn.now() - earlier->requested < kRepeatWithin) return *earlier;
+  SP_TRY(const auto right, read(txn, spec.input));
+  const auto& [input, planned] = right;
   SP_TRY(const auto targets, resolve(txn, instances_, input, context_.realm.account));
   // All machines run Linux.
   const bool fits = std::ranges::find(planned.platforms, "Linux") != planned.platforms.end();

@@ -53,6 +53,8 @@ class Commands {
 
   /// SendCommand. The command, or what AWS answers to such input (InvalidInstanceId, InvalidParameters …).
   std::expected<Command, aws::ApiError> send(store::Txn& txn, const SendSpec& spec);
+  /// What send() would answer to that input but for its machines; nothing is sent.
+  std::expected<void, aws::ApiError> check(store::Txn& txn, const json::Object& input) const;
   /// CancelCommand for these instances, or for all if empty; best effort. InvalidCommandId, InvalidInstanceId.
   std::expected<void, aws::ApiError> cancel(store::Txn& txn, std::string_view command_id, const std::vector<std::string>& instance_ids);
 
@@ -108,6 +110,8 @@ class Commands {
     mutable bool begun = false;
   };
   std::shared_ptr<const Plan> plan(store::Txn& txn, std::string_view command_id) const;
+  /// The input and its document, as far as they are right without a look at the machines.
+  std::expected<std::pair<SendInput, PlannedDocument>, aws::ApiError> read(store::Txn& txn, const json::Object& given) const;
   /// The machine of the next invocation that rate control holds back; nullopt: there is none. It is counted as let go.
   std::optional<std::string> letGo(store::Txn& txn, Command& command) const;
   /// An invocation that was held back ends: it is not let go any more.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
 #include "services/backup/places.h"
 #include "services/backup/plans/plans.h"
 #include "services/backup/table.h"
@@ -10,6 +11,11 @@
 
 namespace sp::services::stillpoint {
 namespace {
+
+/// Stands for the machines that a script is going to be sent to.
+constexpr std::string_view kAnyInstance = "i-00000000000000000";
+/// Of what is wrong with a script.
+constexpr std::size_t kShown = 600;
 
 json::Array listOf(std::string text) {
   json::Array list;
@@ -22,6 +28,16 @@ class OwnScripts final : public Scripts {
   OwnScripts(ssm::Commands& commands, s3::Objects& objects) : commands_(commands), objects_(objects) {}
 
   Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) override {
+    auto spec = specOf(order);
+    spec.by = order.by;
+    spec.freeze = order.freeze;
+    spec.environment = order.environment;
+    auto sent = commands_.send(txn, spec);
+    if (!sent) return std::unexpected(std::move(sent.error()));
+    return sent->id;
+  }
+
+  static ssm::SendSpec specOf(const ScriptOrder& order) {
     const auto& script = order.script;
     json::Object source;
     source["path"] = script.source;
@@ -40,12 +56,7 @@ class OwnScripts final : public Scripts {
     spec.input["Parameters"] = std::move(parameters);
     if (!script.output_bucket.empty()) spec.input["OutputS3BucketName"] = script.output_bucket;
     if (!script.output_prefix.empty()) spec.input["OutputS3KeyPrefix"] = script.output_prefix;
-    spec.by = order.by;
-    spec.freeze = order.freeze;
-    spec.environment = order.environment;
-    auto sent = commands_.send(txn, spec);
-    if (!sent) return std::unexpected(std::move(sent.error()));
-    return sent->id;
+    return spec;
   }
 
   void cancel(store::Txn& txn, const std::string& command, const std::string& instance) override {
@@ -65,6 +76,13 @@ class OwnScripts final : public Scripts {
                          fmt::format("SourceS3Path is \"{}\": bucket {} has no object {}", script.source, source->bucket, source->key));
     if (!script.output_bucket.empty() && !objects_.bucketExists(txn, script.output_bucket))
       return aws::refuse("NoSuchBucket", fmt::format("OutputS3BucketName is \"{}\": there is no such bucket", script.output_bucket));
+    // Whatever else SendCommand refuses: a post-script that could never be sent would leave its machine frozen.
+    ScriptOrder order;
+    order.instance = kAnyInstance;
+    order.script = script;
+    if (auto sendable = commands_.check(txn, specOf(order).input); !sendable)
+      return aws::refuse(sendable.error().code,
+                         fmt::format("CommandToRun could not be sent to a machine: {}", cutText(sendable.error().message, kShown)));
     return {};
   }
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view kInvalid = "Stillpoint.InvalidInput";
 constexpr std::size_t kShownValue = 200;
+/// SendCommand's.
+constexpr std::size_t kPrefixMax = 500;
 
 // The value as the message shows it: JSON, cut when long.
 std::string shown(const json::Value& value) {
@@ -124,6 +126,9 @@ Result<Script> parseScript(const json::Object& object, std::string path) {
   SP_TRY(script.output_bucket, in.text("OutputS3BucketName", false, true));
   SP_TRY(script.output_prefix, in.text("OutputS3KeyPrefix", false, true));
   SP_CHECK_OK(in.finish());
+  if (script.output_prefix.size() > kPrefixMax)
+    return refused(in.at("OutputS3KeyPrefix"), json::Value(script.output_prefix),
+                   fmt::format("it has {} characters: at most {} are allowed", script.output_prefix.size(), kPrefixMax));
   return script;
 }
 

@@ -33,6 +33,10 @@ Lanes::Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& port
     const auto lane = loadLane(txn, executionOf(holder), instance);
     return lane && !lane->over && !lane->reserved;
   });
+  locks.onPaying("run", [](store::Txn& txn, const std::string& instance, const std::string& holder) {
+    const auto lane = loadLane(txn, executionOf(holder), instance);
+    return lane && lane->over && !lane->job_open;
+  });
   locks.onGranted("run",
                   [this](store::Txn& txn, const std::string& instance, const std::string& holder) { granted(txn, instance, holder); });
   ledger.onChanged([this](store::Txn& txn, const std::string& execution) { finaliser_.refresh(txn, execution); });
