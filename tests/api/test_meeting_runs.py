@@ -76,7 +76,8 @@ def test_a_machine_that_another_run_holds_is_skipped(held):
     assert json.loads(server.client("stepfunctions").describe_execution(executionArn=third)["input"])["BackupDetails"]["StartWindowMinutes"] == 480
     refused = server.cli(["run", "--instance", id, "--start-window", "0"], check=False)
     assert refused.returncode != 0 and "--start-window" in refused.stderr + refused.stdout
-    held.waits(second)
+    assert [lane["WaitsFor"] for lane in held.waits(second)] == ["the machine, which run holder holds"]
+    assert "waits for the machine, which run holder holds" in server.cli(["show", second]).stdout
     held.waits(third)
     with stopped(server) as database:
         # The second's minute, not the third's eight hours.

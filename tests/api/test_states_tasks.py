@@ -1,9 +1,11 @@
 """Tasks that do their work in services of this server: nested executions, `aws-sdk:` calls, optimised integrations."""
 import json
+import subprocess
 
 import pytest
 
 from tests.support.machines import PREFIX, create, details, ended, history, output, run, start, types
+from tests.support.server import ROOT
 from tests.support.until import until
 
 PASS = {"A": {"Type": "Pass", "Result": {"Arg1": "argument1"}, "End": True}}
@@ -160,3 +162,19 @@ def test_errors_of_eventbridge(sfn, action, parameters, error):
     shown, _ = run(sfn, bridge(action, **parameters))
     assert shown["error"] == "EventBridge." + error
     assert "(Service: EventBridge, Status Code: 400, Request ID: " in shown["cause"]
+
+
+@pytest.mark.parametrize("resource, parameters, field", [
+    ("aws-sdk:ec2:describeInstances", {"filters": [{"Name": "tag:x", "Values": ["y"]}]}, "filters"), ("aws-sdk:sfn:listActivities", {"maxResults": 1}, "maxResults"),
+    ("dynamodb:putItem", {"TableName": "t", "Item": {"id": "x"}, "conditionExpression": "attribute_not_exists(id)"}, "conditionExpression"),
+    ("dynamodb:deleteItem", {"TableName": "t", "Key": {"id": "x"}, "Conditionexpression": "a = b"}, "Conditionexpression"),
+    ("states:startExecution", {"StateMachineArn": NOBODY, "input": {}}, "input"), ("ec2:stopInstances.sync", {"InstanceIDs": ["i-1"]}, "InstanceIDs"),
+    ("events:putEvents", {"Entries": [{"Source": "s", "DetailType": "t", "Detail": {}, "eventBusName": "x"}]}, "Entries.eventBusName")])
+def test_members_that_are_misspelt(sfn, resource, parameters, field):
+    """Left out in silence they would make a call do more than was asked: describe, and then stop, all machines."""
+    shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Parameters": parameters, "End": True}})
+    assert shown["error"] == "States.Runtime" and f"[The field '{field}' is not supported by Step Functions]" in shown["cause"], shown
+
+
+def test_the_table_of_members_is_the_models_own():
+    subprocess.run(["/usr/bin/python3", ROOT / "tools" / "members.py", "--check"], check=True)

@@ -16,7 +16,7 @@ namespace sp::services::stillpoint {
 /// One command on one machine: what it used, what ran, how much of its output is kept.
 aws::Operation describeInvocation(const ssm::Commands& commands, const store::OutputStore& outputs);
 /// A run as people see it: lanes, statuses, frozen seconds, progress.
-aws::Operation describeRun(const Ports& ports);
+aws::Operation describeRun(const Ports& ports, const runtime::MachineLock& locks);
 /// The server itself: disk, store, executions, machines, agents, debts, and what is wrong.
 aws::Operation describeServer(StatusKeeper& keeper);
 /// What is owed to machines, of all runs or to one machine.

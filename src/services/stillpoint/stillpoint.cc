@@ -75,7 +75,7 @@ aws::ServiceTable Stillpoint::makeStillpoint(const ssm::Commands& commands, cons
                       createEnrolmentToken(parts_->nodes),
                       deleteEnrolmentToken(),
                       describeInvocation(commands, outputs),
-                      describeRun(parts_->ports),
+                      describeRun(parts_->ports, parts_->context.locks),
                       describeServer(status),
                       exportVaultKeys(parts_->backup),
                       listAgents(parts_->context, instances),

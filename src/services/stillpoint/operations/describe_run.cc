@@ -1,6 +1,8 @@
 // DescribeRun: docs/api/stillpoint.md.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/time_format.h"
 #include "services/stillpoint/operations.h"
 #include "services/stillpoint/report.h"
@@ -45,12 +47,25 @@ void showProgress(json::Object& entry, const Lane& lane) {
   }
 }
 
-json::Object laneShape(store::Txn& txn, const Ports& ports, const Run& run, const LaneReport& report, Instant now) {
+/// Empty: for nothing that others have.
+std::string waitsFor(store::Txn& txn, const runtime::MachineLock& locks, const Lane& lane) {
+  if (lane.waits == "place") return "a place among the backups that run at once";
+  const auto holder = lane.waits == "reserve" ? locks.holder(txn, lane.instance) : std::nullopt;
+  if (!holder || *holder == holderOf(lane.execution)) return {};
+  const auto kind = holder->substr(0, holder->find(':'));
+  const auto name = holder->substr(holder->rfind(':') + 1);
+  if (kind != "run") return fmt::format("the machine, which {} job {} holds", kind == "restore" ? "restore" : "backup", name);
+  return fmt::format("the machine, which run {} holds{}", name,
+                     locks.paying(txn, lane.instance) ? ": it has ended and pays what it owes" : "");
+}
+
+json::Object laneShape(store::Txn& txn, const Ports& ports, const runtime::MachineLock& locks, const Run& run, const LaneReport& report,
+                       Instant now) {
   const auto& lane = report.lane;
   auto entry = statusEntry(run, report);
   showProgress(entry, lane);
   entry["CurrentStep"] = lane.step;
-  if (lane.waits == "place") entry["WaitsFor"] = "a place among the backups that run at once";
+  if (auto what = waitsFor(txn, locks, lane); !what.empty()) entry["WaitsFor"] = std::move(what);
   if (lane.frozen_at) {
     entry["FrozenSeconds"] = frozenSeconds(lane, now);
     entry["Frozen"] = !lane.thawed_at && !(lane.over && lane.post_command.empty() && entry.find("Owed") == entry.end());
@@ -86,9 +101,9 @@ json::Object inputShape(const RunInput& input) {
 
 }  // namespace
 
-aws::Operation describeRun(const Ports& ports) {
+aws::Operation describeRun(const Ports& ports, const runtime::MachineLock& locks) {
   return {"DescribeRun",
-          [ports](const aws::Call& call) -> aws::Outcome {
+          [ports, &locks](const aws::Call& call) -> aws::Outcome {
             const auto execution = json::textOr(call.input, "ExecutionArn");
             if (execution.empty()) return std::unexpected(aws::ApiError::validation("ExecutionArn is missing"));
             const auto row = call.txn->executions().get(execution);
@@ -113,7 +128,7 @@ aws::Operation describeRun(const Ports& ports) {
                 if (!report.error.empty()) out["Error"] = report.error;
               }
               if (row->status != "RUNNING") out["Result"] = report.status;
-              for (const auto& lane : reports) lanes.emplace_back(laneShape(*call.txn, ports, *run, lane, call.now));
+              for (const auto& lane : reports) lanes.emplace_back(laneShape(*call.txn, ports, locks, *run, lane, call.now));
             }
             out["Lanes"] = std::move(lanes);
             return out;
