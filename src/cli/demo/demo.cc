@@ -190,9 +190,9 @@ Result<RunView> watchRun(Api& api, Terminal& terminal, const std::string& arn) {
   while (true) {
     SP_TRY(const auto description, api.call("stillpoint", "Stillpoint_20261101.DescribeRun", {{"ExecutionArn", arn}}));
     auto run = readRun(description);
-    const auto lines = drawRun(run, terminal);
     if (terminal.live()) {
-      terminal.redraw(lines);
+      if (run.over()) terminal.finish(drawRun(run, terminal, terminal.width()));
+      else terminal.redraw(drawRunOnScreen(run, terminal, terminal.width(), terminal.rows()));
     } else {
       std::string text;
       for (const auto& lane : run.lanes) text += fmt::format("    {} {}\n", lane.instance, lane.step);
@@ -202,8 +202,7 @@ Result<RunView> watchRun(Api& api, Terminal& terminal, const std::string& arn) {
     }
     if (run.over()) {
       if (!terminal.live())
-        for (const auto& line : lines) fmt::print("{}\n", line);
-      terminal.keep();
+        for (const auto& line : drawRun(run, terminal)) fmt::print("{}\n", line);
       return run;
     }
     if (g_interrupted) return fail("demo.interrupted", "interrupted");

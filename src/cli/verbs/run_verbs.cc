@@ -56,7 +56,8 @@ Result<json::Object> follow(Api& api, const std::string& arn, bool json) {
       told = {json::toText(*description)};
       std::fflush(stdout);
     } else if (terminal.live()) {
-      terminal.redraw(drawRun(run, terminal));
+      if (run.over()) terminal.finish(drawRun(run, terminal, terminal.width()));
+      else terminal.redraw(drawRunOnScreen(run, terminal, terminal.width(), terminal.rows()));
     } else {
       std::vector<std::string> now = {fmt::format("{} {}", run.name, statusText(run))};
       for (const auto& lane : run.lanes) now.push_back(laneText(lane));

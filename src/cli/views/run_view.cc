@@ -1,6 +1,9 @@
 #include "cli/views/run_view.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -61,14 +64,6 @@ bool isOpen(std::string_view status) {
          status == "PENDING" || status == "RUNNING" || status == "stopping" || status == "pending" || status == "skipped";
 }
 
-// "✓ pre" in green, "✗ backup" in red, "· stop" dim when nothing happened there.
-std::string drawStep(const std::string& name, const std::string& status, bool current, const Terminal& terminal) {
-  if (isGood(status)) return terminal.paint("✓ " + name, Colour::green);
-  if (current) return terminal.paint("▸ " + name, Colour::blue);
-  if (isOpen(status)) return terminal.paint("· " + name, Colour::dim);
-  return terminal.paint("✗ " + name, Colour::red);
-}
-
 // The step's short name for a state of the workflow.
 std::string_view shortStep(std::string_view state) {
   if (state.find("PreBackupScript") != std::string_view::npos) return "pre";
@@ -79,23 +74,175 @@ std::string_view shortStep(std::string_view state) {
   return "";
 }
 
-std::string drawProgress(const LaneView& lane) {
-  if (lane.bytes_total <= 0) return "";
-  const double fraction = lane.bytes_done / lane.bytes_total;
-  auto text = fmt::format("{} {:3.0f} %  {} of {}", progressBar(fraction, 12), std::min(100.0, fraction * 100), humanBytes(lane.bytes_done),
-                          humanBytes(lane.bytes_total));
-  if (lane.rate > 0) {
-    text += fmt::format("  {}/s", humanBytes(lane.rate));
-    if (lane.bytes_total > lane.bytes_done)
-      text += fmt::format("  {} left", humanSeconds((lane.bytes_total - lane.bytes_done) / lane.rate));
-  }
-  return text;
-}
-
 Colour colourOf(std::string_view status) {
   if (status == "SUCCEEDED") return Colour::green;
   if (status == "RUNNING") return Colour::blue;
   return Colour::red;
+}
+
+// How much a lane's line tells; the first that fits is taken, for all lanes the same.
+struct Shape {
+  std::size_t id = 19;
+  enum class Steps { all, marks, current } steps = Steps::all;
+  std::size_t bar = 12;
+  bool short_numbers = false;
+  enum class Progress { whole, percent, none } progress = Progress::whole;
+};
+using enum Shape::Steps;
+using enum Shape::Progress;
+constexpr Shape kShapes[] = {{},
+                             {.steps = marks},
+                             {.steps = marks, .short_numbers = true},
+                             {.id = 10, .steps = marks, .bar = 8, .short_numbers = true},
+                             {.id = 8, .steps = marks, .bar = 0, .short_numbers = true},
+                             {.id = 8, .steps = current, .bar = 0, .short_numbers = true},
+                             {.id = 6, .steps = current, .bar = 0, .short_numbers = true},
+                             {.id = 6, .steps = current, .bar = 0, .short_numbers = true, .progress = percent},
+                             {.id = 6, .steps = current, .bar = 0, .short_numbers = true, .progress = none}};
+// The longest word of a step that has a short name: "backup".
+constexpr std::size_t kWord = 6;
+
+struct Mark {
+  std::string_view sign;
+  Colour colour;
+};
+
+Mark markOf(const std::string& status, bool current) {
+  if (isGood(status)) return {"✓", Colour::green};
+  if (current) return {"▸", Colour::blue};
+  if (isOpen(status)) return {"·", Colour::dim};
+  return {"✗", Colour::red};
+}
+
+enum class Stage { active, failed, waiting, done };
+
+Stage stageOf(const LaneView& lane) {
+  if (lane.step == "done") return lane.failure.empty() ? Stage::done : Stage::failed;
+  const bool begun = lane.frozen_now || std::ranges::any_of(lane.steps, [](const auto& step) { return !isOpen(step.second); });
+  return shortStep(lane.step).empty() && !begun ? Stage::waiting : Stage::active;
+}
+
+// A machine's id without its beginning, which is much the same in all of them.
+std::string shortId(const std::string& id, std::size_t columns) {
+  return id.size() <= columns ? id : "…" + id.substr(id.size() - (columns - 1));
+}
+
+// "387.2 MiB of 1.2 GiB"; short: "0.4/1.2 GiB".
+std::string sizesOf(const LaneView& lane, const Shape& shape) {
+  const auto total = humanBytes(lane.bytes_total);
+  if (!shape.short_numbers) return fmt::format("{} of {}", humanBytes(lane.bytes_done), total);
+  const auto done = humanBytes(lane.bytes_done);
+  const auto unit = total.substr(total.find(' '));
+  // Two different units are only longer; the little that is done of much is told by the percent.
+  double part = lane.bytes_done;
+  for (double rest = lane.bytes_total; rest >= 1024; rest /= 1024) part /= 1024;
+  return lane.bytes_total < 1024 || done.ends_with(unit) ? fmt::format("{}/{}", done.substr(0, done.find(' ')), total)
+                                                         : fmt::format("{:.1f}/{}", part, total);
+}
+
+std::string drawProgress(const LaneView& lane, const Shape& shape) {
+  if (lane.bytes_total <= 0 || shape.progress == none) return "";
+  const double fraction = lane.bytes_done / lane.bytes_total;
+  auto text = shape.bar == 0 ? std::string() : progressBar(fraction, shape.bar) + " ";
+  text += fmt::format("{:3.0f} %", std::min(100.0, fraction * 100));
+  if (shape.progress == percent) return text;
+  const auto* gap = shape.short_numbers ? " " : "  ";
+  text += gap + sizesOf(lane, shape);
+  if (lane.rate > 0) {
+    text += fmt::format("{}{}/s", gap, humanBytes(lane.rate));
+    if (const auto left = (lane.bytes_total - lane.bytes_done) / lane.rate; left > 0)
+      text += fmt::format("{}{} left", gap, shape.short_numbers ? shortSeconds(left) : humanSeconds(left));
+  }
+  return text;
+}
+
+// What is told beside the marks: the step it is in, or how it ended.
+std::string_view wordOf(const LaneView& lane, const std::vector<std::pair<std::string, std::string>>& steps) {
+  if (const auto now = shortStep(lane.step); !now.empty()) return now;
+  if (lane.step != "done") return lane.step.empty() ? "waits" : std::string_view(lane.step);
+  if (lane.failure.empty()) return "done";
+  for (const auto& [name, status] : steps)
+    if (!isGood(status) && !isOpen(status)) return name;
+  return "failed";
+}
+
+std::string drawSteps(const LaneView& lane, std::string_view asked, const Shape& shape, const Terminal& terminal) {
+  const auto now = shortStep(lane.step);
+  // A rehearsal has no path: its steps are those that it has come to.
+  const auto is_asked = [&](const auto& step) {
+    return asked.empty() ? step.first == now || !isOpen(step.second) : asked.find(step.first) != std::string_view::npos;
+  };
+  std::vector<std::pair<std::string, std::string>> steps;
+  std::ranges::copy_if(lane.steps, std::back_inserter(steps), is_asked);
+  std::string text;
+  if (shape.steps == all) {
+    for (const auto& [name, status] : steps) {
+      const auto mark = markOf(status, name == now);
+      text += padded(terminal.paint(fmt::format("{} {}", mark.sign, name), mark.colour), 9);
+    }
+    if (now.empty() && lane.step != "done" && !lane.step.empty()) text += "  " + terminal.paint(lane.step, Colour::dim);
+    return text;
+  }
+  const auto word = wordOf(lane, steps);
+  if (shape.steps == marks) {
+    for (const auto& [name, status] : steps) {
+      const auto mark = markOf(status, name == now);
+      text += terminal.paint(mark.sign, mark.colour);
+    }
+    return text + padded(fmt::format(" {}", word), kWord + 1);
+  }
+  const auto stage = stageOf(lane);
+  const auto mark = stage == Stage::done     ? Mark{"✓", Colour::green}
+                    : stage == Stage::failed ? Mark{"✗", Colour::red}
+                    : now.empty()            ? Mark{"·", Colour::dim}
+                                             : Mark{"▸", Colour::blue};
+  constexpr std::size_t kLongest = 14;
+  return padded(
+      terminal.paint(fmt::format("{} {}", mark.sign, columnsOf(word) > kLongest ? cutTo(word, kLongest - 1) + "…" : word), mark.colour),
+      kWord + 2);
+}
+
+// What must be seen of a lane.
+std::string drawFacts(const LaneView& lane, std::string_view asked, const Shape& shape, const Terminal& terminal) {
+  auto line = (shape.short_numbers ? " " : "  ") + padded(shortId(lane.instance, shape.id), shape.id) + " " +
+              drawSteps(lane, asked, shape, terminal);
+  const auto* gap = shape.short_numbers ? " " : "  ";
+  if (shortStep(lane.step) == "backup")
+    if (const auto progress = drawProgress(lane, shape); !progress.empty()) line += gap + progress;
+  if (lane.frozen_seconds > 0)
+    line += terminal.paint(
+        fmt::format("{}frozen {}", gap, shape.short_numbers ? shortSeconds(lane.frozen_seconds) : humanSeconds(lane.frozen_seconds)),
+        lane.frozen_now ? Colour::yellow : Colour::dim);
+  if (lane.skipped) line += gap + terminal.paint("SKIPPED", Colour::yellow);
+  return line;
+}
+
+// A heading, and the lanes in the first shape in which the facts of each have room.
+std::vector<std::string> drawBlock(const RunView& run, const std::vector<const LaneView*>& lanes, const Terminal& terminal,
+                                   std::size_t columns) {
+  std::vector<std::string> lines;
+  const auto status = statusText(run);
+  const auto room = columns - std::min(columns, columnsOf(status) + 2);
+  auto name = run.name;
+  // Its end tells it apart from others: the time is there.
+  if (columnsOf(name) > room) name = room < 2 || name.size() < room ? "" : "…" + name.substr(name.size() - (room - 1));
+  auto heading = fmt::format("{}  {}", terminal.paint(name, Colour::bold), terminal.paint(status, colourOf(run.status)));
+  if (run.path > 0) heading += terminal.paint(fmt::format("  path {}: {}", run.path, pathText(run.path)), Colour::dim);
+  lines.push_back(heading);
+  const auto asked = pathText(run.path);
+  std::vector<std::string> facts;
+  for (const auto& shape : kShapes) {
+    facts.clear();
+    for (const auto* lane : lanes) facts.push_back(drawFacts(*lane, asked, shape, terminal));
+    if (std::ranges::all_of(facts, [&](const std::string& line) { return columnsOf(line) <= columns; })) break;
+  }
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    auto& line = facts[i];
+    if (!lanes[i]->waits_for.empty()) line += terminal.paint("  waits for " + lanes[i]->waits_for, Colour::dim);
+    if (!lanes[i]->failure.empty()) line += "  " + terminal.paint(lanes[i]->failure, Colour::red);
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 }  // namespace
@@ -149,26 +296,37 @@ std::string statusText(const RunView& run) {
   return more ? fmt::format("{} ({})", run.status, run.result) : run.status;
 }
 
+std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal, std::size_t columns) {
+  std::vector<const LaneView*> lanes;
+  for (const auto& lane : run.lanes) lanes.push_back(&lane);
+  return drawBlock(run, lanes, terminal, columns);
+}
+
 std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal) {
-  std::vector<std::string> lines;
-  auto heading = fmt::format("{}  {}", terminal.paint(run.name, Colour::bold), terminal.paint(statusText(run), colourOf(run.status)));
-  if (run.path > 0) heading += terminal.paint(fmt::format("  path {}: {}", run.path, pathText(run.path)), Colour::dim);
-  lines.push_back(heading);
-  const auto asked = pathText(run.path);
-  for (const auto& lane : run.lanes) {
-    std::string line = "  " + padded(lane.instance, 20);
-    const auto current = shortStep(lane.step);
-    for (const auto& [name, status] : lane.steps)
-      if (asked.find(name) != std::string::npos) line += padded(drawStep(name, status, name == current, terminal), 9);
-    if (current == "backup") line += "  " + drawProgress(lane);
-    else if (lane.step != "done" && current.empty() && !lane.step.empty()) line += "  " + terminal.paint(lane.step, Colour::dim);
-    if (!lane.waits_for.empty()) line += terminal.paint("  waits for " + lane.waits_for, Colour::dim);
-    if (lane.frozen_seconds > 0)
-      line += terminal.paint(fmt::format("  frozen {}", humanSeconds(lane.frozen_seconds)), lane.frozen_now ? Colour::yellow : Colour::dim);
-    if (lane.skipped) line += "  " + terminal.paint("SKIPPED", Colour::yellow);
-    if (!lane.failure.empty()) line += "  " + terminal.paint(lane.failure, Colour::red);
-    lines.push_back(line);
-  }
+  return drawRun(run, terminal, std::numeric_limits<std::size_t>::max());
+}
+
+std::vector<std::string> drawRunOnScreen(const RunView& run, const Terminal& terminal, std::size_t columns, std::size_t rows) {
+  const auto most = std::max<std::size_t>(rows, 2) - 1;
+  if (run.lanes.size() + 1 <= most) return drawRun(run, terminal, columns);
+  std::vector<const LaneView*> lanes;
+  for (const auto stage : {Stage::active, Stage::failed, Stage::waiting, Stage::done})
+    for (const auto& lane : run.lanes)
+      if (stageOf(lane) == stage) lanes.push_back(&lane);
+  // The heading and the count have a line each.
+  const auto shown = most < 2 ? 0 : std::min(lanes.size(), most - 2);
+  std::array<std::size_t, 4> counts{};
+  for (std::size_t i = shown; i < lanes.size(); ++i) ++counts.at(static_cast<std::size_t>(stageOf(*lanes[i])));
+  const auto more = lanes.size() - shown;
+  lanes.resize(shown);
+  auto lines = drawBlock(run, lanes, terminal, columns);
+  if (most < 2) return lines;
+  std::string parts;
+  for (const auto& [stage, word] :
+       {std::pair{Stage::active, "under way"}, {Stage::failed, "failed"}, {Stage::done, "done"}, {Stage::waiting, "waiting"}})
+    if (const auto count = counts.at(static_cast<std::size_t>(stage)); count > 0)
+      parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", count, word);
+  lines.push_back(terminal.paint(fmt::format("… and {} more: {}", more, parts), Colour::dim));
   return lines;
 }
 

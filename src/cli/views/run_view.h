@@ -65,8 +65,14 @@ void readRedrive(RunView& run, const json::Object& execution);
 std::string pathText(int path);
 /// AWS's status of the execution, and beside it what that leaves open: "FAILED (SKIPPED)".
 std::string statusText(const RunView& run);
-/// The block that watch redraws: a heading and a line a lane.
+/// A heading and a line a lane, however long and many they are.
 std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal);
+/// The same where lines have so many columns: the bar, ids and finished steps shrink so that step, progress and frozen seconds are seen.
+/// What may be cut (why a lane failed, what it waits for) stands last.
+std::vector<std::string> drawRun(const RunView& run, const Terminal& terminal, std::size_t columns);
+/// The block that watch redraws: one row less than the screen has. The lanes that are under way stand first, then those that failed; those
+/// for which there is no room are counted.
+std::vector<std::string> drawRunOnScreen(const RunView& run, const Terminal& terminal, std::size_t columns, std::size_t rows);
 /// What show prints: the block and, below, failures, debts and where to look next.
 std::vector<std::string> drawRunInFull(const RunView& run, const Terminal& terminal);
 

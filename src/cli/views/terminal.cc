@@ -10,31 +10,7 @@
 #include <fmt/format.h>
 
 namespace sp::cli {
-namespace {
-
-// Cuts at `columns`, counting code points and stepping over escape sequences, which are kept so that colours end.
-std::string cut(std::string_view text, std::size_t columns) {
-  std::string out;
-  std::size_t used = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    if (text[i] == '\x1b') {
-      const auto end = text.find('m', i);
-      if (end == std::string_view::npos) break;
-      out += text.substr(i, end - i + 1);
-      i = end + 1;
-      continue;
-    }
-    std::size_t next = i + 1;
-    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xc0U) == 0x80U) ++next;
-    if (used++ < columns) out += text.substr(i, next - i);
-    i = next;
-  }
-  return out;
-}
-
-}  // namespace
-
-Terminal::Terminal() {
+Terminal::Terminal() : live_(false) {
   const char* term = std::getenv("TERM");
   live_ = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr && term != nullptr && std::string_view(term) != "dumb";
 }
@@ -43,6 +19,12 @@ std::size_t Terminal::width() const {
   winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 100;
+}
+
+std::size_t Terminal::rows() const {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) return size.ws_row;
+  return 24;
 }
 
 std::string Terminal::paint(std::string_view text, Colour colour) const {
@@ -63,9 +45,18 @@ std::string Terminal::paint(std::string_view text, Colour colour) const {
 void Terminal::redraw(const std::vector<std::string>& lines) {
   std::string out;
   if (drawn_ > 0) out += fmt::format("\x1b[{}F", drawn_);
-  for (const auto& line : lines) out += cut(line, width()) + "\x1b[K\n";
+  for (const auto& line : lines) out += cutTo(line, width()) + "\x1b[K\n";
   if (lines.size() < drawn_) out += "\x1b[J";
   drawn_ = lines.size();
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  std::fflush(stdout);
+}
+
+void Terminal::finish(const std::vector<std::string>& lines) {
+  std::string out;
+  if (drawn_ > 0) out += fmt::format("\x1b[{}F\x1b[J", drawn_);
+  for (const auto& line : lines) out += line + "\n";
+  drawn_ = 0;
   std::fwrite(out.data(), 1, out.size(), stdout);
   std::fflush(stdout);
 }
@@ -86,6 +77,14 @@ std::string humanSeconds(double seconds) {
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   if (whole < 86'400) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
   return fmt::format("{} d {:02} h", whole / 86'400, whole % 86'400 / 3600);
+}
+
+std::string shortSeconds(double seconds) {
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<long>(seconds);
+  if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+  if (whole < 86'400) return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
+  return fmt::format("{}d{:02}h", whole / 86'400, whole % 86'400 / 3600);
 }
 
 std::string progressBar(double fraction, std::size_t columns) {
@@ -109,6 +108,26 @@ std::size_t columnsOf(std::string_view text) {
     }
   }
   return columns;
+}
+
+// Counts code points and steps over escape sequences, which are kept so that colours end.
+std::string cutTo(std::string_view text, std::size_t columns) {
+  std::string out;
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    if (text[i] == '\x1b') {
+      const auto end = text.find('m', i);
+      if (end == std::string_view::npos) break;
+      out += text.substr(i, end - i + 1);
+      i = end + 1;
+      continue;
+    }
+    std::size_t next = i + 1;
+    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xc0U) == 0x80U) ++next;
+    if (used++ < columns) out += text.substr(i, next - i);
+    i = next;
+  }
+  return out;
 }
 
 std::string padded(std::string text, std::size_t columns) {

@@ -14,6 +14,10 @@ TEST(Terminal, SizesAndTimesReadWell) {
   EXPECT_EQ(humanSeconds(4320), "1 h 12 min");
   EXPECT_EQ(humanSeconds(86'399), "23 h 59 min");
   EXPECT_EQ(humanSeconds(3 * 86'400 + 4 * 3600), "3 d 04 h");
+  EXPECT_EQ(shortSeconds(3.44), "3.4 s");
+  EXPECT_EQ(shortSeconds(125), "2m05s");
+  EXPECT_EQ(shortSeconds(4320), "1h12m");
+  EXPECT_EQ(shortSeconds(3 * 86'400 + 4 * 3600), "3d04h");
 }
 
 TEST(Terminal, BarsHaveTheirWidthWhateverTheFraction) {
@@ -23,6 +27,7 @@ TEST(Terminal, BarsHaveTheirWidthWhateverTheFraction) {
 
 TEST(Terminal, EscapesTakeNoColumns) {
   EXPECT_EQ(columnsOf("\x1b[31mrot\x1b[0m"), 3U);
+  EXPECT_EQ(cutTo("\x1b[31mrot\x1b[0m", 2), "\x1b[31mro\x1b[0m");
   EXPECT_EQ(padded("ü", 3), "ü  ");
 }
 
