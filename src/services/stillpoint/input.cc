@@ -35,7 +35,8 @@ class Members {
   std::string at(std::string_view key) const { return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key); }
 
   const json::Value* find(std::string_view key) {
-    known_.emplace_back(key);
+    // Some are looked for twice: whether they are there, and what they are.
+    if (std::ranges::find(known_, key) == known_.end()) known_.emplace_back(key);
     return json::find(object_, key);
   }
 

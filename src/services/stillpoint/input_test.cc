@@ -30,7 +30,7 @@ const std::string kScripts = "RemoteRunCommandDetails";
 
 TEST(Input, EveryPropertyIsCheckedAndNamed) {
   const std::vector<Case> cases = {
-      {{"Unknown"}, "1", {"Unknown is 1", "no such property"}},
+      {{"Unknown"}, "1", {"Unknown is 1", "no such property; known here: TargetEC2Instances, TargetEC2TagKey, TargetEC2TagValue, Start"}},
       {{"BackupDetails"}, "-", {"BackupDetails is missing"}},
       {{"BackupDetails"}, "[]", {"BackupDetails is []", "object"}},
       {{"BackupDetails", "BackupVaultName"}, "-", {"BackupDetails.BackupVaultName is missing"}},
