@@ -148,6 +148,7 @@ def test_schedule_list(server, machines, schedules):
     assert local == utc(run["Utc"]) and local.utcoffset() == datetime.timedelta(hours=5, minutes=45)
     assert "08:15" in run["Words"] and " in " in run["Words"]
     told = server.cli(["schedule", "list"], env={**os.environ, "TZ": "America/New_York"}).stdout
+    assert "rule      nightly-rule  cron(" in told and "schedule  berlin  cron(" in told and "plan      databases: weekly  cron(" in told
     assert "nightly-rule  cron(30 2 * * ? *)  UTC\n" in told and "berlin  cron(30 2 1 7 ? *)  Europe/Berlin  within 30 minutes\n" in told
     assert f"  starts PrePostBackup, now for 2 machines: {', '.join(machines['tagged'])}\n" in told
     assert f"  starts ec2:stopInstances, now for 1 machine: {machines['other']}\n" in told and "power/stop" in told

@@ -70,9 +70,10 @@ void print(const Terminal& terminal, const json::Object& schedule) {
   const bool enabled = state == "ENABLED";
   const auto plan = json::textOr(schedule, "BackupPlanId");
   const auto window = json::intOr(schedule, "WindowInMinutes", 0);
-  fmt::print("{}  {}  {}{}{}{}\n", terminal.paint(scheduleName(schedule), Colour::bold), json::textOr(schedule, "ScheduleExpression"),
-             json::textOr(schedule, "TimeZone"), window == 0 ? "" : fmt::format("  within {} minutes", window),
-             plan.empty() ? "" : "  plan " + plan, enabled ? "" : "  " + terminal.paint(state, Colour::yellow));
+  fmt::print("{:<8}  {}  {}  {}{}{}{}\n", json::textOr(schedule, "Kind"), terminal.paint(scheduleName(schedule), Colour::bold),
+             json::textOr(schedule, "ScheduleExpression"), json::textOr(schedule, "TimeZone"),
+             window == 0 ? "" : fmt::format("  within {} minutes", window), plan.empty() ? "" : "  plan " + plan,
+             enabled ? "" : "  " + terminal.paint(state, Colour::yellow));
   if (const auto since = json::textOr(schedule, "PausedAt"); !since.empty())
     fmt::print("  does not run since {} (stillpoint plan resume {})\n", since, plan);
   if (const auto problem = json::textOr(schedule, "Problem"); !problem.empty()) fmt::print("  {}\n", terminal.paint(problem, Colour::red));
