@@ -24,10 +24,17 @@ std::string shellQuote(std::string_view text) {
 // The CLI's profile file of our own: the user's ~/.aws/config may name another region, role or endpoint.
 Result<std::string> ourConfigFile(const Target& target) {
   auto file = target.data_dir.empty() ? std::string("/dev/null") : target.data_dir + "/aws-config";
-  if (file == "/dev/null" || ::access(file.c_str(), F_OK) == 0) return file;
-  const auto written = os::writeFileDurably(file, fmt::format("[default]\nregion = {}\ncli_pager =\n", target.region), 0644);
-  // Another user's directory that may be read but not written: the CLI does without the file.
-  return written ? file : std::string("/dev/null");
+  if (file == "/dev/null") return file;
+  // Older CLIs and SDKs (Debian's) presign URLs of S3 with version 2, and the CLI's version 1 fetches parameters that look like URLs.
+  const auto wanted = fmt::format(
+      "# Written by stillpoint env and aws: what is changed here is written anew.\n[default]\nregion = {}\ncli_pager =\n"
+      "cli_follow_urlparam = false\ns3 =\n    signature_version = s3v4\n",
+      target.region);
+  const auto there = os::readFile(file, 1U << 20U);
+  if (there && *there == wanted) return file;
+  const auto written = os::writeFileDurably(file, wanted, 0644);
+  // Another user's directory that may be read but not written: the CLI does with what is there.
+  return written || there ? file : std::string("/dev/null");
 }
 
 // Where the AWS CLI finds Stillpoint's own operations, before the user's own models; empty if the server is elsewhere.
