@@ -25,6 +25,19 @@ struct Command {
   std::function<int()> action;
 };
 
+constexpr std::int64_t kListMost = 1'000'000;
+constexpr std::int64_t kTailMost = 1LL << 40;
+
+/// Looked at as text: what is no such number never becomes one.
+CLI::Validator wholeNumber(std::int64_t least, std::int64_t most) {
+  return {[least, most](std::string& text) {
+            const auto number = parseInt(text);
+            return number && *number >= least && *number <= most ? std::string()
+                                                                 : fmt::format("{} is not a whole number from {} to {}", text, least, most);
+          },
+          fmt::format("[{} to {}]", least, most)};
+}
+
 void addDataDir(CLI::App& verb, Command& command) {
   verb.add_option_function<std::string>(
       "--data-dir", [&command](const std::string& value) { command.data_dir = value; },
@@ -174,7 +187,7 @@ void addRuns(CLI::App& app, Command& command) {
 
   auto& list = *app.add_subcommand("list", "list the runs, newest first");
   addDataDir(list, command);
-  list.add_option("--limit", *limit, "how many")->default_val("20");
+  list.add_option("--limit", *limit, "how many")->default_val("20")->check(wholeNumber(1, kListMost));
   list.add_flag("--json", *json, "print JSON");
   list.callback([&command, limit, json] {
     command.action = [&command, limit, json] {
@@ -249,7 +262,9 @@ void addTail(CLI::App& app, Command& command) {
   verb.add_option("command", options->command, "id of the command")->required();
   verb.add_option("instance", options->instance, "id of the machine");
   verb.add_flag("--all", options->all, "the whole output from its first byte on");
-  verb.add_option("--last", options->last, "how many bytes of what was printed before to begin with")->default_val("65536");
+  verb.add_option("--last", options->last, "how many bytes of what was printed before to begin with")
+      ->default_val("65536")
+      ->check(wholeNumber(0, kTailMost));
   verb.add_flag("--json", options->json, "print JSON, a line for each event; the last but one tells status, resources used and hashes");
   verb.callback([&command, options] {
     command.action = [&command, options] { return withTarget(command.data_dir, [&](const Target& t) { return tailVerb(t, *options); }); };
@@ -395,11 +410,12 @@ void addInstances(CLI::App& app, Command& command) {
 }
 
 std::int64_t secondsOf(const std::string& text) {
-  const auto unit = text.empty() ? 's' : text.back();
+  const auto unit = text.empty() ? ' ' : text.back();
   const bool named = unit == 's' || unit == 'm' || unit == 'h' || unit == 'd';
-  const auto number = parseInt(std::string_view(text).substr(0, text.size() - (named ? 1 : 0)));
+  const auto number = named ? parseInt(std::string_view(text).substr(0, text.size() - 1)) : std::nullopt;
   constexpr std::int64_t kMost = 1'000'000;
-  if (!number || *number < 1 || *number > kMost) throw CLI::ValidationError("--expires", "must be a number with s, m, h or d: 15m, 24h");
+  if (!number || *number < 1 || *number > kMost)
+    throw CLI::ValidationError("--expires", fmt::format("'{}' must be a number from 1 to {} with s, m, h or d: 15m, 24h", text, kMost));
   return *number * (unit == 'm' ? 60 : unit == 'h' ? 3600 : unit == 'd' ? 86'400 : 1);
 }
 
@@ -519,6 +535,21 @@ void addOthers(CLI::App& app, Command& command) {
   completion.callback([&command, shell] { command.action = [shell] { return completionVerb(*shell); }; });
 }
 
+/// Where a word stands for a verb that is not there: that word, and the verbs before it.
+std::optional<std::string> unknownVerb(CLI::App& app) {
+  auto* at = &app;
+  std::string path;
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().back();
+    path += at->get_name() + " ";
+  }
+  // A word that a verb does not know may be left with those before it.
+  const auto rest = app.remaining(true);
+  // Of a verb without verbs below it the word is told by the library's own text; an option is no verb.
+  if (rest.empty() || rest.front().starts_with("-") || at->get_subcommands({}).empty()) return std::nullopt;
+  return fmt::format("there is no verb '{}{}': see stillpoint {}--help", path, rest.front(), path);
+}
+
 }  // namespace
 
 int run(int argc, char** argv, const Hooks& hooks) {
@@ -542,7 +573,14 @@ int run(int argc, char** argv, const Hooks& hooks) {
   addOthers(app, command);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
+  } catch (const CLI::ParseError& error) {
+    const auto kind = static_cast<CLI::ExitCodes>(error.get_exit_code());
+    const bool may_be_verb = kind == CLI::ExitCodes::RequiredError || kind == CLI::ExitCodes::ExtrasError;
+    const auto unknown = may_be_verb ? unknownVerb(app) : std::nullopt;
+    if (!unknown) return app.exit(error) == 0 ? 0 : 2;
+    fmt::print(stderr, "stillpoint: {}\n", *unknown);
+    return 2;
+  }
   return command.action ? command.action() : 2;
 }
 

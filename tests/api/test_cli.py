@@ -2,7 +2,9 @@
 import json
 import os
 import pty
+import signal
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -139,4 +141,65 @@ def test_every_verb_has_help_and_unknown_ones_are_refused():
         done = subprocess.run([BINARY, verb, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0 and verb in done.stdout, verb
     assert "Examples" in subprocess.run([BINARY, "run", "--help"], capture_output=True, text=True, check=True).stdout
-    assert subprocess.run([BINARY, "dance"], capture_output=True, text=True, check=False).returncode == 2
+    for words, told in ((["dance"], "there is no verb 'dance': see stillpoint --help"), (["ru", "--tag", "a=b"], "there is no verb 'ru': see stillpoint --help"),
+                        (["instance", "foo"], "there is no verb 'instance foo': see stillpoint instance --help"),
+                        (["vault", "key", "x"], "there is no verb 'vault key x': see stillpoint vault key --help"),
+                        (["enrol", "x"], "there is no verb 'enrol x': see stillpoint enrol --help")):
+        done = subprocess.run([BINARY, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and done.stderr == f"stillpoint: {told}\n", done.stderr
+    assert "subcommand is required" in subprocess.run([BINARY], capture_output=True, text=True, check=False).stderr
+
+
+@pytest.mark.parametrize("words,told", [(["list", "--limit", "0"], "--limit: 0 is not a whole number from 1 to 1000000"), (["list", "--limit=-1"], "--limit: -1 is not"),
+                                        (["tail", "x", "--last", "-5"], "--last: -5 is not a whole number from 0 to"), (["tail", "x", "--last", "many"], "--last: many is not")])
+def test_numbers_out_of_range_are_wrong_usage(words, told):
+    done = subprocess.run([BINARY, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and told in done.stderr, done.stderr
+
+
+def test_presigned_urls_of_the_aws_cli_are_good(server):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="by-url")
+    s3.put_object(Bucket="by-url", Key="a b", Body=b"content")
+    config = server.data / "aws-config"
+    # What an earlier version wrote is written anew.
+    config.write_text("[default]\nregion = us-east-1\ncli_pager =\n")
+    script = f'eval "$("{BINARY}" env --data-dir "{server.data}")"; aws s3 presign "s3://by-url/a b"'
+    url = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=60, env={"PATH": os.environ["PATH"], "HOME": str(server.directory)}).stdout.strip()
+    assert "X-Amz-Signature=" in url
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert answer.read() == b"content"
+    assert "\ncli_follow_urlparam = false\n" in config.read_text()
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_an_interrupted_run_goes_on_and_says_so(server, machine, flags):
+    server.client("s3").put_object(Bucket=runs.BUCKET, Key="wait.sh", Body=b"#!/bin/sh\nuntil [ -e /var/tmp/go ]; do sleep 0.05; done\n")
+    name = "interrupted" + "-json" * len(flags)
+    sfn = server.client("stepfunctions")
+    arn = f"{runs.MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
+    runs.shell(server, machine, "rm -f /var/tmp/go")
+    process = subprocess.Popen([BINARY, "run", "--instance", machine, "--pre", "s3://scripts/wait.sh", "--name", name, "--data-dir", str(server.data), *flags],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: name in [e["name"] for e in sfn.list_executions(stateMachineArn=runs.MACHINE)["executions"]], 20, "the run's start")
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"{name} goes on" in told and f"stillpoint watch {name}" in told and f"aws stepfunctions stop-execution --execution-arn {arn}" in told
+    assert sfn.describe_execution(executionArn=arn)["status"] == "RUNNING"
+    runs.shell(server, machine, "touch /var/tmp/go")
+    assert server.cli(["watch", name]).returncode == 0
+
+
+def test_a_run_that_did_nothing_says_so(server, machine):
+    done = server.cli(["run", "--instance", machine, "--vault", "no-such-vault", "--name", "no-vault"], check=False)
+    assert done.returncode == 1 and f"{machine} nothing was done here\n" in done.stdout and f"{machine} done" not in done.stdout
+
+
+def test_tail_begins_a_line_of_its_own(server, machine):
+    ssm = server.client("ssm")
+    command = ssm.send_command(InstanceIds=[machine], DocumentName="AWS-RunShellScript", Parameters={"commands": ["printf half; exit 3"]})["Command"]["CommandId"]
+    done = subprocess.run([BINARY, "tail", command, "--data-dir", str(server.data)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
+    assert done.returncode == 3 and "half\nstillpoint: Failed on" in done.stdout, done.stdout
+    apart = server.cli(["tail", command], check=False)
+    assert apart.stdout == "half" and apart.stderr.startswith("stillpoint: Failed on")

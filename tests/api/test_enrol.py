@@ -92,7 +92,9 @@ def test_the_verbs(server, host):
     assert token_id not in server.cli(["enrol", "list"]).stdout
     as_json = json.loads(server.cli(["enrol", "--json", "--instance", agent.id]).stdout)
     assert as_json["InstanceId"] == agent.id and as_json["Uses"] == 1
-    assert server.cli(["enrol", "--expires", "soon"], check=False).returncode == 2
+    for wrong in ("soon", "5", "0m", "-5s"):
+        refused = server.cli(["enrol", "--expires", wrong], check=False)
+        assert refused.returncode == 2 and f"'{wrong}'" in refused.stderr and "s, m, h or d" in refused.stderr, refused.stderr
     assert server.cli(["enrol", "revoke", "et-000000000000"], check=False).returncode == 1
     assert server.cli(["instance", "revoke", agent.id]).returncode == 0
     agent.logged("the server refuses this agent")

@@ -1,5 +1,6 @@
 // run, watch, list, show.
 #include <poll.h>
+#include <signal.h>
 
 #include <iostream>
 #include <iterator>
@@ -16,6 +17,29 @@ namespace sp::cli {
 namespace {
 
 constexpr int kRedrawMs = 200;
+constexpr std::string_view kInterrupted = "cli.interrupted";
+
+volatile sig_atomic_t g_interrupted = 0;
+
+// Ctrl-C ends the watching alone, which must be said; a second one ends this program at once. Who ignores it (nohup, &) goes on ignoring
+// it.
+void noticeInterrupt() {
+  struct sigaction action{};
+  struct sigaction before{};
+  action.sa_handler = [](int) { g_interrupted = 1; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, nullptr, &before);
+  if (before.sa_handler != SIG_IGN) ::sigaction(SIGINT, &action, nullptr);
+}
+
+// What is said of a run that nobody watches any more.
+std::unexpected<Error> interrupted(const std::string& arn) {
+  const bool by_name = arn.find(":execution:PrePostBackup:") != std::string::npos;
+  const auto name = arn.substr(arn.rfind(':') + 1);
+  return fail(std::string(kInterrupted), fmt::format("{} goes on. Watch it: stillpoint watch {}\nStop it: aws stepfunctions stop-execution "
+                                                     "--execution-arn {}",
+                                                     name, by_name ? name : arn, arn));
+}
 
 int complain(const Error& error) {
   fmt::print(stderr, "stillpoint: {}: {}\n", error.code, error.text());
@@ -28,7 +52,7 @@ Result<json::Object> describe(Api& api, const std::string& arn) {
 
 // A line for what changed in a lane since the last look: what a log or a pipe wants to see.
 std::string laneText(const LaneView& lane) {
-  std::string text = lane.instance + " " + lane.step;
+  std::string text = lane.instance + " " + (lane.untouched() ? "nothing was done here" : lane.step);
   for (const auto& [name, status] : lane.steps)
     if (!status.empty() && status != "skipped") text += fmt::format(" {}={}", name, status);
   if (!lane.waits_for.empty()) text += " waits for " + lane.waits_for;
@@ -46,6 +70,7 @@ Result<json::Object> follow(Api& api, const std::string& arn, bool json) {
     if (!description) {
       // The server may be restarting: a run goes on without us.
       if (!description.error().code.starts_with("net.") || ++failures > 150) return description;
+      if (g_interrupted != 0) return interrupted(arn);
       ::poll(nullptr, 0, kRedrawMs);
       continue;
     }
@@ -67,11 +92,21 @@ Result<json::Object> follow(Api& api, const std::string& arn, bool json) {
       told = std::move(now);
     }
     if (run.over()) return description;
+    if (g_interrupted != 0) {
+      // The terminal shows ^C where the cursor was.
+      if (terminal.live()) fmt::print("\n");
+      std::fflush(stdout);
+      return interrupted(arn);
+    }
     ::poll(nullptr, 0, kRedrawMs);
   }
 }
 
 int finishWatching(const Result<json::Object>& description, bool json) {
+  if (!description && description.error().code == kInterrupted) {
+    fmt::print(stderr, "stillpoint: {}\n", description.error().message);
+    return 130;
+  }
   if (!description) return complain(description.error());
   const auto run = readRun(*description);
   if (!json && !run.message.empty()) fmt::print("{}: {}\n", run.error.empty() ? run.status : run.error, run.message);
@@ -174,6 +209,7 @@ int runVerb(const Target& target, const RunOptions& options) {
   }
   const auto machine = api.machineArn();
   if (!machine) return complain(machine.error());
+  if (!options.detach) noticeInterrupt();
   const auto started = api.call("states", "AWSStepFunctions.StartExecution",
                                 {{"stateMachineArn", *machine},
                                  {"name", options.name.empty() ? newRunName(options.rehearsal) : options.name},
@@ -193,6 +229,7 @@ int runVerb(const Target& target, const RunOptions& options) {
         fmt::print("{}\n", json::toText(*description));
         return finishWatching(description, true);
       }
+      if (g_interrupted != 0) return finishWatching(interrupted(arn), true);
       ::poll(nullptr, 0, kRedrawMs);
     }
   }
@@ -205,6 +242,7 @@ int watchVerb(const Target& target, const std::string& execution, bool json) {
   Api api(target);
   const auto arn = api.executionArn(execution);
   if (!arn) return complain(arn.error());
+  noticeInterrupt();
   return finishWatching(follow(api, *arn, json), json);
 }
 
@@ -214,6 +252,7 @@ int redriveVerb(const Target& target, const std::string& execution, bool json) {
   if (!arn) return complain(arn.error());
   const auto redriven = api.call("states", "AWSStepFunctions.RedriveExecution", {{"executionArn", *arn}});
   if (!redriven) return complain(redriven.error());
+  noticeInterrupt();
   return finishWatching(follow(api, *arn, json), json);
 }
 

@@ -1,5 +1,7 @@
 // tail: what a script prints, while it runs.
 #include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -46,7 +48,8 @@ class Tail {
 
  private:
   Result<void> take(const ServerEvent& event);
-  void print(const json::Object& data) const;
+  void print(const json::Object& data);
+  void newLine();
   int exitCode() const;
 
   Api& api_;
@@ -55,6 +58,8 @@ class Tail {
   json::Object report_;
   bool over_ = false;
   bool complete_ = false;
+  /// The last that was printed to where standard error goes ended within a line.
+  bool within_line_ = false;
   int tries_ = 0;
 };
 
@@ -77,9 +82,13 @@ Result<int> Tail::run(const std::string& instance) {
   const auto status = json::textOr(report_, "StatusDetails");
   if (!options_.json && status != "Success") {
     const auto message = json::textOr(report_, "Message");
+    newLine();
     fmt::print(stderr, "stillpoint: {} on {}{}{}\n", status, instance, message.empty() ? "" : ": ", message);
   }
-  if (!complete_) fmt::print(stderr, "stillpoint: the agent has not sent the rest of the output; try again when it is connected\n");
+  if (!complete_) {
+    newLine();
+    fmt::print(stderr, "stillpoint: the agent has not sent the rest of the output; try again when it is connected\n");
+  }
   return exitCode();
 }
 
@@ -93,6 +102,7 @@ Result<void> Tail::take(const ServerEvent& event) {
   } else if (event.event == "output") {
     print(data);
   } else if (event.event == "gap") {
+    newLine();
     fmt::print(stderr, "stillpoint: {} bytes of {} are missing here: the server had no room for them\n", json::intOr(data, "bytes", 0),
                json::textOr(data, "stream"));
   }
@@ -106,11 +116,25 @@ Result<void> Tail::take(const ServerEvent& event) {
   return {};
 }
 
-void Tail::print(const json::Object& data) const {
+// Whether both are one terminal, pipe or file.
+bool outputsAreOne() {
+  struct stat out{};
+  struct stat err{};
+  return ::fstat(STDOUT_FILENO, &out) == 0 && ::fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
+// What is told of a script stands on a line of its own.
+void Tail::newLine() {
+  if (within_line_) fmt::print(stderr, "\n");
+  within_line_ = false;
+}
+
+void Tail::print(const json::Object& data) {
   auto* const to = json::textOr(data, "stream") == "stderr" ? stderr : stdout;
   const auto* encoded = json::find(data, "base64");
   const auto bytes = encoded == nullptr ? json::textOr(data, "text") : fromBase64(json::textOr(data, "base64")).value_or("");
   std::fwrite(bytes.data(), 1, bytes.size(), to);
+  if (!bytes.empty() && (to == stderr || outputsAreOne())) within_line_ = bytes.back() != '\n';
 }
 
 // The script's own, where it has one; where it never ran, or its fate is not known, 1.

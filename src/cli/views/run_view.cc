@@ -160,7 +160,7 @@ std::string drawProgress(const LaneView& lane, const Shape& shape) {
 std::string_view wordOf(const LaneView& lane, const std::vector<std::pair<std::string, std::string>>& steps) {
   if (const auto now = shortStep(lane.step); !now.empty()) return now;
   if (lane.step != "done") return lane.step.empty() ? "waits" : std::string_view(lane.step);
-  if (lane.failure.empty()) return "done";
+  if (lane.failure.empty()) return lane.untouched() ? "nothing done" : "done";
   for (const auto& [name, status] : steps)
     if (!isGood(status) && !isOpen(status)) return name;
   return "failed";
@@ -180,6 +180,7 @@ std::string drawSteps(const LaneView& lane, std::string_view asked, const Shape&
       const auto mark = markOf(status, name == now);
       text += padded(terminal.paint(fmt::format("{} {}", mark.sign, name), mark.colour), 9);
     }
+    if (lane.untouched()) text += "  " + terminal.paint("nothing was done here", Colour::dim);
     if (now.empty() && lane.step != "done" && !lane.step.empty()) text += "  " + terminal.paint(lane.step, Colour::dim);
     return text;
   }
@@ -192,7 +193,8 @@ std::string drawSteps(const LaneView& lane, std::string_view asked, const Shape&
     return text + padded(fmt::format(" {}", word), kWord + 1);
   }
   const auto stage = stageOf(lane);
-  const auto mark = stage == Stage::done     ? Mark{"✓", Colour::green}
+  const auto mark = lane.untouched()         ? Mark{"·", Colour::dim}
+                    : stage == Stage::done   ? Mark{"✓", Colour::green}
                     : stage == Stage::failed ? Mark{"✗", Colour::red}
                     : now.empty()            ? Mark{"·", Colour::dim}
                                              : Mark{"▸", Colour::blue};
@@ -246,6 +248,11 @@ std::vector<std::string> drawBlock(const RunView& run, const std::vector<const L
 }
 
 }  // namespace
+
+bool LaneView::untouched() const {
+  return step == "done" && failure.empty() &&
+         std::ranges::all_of(steps, [](const auto& each) { return each.second.empty() || each.second == "skipped"; });
+}
 
 RunView readRun(const json::Object& description) {
   RunView run;

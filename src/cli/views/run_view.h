@@ -33,6 +33,8 @@ struct LaneView {
   std::vector<std::string> owed;
   std::string recovery_point;
   std::string pre_command, post_command;
+  /// The run ended before anything was done on it.
+  bool untouched() const;
 };
 
 struct RunView {

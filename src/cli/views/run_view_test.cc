@@ -73,6 +73,18 @@ TEST(RunView, AllLanesHaveOneShape) {
   EXPECT_EQ(lines.at(2), " …89abcdef0 ····· waits ");
 }
 
+TEST(RunView, AMachineThatWasNeverTouchedIsNotDone) {
+  auto lane = backingUp();
+  lane.step = "done";
+  lane.frozen_seconds = 0;
+  lane.steps = {{"pre", "skipped"}, {"stop", "skipped"}, {"backup", "skipped"}, {"start", "skipped"}, {"post", "skipped"}};
+  EXPECT_TRUE(lane.untouched());
+  expectWords(seen(running({lane}), 132), {"nothing was done here"});
+  expectWords(seen(running({lane}), 40), {"nothing done"});
+  lane.steps[2].second = "COMPLETED";
+  EXPECT_FALSE(lane.untouched());
+}
+
 TEST(RunView, TheEndIsSeenInNarrowTerminals) {
   auto lane = backingUp();
   lane.step = "done";
