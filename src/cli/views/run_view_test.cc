@@ -48,7 +48,7 @@ TEST(RunView, TheLaneFitsTheTerminal) {
   EXPECT_EQ(seen(run, 132),
             "  i-0123456789abcdef0 ✓✓▸·· backup  ███▊          32 %  387.2 MiB of 1.2 GiB  123.4 MiB/s  6.8 s left  frozen 12.3 s");
   EXPECT_EQ(seen(run, 100), " …89abcdef0 ✓✓▸·· backup ██▌       32 % 0.4/1.2 GiB 123.4 MiB/s 6.8 s left frozen 12.3 s");
-  EXPECT_EQ(seen(run, 80), " …abcdef0 ✓✓▸·· backup  32 % 0.4/1.2 GiB 123.4 MiB/s 6.8 s left frozen 12.3 s");
+  EXPECT_EQ(seen(run, 80), " …cdef0 ▸ backup █▎    32 % 0.4/1.2 GiB 123.4 MiB/s 6.8 s left frozen 12.3 s");
   EXPECT_EQ(seen(run, 40), " …cdef0 ▸ backup  32 % frozen 12.3 s");
 }
 
