@@ -97,7 +97,7 @@ TEST(BigInteger, AllNumbersHaveOneOrder) {
 TEST(BigInteger, Rounded) {
   auto value = *parseExact("[123456789012345678901234567890,{\"a\":[-" + huge() + "]},\"t\",1]");
   roundBigIntegers(value);
-  EXPECT_EQ(toText(value), "[1.2345678901234568e+29,{\"a\":[-1.7976931348623157e+308]},\"t\",1]");
+  EXPECT_EQ(toText(value), "[1.2345678901234568E29,{\"a\":[-1.7976931348623157E308]},\"t\",1]");
   EXPECT_EQ(numberOf(*parseExact("18446744073709551616")), 0x1p64);
   EXPECT_EQ(numberOf(*parseExact("-" + huge())), -std::numeric_limits<double>::infinity());
   EXPECT_EQ(numberOf(Value("1")), std::nullopt);

@@ -58,13 +58,28 @@ void appendQuoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
+// The shortest text that is read back as the same number, as Step Functions spells it: "100000.0", "1.0E300". Plain up to 10^7, where
+// Java's begins to have an exponent, and beyond as long as that is no longer: moments in seconds stay readable.
 void appendNumber(std::string& out, double number) {
-  // Boost.JSON reads "1.0" as a double: written back it stays recognisably one.
+  constexpr double kPlainFrom = 1e-3;
+  constexpr double kPlainTo = 1e7;
   char buffer[40];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
+  const auto size = std::abs(number);
+  const bool plain = size >= kPlainFrom && size < kPlainTo;
+  const auto end = plain ? std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::fixed).ptr
+                         : std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
   const std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
-  out += text;
-  if (text.find_first_of(".eEn") == std::string_view::npos) out += ".0";
+  const auto exponent = text.find('e');
+  const auto digits = text.substr(0, exponent);
+  out += digits;
+  // Boost.JSON reads "1.0" as a double: written back it stays recognisably one.
+  if (digits.find_first_of(".n") == std::string_view::npos) out += ".0";
+  if (exponent == std::string_view::npos) return;
+  out += 'E';
+  auto power = text.substr(exponent + 1);
+  if (power.front() == '-') out += '-';
+  power.remove_prefix(std::min(power.size() - 1, power.find_first_not_of("+-0")));
+  out += power;
 }
 
 void appendInteger(std::string& out, auto number) {
