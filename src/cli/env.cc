@@ -52,7 +52,7 @@ std::string modelPath(const Target& target) {
 int envVerb(const Target& target) {
   const auto config = ourConfigFile(target);
   std::string out;
-  out += fmt::format("export AWS_ENDPOINT_URL={}\n", shellQuote(target.api));
+  out += fmt::format("export AWS_ENDPOINT_URL={}\nexport STILLPOINT_ENDPOINT={}\n", shellQuote(target.api), shellQuote(target.api));
   if (target.data_dir.empty()) {
     out += fmt::format("export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\nunset AWS_SESSION_TOKEN AWS_PROFILE\n",
                        shellQuote(target.access_key_id), shellQuote(target.secret_access_key));

@@ -81,13 +81,18 @@ Result<Target> findTarget(const std::optional<std::string>& data_dir) {
   if (data_dir) return fromDataDir(*data_dir);
   const auto endpoint = variable("STILLPOINT_ENDPOINT");
   if (endpoint.empty()) return fromDataDir(defaultDataDir());
+  // As `stillpoint env` sets it: the server of a data directory, which knows more than the address.
+  if (const auto file = variable("AWS_SHARED_CREDENTIALS_FILE"); variable("AWS_ACCESS_KEY_ID").empty() && file.ends_with("/credentials"))
+    return fromDataDir(file.substr(0, file.rfind('/')));
   Target target;
   target.api = endpoint;
   target.access_key_id = variable("AWS_ACCESS_KEY_ID");
   target.secret_access_key = variable("AWS_SECRET_ACCESS_KEY");
   if (const auto region = variable("AWS_REGION"); !region.empty()) target.region = region;
   if (target.access_key_id.empty() || target.secret_access_key.empty())
-    return fail("cli.credentials", "STILLPOINT_ENDPOINT is set: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set too");
+    return fail(
+        "cli.credentials",
+        "STILLPOINT_ENDPOINT is set: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set too (stillpoint env sets what is needed)");
   return target;
 }
 

@@ -20,8 +20,9 @@ struct Target {
 /// As root /var/lib/stillpoint, else $XDG_STATE_HOME/stillpoint (~/.local/state/stillpoint).
 std::string defaultDataDir();
 
-/// --data-dir if given; else STILLPOINT_ENDPOINT with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; else the default data
-/// directory. Errors say what to do: server not running, credentials unreadable (file, owner, the sudo line).
+/// --data-dir if given; else STILLPOINT_ENDPOINT with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or with the
+/// AWS_SHARED_CREDENTIALS_FILE of a data directory here (`stillpoint env`); else the default data directory. Errors say what to do: server
+/// not running, credentials unreadable (file, owner, the sudo line).
 Result<Target> findTarget(const std::optional<std::string>& data_dir);
 
 }  // namespace sp::cli

@@ -60,6 +60,18 @@ def test_run_reads_its_input_from_a_file_or_standard_input(server, machine, tmp_
     assert server.cli(["run", "--input", "-", "--name", "from-stdin"], input=json.dumps(value)).returncode == 0
 
 
+def test_verbs_follow_what_env_sets(server, machine):
+    """The shell's aws and its stillpoint go to the same server."""
+    script = f'eval "$("{BINARY}" env --data-dir "{server.data}")"; "{BINARY}" instance list --json; "{BINARY}" status --json'
+    clean = {"PATH": os.environ["PATH"], "HOME": str(server.directory)}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, env=clean, check=False)
+    assert machine in done.stdout and str(server.data) in done.stdout, done
+    key, secret = server.credentials
+    far = subprocess.run([BINARY, "instance", "list"], capture_output=True, text=True, timeout=60, check=True,
+                         env={**clean, "STILLPOINT_ENDPOINT": server.api, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret})
+    assert machine in far.stdout
+
+
 def test_run_without_machines_is_wrong_usage(server):
     done = server.cli(["run"], check=False)
     assert done.returncode == 2 and "--tag KEY=VALUE" in done.stderr

@@ -254,6 +254,7 @@ def test_target_refusals(events, sfn):
     bad("Invalid InputPath", to(arn, InputPath="detail"))
     bad("<other> is not defined", to(arn, InputTransformer={"InputTemplate": '{"a":<other>}', "InputPathsMap": {"a": "$.detail"}}))
     bad("is not a valid path", to(arn, InputTransformer={"InputTemplate": '{"a":<a>}', "InputPathsMap": {"a": "detail"}}))
+    bad("must be 1 to 256 letters", to(arn, InputTransformer={"InputTemplate": "<a b>", "InputPathsMap": {"a b": "$.detail"}}))
     bad("RoleArn is required", {"Id": "1", "Arn": arn})
     bad("targets are state machines", to(f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"))
     bad("not in correct format", to("here"))

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kTargetsOfARule = 5;
 constexpr std::size_t kMostPaths = 100;
+constexpr std::size_t kLongestName = 256;
 
 std::unexpected<aws::ApiError> refused(std::string message) { return std::unexpected(aws::ApiError::validation(std::move(message))); }
 
@@ -32,6 +33,10 @@ Checked<void> checkTransformer(const json::Object& transformer, std::string_view
       const std::string_view name(member.key().data(), member.key().size());
       if (name.starts_with("AWS") || name.starts_with("aws."))
         return refused(fmt::format("InputPathsMap key {} of target {} must not start with AWS.", name, id));
+      constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+      if (name.empty() || name.size() > kLongestName || name.find_first_not_of(kAllowed) != std::string_view::npos)
+        return refused(
+            fmt::format("InputPathsMap key '{}' of target {} must be 1 to {} letters, digits, _ and -.", name, id, kLongestName));
       if (!member.value().is_string() || !isPath(json::toView(member.value().get_string())))
         return refused(fmt::format("Invalid InputPathsMap for target {}: {} is not a valid path.", id, name));
       names.emplace_back(name);
