@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/backup/own_state.h"
 #include "agent/backup/restic_process.h"
 #include "agent/backup/tree.h"
 #include "base/failpoint.h"
@@ -15,15 +16,6 @@ constexpr int kExitIncomplete = 3;
 
 json::Object result(std::string_view state, std::string_view message) {
   return {{"type", "backup.result"}, {"state", state}, {"message", plainText(message)}};
-}
-
-std::vector<std::string> texts(const json::Object& request, std::string_view key) {
-  std::vector<std::string> out;
-  const auto* value = json::find(request, key);
-  if (value == nullptr || !value->is_array()) return out;
-  for (const auto& entry : value->get_array())
-    if (entry.is_string()) out.push_back(json::toStd(entry.get_string()));
-  return out;
 }
 
 double numberOr(const json::Object& object, std::string_view key, double otherwise) {
@@ -83,7 +75,7 @@ class Reading final : public ResticTask {
     heard_.bytes = json::intOr(kept, "bytes", 0);
     heard_.total_files = json::intOr(kept, "totalFiles", 0);
     heard_.total_bytes = json::intOr(kept, "totalBytes", 0);
-    heard_.failed = texts(kept, "failedFiles");
+    heard_.failed = textsOf(kept, "failedFiles");
     heard_.failed_count = json::intOr(kept, "failedCount", 0);
     heard_.vanished = json::textOr(kept, "vanished");
     heard_.summarised = json::boolOr(kept, "summarised", false);
@@ -152,11 +144,11 @@ class Reading final : public ResticTask {
 
 std::vector<std::string> argumentsFor(const json::Object& request) {
   std::vector<std::string> out{"backup", "--files-from-raw", std::string(kFilesArgument), "--host", json::textOr(request, "hostname")};
-  for (const auto& tag : texts(request, "tags")) {
+  for (const auto& tag : textsOf(request, "tags")) {
     out.emplace_back("--tag");
     out.push_back(tag);
   }
-  for (const auto& pattern : texts(request, "excludes")) {
+  for (const auto& pattern : textsOf(request, "excludes")) {
     out.emplace_back("--exclude");
     out.push_back(pattern);
   }
@@ -177,8 +169,20 @@ Result<ResticRun> Reading::prepare() {
   } else if (json::boolOr(request, "outside", false)) {
     SP_TRY(run.root, machineRoot(context_.identity(), instance()));
   }
+  const auto paths = textsOf(request, "paths");
+  if (run.root.empty()) {
+    // What is the agent's own only the agent knows: the server's list has the usual place.
+    const OwnState own(context_.identity());
+    for (const auto& path : paths)
+      if (auto outside = own.checkOutside(path, false); !outside)
+        return fail(outside.error().code, "A path to back up is not taken: " + outside.error().message);
+    for (auto& pattern : own.patternsFor(paths)) {
+      run.arguments.emplace_back("--exclude");
+      run.arguments.push_back(std::move(pattern));
+    }
+  }
   // restic itself passes over what is missing and exits 0.
-  for (const auto& path : texts(request, "paths")) {
+  for (const auto& path : paths) {
     if (auto present = checkPresent(run.root, path); !present)
       return fail(present.error().code, "A path to back up is missing: " + present.error().message);
     run.files += path;

@@ -350,6 +350,24 @@ ResticAccess ResticAccess::of(const json::Object& request, const json::Object& s
           json::textOr(secrets, "key")};
 }
 
+std::vector<std::string> textsOf(const json::Object& request, std::string_view key) {
+  std::vector<std::string> out;
+  const auto* value = json::find(request, key);
+  if (value == nullptr || !value->is_array()) return out;
+  for (const auto& entry : value->get_array())
+    if (entry.is_string()) out.push_back(json::toStd(entry.get_string()));
+  return out;
+}
+
+std::string literalPattern(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == '*' || c == '?' || c == '[' || c == ']' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
 bool tellsOfAbsence(std::string_view words) {
   // What was said of earlier requests that restic itself sent again is over.
   if (const auto retried = words.rfind("returned error, retrying"); retried != std::string_view::npos) {

@@ -60,6 +60,12 @@ class ResticTask : public ResticListener {
   virtual std::uint64_t moved() const = 0;
 };
 
+/// A request's member that lists texts.
+std::vector<std::string> textsOf(const json::Object& request, std::string_view key);
+
+/// restic's patterns are globs: one that means a path as it is written.
+std::string literalPattern(std::string_view path);
+
 inline constexpr std::string_view kFilesArgument = "/proc/self/fd/7";
 
 /// Whether what restic said last before it failed tells of a server that is away (no connection, one that broke, 5xx but

@@ -8,9 +8,11 @@
 
 #include <fmt/format.h>
 
+#include "agent/backup/own_state.h"
 #include "agent/backup/restic_process.h"
 #include "agent/backup/tree.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "os/file.h"
 
@@ -22,16 +24,6 @@ json::Object result(std::string_view state, std::string_view message) {
 }
 
 json::Object failed(const Error& error) { return result("FAILED", error.text()); }
-
-/// restic's patterns are globs: a path is meant as it is written.
-std::string literal(std::string_view path) {
-  std::string out;
-  for (const char c : path) {
-    if (c == '*' || c == '?' || c == '[' || c == ']' || c == '\\') out.push_back('\\');
-    out.push_back(c);
-  }
-  return out;
-}
 
 /// Bytes that a process has written so far (wchar of /proc/PID/io).
 std::uint64_t writtenBy(pid_t pid) {
@@ -80,10 +72,7 @@ class Writing final : public ResticTask {
     ResticRun run;
     run.arguments = {"restore", json::textOr(request, "snapshotId"), "--verify", "--target", aside};
     if (unlocked_) run.arguments.emplace_back("--no-lock");
-    if (const auto* includes = json::find(request, "includePaths"); includes != nullptr && includes->is_array()) {
-      for (const auto& path : includes->get_array())
-        if (path.is_string()) run.arguments.push_back("--include=" + literal(json::toView(path.get_string())));
-    }
+    for (const auto& path : textsOf(request, "includePaths")) run.arguments.push_back("--include=" + literalPattern(path));
     return run;
   }
   // All that a restore writes into the vault is its lock, and the server prunes nothing while it runs: a full disk is no reason to
@@ -134,41 +123,94 @@ std::string restoreAside(RequestContext& context, const Place& place, bool& canc
   return {};
 }
 
+/// The folder to restore to, and what else is there only for the restore: gone again if nothing comes of it.
+class Target {
+ public:
+  explicit Target(RequestContext& context) : context_(context) {}
+
+  /// Makes the folder if it is not there, which is noted: the next agent would take it for somebody's.
+  Result<void> prepare();
+  const Place& place() const { return place_; }
+  /// What of the recovery point is the agent's own does not come over what it has.
+  Result<void> leaveOut() const;
+  void takeBack() const {
+    std::error_code ignored;
+    if (!place_.target.empty()) std::filesystem::remove_all(place_.aside(), ignored);
+    // Only where they are empty.
+    for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) ::rmdir(folder->c_str());
+  }
+
+ private:
+  bool outside() const { return json::boolOr(context_.request(), "outside", false); }
+  Result<void> checkOwn() const;
+
+  RequestContext& context_;
+  Place place_;
+  std::vector<std::string> made_;
+};
+
+Result<void> Target::prepare() {
+  const auto& request = context_.request();
+  const auto path = json::textOr(request, "targetPath");
+  std::string root;
+  if (outside()) { SP_TRY(root, machineRoot(context_.identity(), json::textOr(request, "instance"))); }
+  for (const auto& note : context_.notes())
+    if (json::textOr(note, "step") == "made") made_ = textsOf(note, "folders");
+  const auto before = made_.size();
+  SP_TRY(place_.target, makeFolderIn(root, path, &made_));
+  place_.name = ".stillpoint-" + percentEncode(context_.id());
+  SP_CHECK_OK(checkOwn());
+  if (made_.size() == before) return {};
+  json::Array folders;
+  for (const auto& folder : made_) folders.emplace_back(folder);
+  return context_.note({{"step", "made"}, {"folders", std::move(folders)}});
+}
+
+Result<void> Target::checkOwn() const {
+  // A stopped machine's agent is not this one: the server knows the place of its state.
+  if (outside()) return {};
+  const OwnState own(context_.identity());
+  if (auto free = own.checkOutside(place_.target, true); !free)
+    return fail(free.error().code, "The target is not taken: " + free.error().message);
+  for (const auto& path : textsOf(context_.request(), "includePaths"))
+    if (auto free = own.checkOutside(place_.target + path, false); !free)
+      return fail(free.error().code, "A path to restore is not taken: " + free.error().message);
+  return {};
+}
+
+Result<void> Target::leaveOut() const {
+  if (outside()) return {};
+  SP_TRY(const auto left_out, OwnState(context_.identity()).removeFrom(place_.aside(), place_.target));
+  for (const auto& path : left_out) log::warn("not restored: it is the agent's own", {{"id", context_.id()}, {"path", path}});
+  return {};
+}
+
 }  // namespace
 
 json::Object RestoreRunner::run(RequestContext& context) {
-  const auto& request = context.request();
   if (context.cancelled() && !context.adopted()) return result("ABORTED", "The restore was cancelled before it began.");
-  std::string root;
-  if (json::boolOr(request, "outside", false)) {
-    auto found = machineRoot(context.identity(), json::textOr(request, "instance"));
-    if (!found) return failed(found.error());
-    root = std::move(*found);
-  }
-  const auto target = makeFolderIn(root, json::textOr(request, "targetPath"));
-  if (!target) return failed(target.error());
-  const Place place{*target, ".stillpoint-" + percentEncode(context.id())};
-  const auto aside = place.aside();
-  std::error_code ignored;
-  if (!noted(context, "moving")) {
+  Target target(context);
+  const bool moving = noted(context, "moving");
+  const auto stop = [&](std::string_view state, std::string_view why) {
+    if (!moving) target.takeBack();
+    return result(state, why);
+  };
+  if (auto prepared = target.prepare(); !prepared) return stop("FAILED", prepared.error().text());
+  const auto& place = target.place();
+  if (!moving) {
     bool cancelled = false;
-    if (const auto error = restoreAside(context, place, cancelled); !error.empty()) {
-      std::filesystem::remove_all(aside, ignored);
-      return result(cancelled ? "ABORTED" : "FAILED", error);
-    }
+    if (const auto error = restoreAside(context, place, cancelled); !error.empty()) return stop(cancelled ? "ABORTED" : "FAILED", error);
+    if (auto left_out = target.leaveOut(); !left_out) return stop("FAILED", left_out.error().text());
   }
-  const auto size = measureTree(aside);
-  if (!noted(context, "moving")) {
-    if (!size) return failed(size.error());
-    if (size->entries == 0) {
-      std::filesystem::remove_all(aside, ignored);
-      return result("FAILED", "The recovery point holds none of includePaths.");
-    }
+  const auto size = measureTree(place.aside());
+  if (!moving) {
+    if (!size) return stop("FAILED", size.error().text());
+    if (size->entries == 0) return stop("FAILED", "The recovery point holds none of includePaths.");
     const json::Object note{{"step", "moving"}, {"entries", size->entries}, {"bytes", size->bytes}};
-    if (auto kept = context.note(note); !kept) return failed(kept.error());
+    if (auto kept = context.note(note); !kept) return stop("FAILED", kept.error().text());
   }
   if (failpoint::hit("agent.restore_moving")) return result("FAILED", "made to fail");
-  if (auto moved = mergeTree(aside, *target); !moved) return failed(moved.error());
+  if (auto moved = mergeTree(place.aside(), place.target); !moved) return failed(moved.error());
   auto message = result("COMPLETED", "");
   // A repeated move finds only what was left of it: the note has the whole.
   auto measured = json::Object{{"entries", size ? size->entries : 0}, {"bytes", size ? size->bytes : 0}};

@@ -37,6 +37,14 @@ Result<os::Fd> openRoot(const std::string& root) {
   return fd;
 }
 
+/// The path of an open folder, from outside.
+Result<std::string> nameOf(const os::Fd& folder) {
+  std::error_code error;
+  auto name = fs::read_symlink(fmt::format("/proc/self/fd/{}", folder.get()), error).string();
+  if (error) return failErrno("tree.folder", "cannot tell a folder's name", error.value());
+  return name;
+}
+
 Result<void> copyAttributes(const std::string& from, const std::string& to) {
   const auto size = ::llistxattr(from.c_str(), nullptr, 0);
   if (size <= 0) return {};
@@ -125,7 +133,7 @@ Result<void> checkPresent(const std::string& root, const std::string& path) {
   return failErrno("tree.read", "cannot look at " + path, errno);
 }
 
-Result<std::string> makeFolderIn(const std::string& root, const std::string& path) {
+Result<std::string> makeFolderIn(const std::string& root, const std::string& path, std::vector<std::string>* made) {
   SP_TRY(const auto top, openRoot(root));
   os::Fd at = openIn(top, "/", O_DIRECTORY);
   std::string so_far;
@@ -136,14 +144,13 @@ Result<std::string> makeFolderIn(const std::string& root, const std::string& pat
     if (!next && errno == ENOENT) {
       if (::mkdirat(at.get(), std::string(part).c_str(), 0755) != 0) return failErrno("tree.folder", "cannot create " + so_far, errno);
       next = openIn(top, so_far, O_DIRECTORY);
+      if (next && made != nullptr)
+        if (auto outside = nameOf(next)) made->push_back(std::move(*outside));
     }
     if (!next) return failErrno("tree.folder", "cannot use " + so_far + " as a folder", errno);
     at = std::move(next);
   }
-  std::error_code error;
-  auto outside = fs::read_symlink(fmt::format("/proc/self/fd/{}", at.get()), error).string();
-  if (error) return failErrno("tree.folder", "cannot find " + path, error.value());
-  return outside;
+  return withContext(nameOf(at), "find " + path);
 }
 
 Result<TreeSize> measureTree(const std::string& folder) {

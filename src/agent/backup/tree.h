@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -11,9 +12,10 @@ namespace sp::agent {
 /// Errors "tree.missing", "tree.read".
 Result<void> checkPresent(const std::string& root, const std::string& path);
 
-/// The folder at `path` when `root` is "/", made if it is not there (mode 0755): its path from outside.
+/// The folder at `path` when `root` is "/", made if it is not there (mode 0755): its path from outside. `made` gets the folders that
+/// were made for it, from outside too, the outermost first; also when it fails.
 /// Errors "tree.folder".
-Result<std::string> makeFolderIn(const std::string& root, const std::string& path);
+Result<std::string> makeFolderIn(const std::string& root, const std::string& path, std::vector<std::string>* made = nullptr);
 
 /// Entries and bytes of regular files below a folder.
 struct TreeSize {

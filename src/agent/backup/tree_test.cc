@@ -51,9 +51,11 @@ TEST_F(TreeTest, PresenceIsSeenFromInsideAndTheLastPartIsNotFollowed) {
 TEST_F(TreeTest, AFolderIsMadeInsideTheRootWhateverLinksSay) {
   fs::create_symlink("../../outside", dir_ + "/root/srv/escape");
   const auto root = dir_ + "/root";
-  const auto made = makeFolderIn(root, "/new/deep");
+  std::vector<std::string> folders;
+  const auto made = makeFolderIn(root, "/new/deep", &folders);
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_EQ(*made, root + "/new/deep");
+  EXPECT_EQ(folders, (std::vector<std::string>{root + "/new", root + "/new/deep"}));
   struct stat about{};
   ASSERT_EQ(::stat(made->c_str(), &about), 0);
   EXPECT_EQ(about.st_mode & 0777U, 0755U);

@@ -26,8 +26,6 @@ constexpr const char* kBecome = "/usr/bin/setpriv";
 constexpr int kBusyTries = 500;
 constexpr int kBusyPauseMs = 10;
 
-std::string usersFolder(const std::string& state_dir) { return state_dir + "-users"; }
-
 std::unexpected<Error> failed(const std::string& what, const std::error_code& error) {
   return fail("agent.run_as", fmt::format("{}: {}", what, error.message()));
 }
@@ -91,6 +89,8 @@ Result<std::string> copyWork(const std::string& state_dir, const std::string& cw
 }
 
 }  // namespace
+
+std::string usersFolder(const std::string& state_dir) { return state_dir + "-users"; }
 
 Result<std::optional<std::string>> chooseUser(const std::vector<std::string>& allowed, const std::string& asked, const std::string& own,
                                               bool is_root) {

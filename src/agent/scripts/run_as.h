@@ -19,6 +19,9 @@ Result<std::optional<std::string>> chooseUser(const std::vector<std::string>& al
 /// (itself, and the downloads where it runs), is copied to a folder of that user's: STATE_DIR-users/NAME. Errors "agent.run_as", "os.…".
 Result<void> runAs(SuperviseSpec& spec, const Identity& identity, const std::string& asked, const std::string& name);
 
+/// STATE_DIR-users.
+std::string usersFolder(const std::string& state_dir);
+
 /// Removes folders whose run (STATE_DIR/runs/…) is gone.
 void tidyRunAs(const std::string& state_dir);
 

@@ -26,7 +26,8 @@ class Instances;
 
 namespace sp::services::backup {
 
-/// An agent's own state, which is never backed up.
+/// The usual place of an agent's own state, which is never backed up. A running agent keeps its own place out itself, wherever it is; in a
+/// stopped machine's tree it is this one.
 inline constexpr std::string_view kAgentState = "/var/lib/stillpoint-agent";
 
 class Vaults;
