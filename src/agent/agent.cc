@@ -37,7 +37,7 @@ constexpr int kExitRefused = 5;
 
 int sayAndFail(const Error& error) {
   std::fputs(fmt::format("stillpoint agent: {}\n", error.text()).c_str(), stderr);
-  if (error.code == "agent.cloned") return kExitCopy;
+  if (error.code == "agent.cloned" || error.code == "agent.hardware_unknown") return kExitCopy;
   // Another start with the same token would hear the same.
   if (error.code == "net.pin" || error.code == "agent.token" || error.code.starts_with("agent.token_")) return kExitRefused;
   if (error.code == "agent.stopped") return 0;
@@ -67,13 +67,14 @@ void keepMemorySmall() {
 Result<void> runLocked(const Options& options, int stop_fd) {
   SP_CHECK_OK(enrolIfNeeded(options, stop_fd));
   SP_TRY(const auto identity, FileIdentity::load(options));
+  SP_TRY(const auto machine, machineHash(options.machine_id_file));
   SP_TRY(const auto journal, Journal::open(options.state_dir + "/journal"));
   SP_CHECK_OK(os::writeFile(options.state_dir + "/pid", fmt::format("{} {}\n", ::getpid(), os::processStartTime(::getpid())), 0644));
   Outbox outbox;
   SP_TRY(auto parts, makeParts(identity, *journal, outbox));
   // Its handlers' threads are never joined: it stays until the process ends.
   auto* const requests = new Requests(*journal, identity, outbox, std::move(parts.handlers));
-  Session session(identity, *journal, *requests, outbox, stop_fd, machineHash(options.machine_id_file));
+  Session session(identity, *journal, *requests, outbox, stop_fd, machine);
   for (auto& call : parts.on_welcome) session.onWelcome(std::move(call));
   requests->adopt();
   os::notifySystemd("READY=1");

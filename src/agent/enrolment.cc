@@ -87,25 +87,19 @@ Result<void> setAside(const std::string& state_dir, const std::string& agent) {
 /// True: there is an identity to run with. False: there is none any more.
 Result<bool> judgeEnrolled(const Options& options, const std::string& token) {
   SP_TRY(const auto enrolled, readEnrolled(options.state_dir));
-  const auto machine = machineHash(options.machine_id_file);
-  const bool copy = !enrolled.machine.empty() && !machine.empty() && machine != enrolled.machine;
+  SP_TRY(const auto machine, machineHash(options.machine_id_file));
+  const auto hardware = checkHardware(enrolled.machine, machine, options.state_dir, enrolled.agent);
   const bool refused = exists(options.state_dir + "/rejected");
   std::string id;
   if (!token.empty()) {
     SP_TRY(const auto parsed, parseToken(token));
     id = parsed.id;
   }
-  if ((copy || refused) && !id.empty() && id != enrolled.token) {
+  if ((!hardware || refused) && !id.empty() && id != enrolled.token) {
     SP_CHECK_OK(setAside(options.state_dir, enrolled.agent));
     return false;
   }
-  if (copy)
-    return fail(
-        "agent.cloned",
-        fmt::format("{} is the state of the agent of {}, and this is other hardware: a copy of that machine, which does nothing. To enrol "
-                    "this machine as itself, give a new token of `stillpoint enrol`; if the hardware of {} was replaced, one of "
-                    "`stillpoint enrol --instance {}`",
-                    options.state_dir, enrolled.agent, enrolled.agent, enrolled.agent));
+  SP_CHECK_OK(hardware);
   if (!options.server.empty() && options.server != enrolled.server)
     return fail(
         "agent.enrolled",
@@ -219,7 +213,7 @@ Result<void> enrolIfNeeded(const Options& options, int stop_fd) {
   SP_TRY(const auto token, parseToken(text));
   SP_CHECK_OK(parseHostPort(options.server));
   SP_CHECK_OK(os::makeDirectories(options.state_dir, 0700));
-  const auto machine = machineHash(options.machine_id_file);
+  SP_TRY(const auto machine, machineHash(options.machine_id_file));
   SystemRandom random;
   std::string last;
   for (double limit = kFirstDelayMs;; limit = std::min(limit * 2, kDelayMost)) {
@@ -237,6 +231,24 @@ Result<void> enrolIfNeeded(const Options& options, int stop_fd) {
     const std::chrono::milliseconds delay(random.below(static_cast<std::uint64_t>(limit)) + 1);
     if (os::waitReadable(stop_fd, delay)) return fail("agent.stopped", "stopped before the machine was enrolled; last: " + last);
   }
+}
+
+Result<void> checkHardware(const std::string& bound, const std::string& here, const std::string& state_dir, const std::string& agent) {
+  if (bound.empty() || here == bound) return {};
+  const auto way_out = fmt::format(
+      "To enrol this machine as itself, give a new token of `stillpoint enrol`; if the hardware of {} was replaced, one of `stillpoint "
+      "enrol --instance {}`",
+      agent, agent);
+  if (!here.empty())
+    return fail("agent.cloned", fmt::format("{} is the state of the agent of {}, and this is other hardware: a copy of that machine, which "
+                                            "does nothing. {}",
+                                            state_dir, agent, way_out));
+  return fail(
+      "agent.hardware_unknown",
+      fmt::format("{} is the state of the agent of {} and bound to its hardware, whose name cannot be read here ({}, {}): it may be "
+                  "a copy of that machine, and does nothing. Run the agent as root, or with the --machine-id-file that it was "
+                  "enrolled with. {}",
+                  state_dir, agent, kMachineIdFiles[0], kMachineIdFiles[1], way_out));
 }
 
 void noteRejected(const std::string& state_dir, std::string_view code) {

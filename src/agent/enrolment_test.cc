@@ -40,8 +40,8 @@ class EnrolledTest : public ::testing::Test {
     options_.state_dir = folder_.path();
     options_.machine_id_file = folder_.path() + "/uuid";
     hardware("one");
-    write("agent.json",
-          R"({"agent":"i-1","serverName":"stillpoint","token":"et-1","machine":")" + machineHash(options_.machine_id_file) + "\"}");
+    write("agent.json", R"({"agent":"i-1","serverName":"stillpoint","token":"et-1","machine":")" +
+                            machineHash(options_.machine_id_file).value_or("") + "\"}");
     write("endpoint", "127.0.0.1:4749\n");
   }
   void write(const std::string& name, const std::string& text) { ASSERT_TRUE(os::writeFile(folder_.path() + "/" + name, text)); }
@@ -70,9 +70,24 @@ TEST_F(EnrolledTest, OnOtherHardwareItDoesNothing) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, "agent.cloned");
   EXPECT_NE(done.error().message.find("stillpoint enrol --instance i-1"), std::string::npos);
-  // A user who cannot read the hardware's name is not a copy.
+}
+
+TEST_F(EnrolledTest, AHardwareFileThatIsGoneIsAnError) {
   options_.machine_id_file = folder_.path() + "/missing";
-  EXPECT_TRUE(enrolIfNeeded(options_, -1));
+  const auto done = enrolIfNeeded(options_, -1);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, "agent.machine_id");
+}
+
+TEST(CheckHardware, WhatWasBoundMustBeSeenAgain) {
+  EXPECT_TRUE(checkHardware("", "", "/s", "i-1"));
+  EXPECT_TRUE(checkHardware("", "a", "/s", "i-1"));
+  EXPECT_TRUE(checkHardware("a", "a", "/s", "i-1"));
+  EXPECT_EQ(checkHardware("a", "b", "/s", "i-1").error().code, "agent.cloned");
+  const auto unknown = checkHardware("a", "", "/s", "i-1");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, "agent.hardware_unknown");
+  EXPECT_TRUE(unknown.error().message.contains("/s is the state of the agent of i-1")) << unknown.error().message;
 }
 
 TEST_F(EnrolledTest, ATokenFileThatIsGoneDoesNotMatterAnyMore) {

@@ -49,15 +49,18 @@ Platform platform() {
 
 }  // namespace
 
-std::string machineHash(const std::string& file) {
+Result<std::string> machineHash(const std::string& file) {
   std::string id;
   if (!file.empty()) {
+    if (const auto text = os::readFile(file, kFileMost); !text)
+      return fail("agent.machine_id", "cannot read what --machine-id-file names: " + text.error().text());
     id = idIn(file);
+    if (id.empty()) return fail("agent.machine_id", file + " (--machine-id-file) is empty: it must hold a name of this hardware");
   } else {
     for (const auto* each : kMachineIdFiles)
       if (id = idIn(each); !id.empty()) break;
   }
-  return id.empty() ? "" : sha256Hex("stillpoint machine " + id);
+  return id.empty() ? std::string() : sha256Hex("stillpoint machine " + id);
 }
 
 Platform readOsRelease(const std::string& text) {

@@ -26,13 +26,25 @@ TEST(MachineHash, IsTheSameForTheSameHardwareAndSaysNothingOfIt) {
   const testing::TempFolder folder;
   const auto file = folder.path() + "/uuid";
   ASSERT_TRUE(os::writeFile(file, "4C4C4544-0042-4810-8052-B4C04F4E4D32\n"));
-  const auto hash = machineHash(file);
+  const auto hash = machineHash(file).value_or("");
   EXPECT_EQ(hash.size(), 64U);
   ASSERT_TRUE(os::writeFile(file, "4c4c4544-0042-4810-8052-b4c04f4e4d32"));
-  EXPECT_EQ(machineHash(file), hash);
+  EXPECT_EQ(machineHash(file).value_or(""), hash);
   ASSERT_TRUE(os::writeFile(file, "other"));
-  EXPECT_NE(machineHash(file), hash);
-  EXPECT_EQ(machineHash(folder.path() + "/missing"), "");
+  EXPECT_NE(machineHash(file).value_or(hash), hash);
+}
+
+TEST(MachineHash, AFileThatIsNamedMustHoldAName) {
+  const testing::TempFolder folder;
+  const auto file = folder.path() + "/uuid";
+  const auto missing = machineHash(file);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, "agent.machine_id");
+  EXPECT_TRUE(missing.error().message.contains(file)) << missing.error().message;
+  ASSERT_TRUE(os::writeFile(file, " \n"));
+  const auto empty = machineHash(file);
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().message, file + " (--machine-id-file) is empty: it must hold a name of this hardware");
 }
 
 }  // namespace

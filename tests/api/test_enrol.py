@@ -447,6 +447,24 @@ def test_a_copy_on_other_hardware_does_nothing(server, host, tmp_path):
     agents.pinged(server, agent.id, "Online")
 
 
+def test_a_copy_that_cannot_tell_its_hardware_does_nothing(server, host):
+    agent = enrolled(server, host, "told")
+    agent.stop()
+    copy = host("untold")
+    subprocess.run(["cp", "-a", str(agent.state), str(copy.folder)], check=True)
+    copy.hardware_file.unlink()
+    assert copy.start().wait() == 1
+    assert str(copy.hardware_file) in copy.log() and "--machine-id-file" in copy.log()
+    copy.hardware_file.write_text("\n")
+    assert copy.start().wait() == 1
+    assert "is empty" in copy.log()
+    # Without the flag it is the name of this host's own hardware, if there is one: not the bound one.
+    bare = subprocess.run([BINARY, "agent", "--state-dir", str(copy.state)], capture_output=True, text=True, timeout=20)
+    assert bare.returncode == 4 and "does nothing" in bare.stderr, bare
+    agent.start()
+    agents.pinged(server, agent.id, "Online")
+
+
 def test_the_server_knows_a_copy_too(server, host):
     agent = enrolled(server, host, "genuine")
     agent.stop()
