@@ -17,10 +17,15 @@ int serve(const sp::cli::ServeFlags& flags) {
       return 1;
     }
   }
-  if (flags.data_dir) config.data_dir = *flags.data_dir;
-  if (flags.listen) config.listen = *flags.listen;
-  if (flags.console_listen) config.console_listen = *flags.console_listen;
-  if (flags.agent_listen) config.agent_listen = *flags.agent_listen;
+  // A flag's value has no place in the file.
+  const auto replace = [&](const char* key, std::string& value, const std::string& by) {
+    value = by;
+    config.places.erase(key);
+  };
+  if (flags.data_dir) replace("data_dir", config.data_dir, *flags.data_dir);
+  if (flags.listen) replace("listen", config.listen, *flags.listen);
+  if (flags.console_listen) replace("console_listen", config.console_listen, *flags.console_listen);
+  if (flags.agent_listen) replace("agent_listen", config.agent_listen, *flags.agent_listen);
   if (flags.failpoints) config.failpoints = *flags.failpoints;
   if (flags.insecure) config.insecure = true;
   return sp::daemon::serve(config);

@@ -1,6 +1,7 @@
 // The configuration of `serve`: one TOML file, overridden by flags. Every key has a default; an unknown key or a value of
 // the wrong type is an error with file, line and column.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 
@@ -48,6 +49,10 @@ struct Config {
   std::int64_t output_free_bytes = 1LL << 30;
   /// [backups] at_once: how many backups run at once; the others wait in a fair queue.
   std::int64_t backups_at_once = 32;
+  /// Where the file has a key ("realm.account", "tls"): "FILE:LINE:COLUMN". Not one that a flag has replaced.
+  std::map<std::string, std::string, std::less<>> places;
+  /// "FILE:LINE:COLUMN: " of such a key, else nothing: what an error about its value begins with.
+  std::string at(std::string_view key) const;
   /// A fail points file (base/failpoint.h); tests only.
   std::string failpoints;
 };
@@ -55,7 +60,8 @@ struct Config {
 /// Reads FILE over the defaults. Errors: "config.read", "config.syntax", "config.unknown", "config.type".
 Result<void> loadConfig(const std::string& file, Config& config);
 
-/// What the values must fulfil together: addresses parse, TLS or --insecure beyond loopback, fail points on loopback only.
+/// What the values must fulfil beyond their types, with the place of each that comes from a file: realm, endpoints and files that are
+/// named can be used; and together: addresses parse, TLS or --insecure beyond loopback, fail points on loopback only.
 Result<void> checkConfig(const Config& config);
 
 }  // namespace sp::daemon

@@ -49,6 +49,24 @@ TEST(Config, NamesLineAndColumnOfWhatIsWrong) {
   EXPECT_EQ(load("listen = \n", config).error().code, "config.syntax");
 }
 
+TEST(Config, WhatAValueLeadsToIsToldWhereItStands) {
+  const auto told = [](const std::string& text) {
+    Config config;
+    auto done = load(text, config);
+    if (done) done = checkConfig(config);
+    return done ? std::string() : done.error().message;
+  };
+  const auto file = testing::TempDir() + "/stillpoint-config-test.toml";
+  EXPECT_TRUE(told("[realm]\nregion = \"a\"\n account = \"12\"\n").starts_with(file + ":3:2: realm.account '12' must be"));
+  EXPECT_TRUE(told("[realm]\nregion = \"EU\"\n").starts_with(file + ":2:1: realm.region 'EU' must be"));
+  EXPECT_TRUE(told("\n[lambda]\nendpoint = \"h:1\"\n").starts_with(file + ":3:1: lambda.endpoint 'h:1' must be"));
+  EXPECT_TRUE(told("[events]\nca_file = \"/nonexistent/ca.pem\"\n").starts_with(file + ":2:1: "));
+  EXPECT_TRUE(told("insecure = true\n[tls]\ncert = \"/c\"\n").starts_with(file + ":2:")) << told("insecure = true\n[tls]\ncert = \"/c\"\n");
+  EXPECT_TRUE(told("[tls]\ncert = \"" + file + "\"\nkey = \"/nonexistent/key.pem\"\n").starts_with(file + ":3:1: "));
+  EXPECT_TRUE(told("\nlisten = \"nowhere\"\n").starts_with(file + ":2:1: "));
+  EXPECT_TRUE(told("listen = \"0.0.0.0:1\"\n").starts_with(file + ":1:1: --listen 0.0.0.0:1 is not a loopback address"));
+}
+
 TEST(Config, TheLambdaEndpointIsAHost) {
   Config config;
   for (const auto* good : {"", "http://127.0.0.1:9000", "https://lambda.example.org", "http://127.0.0.1:9000/"}) {

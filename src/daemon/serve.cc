@@ -88,7 +88,11 @@ Result<void> run(Config config) {
     // Somebody else has the last port by now.
     server = net::listenHttp(*net::Endpoint::parse(config.listen), installation->apiHandler(), net::HttpLimits{}, config.tls);
   }
-  if (!server) return std::unexpected(std::move(server.error()));
+  if (!server) {
+    auto error = std::move(server.error());
+    if (error.code == "net.tls") error.message = config.at("tls") + error.message;
+    return std::unexpected(std::move(error));
+  }
 
   const auto api = urlOf((*server)->endpoint(), config.tls.has_value());
   installation->serving(api.substr(api.find("//") + 2));

@@ -101,13 +101,27 @@ def test_failpoints_are_refused_beyond_loopback(tmp_path):
     assert code == 1 and "loopback" in err
 
 
-@pytest.mark.parametrize("text, said", [("lissten = 1", ":1:1: unknown key lissten"), ("listen = 7", "listen must be a string"), ("listen =", ":1:")])
+@pytest.mark.parametrize("text, said", [("lissten = 1", ":1:1: unknown key lissten"), ("listen = 7", "listen must be a string"), ("listen =", ":1:"),
+                                        ('[realm]\naccount = "7"', ":2:1: realm.account '7'"), ('[tls]\ncert = "/nonexistent/c"\nkey = "/nonexistent/k"', ":2:1: ")])
 def test_configuration_errors_name_the_place(tmp_path, text, said):
     config = tmp_path / "config.toml"
     config.write_text(text)
     code, _, err = serve("--config", str(config), "--data-dir", str(tmp_path / "state"))
     assert code == 1 and said in err
     assert not (tmp_path / "state").exists(), "a refused configuration changes nothing"
+
+
+def test_a_certificate_that_is_none_is_told_where_it_stands(tmp_path):
+    (tmp_path / "c.pem").write_text("no certificate")
+    (tmp_path / "config.toml").write_text(f'[tls]\ncert = "{tmp_path}/c.pem"\nkey = "{tmp_path}/c.pem"\n')
+    code, _, err = serve("--config", str(tmp_path / "config.toml"), "--data-dir", str(tmp_path / "state"), "--listen", "127.0.0.1:0")
+    assert code == 1 and "config.toml:1:" in err and "c.pem as the TLS certificate chain" in err, err
+
+
+def test_a_flag_has_no_place_in_the_file(tmp_path):
+    (tmp_path / "config.toml").write_text('listen = "127.0.0.1:0"\n')
+    code, _, err = serve("--config", str(tmp_path / "config.toml"), "--data-dir", str(tmp_path / "state"), "--listen", "nowhere")
+    assert code == 1 and "--listen" in err and "config.toml" not in err, err
 
 
 def test_configured_realm_stands_in_arns(tmp_path):
