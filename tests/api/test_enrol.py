@@ -300,6 +300,11 @@ def test_revoking_cuts_off_at_once(server, host):
     agent.logged("the server refuses this agent")
     assert agent.log().count("the server refuses this agent") == 1
     assert agent_of(server, agent.id)["Status"] == "Revoked"
+    assert stillpoint(server).list_instances(InstanceId=agent.id)["Instances"][0]["Agent"] == "Revoked"
+    assert "Revoked" in next(line for line in server.cli(["instance", "list"]).stdout.splitlines() if agent.id in line)
+    # Who waits for what its script prints is told that nothing may come.
+    told = tail_says(server, command["Command"]["CommandId"])
+    assert f"the agent of {agent.id} is revoked" in told, told
     for path in ("/renew", "/commands/c/source/k"):
         assert agents.post(server, path, state=agent.state)[:2][1]["error"] == "revoked"
     line = agents.Line(server, agent.state)
@@ -311,6 +316,25 @@ def test_revoking_cuts_off_at_once(server, host):
     stillpoint(server).revoke_agent(InstanceId=agent.id)
     server.restart()
     assert agents.post(server, "/renew", state=agent.state)[1]["error"] == "revoked"
+
+
+def tail_says(server, command):
+    """The first line that tail says on standard error while it waits."""
+    with subprocess.Popen([BINARY, "tail", command, "--data-dir", str(server.data)], stderr=subprocess.PIPE, text=True) as waiting:
+        said = waiting.stderr.readline()
+        waiting.kill()
+    return said
+
+
+def test_tail_tells_that_the_agent_is_away(server, host):
+    agent = enrolled(server, host, "away")
+    agent.stop()
+    agents.pinged(server, agent.id, "ConnectionLost", 10)
+    command = server.client("ssm").send_command(InstanceIds=[agent.id], DocumentName="AWS-RunShellScript", Parameters={"commands": ["true"]})["Command"]["CommandId"]
+    assert f"the agent of {agent.id} is not connected: this waits" in tail_says(server, command)
+    agent.start()
+    done = server.cli(["tail", command])
+    assert done.returncode == 0 and "not connected" not in server.cli(["tail", command]).stderr
 
 
 def test_back_by_a_new_token(server, host):

@@ -41,6 +41,23 @@ Result<std::string> onlyInstance(Api& api, const std::string& command) {
                                        ids.size() > 5 ? " …" : ""));
 }
 
+/// Why nothing may come of a command that has not ended on that machine; empty: its agent is connected, or who knows.
+std::string whySilent(Api& api, const std::string& command, const std::string& instance) {
+  const auto listed = api.call("ssm", "AmazonSSM.ListCommandInvocations", {{"CommandId", command}, {"InstanceId", instance}});
+  const auto* invocations = listed ? json::find(*listed, "CommandInvocations") : nullptr;
+  if (invocations == nullptr || !invocations->is_array() || invocations->get_array().empty()) return {};
+  const auto state = json::textOr(invocations->get_array().front().as_object(), "Status");
+  if (state != "Pending" && state != "InProgress" && state != "Delayed" && state != "Cancelling") return {};
+  const auto agents = api.call("stillpoint", "Stillpoint_20261101.ListAgents", {{"InstanceId", instance}});
+  const auto* list = agents ? json::find(*agents, "Agents") : nullptr;
+  if (list == nullptr || !list->is_array() || list->get_array().empty()) return {};
+  const auto status = json::textOr(list->get_array().front().as_object(), "Status");
+  if (status == "Online") return {};
+  if (status == "Revoked")
+    return fmt::format("the agent of {0} is revoked: this waits until it is enrolled again (stillpoint enrol --instance {0})", instance);
+  return fmt::format("the agent of {} is not connected: this waits until it is", instance);
+}
+
 class Tail {
  public:
   Tail(Api& api, const TailOptions& options) : api_(api), options_(options) {}
@@ -66,6 +83,7 @@ class Tail {
 Result<int> Tail::run(const std::string& instance) {
   const auto path = fmt::format("/_stream/commands/{}/{}{}", percentEncode(options_.command), percentEncode(instance),
                                 options_.all ? "" : fmt::format("?last={}", options_.last));
+  if (const auto why = whySilent(api_, options_.command, instance); !why.empty()) fmt::print(stderr, "stillpoint: {}\n", why);
   EventStream events;
   while (!over_) {
     events.reset();

@@ -4,6 +4,7 @@
 #include "aws/operation.h"
 #include "base/time_format.h"
 #include "services/ec2/input.h"
+#include "services/ssm/nodes/registrations.h"
 #include "services/stillpoint/operations.h"
 
 namespace sp::services::stillpoint {
@@ -38,7 +39,9 @@ void readSpec(json::Reader& reader, ec2::AddSpec& spec) {
   if (reader.arrayIf("Volumes") != nullptr) spec.volumes = reader.textsIf("Volumes");
 }
 
-std::string_view agentStatus(const Context& context, const Instance& instance) {
+std::string_view agentStatus(const aws::Call& call, const Context& context, const Instance& instance) {
+  const auto registration = instance.isGone() ? std::nullopt : ssm::findRegistration(*call.txn, instance.id);
+  if (registration && registration->isRevoked()) return "Revoked";
   if (context.agents.connected(instance.id)) return "Online";
   return instance.isGone() ? "None" : "Offline";
 }
@@ -157,7 +160,7 @@ aws::Operation listInstances(Context& context, ec2::Instances& instances) {
                 break;
               }
               auto shape = shapeOf(instance);
-              shape["Agent"] = agentStatus(context, instance);
+              shape["Agent"] = agentStatus(call, context, instance);
               if (const auto holder = context.locks.holder(*call.txn, instance.id)) shape["InUseBy"] = *holder;
               list.push_back(std::move(shape));
             }
