@@ -1,5 +1,6 @@
 """What is an agent's own is in no backup and not restored to, wherever its state directory lies. A real agent of this host."""
 import os
+import subprocess
 
 import pytest
 
@@ -48,6 +49,19 @@ def test_the_state_is_not_in_the_snapshot(server, backup, host, way):
     seen = paths_of(server, host)
     assert any(path.endswith("/ag/hardware") for path in seen), seen
     assert not [path for path in seen if "key.pem" in path or "/state" in path], seen
+
+
+def test_a_bind_mount_shows_no_more(server, backup, host, tmp_path):
+    subprocess.run(["mount", "--bind", str(host.top), str(tmp_path)], check=True)
+    try:
+        job = take(backup, host, BackupOptions={"Paths": str(tmp_path)})
+        assert job["State"] == "COMPLETED", job
+        seen = paths_of(server, host)
+        assert any(path.endswith("/ag/hardware") for path in seen) and not [path for path in seen if "/state" in path], seen
+        job = take(backup, host, BackupOptions={"Paths": str(tmp_path / "ag/state/key.pem")})
+        assert job["State"] == "FAILED" and "the agent's own state" in job["StatusMessage"], job
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_a_path_inside_the_state_fails_the_job(backup, host):

@@ -10,6 +10,8 @@
 
 #include "agent/backup/restic_process.h"
 #include "agent/scripts/run_as.h"
+#include "base/strings.h"
+#include "os/file.h"
 
 namespace sp::agent {
 namespace {
@@ -61,7 +63,57 @@ bool isFolder(const std::string& path) {
   return fs::symlink_status(path, ignored).type() == fs::file_type::directory;
 }
 
+/// A path in mountinfo: blanks and backslashes stand there as \\ and three octal digits.
+std::string unescaped(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 3 >= text.size()) {
+      out.push_back(text[i]);
+      continue;
+    }
+    out.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0')));
+    i += 3;
+  }
+  return out;
+}
+
+/// A file system's part and where it is mounted.
+struct Mount {
+  std::string device;
+  std::string part;
+  std::string at;
+};
+
+std::vector<Mount> readMounts(std::string_view text) {
+  constexpr std::size_t kDevice = 2;
+  constexpr std::size_t kPart = 3;
+  constexpr std::size_t kAt = 4;
+  std::vector<Mount> out;
+  for (const auto line : split(text, '\n')) {
+    const auto words = split(line, ' ');
+    if (words.size() > kAt) out.push_back({std::string(words[kDevice]), unescaped(words[kPart]), unescaped(words[kAt])});
+  }
+  return out;
+}
+
 }  // namespace
+
+std::vector<std::string> otherNames(std::string_view mounts, const std::string& path) {
+  const auto all = readMounts(mounts);
+  // Of mounts at the same place the last one is seen.
+  const Mount* own = nullptr;
+  for (const auto& mount : all)
+    if (below(path, mount.at) && (own == nullptr || mount.at.size() >= own->at.size())) own = &mount;
+  if (own == nullptr) return {};
+  const auto inside = withoutSlash(fs::path(own->part) / *below(path, own->at));
+  std::vector<std::string> out;
+  for (const auto& mount : all) {
+    if (&mount == own || mount.device != own->device) continue;
+    if (const auto inner = below(inside, mount.part)) out.push_back(withoutSlash(fs::path(mount.at) / *inner));
+    else if (below(mount.part, inside) && !below(mount.at, path)) out.push_back(mount.at);
+  }
+  return out;
+}
 
 OwnState::OwnState(const Identity& identity) {
   add("the agent's own state", identity.stateDir());
@@ -70,7 +122,11 @@ OwnState::OwnState(const Identity& identity) {
 }
 
 void OwnState::add(std::string what, const std::string& path) {
-  for (auto& name : {absolute(path), placeOf(path), resolved(path)})
+  std::vector<std::string> names{absolute(path), placeOf(path), resolved(path)};
+  if (const auto mounts = os::readFile("/proc/self/mountinfo")) {
+    for (auto& name : otherNames(*mounts, names.back())) names.push_back(std::move(name));
+  }
+  for (const auto& name : names)
     if (std::ranges::none_of(folders_, [&](const Folder& folder) { return folder.path == name; })) folders_.push_back({what, name});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/request_handler.h"
@@ -9,10 +10,13 @@
 
 namespace sp::agent {
 
+/// Where else the folder `path`, or a part of it, is seen by bind mounts. `mounts`: /proc/self/mountinfo's text.
+std::vector<std::string> otherNames(std::string_view mounts, const std::string& path);
+
 class OwnState {
  public:
   /// The state directory (the agent's private key lies there), STATE_DIR-users (scripts/run_as.h) and, of the agent of the server's own
-  /// host, the server's data directory around it: each as it is spelt, and where its links lead to.
+  /// host, the server's data directory around it: each as it is spelt, where its links lead to, and where a mount shows it again.
   explicit OwnState(const Identity& identity);
 
   /// Error "agent.own_state" if `path` of this host is one of them or lies inside, by whatever name: it names both. `follow`: the path's

@@ -89,6 +89,20 @@ TEST_F(OwnStateTest, ScriptsOfOtherUsersAndTheServersDataToo) {
   EXPECT_TRUE(has(server.patternsFor({at("")}), at("real")));
 }
 
+TEST(OtherNames, AreWhereMountsShowAFolderAgain) {
+  constexpr std::string_view kMounts = R"(21 1 8:1 / / rw - ext4 /dev/sda1 rw
+22 21 8:2 / /srv rw - ext4 /dev/sda2 rw
+23 21 8:2 /data /mnt/a\040b rw shared:1 - ext4 /dev/sda2 rw
+24 21 8:2 /data/ag/runs /mnt/runs rw - ext4 /dev/sda2 rw
+25 21 8:2 /else /mnt/else rw - ext4 /dev/sda2 rw
+26 21 8:1 / /mnt/whole rw - ext4 /dev/sda1 rw
+)";
+  EXPECT_EQ(otherNames(kMounts, "/srv/data/ag"), (std::vector<std::string>{"/mnt/a b/ag", "/mnt/runs"}));
+  EXPECT_EQ(otherNames(kMounts, "/var/lib/ag"), std::vector<std::string>{"/mnt/whole/var/lib/ag"});
+  EXPECT_EQ(otherNames(kMounts, "/mnt/a b/ag"), (std::vector<std::string>{"/srv/data/ag", "/mnt/runs"}));
+  EXPECT_TRUE(otherNames("", "/srv").empty());
+}
+
 TEST_F(OwnStateTest, ItIsTakenOutOfATree) {
   const OwnState own(SomeIdentity("i-1", at("ag")));
   put("tree/real/ag/key.pem");
