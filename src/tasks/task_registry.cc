@@ -33,7 +33,7 @@ std::string nameOf(const Resource& resource) { return resource.service + ":" + r
 std::string unknownMember(std::string_view service, std::string_view operation, const json::Object& parameters) {
   constexpr std::array<std::string_view, 7> kEntry = {"Detail", "DetailType", "EventBusName", "Resources", "Source", "Time", "TraceHeader"};
   for (const auto& member : parameters) {
-    const std::string name(member.key().data(), member.key().size());
+    std::string name(member.key().data(), member.key().size());
     if (!takesMember(service, operation, name)) return name;
     if (service != "events" || name != "Entries" || !member.value().is_array()) continue;
     for (const auto& entry : member.value().get_array())

@@ -192,7 +192,9 @@ def test_an_interrupted_run_goes_on_and_says_so(server, machine, flags):
     arn = f"{runs.MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
     runs.shell(server, machine, "rm -f /var/tmp/go")
     process = subprocess.Popen([BINARY, "run", "--instance", machine, "--pre", "s3://scripts/wait.sh", "--name", name, "--data-dir", str(server.data), *flags],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               # Whatever these tests were started with: what a shell gives to a program in its background ignores it.
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     until(lambda: name in [e["name"] for e in sfn.list_executions(stateMachineArn=runs.MACHINE)["executions"]], 20, "the run's start")
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)

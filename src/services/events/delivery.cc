@@ -47,7 +47,7 @@ std::map<std::string, json::Value, std::less<>> valuesOf(const json::Object& tra
 
 std::expected<std::string, delivery::Failure> Events::inputOf(const json::Object& delivery) {
   const auto& target = delivery.at("target").get_object();
-  if (const auto input = json::textOr(target, "Input"); !input.empty()) return input;
+  if (auto input = json::textOr(target, "Input"); !input.empty()) return input;
   const json::Value& event = delivery.at("event");
   asl::Work work(kMostPlaces);
   const auto tooMuch = [](std::string_view what) {

@@ -74,7 +74,7 @@ aws::Outcome getExecutionHistory(const Service& service, const aws::Call& call) 
   // A page ends early where events are large: nobody waits for an answer of hundreds of megabytes, and none is held in memory.
   for (bool more = true; more && next == 0;) {
     const auto texts = call.txn->executions().history(arn, from, backward, kBatch);
-    more = texts.size() == kBatch;
+    const auto before = from;
     for (const auto& text : texts) {
       auto event = json::parse(text);
       if (!event || !event->is_object()) continue;
@@ -89,6 +89,8 @@ aws::Outcome getExecutionHistory(const Service& service, const aws::Call& call) 
       else stripData(event->get_object());
       events.push_back(std::move(*event));
     }
+    // Rows that cannot be read lead nowhere.
+    more = texts.size() == kBatch && from != before;
   }
   json::Object out{{"events", std::move(events)}};
   if (next != 0) out["nextToken"] = aws::makePageToken(bound, std::to_string(next));

@@ -65,7 +65,7 @@ json::Object laneShape(store::Txn& txn, const Ports& ports, const runtime::Machi
   auto entry = statusEntry(run, report);
   showProgress(entry, lane);
   entry["CurrentStep"] = lane.step;
-  if (auto what = waitsFor(txn, locks, lane); !what.empty()) entry["WaitsFor"] = std::move(what);
+  if (const auto what = waitsFor(txn, locks, lane); !what.empty()) entry["WaitsFor"] = what;
   if (lane.frozen_at) {
     entry["FrozenSeconds"] = frozenSeconds(lane, now);
     entry["Frozen"] = !lane.thawed_at && !(lane.over && lane.post_command.empty() && entry.find("Owed") == entry.end());
