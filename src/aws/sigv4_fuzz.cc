@@ -48,9 +48,9 @@ Head readHead(std::string_view text) {
   return head;
 }
 
-/// Whether HTTP lets such a head through and it has none of what a signature adds.
+/// Whether HTTP lets such a head through and it has none of what a signature adds, and no session's token, which is refused.
 bool signable(const RequestView& request) {
-  if (hasCredentials(request) || !request.target.starts_with('/')) return false;
+  if (hasCredentials(request) || !request.target.starts_with('/') || request.parameter("X-Amz-Security-Token")) return false;
   const auto visible = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
   if (!std::ranges::all_of(request.target, visible)) return false;
   return std::ranges::all_of(request.headers, [&](const HeaderView& header) {
