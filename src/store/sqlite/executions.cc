@@ -57,14 +57,13 @@ bool SqliteExecutions::insert(const ExecutionRow& row, const std::vector<std::st
   {
     Query q(
         c_.prepare("INSERT INTO executions (arn, machine, name, status, started, stopped, description) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
-                   "ON CONFLICT DO NOTHING RETURNING id"));
+                   "ON CONFLICT DO NOTHING"));
     q.bind(row.arn).bind(row.machine_arn).bind(row.name).bind(row.status).bind(toMicros(row.started));
     if (row.stopped) q.bind(toMicros(*row.stopped));
     else q.bindNull();
     q.blob(row.description);
-    if (!q.step()) return false;
-    id = q.number(0);
-    while (q.step()) {}
+    if (q.run() == 0) return false;
+    id = c_.lastRow();
   }
   if (!row.state.empty()) {
     Query q(c_.prepare("INSERT INTO execution_state VALUES (?1, ?2)"));
@@ -257,12 +256,9 @@ SqliteExecutions::Sweep SqliteExecutions::expire(Instant before, std::int64_t po
 // False: the limit is used up and some is left.
 bool SqliteExecutions::dropHistory(std::int64_t id, std::size_t& limit) {
   if (limit == 0) return false;
-  std::size_t dropped = 0;
-  Query q(c_.prepare(
-      "DELETE FROM history WHERE seq IN (SELECT seq FROM history WHERE execution = ?1 ORDER BY first_id LIMIT ?2) RETURNING seq"));
+  Query q(c_.prepare("DELETE FROM history WHERE seq IN (SELECT seq FROM history WHERE execution = ?1 ORDER BY first_id LIMIT ?2)"));
   q.bind(id).bind(static_cast<std::int64_t>(limit));
-  while (q.step()) ++dropped;
-  limit -= dropped;
+  limit -= static_cast<std::size_t>(q.run());
   return limit > 0;
 }
 

@@ -16,11 +16,9 @@ void SqliteItems::put(std::string_view table, const Item& item) {
 }
 
 bool SqliteItems::erase(std::string_view table, std::string_view partition, std::string_view sort) {
-  Query q(c_.prepare("DELETE FROM items WHERE tbl = ?1 AND pk = ?2 AND sk = ?3 RETURNING 1"));
+  Query q(c_.prepare("DELETE FROM items WHERE tbl = ?1 AND pk = ?2 AND sk = ?3"));
   q.bind(table).blob(partition).blob(sort);
-  const bool existed = q.step();
-  while (existed && q.step()) {}
-  return existed;
+  return q.run() != 0;
 }
 
 // One statement for each shape of the bounds: an "OR ?n IS NULL" would keep SQLite from seeking to the bound.

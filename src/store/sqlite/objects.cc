@@ -16,11 +16,9 @@ void SqliteObjects::put(std::string_view bucket, std::string_view key, std::stri
 }
 
 bool SqliteObjects::erase(std::string_view bucket, std::string_view key) {
-  Query q(c_.prepare("DELETE FROM objects WHERE bucket = ?1 AND key = ?2 RETURNING 1"));
+  Query q(c_.prepare("DELETE FROM objects WHERE bucket = ?1 AND key = ?2"));
   q.bind(bucket).blob(key);
-  const bool existed = q.step();
-  while (existed && q.step()) {}
-  return existed;
+  return q.run() != 0;
 }
 
 std::vector<Record> SqliteObjects::scan(std::string_view bucket, std::string_view prefix, std::string_view from, std::size_t limit) {

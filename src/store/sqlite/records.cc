@@ -21,11 +21,9 @@ bool SqliteRecords::erase(std::string_view kind, std::string_view key) {
     q.bind(kind).blob(key);
     q.run();
   }
-  Query q(c_.prepare("DELETE FROM records WHERE kind = ?1 AND key = ?2 RETURNING 1"));
+  Query q(c_.prepare("DELETE FROM records WHERE kind = ?1 AND key = ?2"));
   q.bind(kind).blob(key);
-  const bool existed = q.step();
-  while (existed && q.step()) {}
-  return existed;
+  return q.run() != 0;
 }
 
 std::vector<Record> SqliteRecords::scan(std::string_view kind, std::string_view prefix, std::string_view after, std::size_t limit) {

@@ -55,8 +55,9 @@ bool Query::step() {
   raise(statement_.db(), sqlite3_sql(statement_.handle()));
 }
 
-void Query::run() {
+std::int64_t Query::run() {
   while (step()) {}
+  return sqlite3_changes64(statement_.db());
 }
 
 std::string Query::text(int column) const { return std::string(view(column)); }
@@ -88,6 +89,8 @@ bool Connection::mayBeIndexed(std::string_view kind) {
   q.bind(kind);
   return indexed_[std::string(kind)] = q.step();
 }
+
+std::int64_t Connection::lastRow() const { return sqlite3_last_insert_rowid(db_); }
 
 void Connection::execute(const char* sql) {
   if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) raise(db_, sql);

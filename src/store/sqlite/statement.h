@@ -44,8 +44,9 @@ class Query {
   Query& bindNull();
   /// True while there is a row.
   bool step();
-  /// For statements without rows.
-  void run();
+  /// For statements without rows. How many rows it inserted, updated or deleted. (A RETURNING clause would tell too, but SQLite
+  /// makes and drops a table for it at each run.)
+  std::int64_t run();
   std::string text(int column) const;
   /// The column's bytes as they lie in SQLite: until the next step.
   std::string_view view(int column) const;
@@ -68,6 +69,8 @@ class Connection {
   Statement& prepare(const char* sql);
   void execute(const char* sql);
   sqlite3* db() const { return db_; }
+  /// The number of the row that was last inserted into a table that has such numbers.
+  std::int64_t lastRow() const;
   /// Whether records of that kind may stand in an index; no more than one look at the store per kind.
   bool mayBeIndexed(std::string_view kind);
   void becomesIndexed(std::string_view kind) { indexed_[std::string(kind)] = true; }
