@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "base/hash.h"
 #include "base/random.h"
@@ -39,6 +40,30 @@ TEST(Hash, KnownVectors) {
   EXPECT_EQ(crc64nvme("123456789"), 0xae8b14860a799888ULL);
   EXPECT_EQ(crc32c("6789", crc32c("12345")), 0xe3069283U);
   EXPECT_EQ(crc64nvme("6789", crc64nvme("12345")), 0xae8b14860a799888ULL);
+}
+
+TEST(Hash, HmacOfOneKeyDoesNotDependOnTheOneBefore) {
+  // RFC 4231, cases 1, 2 and 6 (a key longer than a block); the empty key from FIPS 198's definition, computed with Python's hmac.
+  const auto vectors = [] {
+    EXPECT_EQ(toHex(hmacSha256(std::string(20, '\x0b'), "Hi There")), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    EXPECT_EQ(toHex(hmacSha256("Jefe", "what do ya want for nothing?")),
+              "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    EXPECT_EQ(toHex(hmacSha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+              "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    EXPECT_EQ(toHex(hmacSha256("", "x")), "4cbc96099a6467ce002461f10549b4898265ebe6188b45efacc44293516e62c4");
+  };
+  vectors();
+  vectors();
+  std::thread(vectors).join();
+}
+
+TEST(Hash, EachKindIsItsOwn) {
+  EXPECT_EQ(toHex(digest(HashKind::sha1, "abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(toHex(digest(HashKind::sha384, "abc")),
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+  EXPECT_EQ(
+      toHex(digest(HashKind::sha512, "abc")),
+      "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
 }
 
 TEST(SecretBox, OpensWhatItSealedForTheSameAlone) {

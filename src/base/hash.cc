@@ -3,9 +3,10 @@
 #include <array>
 #include <vector>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <zlib.h>
 
 #include "base/assert.h"
@@ -13,16 +14,41 @@
 namespace sp {
 namespace {
 
+// Fetched once: what EVP_sha256() names is looked for in OpenSSL's providers at each use, which takes longer than a short text's hash.
 const EVP_MD* algorithm(HashKind kind) {
+  static const std::array<const EVP_MD*, 5> fetched = {EVP_MD_fetch(nullptr, "MD5", nullptr), EVP_MD_fetch(nullptr, "SHA1", nullptr),
+                                                       EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_fetch(nullptr, "SHA384", nullptr),
+                                                       EVP_MD_fetch(nullptr, "SHA512", nullptr)};
   switch (kind) {
-    case HashKind::md5: return EVP_md5();
-    case HashKind::sha1: return EVP_sha1();
-    case HashKind::sha256: return EVP_sha256();
-    case HashKind::sha384: return EVP_sha384();
-    case HashKind::sha512: return EVP_sha512();
+    case HashKind::md5: return fetched[0];
+    case HashKind::sha1: return fetched[1];
+    case HashKind::sha256: break;
+    case HashKind::sha384: return fetched[3];
+    case HashKind::sha512: return fetched[4];
   }
-  return EVP_sha256();
+  return fetched[2];
 }
+
+/// What HMAC() makes and drops at each call; one for each thread.
+class Mac {
+ public:
+  Mac() {
+    EVP_MAC* hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    context_ = EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac);
+    std::array<char, 7> name = {"SHA256"};
+    const std::array<OSSL_PARAM, 2> parameters = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
+                                                  OSSL_PARAM_construct_end()};
+    SP_ASSERT(EVP_MAC_CTX_set_params(context_, parameters.data()) == 1);
+  }
+  Mac(const Mac&) = delete;
+  Mac& operator=(const Mac&) = delete;
+  ~Mac() { EVP_MAC_CTX_free(context_); }
+  EVP_MAC_CTX* context() { return context_; }
+
+ private:
+  EVP_MAC_CTX* context_;
+};
 
 const unsigned char* bytesOf(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
@@ -63,9 +89,14 @@ std::string sha256(std::string_view bytes) { return digest(HashKind::sha256, byt
 std::string md5(std::string_view bytes) { return digest(HashKind::md5, bytes); }
 
 std::string hmacSha256(std::string_view key, std::string_view bytes) {
+  thread_local Mac mac;
   std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-  unsigned length = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytesOf(bytes), bytes.size(), out.data(), &length);
+  std::size_t length = 0;
+  // A null key would mean the one before.
+  const auto* secret = key.empty() ? bytesOf("") : bytesOf(key);
+  SP_ASSERT(EVP_MAC_init(mac.context(), secret, key.size(), nullptr) == 1);
+  SP_ASSERT(EVP_MAC_update(mac.context(), bytesOf(bytes), bytes.size()) == 1);
+  SP_ASSERT(EVP_MAC_final(mac.context(), out.data(), &length, out.size()) == 1);
   return {reinterpret_cast<const char*>(out.data()), length};
 }
 
