@@ -232,6 +232,30 @@ class Builder {
   bool exact_;
 };
 
+/// The code of "\\uXXXX" at `at`; nullopt: there is none.
+std::optional<unsigned> escapeAt(std::string_view text, std::size_t at) {
+  unsigned code = 0;
+  if (!text.substr(std::min(at, text.size())).starts_with("\\u") || at + 6 > text.size()) return std::nullopt;
+  const auto* const end = text.data() + at + 6;
+  const auto read = std::from_chars(text.data() + at + 2, end, code, 16);
+  return read.ec == std::errc() && read.ptr == end ? std::optional(code) : std::nullopt;
+}
+
+/// Where the first escape stands that is half of a surrogate pair alone: of a text that is JSON up to there.
+std::optional<std::size_t> loneSurrogate(std::string_view text) {
+  for (auto at = text.find('\\'); at != std::string_view::npos; at = text.find('\\', at)) {
+    const auto code = escapeAt(text, at);
+    if (!code || *code < 0xD800 || *code > 0xDFFF) {
+      at += 2;
+      continue;
+    }
+    const auto other = escapeAt(text, at + 6);
+    if (*code > 0xDBFF || !other || *other < 0xDC00 || *other > 0xDFFF) return at;
+    at += 12;
+  }
+  return std::nullopt;
+}
+
 Result<Value> parseWith(bool exact, std::string_view text, std::size_t max_depth) {
   boost::json::parse_options options;
   options.max_depth = max_depth;
@@ -241,6 +265,14 @@ Result<Value> parseWith(bool exact, std::string_view text, std::size_t max_depth
   if (!error && read < text.size()) error = make_error_code(boost::json::error::extra_data);
   if (error == boost::json::error::exponent_overflow)
     return fail("json.syntax", fmt::format("invalid JSON at byte {}: a number is beyond 1.7976931348623157e+308, the largest taken", read));
+  if (error == boost::json::error::too_deep)
+    return fail("json.syntax",
+                fmt::format("invalid JSON at byte {}: nested too deep, at most {} arrays and objects within each other are taken", read,
+                            max_depth));
+  if (const auto at = error ? loneSurrogate(text) : std::nullopt; at && *at <= read)
+    return fail("json.syntax",
+                fmt::format("invalid JSON at byte {}: {} is half of a surrogate pair without its other half, which no UTF-8 text can hold",
+                            *at, text.substr(*at, 6)));
   if (error) return fail("json.syntax", fmt::format("invalid JSON at byte {}: {}", read, error.message()));
   return parser.handler().release();
 }

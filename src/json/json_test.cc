@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 namespace sp::json {
 namespace {
 
@@ -13,6 +15,25 @@ TEST(Json, NumbersAreWrittenAsTheyWereMeant) {
     EXPECT_EQ(toText(*parse(text)), text);
   }
   EXPECT_EQ(toText(*parse("1.0")), "1.0");
+}
+
+TEST(Json, HalvesOfSurrogatePairsAreNamed) {
+  const auto refused = [](std::string_view text) { return parse(text).error().message; };
+  const auto half = [](int at, std::string_view escape) {
+    return fmt::format("invalid JSON at byte {}: {} is half of a surrogate pair without its other half, which no UTF-8 text can hold", at,
+                       escape);
+  };
+  EXPECT_TRUE(parse(R"(["\ud83d\ude00","\\ud800","\u00fc"])"));
+  EXPECT_EQ(refused(R"(["\\","\ud800"])"), half(7, R"(\ud800)"));
+  EXPECT_EQ(refused(R"("\ud800x")"), half(1, R"(\ud800)"));
+  EXPECT_EQ(refused(R"("\ud800\ud800")"), half(1, R"(\ud800)"));
+  EXPECT_EQ(refused(R"("\ud800\n")"), half(1, R"(\ud800)"));
+  EXPECT_EQ(refused(R"("\uDC00")"), half(1, R"(\uDC00)"));
+  EXPECT_EQ(refused(R"({"\ude00":1})"), half(2, R"(\ude00)"));
+  // What is wrong before it is told first.
+  EXPECT_EQ(refused(R"([x,"\ud800"])").find("surrogate"), std::string::npos);
+  EXPECT_EQ(parse("[[[1]]]", 2).error().message,
+            "invalid JSON at byte 2: nested too deep, at most 2 arrays and objects within each other are taken");
 }
 
 // What is stored and read again a thousand times must not drift.
