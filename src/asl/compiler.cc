@@ -1,7 +1,5 @@
 #include "asl/compiler.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "asl/characters.h"
@@ -15,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxStateName = 80;
 constexpr std::size_t kMaxText = 1'048'576;
+constexpr std::size_t kMostTold = 8U << 20U;
 constexpr std::int64_t kMaxSeconds = 99'999'999;
 constexpr std::int64_t kMaxDelaySeconds = 31'622'400;
 
@@ -27,32 +26,22 @@ constexpr std::array<std::string_view, 4> kJsonata = {"Arguments", "Output", "Co
 // Members of a distributed Map.
 constexpr std::array<std::string_view, 4> kDistributed = {"ItemReader", "ItemBatcher", "ResultWriter", "Label"};
 
-std::vector<std::string_view> fieldsOf(std::string_view type) {
-  std::vector<std::string_view> fields = {"Type", "Comment", "QueryLanguage"};
-  const auto add = [&fields](std::initializer_list<std::string_view> more) { fields.insert(fields.end(), more); };
-  if (type != "Fail") add({"InputPath", "OutputPath"});
-  if (type != "Fail" && type != "Succeed" && type != "Choice") add({"Next", "End"});
-  if (type == "Pass") add({"Result", "ResultPath", "Parameters"});
-  if (type == "Task" || type == "Parallel" || type == "Map") add({"ResultPath", "Parameters", "ResultSelector", "Retry", "Catch"});
-  if (type == "Task") add({"Resource", "TimeoutSeconds", "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath", "Credentials"});
-  if (type == "Choice") add({"Choices", "Default"});
-  if (type == "Wait") add({"Seconds", "SecondsPath", "Timestamp", "TimestampPath"});
-  if (type == "Fail") add({"Error", "ErrorPath", "Cause", "CausePath"});
-  if (type == "Parallel") add({"Branches"});
-  if (type == "Map")
-    add({"ItemsPath", "ItemSelector", "Iterator", "ItemProcessor", "MaxConcurrency", "MaxConcurrencyPath", "ToleratedFailureCount",
-         "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath"});
-  return fields;
-}
+// Without a good one of these it is not known what leads where.
+constexpr std::array<std::string_view, 5> kLeading = {"Next", "End", "Default", "Choices", "Catch"};
 
 }  // namespace
 
 std::string_view typeName(StateType type) { return kTypeNames.at(static_cast<std::size_t>(type)); }
 
+void Compiler::tell(std::string code, std::string message, std::string location) {
+  if (bytes_ > kMostTold) return;
+  bytes_ += sizeof(Diagnostic) + message.size() + location.size();
+  problems_.push_back({std::move(code), std::move(message), std::move(location)});
+}
+
 void Compiler::whole(const json::Object& definition) {
-  checkMembers(definition, {"Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"}, "");
-  if (const auto* language = json::find(definition, "QueryLanguage"); language != nullptr && *language != "JSONPath")
-    schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", "/QueryLanguage");
+  checkMembers(definition, fields::kMachine, "");
+  queryLanguage(definition, "");
   out_.timeout_seconds = number(definition, "TimeoutSeconds", "", 1, kMaxSeconds).fixed;
   out_.start = graph(definition, "");
 }
@@ -63,21 +52,20 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
   if (states == nullptr || start == nullptr) {
     const auto* missing = states == nullptr ? (start == nullptr ? "States, StartAt" : "States") : "StartAt";
     schema(fmt::format("These fields are required: [{}]", missing), location.empty() ? "/" : location);
-    if (states == nullptr) return -1;
   }
-  if (!states->is_object() || states->get_object().empty()) {
-    schema(states->is_object() ? "Value cannot be empty" : "Expected value of type Object", location + "/States");
+  if (states == nullptr || !states->is_object()) return -1;
+  if (states->get_object().empty()) {
+    schema("Value cannot be empty", location + "/States");
     return -1;
   }
-  Graph graph{{}, location + "/States"};
+  Graph graph{{}, location + "/States", location};
   for (const auto& member : states->get_object()) {
     const auto name = keyOf(member);
     if (name.empty() || characterCount(name) > kMaxStateName)
       schema(fmt::format("The length of a state's name must be between 1 and {}", kMaxStateName),
              fmt::format("{}/{}", graph.location, name));
     if (!names_.emplace(name).second)
-      problems_.push_back(
-          {"DUPLICATE_STATE_NAME", fmt::format("Duplicate State name: {}", name), fmt::format("{}/{}", graph.location, name)});
+      tell("DUPLICATE_STATE_NAME", fmt::format("Duplicate State name: {}", name), fmt::format("{}/{}", graph.location, name));
     graph.names.emplace(name, static_cast<int>(out_.states.size()));
     out_.states.emplace_back();
   }
@@ -92,6 +80,7 @@ int Compiler::graph(const json::Object& scope, const std::string& location) {
     }
   }
   // Where nothing says which is the first, nothing can be said of what is reached.
+  start = typed(scope, "StartAt", FieldKind::text);
   const int first = start == nullptr ? -1 : target(*start, graph, location + "/StartAt");
   if (edges_known_ && start != nullptr) checkReach(states->get_object(), graph, first);
   edges_known_ = outer;
@@ -112,9 +101,26 @@ void Compiler::unsupported(std::string_view key, const std::string& location, bo
   schema(fmt::format("Field '{}' is not supported{}", key, why), place);
 }
 
-void Compiler::checkMembers(const json::Object& source, std::initializer_list<std::string_view> known, const std::string& location) {
-  for (const auto& member : source)
-    if (std::ranges::find(known, keyOf(member)) == known.end()) unsupported(keyOf(member), location);
+void Compiler::checkMembers(const json::Object& source, std::span<const Field> fields, const std::string& location, std::uint32_t types,
+                            bool in_map) {
+  for (const auto& member : source) {
+    const auto key = keyOf(member);
+    const auto found = std::ranges::find_if(fields, [&](const Field& one) { return one.name == key && (one.types & types) != 0; });
+    if (found == fields.end()) unsupported(key, location, in_map);
+    else checkType(*found, member.value(), location);
+  }
+}
+
+void Compiler::checkType(const Field& field, const json::Value& value, const std::string& location) {
+  if (isOfKind(field.kind, value)) return;
+  if (surroundings_ == nullptr && field.refused == Refused::of_new) return;
+  schema(fmt::format("Expected value of type {}", kindName(field.kind)), fmt::format("{}/{}", location, field.name));
+  if (std::ranges::find(kLeading, field.name) != kLeading.end()) edges_known_ = false;
+}
+
+void Compiler::queryLanguage(const json::Object& source, const std::string& location) {
+  if (const auto* language = typed(source, "QueryLanguage", FieldKind::text); language != nullptr && *language != "JSONPath")
+    schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", location + "/QueryLanguage");
 }
 
 namespace {
@@ -131,7 +137,7 @@ bool isTerminal(const json::Value& state) {
 // Without any terminal state nothing else is said; otherwise each state is named that nothing leads to.
 void Compiler::checkReach(const json::Object& states, const Graph& graph, int start) {
   if (!std::ranges::any_of(states, [](const auto& member) { return isTerminal(member.value()); }))
-    return problems_.push_back({"MISSING_END_STATE", "Workflow has no terminal state", "null"});
+    return tell("MISSING_END_STATE", "Workflow has no terminal state", graph.scope.empty() ? "null" : graph.scope);
   std::set<int> reached = {start};
   for (const auto& [name, at] : graph.names) {
     const auto& def = out_.states[static_cast<std::size_t>(at)];
@@ -141,16 +147,8 @@ void Compiler::checkReach(const json::Object& states, const Graph& graph, int st
   }
   for (const auto& member : states)
     if (!reached.contains(graph.names.find(keyOf(member))->second))
-      problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("State \"{}\" is not reachable.", keyOf(member)),
-                           fmt::format("{}/{}", graph.location, keyOf(member))});
-}
-
-void Compiler::checkFields(const json::Object& state, std::string_view type, const std::string& location) {
-  const auto known = fieldsOf(type);
-  for (const auto& member : state)
-    if (std::ranges::find(known, keyOf(member)) == known.end()) unsupported(keyOf(member), location, type == "Map");
-  if (const auto* language = json::find(state, "QueryLanguage"); language != nullptr && *language != "JSONPath")
-    schema("Field 'QueryLanguage' is not supported with a value other than 'JSONPath'", location + "/QueryLanguage");
+      tell("MISSING_TRANSITION_TARGET", fmt::format("State \"{}\" is not reachable.", keyOf(member)),
+           fmt::format("{}/{}", graph.location, keyOf(member)));
 }
 
 void Compiler::state(const json::Object& source, const Graph& graph, std::string_view name, int at) {
@@ -159,16 +157,19 @@ void Compiler::state(const json::Object& source, const Graph& graph, std::string
   const auto found = std::ranges::find(kTypeNames, type);
   if (found == kTypeNames.end()) {
     edges_known_ = false;
-    if (json::find(source, "Type") == nullptr) missing("Type", location);
+    const auto* given = json::find(source, "Type");
+    if (given == nullptr) missing("Type", location);
+    else if (!json::isText(*given)) schema("Expected value of type String", location + "/Type");
     else
       schema("The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]",
              location + "/Type");
     return;
   }
-  checkFields(source, type, location);
   StateDef def;
   def.name = name;
   def.type = static_cast<StateType>(found - kTypeNames.begin());
+  checkMembers(source, fields::kState, location, 1U << static_cast<std::uint32_t>(def.type), def.type == StateType::map);
+  queryLanguage(source, location);
   selections(source, location, def);
   switch (def.type) {
     case StateType::pass:
@@ -190,33 +191,23 @@ void Compiler::state(const json::Object& source, const Graph& graph, std::string
 }
 
 void Compiler::transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
-  const auto* next = json::find(source, "Next");
   const auto* end = json::find(source, "End");
-  const auto unknown = [&](std::string message, std::string place) {
-    schema(std::move(message), std::move(place));
+  const bool next = json::find(source, "Next") != nullptr;
+  // One of another type has been told: nobody knows what it means.
+  const bool ends = end != nullptr && (!end->is_bool() || end->get_bool());
+  if (!next && !ends) missing("Next, End", location);
+  if (next && ends && end->is_bool()) {
+    onlyOneOf({"Next", "End"}, location);
     edges_known_ = false;
-  };
-  if (end != nullptr && !end->is_bool()) {
-    unknown("Expected value of type Boolean", location + "/End");
-  } else if (next == nullptr && (end == nullptr || !end->get_bool())) {
-    unknown("These fields are required: [Next, End]", location);
-  } else if (next != nullptr && end != nullptr && end->get_bool()) {
-    unknown("There should only be one of the following fields: [Next, End]", location);
-  } else if (next != nullptr) {
-    def.next = target(*next, graph, location + "/Next");
   }
+  if (const auto* to = typed(source, "Next", FieldKind::text)) def.next = target(*to, graph, location + "/Next");
 }
 
 int Compiler::target(const json::Value& value, const Graph& graph, const std::string& location) {
-  if (!json::isText(value)) {
-    schema("Expected value of type String", location);
-    edges_known_ = false;
-    return -1;
-  }
   const auto found = graph.names.find(json::toView(value.get_string()));
   if (found != graph.names.end()) return found->second;
   // Whatever the field is called.
-  problems_.push_back({"MISSING_TRANSITION_TARGET", fmt::format("Missing 'Next' target: {}", json::toView(value.get_string())), location});
+  tell("MISSING_TRANSITION_TARGET", fmt::format("Missing 'Next' target: {}", json::toView(value.get_string())), location);
   return -1;
 }
 
@@ -236,16 +227,14 @@ void Compiler::missing(std::string_view field, const std::string& location) {
   schema(field == "RoleArn" ? fmt::format("The field '{}' is required but was missing", field)
                             : fmt::format("These fields are required: [{}]", field),
          location);
-  if (field == "Next" || field == "Choices") edges_known_ = false;
+  if (field == "Next" || field == "Next, End" || field == "Choices") edges_known_ = false;
 }
 
 std::vector<std::string> Compiler::errorNames(const json::Object& source, const std::string& location, bool last) {
   std::vector<std::string> names;
   const auto* list = json::find(source, "ErrorEquals");
-  if (list == nullptr || !list->is_array()) {
-    missing("ErrorEquals", location);
-    return names;
-  }
+  if (list == nullptr) missing("ErrorEquals", location);
+  if (list == nullptr || !list->is_array()) return names;
   if (list->get_array().empty()) schema("Value cannot be empty", location + "/ErrorEquals");
   for (std::size_t i = 0; i < list->get_array().size(); ++i) {
     const auto& name = list->get_array()[i];
@@ -258,9 +247,8 @@ std::vector<std::string> Compiler::errorNames(const json::Object& source, const 
 }
 
 void Compiler::retriers(const json::Object& source, const std::string& location, StateDef& def) {
-  const auto* list = json::find(source, "Retry");
+  const auto* list = typed(source, "Retry", FieldKind::array);
   if (list == nullptr) return;
-  if (!list->is_array()) return schema("Expected value of type Array", location + "/Retry");
   for (std::size_t i = 0; i < list->get_array().size(); ++i) {
     const auto place = fmt::format("{}/Retry[{}]", location, i);
     if (!list->get_array()[i].is_object()) {
@@ -268,8 +256,7 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
       continue;
     }
     const auto& one = list->get_array()[i].get_object();
-    checkMembers(one, {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"},
-                 place);
+    checkMembers(one, fields::kRetrier, place);
     Retrier made;
     made.errors = errorNames(one, place, i + 1 == list->get_array().size());
     made.interval_seconds = number(one, "IntervalSeconds", place, 1, kMaxSeconds).fixed.value_or(1);
@@ -278,7 +265,7 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
     made.max_delay_seconds = number(one, "MaxDelaySeconds", place, 1, kMaxDelaySeconds).fixed;
     if (made.max_delay_seconds && *made.max_delay_seconds <= made.interval_seconds)
       schema("The value of 'MaxDelaySeconds' must be greater than 'IntervalSeconds'", place + "/MaxDelaySeconds");
-    if (const auto* jitter = json::find(one, "JitterStrategy")) {
+    if (const auto* jitter = typed(one, "JitterStrategy", FieldKind::text)) {
       if (*jitter == "FULL") made.jitter = true;
       else if (*jitter != "NONE")
         schema("The field 'JitterStrategy' should have one of these values: [FULL, NONE]", place + "/JitterStrategy");
@@ -288,12 +275,8 @@ void Compiler::retriers(const json::Object& source, const std::string& location,
 }
 
 void Compiler::catchers(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def) {
-  const auto* list = json::find(source, "Catch");
+  const auto* list = typed(source, "Catch", FieldKind::array);
   if (list == nullptr) return;
-  if (!list->is_array()) {
-    edges_known_ = false;
-    return schema("Expected value of type Array", location + "/Catch");
-  }
   for (std::size_t i = 0; i < list->get_array().size(); ++i) {
     const auto place = fmt::format("{}/Catch[{}]", location, i);
     if (!list->get_array()[i].is_object()) {
@@ -302,31 +285,23 @@ void Compiler::catchers(const json::Object& source, const Graph& graph, const st
       continue;
     }
     const auto& one = list->get_array()[i].get_object();
-    checkMembers(one, {"ErrorEquals", "Next", "ResultPath", "Comment"}, place);
+    checkMembers(one, fields::kCatcher, place);
     Catcher made;
     made.errors = errorNames(one, place, i + 1 == list->get_array().size());
     made.result_path = resultTarget(one, place);
-    const auto* next = json::find(one, "Next");
-    if (next == nullptr) missing("Next", place);
-    else made.next = target(*next, graph, place + "/Next");
+    if (json::find(one, "Next") == nullptr) missing("Next", place);
+    else if (const auto* next = typed(one, "Next", FieldKind::text)) made.next = target(*next, graph, place + "/Next");
     def.catchers.push_back(std::move(made));
   }
 }
 
 std::optional<Path> Compiler::path(const json::Value& value, const std::string& location) {
-  if (json::isText(value)) {
-    if (auto parsed = Path::parse(json::toView(value.get_string()))) return std::move(*parsed);
-  }
-  if (json::isText(value)) schema("Value must be a valid JSONPath.", location);
-  else schema("Expected value of type String", location);
+  if (auto parsed = Path::parse(json::toView(value.get_string()))) return std::move(*parsed);
+  schema("Value must be a valid JSONPath.", location);
   return std::nullopt;
 }
 
 std::optional<Path> Compiler::referencePath(const json::Value& value, const std::string& location, bool of_context) {
-  if (!json::isText(value)) {
-    schema("Expected value of type String", location);
-    return std::nullopt;
-  }
   const auto text = json::toView(value.get_string());
   auto parsed = Path::parse(text);
   if (parsed && (of_context || !parsed->context())) return std::move(*parsed);
@@ -337,7 +312,7 @@ std::optional<Path> Compiler::referencePath(const json::Value& value, const std:
 
 Selection Compiler::selection(const json::Object& source, std::string_view field, const std::string& location) {
   Selection made;
-  const auto* value = json::find(source, field);
+  const auto* value = typed(source, field, FieldKind::path);
   if (value == nullptr) return made;
   if (value->is_null()) {
     made.kind = Selection::Kind::nothing;
@@ -352,7 +327,7 @@ Selection Compiler::selection(const json::Object& source, std::string_view field
 
 ResultTarget Compiler::resultTarget(const json::Object& source, const std::string& location) {
   ResultTarget made;
-  const auto* value = json::find(source, "ResultPath");
+  const auto* value = typed(source, "ResultPath", FieldKind::path);
   if (value == nullptr) return made;
   if (value->is_null()) {
     made.kind = ResultTarget::Kind::discard;
@@ -370,7 +345,8 @@ ResultTarget Compiler::resultTarget(const json::Object& source, const std::strin
 }
 
 std::optional<Template> Compiler::payload(const json::Object& source, std::string_view field, const std::string& location) {
-  const auto* value = json::find(source, field);
+  // What is stored may be anything.
+  const auto* value = typed(source, field, surroundings_ != nullptr ? FieldKind::object : FieldKind::any);
   if (value == nullptr) return std::nullopt;
   Template::Problems problems;
   auto made = Template::compile(*value, problems);
@@ -382,12 +358,11 @@ NumberField Compiler::number(const json::Object& source, std::string_view field,
                              std::int64_t most) {
   NumberField made;
   const auto place = fmt::format("{}/{}", location, field);
-  if (const auto* value = json::find(source, field)) {
-    const auto given = json::numberOf(*value);
-    if (!given || std::floor(*given) != *given) schema("Expected value of type Integer", place);
-    else if (*given < static_cast<double>(least)) schema(fmt::format("Minimum value is {}", least), place);
-    else if (*given > static_cast<double>(most)) schema(fmt::format("Maximum value is {}", most), place);
-    else made.fixed = static_cast<std::int64_t>(*given);
+  if (const auto* value = typed(source, field, FieldKind::integer)) {
+    const auto given = json::numberOf(*value).value_or(0);
+    if (given < static_cast<double>(least)) schema(fmt::format("Minimum value is {}", least), place);
+    else if (given > static_cast<double>(most)) schema(fmt::format("Maximum value is {}", most), place);
+    else made.fixed = static_cast<std::int64_t>(given);
   }
   made.path = twin(source, field, location);
   return made;
@@ -395,27 +370,26 @@ NumberField Compiler::number(const json::Object& source, std::string_view field,
 
 std::optional<Path> Compiler::twin(const json::Object& source, std::string_view field, const std::string& location) {
   const auto name = std::string(field) + "Path";
-  const auto* value = json::find(source, name);
-  if (value == nullptr) return std::nullopt;
-  if (json::find(source, field) != nullptr) onlyOneOf({field, name}, location);
-  return referencePath(*value, fmt::format("{}/{}", location, name), false);
+  if (json::find(source, name) != nullptr && json::find(source, field) != nullptr) onlyOneOf({field, name}, location);
+  const auto* value = typed(source, name, FieldKind::text);
+  return value == nullptr ? std::nullopt : referencePath(*value, fmt::format("{}/{}", location, name), false);
 }
 
 std::optional<double> Compiler::decimal(const json::Object& source, std::string_view field, const std::string& location, double least,
                                         double most) {
-  const auto* value = json::find(source, field);
+  const auto* value = typed(source, field, FieldKind::number);
   if (value == nullptr) return std::nullopt;
   const auto given = json::numberOf(*value);
   if (given && *given >= least && *given <= most) return given;
-  schema(!given           ? "Expected value of type Number"
-         : *given < least ? fmt::format("Minimum value is {:.1f}", least)
-                          : fmt::format("Maximum value is {:.1f}", most),
+  schema(given && *given < least ? fmt::format("Minimum value is {:.1f}", least) : fmt::format("Maximum value is {:.1f}", most),
          fmt::format("{}/{}", location, field));
   return std::nullopt;
 }
 
-std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text, const ResourceCheck& knows,
-                                                                                  MachineType type) {
+namespace {
+
+/// `surroundings`: null of what is stored.
+Compiled compileWithin(std::string_view text, const Surroundings* surroundings) {
   std::vector<Diagnostic> problems;
   if (text.size() > kMaxText) {
     problems.push_back({"SCHEMA_VALIDATION_FAILED", "The definition is larger than 1048576 bytes", "/"});
@@ -431,18 +405,23 @@ std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compil
     problems.push_back({"INVALID_JSON_DESCRIPTION", explained.empty() ? parsed.error().message : explained, "/"});
     return std::unexpected(std::move(problems));
   }
-  // A definition that is stored already runs as it did.
-  if (knows)
-    for (const auto& member : repeatedMembers(text))
-      if (member.state) problems.push_back({"DUPLICATE_STATE_NAME", fmt::format("Duplicate State name: {}", member.name), member.location});
+  if (surroundings != nullptr)
+    for (const auto& member : repeatedStates(text))
+      problems.push_back({"DUPLICATE_STATE_NAME", fmt::format("Duplicate State name: {}", member.name), member.location});
   auto made = std::make_shared<Definition>();
   made->text = text;
   const PatternBudget patterns;
-  if (parsed->is_object()) Compiler(*made, problems, knows, type).whole(parsed->get_object());
+  if (parsed->is_object()) Compiler(*made, problems, surroundings).whole(parsed->get_object());
   else problems.push_back({"SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object", ""});
   if (!problems.empty()) return std::unexpected(std::move(problems));
   return made;
 }
+
+}  // namespace
+
+Compiled compileNew(std::string_view text, const Surroundings& surroundings) { return compileWithin(text, &surroundings); }
+
+Compiled compile(std::string_view text) { return compileWithin(text, nullptr); }
 
 std::string describe(const std::vector<Diagnostic>& diagnostics) {
   // One message must stay readable whatever somebody sends.

@@ -1,4 +1,4 @@
-// Compiles definitions; used by definition.h's compile() alone.
+// Compiles definitions; used by definition.h's compile() and compileNew() alone.
 #pragma once
 #include <initializer_list>
 #include <map>
@@ -7,14 +7,16 @@
 #include <string_view>
 
 #include "asl/definition.h"
+#include "asl/fields.h"
 #include "json/json.h"
 
 namespace sp::asl {
 
 class Compiler {
  public:
-  Compiler(Definition& out, std::vector<Diagnostic>& problems, const ResourceCheck& knows, MachineType type)
-      : out_(out), problems_(problems), knows_(knows), type_(type) {}
+  /// `surroundings`: null of what is stored.
+  Compiler(Definition& out, std::vector<Diagnostic>& problems, const Surroundings* surroundings)
+      : out_(out), problems_(problems), surroundings_(surroundings) {}
 
   void whole(const json::Object& definition);
 
@@ -24,15 +26,20 @@ class Compiler {
   struct Graph {
     Names names;
     std::string location;
+    /// Of what holds the states; empty: the whole machine.
+    std::string scope;
   };
 
   // compiler.cc: scopes, fields all states share.
   int graph(const json::Object& scope, const std::string& location);
-  /// "Field 'X' is not supported", of each member that is none of `known`.
   void unsupported(std::string_view key, const std::string& location, bool in_map = false);
-  void checkMembers(const json::Object& source, std::initializer_list<std::string_view> known, const std::string& location);
+  /// Tells of each member that is none of the fields, or of another type than its field: what follows looks at those alone that
+  /// typed() gives.
+  void checkMembers(const json::Object& source, std::span<const Field> fields, const std::string& location, std::uint32_t types = ~0U,
+                    bool in_map = false);
+  void checkType(const Field& field, const json::Value& value, const std::string& location);
   void checkReach(const json::Object& states, const Graph& graph, int start);
-  void checkFields(const json::Object& state, std::string_view type, const std::string& location);
+  void queryLanguage(const json::Object& source, const std::string& location);
   void state(const json::Object& source, const Graph& graph, std::string_view name, int at);
   void transition(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
   int target(const json::Value& value, const Graph& graph, const std::string& location);
@@ -44,17 +51,19 @@ class Compiler {
 
   // compiler_states.cc: what only one type has.
   void task(const json::Object& source, const std::string& location, StateDef& def);
+  void resource(const std::string& resource, const json::Object& source, const std::string& location);
   void credentials(const json::Object& source, const std::string& location, StateDef& def);
   void choice(const json::Object& source, const Graph& graph, const std::string& location, StateDef& def);
   ChoiceRule rule(const json::Object& source, const Graph& graph, const std::string& location, bool top);
-  void test(const json::Object& source, const std::string& location, ChoiceRule& made);
+  void test(const json::Object& source, const std::string& location, std::uint32_t types, ChoiceRule& made);
+  void comparison(const Operator& of, const json::Value& expected, const std::string& location, ChoiceRule& made);
   void wait(const json::Object& source, const std::string& location, StateDef& def);
   void failure(const json::Object& source, const std::string& location, StateDef& def);
   void parallel(const json::Object& source, const std::string& location, StateDef& def);
   void processorConfig(const json::Object& processor, const std::string& location);
   void map(const json::Object& source, const std::string& location, StateDef& def);
 
-  // Single members.
+  // Single members. The values are of the type of their field: typed() gives no others.
   std::optional<Path> path(const json::Value& value, const std::string& location);
   /// `of_context`: may start at "$$".
   std::optional<Path> referencePath(const json::Value& value, const std::string& location, bool of_context = true);
@@ -68,17 +77,18 @@ class Compiler {
   TextField text(const json::Object& source, std::string_view field, const std::string& location);
   std::optional<double> decimal(const json::Object& source, std::string_view field, const std::string& location, double least, double most);
 
-  void schema(std::string message, std::string location) {
-    problems_.push_back({"SCHEMA_VALIDATION_FAILED", std::move(message), std::move(location)});
-  }
+  void schema(std::string message, std::string location) { tell("SCHEMA_VALIDATION_FAILED", std::move(message), std::move(location)); }
+  /// More than anybody reads is left out: each problem of a state within others repeats all their names.
+  void tell(std::string code, std::string message, std::string location);
 
   void missing(std::string_view field, const std::string& location);
   void onlyOneOf(std::initializer_list<std::string_view> fields, const std::string& location);
 
   Definition& out_;
   std::vector<Diagnostic>& problems_;
-  const ResourceCheck& knows_;
-  MachineType type_;
+  const Surroundings* surroundings_;
+  /// Of what has been told.
+  std::size_t bytes_ = 0;
   /// Of the states of all scopes: each name once in the whole machine.
   std::set<std::string, std::less<>> names_;
   /// Of the scope at work: where each state leads is known, so that it can be said what is reached.

@@ -125,17 +125,24 @@ struct Diagnostic {
 /// "arn:aws:iam::ACCOUNT:role/NAME".
 bool isRoleArn(std::string_view text);
 
-/// Whether a Task's Resource exists here.
-using ResourceCheck = std::function<bool(std::string_view resource)>;
-
 /// EXPRESS machines may not wait for what others do.
 enum class MachineType { standard, express };
 
-/// All that is wrong at once, or the compiled definition. `knows`: nullptr accepts every ARN, and of two states with one name
-/// in one scope takes the last: what is stored was accepted before.
-std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>> compile(std::string_view text,
-                                                                                  const ResourceCheck& knows = nullptr,
-                                                                                  MachineType type = MachineType::standard);
+/// What a new definition is held against besides the language.
+struct Surroundings {
+  /// Whether a Task's Resource exists here; nullptr: every ARN does.
+  std::function<bool(std::string_view resource)> knows = nullptr;
+  /// What is wrong with the Parameters of a Task with that Resource, as they are written; null: it has none. nullptr: nothing is.
+  std::function<std::vector<std::string>(std::string_view resource, const json::Object* parameters)> refuses = nullptr;
+  MachineType type = MachineType::standard;
+};
+
+using Compiled = std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>>;
+/// A new definition, compiled, or all that is wrong with it at once.
+Compiled compileNew(std::string_view text, const Surroundings& surroundings = {});
+/// One that is stored: what was accepted once runs on as it did. Every ARN is accepted, of two states with one name in one scope
+/// the last is taken, and what later versions refuse besides is let pass.
+Compiled compile(std::string_view text);
 
 /// "Invalid State Machine Definition: 'CODE: message at location, …'".
 std::string describe(const std::vector<Diagnostic>& diagnostics);

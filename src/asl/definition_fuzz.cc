@@ -1,5 +1,5 @@
 // libFuzzer target: whatever bytes come, a definition compiles or is refused with a place and a reason, and what compiled
-// names only states that exist.
+// names only states that exist. A new one that is accepted is accepted once it is stored too.
 #include <cstdint>
 
 #include "asl/definition.h"
@@ -7,7 +7,11 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sp;
-  const auto compiled = asl::compile(std::string_view(reinterpret_cast<const char*>(data), size));
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto compiled = asl::compile(text);
+  const auto fresh = asl::compileNew(text);
+  SP_ASSERT(compiled || !fresh);
+  if (!fresh) SP_ASSERT(!fresh.error().empty() && !asl::describe(fresh.error()).empty());
   if (!compiled) {
     SP_ASSERT(!compiled.error().empty() && !asl::describe(compiled.error()).empty());
     return 0;

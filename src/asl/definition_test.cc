@@ -5,22 +5,11 @@
 #include <fmt/format.h>
 
 #include "asl/definition.h"
+#include "asl/told_rig.h"
 #include "asl/warnings.h"
 
 namespace sp::asl {
 namespace {
-
-/// "message at location", a line each; the code before it where it is not SCHEMA_VALIDATION_FAILED.
-std::string told(std::string_view text) {
-  const auto made = compile(text);
-  if (made) return "";
-  std::string out;
-  for (const auto& [code, message, location] : made.error())
-    out += fmt::format("{}{}{} at {}", out.empty() ? "" : "\n", code == "SCHEMA_VALIDATION_FAILED" ? "" : code + ": ", message, location);
-  return out;
-}
-
-std::string one(std::string_view state) { return fmt::format(R"({{"StartAt":"A","States":{{"A":{}}}}})", state); }
 
 struct Case {
   const char* state;
@@ -32,9 +21,9 @@ void expectAll(const std::vector<Case>& cases) {
   for (const auto& [state, expected] : cases) EXPECT_EQ(told(one(state)), expected) << state;
 }
 
-/// The same of a definition that comes from a user.
+/// The whole message.
 std::string toldAnew(std::string_view text) {
-  const auto made = compile(text, [](std::string_view) { return true; });
+  const auto made = compileNew(text);
   return made ? "" : describe(made.error());
 }
 
@@ -64,7 +53,7 @@ TEST(Definition, StatesOfOneNameInOneScope) {
 
 TEST(Definition, MembersGivenTwice) {
   const auto text = one(R"({"Type":"Fail","Type":"Pass","Result":{"a":1,"a":2},"End":true})");
-  const auto made = compile(text, [](std::string_view) { return true; });
+  const auto made = compileNew(text);
   ASSERT_TRUE(made);
   EXPECT_EQ((*made)->states.at(0).type, StateType::pass);
   std::string warned;
@@ -261,7 +250,7 @@ TEST(Definition, ChoiceRules) {
                             rules));
   };
   const std::vector<Case> cases = {
-      {"1", "These fields are required: [Choices] at /States/A"},
+      {"1", "Expected value of type Array at /States/A/Choices"},
       {"[]", "Value cannot be empty at /States/A/Choices"},
       {"[1]", "Expected value of type Object at /States/A/Choices[0]"},
       {"[{}]", "These fields are required: [Next] at /States/A/Choices[0]\nThese fields are required: [Variable] at /States/A/Choices[0]"},
@@ -339,7 +328,7 @@ TEST(Definition, ScopesWithin) {
   EXPECT_EQ(parallel("{}"), "These fields are required: [States, StartAt] at /States/A/Branches[0]");
   EXPECT_EQ(parallel(R"({"StartAt":"B","States":{"B":{"Type":"Pass","Next":"A"}}})"),
             "MISSING_TRANSITION_TARGET: Missing 'Next' target: A at /States/A/Branches[0]/States/B/Next\nMISSING_END_STATE: Workflow has "
-            "no terminal state at null");
+            "no terminal state at /States/A/Branches[0]");
   EXPECT_EQ(parallel(fmt::format(R"({{{},"Comment":"c","TimeoutSeconds":1}})", body)),
             "Field 'TimeoutSeconds' is not supported at /States/A/Branches[0]");
   EXPECT_EQ(parallel(R"({"StartAt":"B","States":{"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","Next":"B"},"D":{"Type":"Succeed"}}})"),
@@ -379,7 +368,8 @@ TEST(Definition, ScopesWithin) {
 
 TEST(Definition, WhatExpressMachinesMayNotWaitFor) {
   const auto told_of = [](std::string_view resource) {
-    const auto made = compile(one(fmt::format(R"({{"Type":"Task","Resource":"{}","End":true}})", resource)), nullptr, MachineType::express);
+    const auto made =
+        compileNew(one(fmt::format(R"({{"Type":"Task","Resource":"{}","End":true}})", resource)), {.type = MachineType::express});
     return made ? "" : describe(made.error());
   };
   const auto refused = [](std::string_view what) {
@@ -392,6 +382,28 @@ TEST(Definition, WhatExpressMachinesMayNotWaitFor) {
   EXPECT_EQ(told_of("arn:aws:states:::lambda:invoke.waitForTaskToken"), refused("'.waitForTaskToken' service integration "));
   EXPECT_EQ(told_of("arn:aws:states:us-east-1:000000000000:activity:a"), refused("Activity ARN"));
   EXPECT_EQ(told_of("arn:aws:states:::states:startExecution"), "");
+}
+
+// Data with members given twice does not crowd them out.
+TEST(Definition, AllStatesOfOneNameAreCounted) {
+  std::string states = R"("B":{"Type":"Pass","Result":{"x":0)";
+  for (int i = 0; i < 30; ++i) states += R"(,"x":1)";
+  states += R"(},"End":true})";
+  for (int i = 0; i < 150; ++i) states += R"(,"B":{"Type":"Succeed"})";
+  const auto made = compileNew(fmt::format(R"({{"StartAt":"B","States":{{{}}}}})", states));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().size(), 150U);
+  EXPECT_THAT(describe(made.error()), testing::EndsWith(", and 130 more'"));
+}
+
+// 60,000 problems at a place whose name has 300 KB would be 18 GB.
+TEST(Definition, ProblemsAreBoundedWhateverTheirPlace) {
+  std::string fields;
+  for (int i = 0; i < 60'000; ++i) fields += fmt::format(R"("{}":1,)", i);
+  const std::string name(300'000, 'x');
+  const auto made = compileNew(fmt::format(R"({{"StartAt":"A","States":{{"{}":{{{}"Type":"Succeed"}}}}}})", name, fields));
+  ASSERT_FALSE(made);
+  EXPECT_LT(made.error().size(), 100U);
 }
 
 TEST(Definition, ManyProblemsAreToldUpToTwenty) {

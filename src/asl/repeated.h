@@ -10,10 +10,10 @@ struct Repeated {
   std::string name;
   /// "/States/A/Branches[0]/States/B/Next".
   std::string location;
-  /// Two states of one name in one scope; otherwise a member of which the last counts.
-  bool state = false;
 };
-/// The first 20. Nothing of what is no JSON.
+/// States of one name in one scope, the first 1,000. Nothing of what is no JSON.
+std::vector<Repeated> repeatedStates(std::string_view definition);
+/// All other members, of which the last counts: the first 1,000.
 std::vector<Repeated> repeatedMembers(std::string_view definition);
 
 }  // namespace sp::asl

@@ -92,9 +92,8 @@ std::vector<Diagnostic> warningsOf(std::string_view definition) {
   Finder finder;
   finder.scope(parsed->get_object(), "", 0);
   for (const auto& member : repeatedMembers(definition))
-    if (!member.state)
-      finder.found.push_back(
-          {"DUPLICATE_FIELD", fmt::format("The field '{}' is given more than once: the last one counts", member.name), member.location});
+    finder.found.push_back(
+        {"DUPLICATE_FIELD", fmt::format("The field '{}' is given more than once: the last one counts", member.name), member.location});
   return std::move(finder.found);
 }
 

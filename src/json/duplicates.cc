@@ -8,6 +8,9 @@
 namespace sp::json {
 namespace {
 
+// Steps that are kept, in bytes: a text of 1 MiB may repeat a member of a very long name very often.
+constexpr std::size_t kMostBytes = 8U << 20U;
+
 /// Walks a document with the names of the members seen in each object that is open.
 class Walker {
  public:
@@ -18,7 +21,7 @@ class Walker {
   using Code = boost::json::error_code;
   using View = boost::json::string_view;
 
-  explicit Walker(std::size_t most) : most_(most) {}
+  Walker(std::size_t most, const WantedDuplicate& wanted) : most_(most), wanted_(wanted) {}
 
   bool on_document_begin(Code&) { return true; }
   bool on_document_end(Code&) { return true; }
@@ -34,7 +37,10 @@ class Walker {
     key_.append(s.data(), s.size());
     auto& object = open_.back();
     object.name = std::exchange(key_, {});
-    if (!object.seen.insert(object.name).second && found_.size() < most_) found_.push_back({steps()});
+    if (!object.seen.insert(object.name).second && found_.size() < most_ && bytes_ < kMostBytes && isWanted()) {
+      found_.push_back({steps()});
+      for (const auto& step : found_.back().steps) bytes_ += step.size();
+    }
     return true;
   }
   bool on_string_part(View, std::size_t, Code&) { return true; }
@@ -70,6 +76,13 @@ class Walker {
     if (!open_.empty()) ++open_.back().index;
     return true;
   }
+  bool isWanted() const {
+    if (!wanted_) return true;
+    std::vector<std::string_view> all;
+    all.reserve(open_.size());
+    for (const auto& one : open_) all.push_back(one.object ? std::string_view(one.name) : "[]");
+    return wanted_(all);
+  }
   std::vector<std::string> steps() const {
     std::vector<std::string> all;
     for (const auto& one : open_) all.push_back(one.object ? one.name : fmt::format("[{}]", one.index));
@@ -80,14 +93,16 @@ class Walker {
   std::string key_;
   std::vector<Duplicate> found_;
   std::size_t most_;
+  std::size_t bytes_ = 0;
+  const WantedDuplicate& wanted_;
 };
 
 }  // namespace
 
-std::vector<Duplicate> findDuplicates(std::string_view text, std::size_t most) {
+std::vector<Duplicate> findDuplicates(std::string_view text, std::size_t most, const WantedDuplicate& wanted) {
   boost::json::parse_options options;
   options.max_depth = 512;
-  boost::json::basic_parser<Walker> parser(options, most);
+  boost::json::basic_parser<Walker> parser(options, most, wanted);
   boost::json::error_code error;
   const auto read = parser.write_some(false, text.data(), text.size(), error);
   if (error || read < text.size()) return {};

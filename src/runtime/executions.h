@@ -46,6 +46,12 @@ class TaskPort {
   virtual ~TaskPort() = default;
   /// Whether such a resource exists; asked when a definition is created.
   virtual bool knows(std::string_view resource) const = 0;
+  /// What is wrong with the Parameters that a definition writes for that resource, a sentence each; null: it writes none. Asked when a
+  /// definition is created; parameters that are computed are looked at when the task starts.
+  virtual std::vector<std::string> refusedParameters(std::string_view resource, const json::Object* parameters) const {
+    static_cast<void>(resource), static_cast<void>(parameters);
+    return {};
+  }
   /// Whether the activity with this ARN is there; asked when an execution comes to its task.
   virtual bool activityExists(store::Txn& txn, std::string_view arn) const {
     static_cast<void>(txn), static_cast<void>(arn);

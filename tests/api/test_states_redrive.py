@@ -287,9 +287,41 @@ def test_validate_tells_everything_at_once(server):
     ("arn:aws:states:::states:startExecution.waitForTaskToken", "Express state machine does not support '.waitForTaskToken' service integration "),
 ])
 def test_validate_express(server, resource, told):
-    definition = machine_of(Type="Task", Resource=resource)
+    definition = machine_of(Type="Task", Resource=resource, Parameters={"StateMachineArn": "x"})
     assert validate(server, definition)["result"] == "OK"
     assert diagnostics(validate(server, definition, type="EXPRESS")) == [("ERROR", "SCHEMA_VALIDATION_FAILED", told, "/States/A/Resource")]
+
+
+def test_validate_wrong_types(server):
+    answer = validate(server, {"StartAt": 5, "States": [], "Comment": 5, "Version": 2})
+    assert {(message, location) for _, _, message, location in diagnostics(answer)} == {
+        ("Expected value of type String", "/StartAt"), ("Expected value of type Object", "/States"), ("Expected value of type String", "/Comment"), ("Expected value of type String", "/Version")}
+    answer = validate(server, {"StartAt": "A", "States": {
+        "A": {"Type": "Task", "Resource": 5, "Parameters": 5, "Next": "B"}, "B": {"Type": "Parallel", "Branches": {}, "Next": "C"}, "C": {"Type": "Map", "ItemProcessor": 5, "ItemSelector": 5, "Next": "D"},
+        "D": {"Type": "Choice", "Choices": {}}}})
+    assert {(message, location) for _, _, message, location in diagnostics(answer)} == {
+        ("Expected value of type String", "/States/A/Resource"), ("Expected value of type Object", "/States/A/Parameters"), ("Expected value of type Array", "/States/B/Branches"),
+        ("Expected value of type Object", "/States/C/ItemProcessor"), ("Expected value of type Object", "/States/C/ItemSelector"), ("Expected value of type Array", "/States/D/Choices")}
+
+
+def test_validate_inner_scopes_without_an_end(server):
+    answer = validate(server, machine_of(Type="Parallel", Branches=[{"StartAt": "B", "States": {"B": {"Type": "Pass", "Next": "B"}}}]))
+    assert diagnostics(answer) == [("ERROR", "MISSING_END_STATE", "Workflow has no terminal state", "/States/A/Branches[0]")]
+
+
+def test_validate_many_states_of_one_name(server):
+    states = ",".join('"A":{"Type":"Succeed"}' for _ in range(131))
+    answer = validate(server, '{"StartAt":"A","States":{%s}}' % states)
+    assert len(answer["diagnostics"]) == 100 and answer["truncated"] is True
+    assert {one[:2] for one in diagnostics(answer)} == {("ERROR", "DUPLICATE_STATE_NAME")}
+    fewer = validate(server, '{"StartAt":"A","States":{%s}}' % states, maxResults=20)
+    assert len(fewer["diagnostics"]) == 20 and fewer["truncated"] is True
+
+
+def test_validate_parameters(server):
+    states = {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:ec2:describeInstances.waitForTaskToken", "Parameters": {"filters": [], "Foo.$": "$.x"}, "End": True}}
+    assert diagnostics(validate(server, {"StartAt": "A", "States": states})) == [
+        ("ERROR", "SCHEMA_VALIDATION_FAILED", f'The field "{field}" is not supported by Step Functions', "/States/A/Parameters") for field in ("filters", "Foo")]
 
 
 def test_validate_warnings(server):

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "asl/definition.h"
 #include "base/strings.h"
 #include "runtime/definitions.h"
 #include "services/states/states.h"
@@ -132,8 +131,14 @@ Answer<Activity> Service::activity(store::Txn& txn, const std::string& arn) cons
   return std::move(*found);
 }
 
+asl::Surroundings Service::surroundings() const {
+  return {.knows = [this](std::string_view resource) { return tasks.knows(resource); },
+          .refuses = [this](std::string_view resource,
+                            const json::Object* parameters) { return tasks.refusedParameters(resource, parameters); }};
+}
+
 Answer<std::string> Service::keepDefinition(store::Txn& txn, const std::string& text) const {
-  const auto compiled = asl::compile(text, [this](std::string_view resource) { return tasks.knows(resource); });
+  const auto compiled = asl::compileNew(text, surroundings());
   if (!compiled) return aws::refuse("InvalidDefinition", asl::describe(compiled.error()));
   return runtime::definitions::add(txn, text);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "asl/definition.h"
 #include "aws/operation.h"
 #include "base/clock.h"
 #include "json/json.h"
@@ -80,6 +81,8 @@ struct Service {
   Answer<Activity> activity(store::Txn& txn, const std::string& arn) const;
   /// By ARN; InvalidArn or ExecutionDoesNotExist.
   Answer<store::ExecutionRow> execution(store::Txn& txn, const std::string& arn) const;
+  /// What a new definition is held against here.
+  asl::Surroundings surroundings() const;
   /// The definition compiled and kept; InvalidDefinition.
   Answer<std::string> keepDefinition(store::Txn& txn, const std::string& text) const;
 };

@@ -1,5 +1,4 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html
-#include "asl/definition.h"
 #include "asl/warnings.h"
 #include "services/states/input.h"
 #include "services/states/operations.h"
@@ -15,9 +14,9 @@ aws::Outcome validateStateMachineDefinition(const Service& service, const aws::C
   const auto severity = input.choiceIf("severity", {"ERROR", "WARNING"}).value_or("ERROR");
   const auto most = input.countIf("maxResults", 100).value_or(100);
   SP_CHECK_OK(input.finish());
-  const auto compiled = asl::compile(
-      *definition, [&](std::string_view resource) { return service.tasks.knows(resource); },
-      type == "EXPRESS" ? asl::MachineType::express : asl::MachineType::standard);
+  auto surroundings = service.surroundings();
+  if (type == "EXPRESS") surroundings.type = asl::MachineType::express;
+  const auto compiled = asl::compileNew(*definition, surroundings);
   auto found = compiled ? std::vector<asl::Diagnostic>() : compiled.error();
   const auto errors = found.size();
   if (severity == "WARNING") std::ranges::move(asl::warningsOf(*definition), std::back_inserter(found));
