@@ -124,6 +124,33 @@ def test_create_with_many_tags(sfn):
     assert "50" in refused("TooManyTags", sfn.create_state_machine, name=fresh(), definition=json.dumps(PASS), roleArn=ROLE, tags=tags)
 
 
+GROUP = {"cloudWatchLogsLogGroup": {"logGroupArn": "arn:aws:logs:us-east-1:000000000000:log-group:g:*"}}
+
+
+@pytest.mark.parametrize("logging", [{"level": "ALL"}, {"level": "ERROR", "destinations": []}, {"level": "OFF", "destinations": [GROUP, GROUP]}])
+def test_logging_without_one_destination(sfn, logging):
+    told = "Invalid Logging Configuration: Must specify exactly one Log Destination."
+    assert refused("InvalidLoggingConfiguration", sfn.create_state_machine, name=fresh(), definition=json.dumps(PASS), roleArn=ROLE, loggingConfiguration=logging) == told
+    assert refused("InvalidLoggingConfiguration", sfn.update_state_machine, stateMachineArn=create(sfn), loggingConfiguration=logging) == told
+
+
+def test_logging_is_kept(sfn):
+    assert "[ALL, ERROR, FATAL, OFF]" in refused("ValidationException", sfn.create_state_machine, name=fresh(), definition=json.dumps(PASS), roleArn=ROLE, loggingConfiguration={"level": "FOO"})
+    name = fresh()
+    machine = create(sfn, name=name, loggingConfiguration={"level": "ALL", "destinations": [GROUP]}, tracingConfiguration={"enabled": True})
+    assert create(sfn, name=name, loggingConfiguration={"level": "ALL", "destinations": [GROUP]}, tracingConfiguration={"enabled": True}) == machine
+    refused("StateMachineAlreadyExists", sfn.create_state_machine, name=name, definition=json.dumps(PASS), roleArn=ROLE)
+    shown = sfn.describe_state_machine(stateMachineArn=machine)
+    assert shown["loggingConfiguration"] == {"level": "ALL", "includeExecutionData": False, "destinations": [GROUP]} and shown["tracingConfiguration"] == {"enabled": True}
+
+
+@pytest.mark.parametrize("tags", [[{"key": "k", "value": "1"}, {"key": "k", "value": "2"}], [{"key": "aws:k", "value": ""}], [{"key": "a|b", "value": ""}]])
+def test_bad_tags(sfn, tags):
+    assert "'tags." in refused("ValidationException", sfn.create_state_machine, name=fresh(), definition=json.dumps(PASS), roleArn=ROLE, tags=tags)
+    assert "'tags." in refused("ValidationException", sfn.tag_resource, resourceArn=create(sfn), tags=tags)
+    assert "'tags." in refused("ValidationException", sfn.create_activity, name=fresh(), tags=tags)
+
+
 @pytest.mark.parametrize("definition, told", [
     ("{", "INVALID_JSON_DESCRIPTION"),
     ({}, "SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"),
@@ -287,6 +314,9 @@ def test_start_with_bad_input(sfn):
     assert refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input='{"a": 1, "b": }') == (
         "Invalid State Machine Execution Input: 'com.fasterxml.jackson.core.JsonParseException: Unexpected character ('}' (code 125)): expected a valid value "
         "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')\n at [Source: (String)\"{\"a\": 1, \"b\": }\"; line: 1, column: 16]'")
+    assert refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input=r'["\ud83d\ude00", "\udc00"]') == (
+        r"Invalid State Machine Execution Input: 'invalid JSON at byte 18: \udc00 is half of a surrogate pair without its other half, which no UTF-8 text can hold'")
+    assert "nested too deep, at most 512 arrays and objects within each other are taken" in refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input="[" * 1000 + "]" * 1000)
     assert "262144" in refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input=json.dumps("x" * 262143))
     assert ended(sfn, start(sfn, machine, input=json.dumps("x" * 262142)))["status"] == "SUCCEEDED"
 

@@ -1,7 +1,7 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
 #include <fmt/format.h>
 
-#include "services/states/input.h"
+#include "services/states/configurations.h"
 #include "services/states/operations.h"
 
 namespace sp::services::states {
@@ -12,12 +12,12 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
   const auto definition = input.text("definition", kDefinitionLength);
   const auto role = input.text("roleArn", 256);
   const auto type = input.choiceIf("type", {"STANDARD", "EXPRESS"}).value_or("STANDARD");
-  const auto* logging = input.objectIf("loggingConfiguration");
-  const auto* tracing = input.objectIf("tracingConfiguration");
   const auto* tag_list = input.arrayIf("tags");
   if (input.flag("publish", false)) input.refuseMembers({"publish"}, "versions of state machines are not available on this server");
   input.refuseMembers({"versionDescription"}, "versions of state machines are not available on this server");
-  SP_CHECK_OK(input.finish());
+  SP_TRY(auto logging, loggingOf(input));
+  SP_TRY(auto tracing, tracingOf(input));
+  SP_CHECK_OK(encryptionOf(input));
   SP_CHECK_OK(checkName(name));
   SP_CHECK_OK(checkRole(role));
   if (type != "STANDARD")
@@ -32,12 +32,12 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
   made.definition = std::move(kept);
   made.role_arn = role;
   made.created = made.updated = call.now;
-  made.logging = logging != nullptr ? *logging : defaultLogging();
-  made.tracing = tracing != nullptr ? *tracing : defaultTracing();
+  made.logging = logging ? std::move(*logging) : defaultLogging();
+  made.tracing = tracing ? std::move(*tracing) : defaultTracing();
   made.tags = std::move(tags);
   if (const auto existing = service.find(txn, name)) {
     const bool same = !existing->builtin && existing->definition == made.definition && existing->role_arn == role &&
-                      existing->logging == made.logging && existing->tracing == made.tracing;
+                      withDefaults(existing->logging) == made.logging && existing->tracing == made.tracing;
     if (!same) return aws::refuse("StateMachineAlreadyExists", fmt::format("State Machine Already Exists: '{}'", existing->arn));
     made.created = existing->created;
   } else {

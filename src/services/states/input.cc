@@ -9,6 +9,10 @@ namespace sp::services::states {
 constexpr std::int64_t kMostResults = 1000;
 constexpr std::size_t kUsualResults = 100;
 
+aws::ApiError wrongType(std::string_view path, std::string_view wanted) {
+  return {"SerializationException", fmt::format("Member '{}' must be a {}", path, wanted), 400, true, {}};
+}
+
 const json::Value* Input::take(std::string_view key) {
   const auto* value = json::find(object_, key);
   return value == nullptr || value->is_null() ? nullptr : value;
@@ -16,13 +20,15 @@ const json::Value* Input::take(std::string_view key) {
 
 void Input::constraint(std::string_view key, std::string_view value, std::string_view rule) {
   if (!error_)
-    error_ = aws::ApiError::validation(
-        fmt::format("1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}", value, key, rule));
+    error_ = aws::ApiError::validation(fmt::format(
+        "1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}", value, pathOf(key), rule));
 }
 
-void Input::wrongType(std::string_view key, std::string_view wanted) {
-  if (!error_) error_ = aws::ApiError{"SerializationException", fmt::format("Member '{}' must be a {}", key, wanted), 400, true, {}};
+void Input::otherType(std::string_view key, std::string_view wanted) {
+  if (!error_) error_ = wrongType(pathOf(key), wanted);
 }
+
+std::string Input::pathOf(std::string_view key) const { return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key); }
 
 std::string Input::text(std::string_view key, std::size_t longest) {
   if (take(key) == nullptr) {
@@ -38,7 +44,7 @@ std::optional<std::string> Input::textIf(std::string_view key, std::size_t longe
   const auto* value = take(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) {
-    wrongType(key, "string");
+    otherType(key, "string");
     return std::nullopt;
   }
   if (value->get_string().size() > longest) {
@@ -52,31 +58,31 @@ std::optional<std::string> Input::textIf(std::string_view key, std::size_t longe
 bool Input::flag(std::string_view key, bool otherwise) {
   const auto* value = take(key);
   if (value == nullptr) return otherwise;
-  if (!value->is_bool()) wrongType(key, "boolean");
+  if (!value->is_bool()) otherType(key, "boolean");
   return value->is_bool() ? value->get_bool() : otherwise;
 }
 
 const json::Object* Input::objectIf(std::string_view key) {
   const auto* value = take(key);
-  if (value != nullptr && !value->is_object()) wrongType(key, "structure");
+  if (value != nullptr && !value->is_object()) otherType(key, "structure");
   return value != nullptr && value->is_object() ? &value->get_object() : nullptr;
 }
 
 const json::Array* Input::arrayIf(std::string_view key) {
   const auto* value = take(key);
-  if (value != nullptr && !value->is_array()) wrongType(key, "list");
+  if (value != nullptr && !value->is_array()) otherType(key, "list");
   return value != nullptr && value->is_array() ? &value->get_array() : nullptr;
 }
 
-std::optional<std::size_t> Input::countIf(std::string_view key, std::int64_t most) {
+std::optional<std::size_t> Input::countIf(std::string_view key, std::int64_t most, std::int64_t least) {
   const auto* value = take(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_int64()) {
-    wrongType(key, "number");
+    otherType(key, "number");
     return std::nullopt;
   }
   const auto given = value->get_int64();
-  if (given < 0) constraint(key, fmt::format("'{}'", given), "have value greater than or equal to 0");
+  if (given < least) constraint(key, fmt::format("'{}'", given), fmt::format("have value greater than or equal to {}", least));
   if (given > most) constraint(key, fmt::format("'{}'", given), fmt::format("have value less than or equal to {}", most));
   return error_ ? std::nullopt : std::optional(static_cast<std::size_t>(given));
 }

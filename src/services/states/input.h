@@ -3,16 +3,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "aws/operation.h"
 #include "services/states/machines.h"
 
 namespace sp::services::states {
 
+/// A member of another type than it has: SerializationException.
+aws::ApiError wrongType(std::string_view path, std::string_view wanted);
+
 /// Collects the first problem; finish() tells it.
 class Input {
  public:
-  explicit Input(const json::Object& object) : object_(object) {}
+  /// `path`: of a structure within the input ("loggingConfiguration").
+  explicit Input(const json::Object& object, std::string path = "") : object_(object), path_(std::move(path)) {}
 
   /// Required, at least one character.
   std::string text(std::string_view key, std::size_t longest);
@@ -24,8 +29,8 @@ class Input {
   const json::Array* arrayIf(std::string_view key);
   /// maxResults: 1 to 1000; 0 or absent: 100.
   std::size_t pageSize();
-  /// A whole number from 0 to `most`, if given.
-  std::optional<std::size_t> countIf(std::string_view key, std::int64_t most);
+  /// A whole number from `least` to `most`, if given.
+  std::optional<std::size_t> countIf(std::string_view key, std::int64_t most, std::int64_t least = 0);
   /// One of the values (listed for the message), if given.
   std::optional<std::string> choiceIf(std::string_view key, std::initializer_list<std::string_view> values);
   /// Refuses members that AWS knows and this server does not act on.
@@ -36,9 +41,11 @@ class Input {
  private:
   const json::Value* take(std::string_view key);
   void constraint(std::string_view key, std::string_view value, std::string_view rule);
-  void wrongType(std::string_view key, std::string_view wanted);
+  void otherType(std::string_view key, std::string_view wanted);
+  std::string pathOf(std::string_view key) const;
 
   const json::Object& object_;
+  std::string path_;
   std::optional<aws::ApiError> error_;
 };
 

@@ -10,7 +10,6 @@ namespace sp::services::states {
 namespace {
 
 constexpr std::string_view kKind = "state_machine";
-constexpr std::size_t kMaxTags = 50;
 constexpr std::size_t kDecodedKept = 1024;
 // PrePostBackup.
 constexpr std::uint64_t kBuiltins = 1;
@@ -181,21 +180,6 @@ Answer<void> checkRole(std::string_view arn) {
 
 json::Object defaultLogging() { return {{"level", "OFF"}, {"includeExecutionData", false}}; }
 json::Object defaultTracing() { return {{"enabled", false}}; }
-
-Answer<json::Object> tagsOf(const json::Array* list, const json::Object& existing) {
-  auto tags = existing;
-  if (list == nullptr) return tags;
-  for (const auto& one : *list) {
-    const auto key = one.is_object() ? json::textOr(one.get_object(), "key") : std::string();
-    const auto value = one.is_object() ? json::textOr(one.get_object(), "value") : std::string();
-    if (key.empty() || key.size() > 128 || value.size() > 256)
-      return std::unexpected(aws::ApiError::validation("A tag needs a key of 1 to 128 characters and a value of at most 256"));
-    tags[key] = value;
-  }
-  if (tags.size() > kMaxTags)
-    return aws::refuse("TooManyTags", fmt::format("A resource can have at most {} tags, not {}", kMaxTags, tags.size()));
-  return tags;
-}
 
 }  // namespace sp::services::states
 

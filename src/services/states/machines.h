@@ -96,7 +96,5 @@ Answer<void> checkRole(std::string_view arn);
 /// Default configurations as DescribeStateMachine shows them.
 json::Object defaultLogging();
 json::Object defaultTracing();
-/// Tags of a request ([{key, value}]) as an object; ValidationException or TooManyTags.
-Answer<json::Object> tagsOf(const json::Array* list, const json::Object& existing);
 
 }  // namespace sp::services::states

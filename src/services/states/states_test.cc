@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "runtime/definitions.h"
 #include "services/states/operations.h"
 #include "store/sqlite/sqlite_store.h"
@@ -17,10 +19,14 @@ namespace {
 
 using testing::HasSubstr;
 
-/// Knows one resource and never answers.
+/// Knows one resource, whose Parameters have no "Foo", and never answers.
 class Silent final : public runtime::TaskPort {
  public:
   bool knows(std::string_view resource) const override { return resource == "arn:aws:states:::test:wait"; }
+  std::vector<std::string> refusedParameters(std::string_view, const json::Object* parameters) const override {
+    if (parameters == nullptr || json::find(*parameters, "Foo") == nullptr) return {};
+    return {"The field \"Foo\" is not supported by Step Functions"};
+  }
   void start(store::Txn&, const runtime::TaskRequest&) override {}
   void cancel(store::Txn&, std::string_view) override {}
 };
@@ -132,6 +138,125 @@ TEST_F(StatesTest, CreatingTwiceIsOneMachineUnlessItDiffers) {
   EXPECT_THAT(refusal("CreateStateMachine", {{"name", "x"}, {"definition", kPass}}), HasSubstr("Value null at 'roleArn'"));
 }
 
+// Definitions that were accepted by an earlier version and are refused now: their machines start executions as before.
+TEST_F(StatesTest, DefinitionsFromBeforeRunOn) {
+  const std::string old = R"({"Comment":5,"Version":1,"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":5,"Next":"T"},
+    "T":{"Type":"Task","Resource":"arn:aws:states:::test:wait","Parameters":{"Foo":1},"End":true}}})";
+  EXPECT_EQ(refusal("CreateStateMachine", {{"name", "new"}, {"definition", old}, {"roleArn", kRole}}),
+            "InvalidDefinition: Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Expected value of type String at /Comment, "
+            "SCHEMA_VALIDATION_FAILED: Expected value of type String at /Version, SCHEMA_VALIDATION_FAILED: Expected value of type Object "
+            "at /States/A/Parameters, SCHEMA_VALIDATION_FAILED: The field \"Foo\" is not supported by Step Functions at "
+            "/States/T/Parameters'");
+  const auto machine = create("old");
+  core_->post([&](store::Txn& txn) {
+    const auto kept = txn.records().scan("definition", "", "", 2);
+    EXPECT_EQ(kept.size(), 1U);
+    txn.records().put("definition", kept.at(0).key, old);
+    return true;
+  });
+  core_->runPending();
+  const auto execution = json::textOr(call("StartExecution", {{"stateMachineArn", machine}}), "executionArn");
+  core_->runPending();
+  EXPECT_EQ(json::textOr(call("DescribeExecution", {{"executionArn", execution}}), "status"), "RUNNING");
+  EXPECT_THAT(json::toText(call("GetExecutionHistory", {{"executionArn", execution}})), HasSubstr("\"TaskScheduled\""));
+  // What does not touch the definition may be changed.
+  EXPECT_NE(json::textOr(call("UpdateStateMachine", {{"stateMachineArn", machine}, {"roleArn", kRole}}), "revisionId"), "");
+}
+
+TEST_F(StatesTest, ConfigurationsAreChecked) {
+  const auto machine = create("m");
+  const auto told = [&](const char* member, std::string_view value) {
+    const auto given = *json::parse(value);
+    auto created = refusal("CreateStateMachine", {{"name", "n"}, {"definition", kPass}, {"roleArn", kRole}, {member, given}});
+    EXPECT_EQ(refusal("UpdateStateMachine", {{"stateMachineArn", machine}, {member, given}}), created) << value;
+    return created;
+  };
+  const auto invalid = [](std::string_view value, std::string_view path, std::string_view rule) {
+    return fmt::format("ValidationException: 1 validation error detected: Value {} at '{}' failed to satisfy constraint: Member must {}",
+                       value, path, rule);
+  };
+  const auto typed = [](std::string_view path, std::string_view type) {
+    return fmt::format("SerializationException: Member '{}' must be a {}", path, type);
+  };
+  constexpr const char* kLogging = "loggingConfiguration";
+  const std::string one = "InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination.";
+  const std::string group = R"({"cloudWatchLogsLogGroup":{"logGroupArn":"arn:aws:logs:us-east-1:000000000000:log-group:g:*"}})";
+  EXPECT_EQ(told(kLogging, "5"), typed(kLogging, "structure"));
+  EXPECT_EQ(told(kLogging, R"({"level":"FOO"})"),
+            invalid("'FOO'", "loggingConfiguration.level", "satisfy enum value set: [ALL, ERROR, FATAL, OFF]"));
+  EXPECT_EQ(told(kLogging, R"({"level":5})"), typed("loggingConfiguration.level", "string"));
+  EXPECT_EQ(told(kLogging, R"({"includeExecutionData":"yes"})"), typed("loggingConfiguration.includeExecutionData", "boolean"));
+  EXPECT_EQ(told(kLogging, R"({"destinations":{}})"), typed("loggingConfiguration.destinations", "list"));
+  EXPECT_EQ(told(kLogging, R"({"destinations":[5]})"), typed("loggingConfiguration.destinations.1.member", "structure"));
+  for (const auto* level : {"ALL", "ERROR", "FATAL"}) {
+    EXPECT_EQ(told(kLogging, fmt::format(R"({{"level":"{}"}})", level)), one);
+    EXPECT_EQ(told(kLogging, fmt::format(R"({{"level":"{}","destinations":[]}})", level)), one);
+  }
+  EXPECT_EQ(told(kLogging, fmt::format(R"({{"level":"ALL","destinations":[{0},{0}]}})", group)), one);
+  EXPECT_THAT(told(kLogging, R"({"destinations":[{}]})"), HasSubstr("InvalidLoggingConfiguration: Invalid Logging Configuration: A Log"));
+  EXPECT_EQ(
+      told(kLogging, R"({"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"arn:aws:logs:r:a:log-group:g"}}]})"),
+      "InvalidLoggingConfiguration: Invalid Logging Configuration: logGroupArn 'arn:aws:logs:r:a:log-group:g' must be the ARN of a log "
+      "group and end with ':*'.");
+  EXPECT_EQ(told("tracingConfiguration", "[]"), typed("tracingConfiguration", "structure"));
+  EXPECT_EQ(told("tracingConfiguration", R"({"enabled":"true"})"), typed("tracingConfiguration.enabled", "boolean"));
+  constexpr const char* kEncryption = "encryptionConfiguration";
+  EXPECT_EQ(told(kEncryption, "true"), typed(kEncryption, "structure"));
+  EXPECT_EQ(told(kEncryption, "{}"), invalid("null", "encryptionConfiguration.type", "not be null"));
+  EXPECT_EQ(told(kEncryption, R"({"type":"MINE"})"),
+            invalid("'MINE'", "encryptionConfiguration.type", "satisfy enum value set: [AWS_OWNED_KEY, CUSTOMER_MANAGED_KMS_KEY]"));
+  EXPECT_EQ(told(kEncryption, R"({"type":"AWS_OWNED_KEY","kmsDataKeyReusePeriodSeconds":59})"),
+            invalid("'59'", "encryptionConfiguration.kmsDataKeyReusePeriodSeconds", "have value greater than or equal to 60"));
+  EXPECT_THAT(told(kEncryption, R"({"type":"CUSTOMER_MANAGED_KMS_KEY","kmsKeyId":"k"})"), HasSubstr("not available on this server"));
+  EXPECT_EQ(refusal("DescribeStateMachine", {{"stateMachineArn", machine + "x"}}).substr(0, 24), "StateMachineDoesNotExist");
+
+  const auto update = [&](const char* member, std::string_view value) {
+    return json::textOr(call("UpdateStateMachine", {{"stateMachineArn", machine}, {member, *json::parse(value)}}), "revisionId");
+  };
+  EXPECT_NE(update(kEncryption, R"({"type":"AWS_OWNED_KEY"})"), "");
+  EXPECT_NE(update(kLogging, fmt::format(R"({{"level":"ALL","destinations":[{}]}})", group)), "");
+  EXPECT_NE(update("tracingConfiguration", R"({"enabled":true})"), "");
+  const auto shown = call("DescribeStateMachine", {{"stateMachineArn", machine}});
+  EXPECT_EQ(shown.at(kLogging), *json::parse(fmt::format(R"({{"level":"ALL","includeExecutionData":false,"destinations":[{}]}})", group)));
+  EXPECT_EQ(shown.at("tracingConfiguration"), *json::parse(R"({"enabled":true})"));
+}
+
+// The same whatever they are given to.
+TEST_F(StatesTest, TagsAreChecked) {
+  const auto machine = create("m");
+  const auto told = [&](const json::Array& tags) {
+    auto refused = refusal("TagResource", {{"resourceArn", machine}, {"tags", tags}});
+    EXPECT_EQ(refusal("CreateStateMachine", {{"name", "n"}, {"definition", kPass}, {"roleArn", kRole}, {"tags", tags}}), refused);
+    EXPECT_EQ(refusal("CreateActivity", {{"name", "a"}, {"tags", tags}}), refused);
+    return refused;
+  };
+  const auto tag = [](const auto& key, const auto& value) { return json::Object{{"key", key}, {"value", value}}; };
+  const auto invalid = [](std::string_view value, std::string_view path, std::string_view rule) {
+    return fmt::format("ValidationException: 1 validation error detected: Value '{}' at '{}' failed to satisfy constraint: Member must {}",
+                       value, path, rule);
+  };
+  EXPECT_EQ(told({tag("k", "1"), tag("l", "2"), tag("k", "3")}),
+            invalid("k", "tags.3.member.key", "be unique: each key may be given once"));
+  for (const auto* key : {"aws:x", "AWS:x", "aws:"})
+    EXPECT_EQ(told({tag(key, "v")}), invalid(key, "tags.1.member.key", "not begin with 'aws:', which is reserved for system use"));
+  EXPECT_EQ(told({tag("", "v")}), invalid("", "tags.1.member.key", "have length greater than or equal to 1"));
+  EXPECT_EQ(told({json::Object{{"value", "v"}}}), invalid("", "tags.1.member.key", "have length greater than or equal to 1"));
+  const std::string long_key(129, 'x');
+  EXPECT_EQ(told({tag(long_key, "v")}), invalid(long_key, "tags.1.member.key", "have length less than or equal to 128"));
+  EXPECT_THAT(told({tag("k", std::string(257, 'x'))}), HasSubstr("at 'tags.1.member.value' failed to satisfy constraint: Member must have "
+                                                                 "length less than or equal to 256"));
+  EXPECT_EQ(told({tag("a|b", "v")}), invalid("a|b", "tags.1.member.key", "have letters, digits, white space and _ . : / = + - @ only"));
+  EXPECT_EQ(told({tag(5, "v")}), "SerializationException: Member 'tags.1.member.key' must be a string");
+  EXPECT_EQ(told({tag("k", true)}), "SerializationException: Member 'tags.1.member.value' must be a string");
+  EXPECT_EQ(told({5}), "SerializationException: Member 'tags.1.member' must be a structure");
+  // Characters count, not bytes; the same key anew takes the new value.
+  std::string umlauts;
+  for (int i = 0; i < 128; ++i) umlauts += "ü";
+  call("TagResource", {{"resourceArn", machine}, {"tags", json::Array{tag(umlauts, "1"), tag("k", "a: b/c=d+e-f@g_h.i")}}});
+  call("TagResource", {{"resourceArn", machine}, {"tags", json::Array{tag("k", "2")}}});
+  EXPECT_EQ(json::find(call("ListTagsForResource", {{"resourceArn", machine}}), "tags")->get_array().size(), 2U);
+}
+
 TEST_F(StatesTest, StartingTwiceIsOneExecutionWhileItRuns) {
   const auto machine = create("m");
   const auto started = call("StartExecution", {{"stateMachineArn", machine}, {"name", "e"}, {"input", "{\"a\":1}"}});
@@ -159,6 +284,12 @@ TEST_F(StatesTest, InputsAreChecked) {
               HasSubstr("InvalidExecutionInput: Invalid State Machine Execution Input: '"));
   EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", "\"" + std::string(262'143, 'x') + "\""}}),
               HasSubstr("at most 262144"));
+  EXPECT_EQ(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", R"({"a":"\ud83d\ude00 \ud800"})"}}),
+            "InvalidExecutionInput: Invalid State Machine Execution Input: 'invalid JSON at byte 19: \\ud800 is half of a surrogate pair "
+            "without its other half, which no UTF-8 text can hold'");
+  EXPECT_EQ(refusal("StartExecution", {{"stateMachineArn", machine}, {"input", std::string(600, '[') + std::string(600, ']')}}),
+            "InvalidExecutionInput: Invalid State Machine Execution Input: 'invalid JSON at byte 512: nested too deep, at most 512 arrays "
+            "and objects within each other are taken'");
   EXPECT_THAT(refusal("StartExecution", {{"stateMachineArn", machine + "x"}}),
               HasSubstr("StateMachineDoesNotExist: State Machine Does Not Exist: '"));
   EXPECT_EQ(refusal("StartExecution", {{"stateMachineArn", "m"}}), "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'");

@@ -2,7 +2,7 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_TagResource.html
 #include <fmt/format.h>
 
-#include "services/states/input.h"
+#include "services/states/configurations.h"
 #include "services/states/operations.h"
 
 namespace sp::services::states {

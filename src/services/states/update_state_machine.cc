@@ -1,7 +1,7 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_UpdateStateMachine.html
 #include <fmt/format.h>
 
-#include "services/states/input.h"
+#include "services/states/configurations.h"
 #include "services/states/operations.h"
 
 namespace sp::services::states {
@@ -12,24 +12,24 @@ aws::Outcome updateStateMachine(const Service& service, const aws::Call& call) {
   const auto arn = input.text("stateMachineArn", kArnLength);
   const auto definition = input.textIf("definition", kDefinitionLength);
   const auto role = input.textIf("roleArn", 256);
-  const auto* logging = input.objectIf("loggingConfiguration");
-  const auto* tracing = input.objectIf("tracingConfiguration");
   if (input.flag("publish", false)) input.refuseMembers({"publish"}, "versions of state machines are not available on this server");
   input.refuseMembers({"versionDescription"}, "versions of state machines are not available on this server");
-  SP_CHECK_OK(input.finish());
+  SP_TRY(auto logging, loggingOf(input));
+  SP_TRY(auto tracing, tracingOf(input));
+  SP_TRY(const bool encryption, encryptionOf(input));
   auto& txn = *call.txn;
   SP_TRY(auto machine, service.machine(txn, arn));
   if (machine.builtin)
     return std::unexpected(aws::ApiError::validation(
         fmt::format("The state machine {} is built in and cannot be changed: create one of your own from its definition", machine.name)));
-  if (!definition && !role && logging == nullptr && tracing == nullptr)
+  if (!definition && !role && !logging && !tracing && !encryption)
     return aws::refuse("MissingRequiredParameter",
                        "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified");
   if (role) SP_CHECK_OK(checkRole(*role));
   if (definition) { SP_TRY(machine.definition, service.keepDefinition(txn, *definition)); }
   if (role) machine.role_arn = *role;
-  if (logging != nullptr) machine.logging = *logging;
-  if (tracing != nullptr) machine.tracing = *tracing;
+  if (logging) machine.logging = std::move(*logging);
+  if (tracing) machine.tracing = std::move(*tracing);
   machine.updated = call.now;
   machine.revision = service.context.random.uuid();
   service.put(txn, machine);

@@ -1,5 +1,5 @@
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateActivity.html
-#include "services/states/input.h"
+#include "services/states/configurations.h"
 #include "services/states/operations.h"
 
 namespace sp::services::states {
@@ -9,10 +9,7 @@ aws::Outcome createActivity(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto name = input.text("name", 512);
   const auto* tag_list = input.arrayIf("tags");
-  if (const auto* encryption = input.objectIf("encryptionConfiguration");
-      encryption != nullptr && json::textOr(*encryption, "type") != "AWS_OWNED_KEY")
-    input.refuseMembers({"encryptionConfiguration"}, "keys of one's own are not available on this server");
-  SP_CHECK_OK(input.finish());
+  SP_CHECK_OK(encryptionOf(input));
   SP_CHECK_OK(checkName(name));
   SP_TRY(auto tags, tagsOf(tag_list, {}));
   const auto arn = service.activities.arnOf(name);
