@@ -412,6 +412,12 @@ void addHeaders(json::Object& out, const Operation& operation, const s3::Respons
 
 bool s3Serves(std::string_view operation) { return find(operation) != nullptr; }
 
+bool s3Takes(std::string_view operation, std::string_view member) {
+  const auto* served = find(operation);
+  const auto* found = std::ranges::find(kMembers, member, &Member::name);
+  return served == nullptr || (found != kMembers.end() && (found->groups & served->group) != 0);
+}
+
 bool s3Streams(std::string_view name) {
   const auto* operation = find(name);
   return operation != nullptr && (operation->group & kStreams) != 0;
@@ -425,9 +431,7 @@ std::expected<S3Call, std::string> s3Request(std::string_view name, const json::
   call.request.query = operation->query;
   for (const auto& given : parameters) {
     const std::string_view key = given.key();
-    const auto* member = std::ranges::find(kMembers, key, &Member::name);
-    if (member == kMembers.end() || (member->groups & operation->group) == 0)
-      return std::unexpected(fmt::format("The field '{}' is not supported by Step Functions", key));
+    if (!s3Takes(name, key)) return std::unexpected(fmt::format("The field \"{}\" is not supported by Step Functions", key));
   }
   // In the table's order, so that the bucket comes before the key.
   for (const auto& member : kMembers) {

@@ -16,6 +16,9 @@ bool s3Serves(std::string_view operation);
 /// Its body is a stream, one way or the other: it cannot be done within a transaction.
 bool s3Streams(std::string_view operation);
 
+/// Whether the input of an operation that is served has that member.
+bool s3Takes(std::string_view operation, std::string_view member);
+
 struct S3Call {
   services::s3::Request request;
   std::string body;

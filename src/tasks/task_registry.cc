@@ -10,8 +10,8 @@
 #include "services/iam/trust.h"
 #include "services/states/machines.h"
 #include "tasks/event_calls.h"
-#include "tasks/members.h"
 #include "tasks/nested_executions.h"
+#include "tasks/parameters.h"
 #include "tasks/s3_naming.h"
 
 namespace sp::tasks {
@@ -28,21 +28,6 @@ constexpr std::array<std::string_view, 4> kDynamoActions = {"putItem", "getItem"
 
 bool isOneOf(const auto& list, std::string_view text) { return std::ranges::find(list, text) != list.end(); }
 std::string nameOf(const Resource& resource) { return resource.service + ":" + resource.action; }
-
-/// The first member that the operation's input does not have; of an event's entries too. Empty: there is none.
-std::string unknownMember(std::string_view service, std::string_view operation, const json::Object& parameters) {
-  constexpr std::array<std::string_view, 7> kEntry = {"Detail", "DetailType", "EventBusName", "Resources", "Source", "Time", "TraceHeader"};
-  for (const auto& member : parameters) {
-    std::string name(member.key().data(), member.key().size());
-    if (!takesMember(service, operation, name)) return name;
-    if (service != "events" || name != "Entries" || !member.value().is_array()) continue;
-    for (const auto& entry : member.value().get_array())
-      if (entry.is_object())
-        for (const auto& part : entry.get_object())
-          if (!isOneOf(kEntry, std::string_view(part.key()))) return "Entries." + std::string(part.key().data(), part.key().size());
-  }
-  return {};
-}
 
 // "arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]".
 bool isFunction(std::string_view resource) {
@@ -125,6 +110,11 @@ bool TaskRegistry::knows(std::string_view text) const {
   return resource->service == "dynamodb" && isOneOf(kDynamoActions, resource->action);
 }
 
+std::vector<std::string> TaskRegistry::refusedParameters(std::string_view text, const json::Object* parameters) const {
+  const auto resource = parseResource(text);
+  return resource ? tasks::refusedParameters(text, *resource, parameters) : std::vector<std::string>();
+}
+
 bool TaskRegistry::activityExists(store::Txn& txn, std::string_view arn) const { return activities_.find(txn, arn).has_value(); }
 
 void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
@@ -156,13 +146,13 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
 }
 
 void TaskRegistry::begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
-  if (const auto wrong = unknownMember(resource.sdk ? signingName(resource.service) : resource.service, resource.operation(),
-                                       request.parameters.get_object());
-      !wrong.empty())
-    return executions_->taskFailed(
-        txn, request.token, "States.Runtime",
-        fmt::format("The Parameters '{}' could not be used to start the Task: [The field '{}' is not supported by Step Functions]",
-                    json::toText(request.parameters), wrong));
+  // Those that a definition writes were looked at when it was made, unless it is older than that.
+  if (const auto unknown = unknownMembers(resource.sdk ? signingName(resource.service) : resource.service, resource.operation(),
+                                          request.parameters.get_object());
+      !unknown.empty())
+    return executions_->taskFailed(txn, request.token, "States.Runtime",
+                                   fmt::format("The Parameters '{}' could not be used to start the Task: [{}]",
+                                               json::toText(request.parameters), unsupportedField(unknown.front())));
   if (resource.sdk && resource.service == kS3)
     return s3_.begin(txn, request, resource.operation(), resource.pattern == Resource::Pattern::callback);
   if (resource.sdk) return callSdk(txn, request, resource);
@@ -210,8 +200,8 @@ aws::Outcome TaskRegistry::callSdk(store::Txn& txn, std::string_view service, st
   const auto signing = signingName(service);
   const auto* operation = find(signing, operationName(action));
   if (operation == nullptr) return aws::refuse("InvalidTarget", fmt::format("{}:{} is not served here.", service, action));
-  if (const auto wrong = unknownMember(signing, operation->name, parameters); !wrong.empty())
-    return aws::refuse("ValidationException", fmt::format("{} has no member '{}'.", operation->name, wrong));
+  if (const auto unknown = unknownMembers(signing, operation->name, parameters); !unknown.empty())
+    return aws::refuse("ValidationException", fmt::format("{} has no member '{}'.", operation->name, unknown.front()));
   return call(txn, *operation, toInput(signing, parameters), id, id);
 }
 

@@ -48,6 +48,7 @@ class TaskRegistry final : public runtime::TaskPort, public services::scheduler:
   void stop() { s3_.stop(); }
 
   bool knows(std::string_view resource) const override;
+  std::vector<std::string> refusedParameters(std::string_view resource, const json::Object* parameters) const override;
   bool activityExists(store::Txn& txn, std::string_view arn) const override;
   void start(store::Txn& txn, const runtime::TaskRequest& request) override;
   void cancel(store::Txn& txn, std::string_view token) override;

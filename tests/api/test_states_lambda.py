@@ -178,7 +178,7 @@ def test_without_an_endpoint(server):
 
 
 def test_no_function_name(sfn):
-    shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {}, "End": True}})
+    shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName.$": "$.name"}, "End": True}}, {"name": ""})
     assert shown["error"] == "States.Runtime" and "'FunctionName'" in shown["cause"]
 
 

@@ -148,7 +148,7 @@ MAP = {"Type": "Map", "ItemsPath": "$.l", "ItemProcessor": {"StartAt": "P", "Sta
 
 
 @pytest.mark.parametrize("state", [
-    {**TABLES, "Parameters": {"x.$": "$.no"}}, {**TABLES, "ResultSelector": {"x.$": "$.no"}}, {**MAP, "ItemSelector": {"x.$": "$.no"}}, {**MAP, "ResultSelector": {"x.$": "$.no"}}],
+    {**TABLES, "Parameters": {"Limit.$": "$.no"}}, {**TABLES, "ResultSelector": {"x.$": "$.no"}}, {**MAP, "ItemSelector": {"x.$": "$.no"}}, {**MAP, "ResultSelector": {"x.$": "$.no"}}],
     ids=["Parameters", "ResultSelector", "ItemSelector", "ResultSelector of a Map"])
 def test_paths_in_payloads_that_find_nothing(sfn, state):
     """Told as States.Runtime, as the service does, and caught by the language's name for it too; not by States.ALL."""
@@ -157,7 +157,8 @@ def test_paths_in_payloads_that_find_nothing(sfn, state):
     for name in ("States.ParameterPathFailure", "States.Runtime"):
         shown = caught(name)
         assert shown["status"] == "SUCCEEDED" and json.loads(shown["output"])["Error"] == "States.Runtime"
-        assert "The JSONPath '$.no' specified for the field 'x.$' could not be found in the input" in json.loads(shown["output"])["Cause"]
+        field = "Limit.$" if "Parameters" in state and state["Parameters"] else "x.$"
+        assert f"The JSONPath '$.no' specified for the field '{field}' could not be found in the input" in json.loads(shown["output"])["Cause"]
     for name in ("States.ALL", "States.TaskFailed"):
         assert (caught(name)["status"], caught(name)["error"]) == ("FAILED", "States.Runtime")
 

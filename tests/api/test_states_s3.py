@@ -174,14 +174,25 @@ def test_errors(sfn, bucket, action, more, error, status, message):
 @pytest.mark.parametrize("action, parameters, why", [
     ("getObject", {"Bucket": "b"}, "The field 'Key' is required but was missing"), ("getObject", {"Bucket": "bbb", "Key": ""}, "The value of the field 'Key' has an invalid format"),
     ("deleteObject", {"Bucket": "bbb", "Key": None}, "The field 'Key' is required but was missing"),
-    ("abortMultipartUpload", {"Bucket": "bbb", "Key": "k"}, "The field 'UploadId' is required but was missing"), ("headBucket", {"Bucket": "bbb", "Key": "k"}, "The field 'Key' is not supported by Step Functions"),
-    ("putObject", {"Bucket": "bbb", "Key": "k", "Colour": "red"}, "The field 'Colour' is not supported by Step Functions"),
+    ("abortMultipartUpload", {"Bucket": "bbb", "Key": "k"}, "The field 'UploadId' is required but was missing"),
     ("putObject", {"Bucket": "bbb", "Key": "k", "Metadata": "x"}, "The value of the field 'Metadata' has an invalid format"), ("listBuckets", {"MaxBuckets": {}}, "The value of the field 'MaxBuckets' has an invalid format"),
     ("deleteObjects", {"Bucket": "bbb", "Delete": {"Objects": ["k"]}}, "The value of the field 'Delete' has an invalid format")])
 def test_parameters_that_cannot_be_used(sfn, action, parameters, why):
     error, cause = failure(sfn, action, **parameters)
     text = json.dumps(parameters, separators=(",", ":"))
     assert (error, cause) == ("States.Runtime", f"The Parameters '{text}' could not be used to start the Task: [{why}]")
+
+
+@pytest.mark.parametrize("action, parameters, field", [("headBucket", {"Bucket": "bbb", "Key": "k"}, "Key"), ("putObject", {"Bucket": "bbb", "Key": "k", "Colour": "red"}, "Colour")])
+def test_members_that_an_operation_does_not_have(sfn, action, parameters, field):
+    """Told of the definition where that writes them, when the task starts where they are its input."""
+    definition = json.dumps({"StartAt": "A", "States": {"A": task(action, **parameters)}})
+    message = refused("InvalidDefinition", sfn.create_state_machine, name="never", definition=definition, roleArn=ROLE)
+    assert f'The field "{field}" is not supported by Step Functions at /States/A/Parameters' in message
+    bare = task(action)
+    del bare["Parameters"]
+    shown, _ = run(sfn, {"A": bare}, parameters)
+    assert shown["error"] == "States.Runtime" and f'[The field "{field}" is not supported by Step Functions]' in shown["cause"]
 
 
 def test_a_callback(sfn, s3, bucket):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.support.machines import PREFIX, create, details, ended, history, output, run, start, types
+from tests.support.machines import PREFIX, ROLE, create, details, ended, history, output, refused, run, start, types
 from tests.support.server import ROOT
 from tests.support.until import until
 
@@ -169,11 +169,30 @@ def test_errors_of_eventbridge(sfn, action, parameters, error):
     ("dynamodb:putItem", {"TableName": "t", "Item": {"id": "x"}, "conditionExpression": "attribute_not_exists(id)"}, "conditionExpression"),
     ("dynamodb:deleteItem", {"TableName": "t", "Key": {"id": "x"}, "Conditionexpression": "a = b"}, "Conditionexpression"),
     ("states:startExecution", {"StateMachineArn": NOBODY, "input": {}}, "input"), ("ec2:stopInstances.sync", {"InstanceIDs": ["i-1"]}, "InstanceIDs"),
-    ("events:putEvents", {"Entries": [{"Source": "s", "DetailType": "t", "Detail": {}, "eventBusName": "x"}]}, "Entries.eventBusName")])
+    ("events:putEvents", {"Entries": [{"Source": "s", "DetailType": "t", "Detail": {}, "eventBusName": "x"}]}, "eventBusName")])
 def test_members_that_are_misspelt(sfn, resource, parameters, field):
     """Left out in silence they would make a call do more than was asked: describe, and then stop, all machines."""
-    shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Parameters": parameters, "End": True}})
-    assert shown["error"] == "States.Runtime" and f"[The field '{field}' is not supported by Step Functions]" in shown["cause"], shown
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "End": True}
+    computed = {name + ".$" if name == field else name: "$.x" if name == field else value for name, value in parameters.items()}
+    for written in (parameters, computed):
+        message = refused("InvalidDefinition", sfn.create_state_machine, name="never", roleArn=ROLE, definition=json.dumps({"StartAt": "A", "States": {"A": {**task, "Parameters": written}}}))
+        assert message == f"""Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The field "{field}" is not supported by Step Functions at /States/A/Parameters'"""
+    # Where only the input says what the parameters are, the task tells it.
+    if resource.startswith(("aws-sdk:", "ec2:")):
+        shown, _ = run(sfn, {"A": task}, parameters)
+        assert shown["error"] == "States.Runtime" and f'[The field "{field}" is not supported by Step Functions]' in shown["cause"], shown
+
+
+@pytest.mark.parametrize("action, members", [
+    ("states:startExecution.sync:2", ["StateMachineArn"]), ("dynamodb:putItem", ["TableName", "Item"]), ("dynamodb:getItem", ["TableName", "Key"]),
+    ("events:putEvents.waitForTaskToken", ["Entries"]), ("lambda:invoke", ["FunctionName"])])
+def test_members_that_are_missing(sfn, action, members):
+    def told(**more):
+        states = {"A": {"Type": "Task", "Resource": f"arn:aws:states:::{action}", "End": True, **more}}
+        return refused("InvalidDefinition", sfn.create_state_machine, name="never", roleArn=ROLE, definition=json.dumps({"StartAt": "A", "States": states}))
+    for member in members:
+        assert f"SCHEMA_VALIDATION_FAILED: The field '{member}' is required but was missing at /States/A/Parameters" in told(Parameters={})
+    assert f"SCHEMA_VALIDATION_FAILED: Parameters field is required for resource ARN: arn:aws:states:::{action} at /States/A'" in told()
 
 
 def test_the_table_of_members_is_the_models_own():
