@@ -567,6 +567,33 @@ def test_killed_between_event_and_start(tmp_path, point):
         server.close()
 
 
+@pytest.mark.parametrize("point", ["events.routed", "events.started", "store.before_commit", "store.after_commit"])
+def test_killed_while_targets_share_an_event(tmp_path, point):
+    """However the server dies, an acknowledged event of 20 KB reaches each of its ten targets, and once; then nothing of it is left."""
+    server = Server(tmp_path).start()
+    try:
+        sfn, events = server.client("stepfunctions"), server.client("events")
+        arn = machine(sfn, name="shared")
+        places = [f"{r}-{t}" for r in range(2) for t in range(5)]
+        for r in range(2):
+            rule(events, {"source": ["crash"]}, name=f"r{r}", targets=[
+                to(arn, str(t), InputTransformer={"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": f'{{"n":<n>,"at":"{r}-{t}"}}'}) for t in range(5)])
+        count = {"events.routed": 3, "events.started": 14}.get(point, 12)
+        acknowledged = range(len(killed_while(server, "events", point, count, 20, lambda client, n: send(client, "crash", {"n": n, "text": "x" * 20_000}))))
+        sfn = server.client("stepfunctions")
+        send(server.client("events"), "crash", {"n": 99})
+        got = until(lambda: (lambda all: all if sum(n == 99 for n, _ in all) == 10 else None)([(one["n"], one["at"]) for one in inputs(sfn, arn)]), 30, "the last event")
+        assert acknowledged and len(got) == len(set(got)), sorted(got)
+        arrived = {n for n, _ in got}
+        assert set(acknowledged) <= arrived <= {*acknowledged, acknowledged[-1] + 1, 99} and set(got) == {(n, at) for n in arrived for at in places}
+        server.stop()
+        with sqlite3.connect(server.data / "store.db") as database:
+            assert database.execute("SELECT kind, key FROM records WHERE kind IN ('event_shared', 'event_shared_uses', 'event_delivery')").fetchall() == []
+        database.close()
+    finally:
+        server.close()
+
+
 # Schedules
 
 def test_a_schedule_missed_while_down_runs_once(tmp_path):

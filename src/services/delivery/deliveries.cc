@@ -24,6 +24,7 @@ constexpr std::size_t kMoved = 1'000;
 constexpr std::size_t kMostMessage = 1024;
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
 constexpr std::size_t kBatch = 64;
+constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
 /// After a step that could not be made durable (a full disk) the next is tried so much later.
 constexpr Duration kAgain = std::chrono::seconds(1);
 constexpr Duration kFirstPause = std::chrono::seconds(1);
@@ -156,23 +157,34 @@ void Deliveries::handOn() {
 // What is ready to be delivered goes first: events wait in the outbox, where they take the least room.
 bool Deliveries::work(store::Txn& txn) {
   const auto deliveries = txn.records().scan(kDelivery, "", "", kBatch);
-  for (const auto& record : deliveries) deliver(txn, record);
-  if (deliveries.size() == kBatch) {
+  std::size_t bytes = 0;
+  for (const auto& record : deliveries) {
+    if (bytes >= kBatchBytes) break;
+    bytes += deliver(txn, record);
+  }
+  if (deliveries.size() == kBatch || bytes >= kBatchBytes) {
     wake(txn);
     return true;
   }
   return std::ranges::all_of(idle_, [&](const auto& step) { return step(txn); });
 }
 
-void Deliveries::deliver(store::Txn& txn, const store::Record& record) {
+std::size_t Deliveries::deliver(store::Txn& txn, const store::Record& record) {
   txn.records().erase(kDelivery, record.key);
-  auto delivery = decode(record.body);
+  auto delivery = events_.whole(txn, decode(record.body));
+  const auto bytes = record.body.size() + SharedEvents::bytesOf(delivery);
   auto* sender = senderOf(delivery);
-  if (delivery.empty() || sender == nullptr)
-    return log::error("a delivery of an event cannot be read and is dropped", {{"key", record.key}});
-  const auto started = sender->start(txn, delivery);
-  if (!started) return retryOrGiveUp(txn, record.key, std::move(delivery), *sender, started.error());
+  if (delivery.empty() || sender == nullptr) {
+    log::error("a delivery of an event cannot be read and is dropped", {{"key", record.key}});
+    return bytes;
+  }
+  if (const auto started = sender->start(txn, delivery); !started) {
+    retryOrGiveUp(txn, record.key, std::move(delivery), *sender, started.error());
+    return bytes;
+  }
+  SharedEvents::release(txn, delivery);
   static_cast<void>(failpoint::hit("events.started"));
+  return bytes;
 }
 
 Sender* Deliveries::senderOf(const json::Object& delivery) const {
@@ -183,20 +195,20 @@ Sender* Deliveries::senderOf(const json::Object& delivery) const {
 void Deliveries::retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, Sender& sender, const Failure& failure) {
   const auto policy = policyOf(delivery);
   const auto tried = json::intOr(delivery, "attempts", 0);
-  if (!failure.retry) return giveUp(txn, delivery, sender, failure, kNotPassing);
+  if (!failure.retry) return giveUp(txn, std::move(delivery), sender, failure, kNotPassing);
   const bool old = isTooOld(delivery, txn.now());
   if (!old && tried >= json::intOr(policy, "MaximumRetryAttempts", 185))
-    return giveUp(txn, delivery, sender, failure, "MaximumRetryAttempts");
+    return giveUp(txn, std::move(delivery), sender, failure, "MaximumRetryAttempts");
   // It would be too old then.
   if (old || ageOf(delivery, txn.now()) + failure.after >= mostAgeOf(policy))
-    return giveUp(txn, delivery, sender, failure, "MaximumEventAgeInSeconds");
+    return giveUp(txn, std::move(delivery), sender, failure, "MaximumEventAgeInSeconds");
   const auto own = std::min(kLongestPause, kFirstPause * (std::int64_t{1} << std::min<std::int64_t>(tried, 10)));
   const auto pause = std::max(own, failure.after);
   const Duration jitter(static_cast<std::int64_t>(context_.random.below(static_cast<std::uint64_t>(own.count() / 2))));
   const auto next = txn.now() + pause + jitter;
   delivery["attempts"] = tried + 1;
   delivery["next"] = toMicros(next);
-  txn.records().put(kWaiting, key, json::toText(delivery));
+  txn.records().put(kWaiting, key, SharedEvents::kept(delivery));
   txn.timers().set({std::string(kRetry), key, next, ""});
 }
 
@@ -206,7 +218,10 @@ void Deliveries::failed(store::Txn& txn, const std::string& key, json::Object de
   retryOrGiveUp(txn, key, std::move(delivery), *sender, failure);
 }
 
-void Deliveries::giveUp(store::Txn& txn, const json::Object& delivery, Sender& sender, const Failure& failure, std::string_view why) {
+void Deliveries::giveUp(store::Txn& txn, json::Object given, Sender& sender, const Failure& failure, std::string_view why) {
+  const auto delivery = events_.whole(txn, std::move(given));
+  if (delivery.empty()) return log::error("a delivery of an event cannot be read and is dropped", {{"error", failure.code}});
+  SharedEvents::release(txn, delivery);
   sender.gaveUp(txn, delivery, failure, why);
   const auto queue = deadLetterQueueOf(delivery.at("target").get_object());
   if (queue.empty()) return;
@@ -215,7 +230,7 @@ void Deliveries::giveUp(store::Txn& txn, const json::Object& delivery, Sender& s
   attributes["ERROR_MESSAGE"] = cutText(fmt::format("{}: {}", failure.code, failure.message), kMostMessage);
   if (why != kNotPassing) attributes["EXHAUSTED_RETRY_CONDITION"] = why;
   attributes["RETRY_ATTEMPTS"] = fmt::format("{}", json::intOr(delivery, "attempts", 0));
-  letters_.keep(txn, queue, std::move(attributes), delivery);
+  letters_.keep(txn, queue, std::move(attributes), SharedEvents::apart(delivery));
   static_cast<void>(failpoint::hit("events.dead"));
 }
 

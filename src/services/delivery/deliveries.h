@@ -16,6 +16,7 @@
 #include "services/context.h"
 #include "services/delivery/dead_letters.h"
 #include "services/delivery/record_text.h"
+#include "services/delivery/shared_events.h"
 
 namespace sp::services::delivery {
 
@@ -74,11 +75,14 @@ class Deliveries {
 
   /// Keeps a delivery. Members: "from" (whose it is; absent: ""), "target" with its RetryPolicy, "since" (microseconds: its age counts
   /// from here), "attempts" (tries that failed), and what its sender needs. Keys begin with a time of 20 digits in microseconds, which
-  /// is their order.
+  /// is their order. One that names a shared event holds one of its uses from here to its end.
   void put(store::Txn& txn, std::string_view key, const json::Object& delivery);
   /// After the commit what waits goes a step further.
   void wake(store::Txn& txn);
-  /// A delivery that a sender took on (start() succeeded) has failed after all: it is tried again under `key`, or given up.
+  /// What deliveries share; a sender that takes one on retains it, and releases it once it is done.
+  SharedEvents& events() { return events_; }
+  /// A delivery that a sender took on (start() succeeded) has failed after all: it is tried again under `key`, or given up. As it was
+  /// retained: its shared event need not be in it.
   void failed(store::Txn& txn, const std::string& key, json::Object delivery, const Failure& failure);
   /// What was given up, by the queue that its target names.
   DeadLetters& letters() { return letters_; }
@@ -94,13 +98,15 @@ class Deliveries {
   static void clockSet(store::Txn& txn, Duration by);
   void handOn();
   bool work(store::Txn& txn);
-  void deliver(store::Txn& txn, const store::Record& record);
+  /// About how many bytes it was to start something with.
+  std::size_t deliver(store::Txn& txn, const store::Record& record);
   void retryOrGiveUp(store::Txn& txn, const std::string& key, json::Object delivery, Sender& sender, const Failure& failure);
-  void giveUp(store::Txn& txn, const json::Object& delivery, Sender& sender, const Failure& failure, std::string_view why);
+  void giveUp(store::Txn& txn, json::Object given, Sender& sender, const Failure& failure, std::string_view why);
   Sender* senderOf(const json::Object& delivery) const;
 
   Context& context_;
   DeadLetters letters_;
+  SharedEvents events_;
   std::map<std::string, aws::Operation, std::less<>> operations_;
   std::map<std::string, Sender*, std::less<>> senders_;
   std::vector<std::function<bool(store::Txn&)>> idle_;

@@ -23,8 +23,11 @@ namespace {
 constexpr std::string_view kTimer = "event_rule";
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
 constexpr std::size_t kBatch = 64;
-/// Of an event's record; no rule is given them.
-constexpr std::array<const char*, 4> kOwnMembers = {"bus", "rule", "hops", "root"};
+constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
+constexpr std::size_t kBatchDeliveries = 512;
+/// Of an event's record; no rule is given them. "after" and "place": it has been through the rules up to that one, and made so many
+/// deliveries.
+constexpr std::array<const char*, 6> kOwnMembers = {"bus", "rule", "hops", "root", "after", "place"};
 
 }  // namespace
 
@@ -153,16 +156,28 @@ std::shared_ptr<const Events::Compiled> Events::compile(store::Txn& txn, const s
 
 bool Events::routeSome(store::Txn& txn) {
   const auto waiting = txn.records().scan(kEvent, "", "", kBatch);
-  for (const auto& record : waiting) route(txn, record);
+  std::size_t made = 0;
+  std::size_t bytes = 0;
+  for (const auto& record : waiting) {
+    made += route(txn, record);
+    bytes += record.body.size();
+    if (made >= kBatchDeliveries || bytes >= kBatchBytes) break;
+  }
   if (waiting.empty()) return true;
   deliveries_.wake(txn);
   return !failpoint::hit("events.routed");
 }
 
-void Events::route(store::Txn& txn, const store::Record& record) {
+// As many targets as one commit takes; an event that more rules want stays where it is, to go on behind the last that has it.
+std::size_t Events::route(store::Txn& txn, const store::Record& record) {
   txn.records().erase(kEvent, record.key);
   auto event = decode(record.body);
-  if (event.empty()) return log::error("an event cannot be read and is dropped", {{"key", record.key}});
+  if (event.empty()) {
+    log::error("an event cannot be read and is dropped", {{"key", record.key}});
+    return 0;
+  }
+  const auto after = json::textOr(event, "after");
+  auto place = json::intOr(event, "place", 0);
   const auto bus = json::textOr(event, "bus", kDefaultBus);
   const auto scheduled_for = json::textOr(event, "rule");
   const auto hops = json::intOr(event, "hops", 0);
@@ -173,12 +188,19 @@ void Events::route(store::Txn& txn, const store::Record& record) {
   // A rule by schedule may have a pattern too, which may want the event of its schedule.
   if (const auto scheduled = rules->places.find(scheduled_for); scheduled != rules->places.end()) {
     const auto* rule = &rules->rules[scheduled->second];
-    if (std::ranges::find(wanting, rule) == wanting.end()) wanting.push_back(rule);
+    if (const auto there = std::ranges::lower_bound(wanting, rule->key, {}, &Compiled::Rule::key); there == wanting.end() || *there != rule)
+      wanting.insert(there, rule);
   }
+  std::erase_if(wanting, [&](const auto* rule) { return rule->key <= after; });
   // Reports of a loop go further than the loop.
   const auto most = json::textOr(event, "source") == kOwnSource ? kMostHopsOfReports : kMostHops;
-  std::size_t place = 0;
+  std::vector<std::pair<const Compiled::Rule*, const json::Value*>> ways;
+  std::string_view last;
+  bool more = false;
   for (const auto* rule : wanting) {
+    more = ways.size() >= kBatchDeliveries;
+    if (more) break;
+    last = rule->key;
     if (hops >= most) {
       log::warn("an event has set off events that set it off again: it is not delivered",
                 {{"event", json::textOr(event, "id")}, {"rule", json::textOr(rule->record, "Arn")}, {"hops", hops}});
@@ -187,18 +209,29 @@ void Events::route(store::Txn& txn, const store::Record& record) {
       continue;
     }
     if (overrun(txn, {hops, root}, event, rule->record)) continue;
-    for (const auto& target : rule->record.at("targets").get_array()) {
-      const json::Object delivery{{"event", event},
-                                  {"rule", rule->record.at("Arn")},
-                                  {"name", rule->record.at("Name")},
-                                  {"target", target},
-                                  {"hops", hops},
-                                  {"root", root},
-                                  {"attempts", 0},
-                                  {"since", toMicros(txn.now())}};
-      deliveries_.put(txn, fmt::format("{}/{:06}", record.key, place++), delivery);
-    }
+    for (const auto& target : rule->record.at("targets").get_array()) ways.emplace_back(rule, &target);
   }
+  const bool shared = delivery::SharedEvents::worthwhile(record.body.size(), ways.size());
+  if (shared) delivery::SharedEvents::share(txn, record.key, json::toText(event), static_cast<std::int64_t>(ways.size()));
+  for (const auto& [rule, target] : ways) {
+    json::Object delivery{{"rule", rule->record.at("Arn")},
+                          {"name", rule->record.at("Name")},
+                          {"target", *target},
+                          {"hops", hops},
+                          {"root", root},
+                          {"attempts", 0},
+                          {"since", toMicros(txn.now())}};
+    if (shared) delivery::SharedEvents::name(delivery, record.key, record.body.size());
+    else delivery["event"] = event;
+    deliveries_.put(txn, fmt::format("{}/{:06}", record.key, place++), delivery);
+  }
+  if (more) {
+    auto rest = decode(record.body);
+    rest["after"] = last;
+    rest["place"] = place;
+    txn.records().put(kEvent, record.key, json::toText(rest));
+  }
+  return ways.size();
 }
 
 // What an event sets off twice doubles with each hop, and 32 of them are no bound that a disk could hold.

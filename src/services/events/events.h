@@ -79,7 +79,8 @@ class Events final : private delivery::Sender {
 
   /// False: the step is to be undone.
   bool routeSome(store::Txn& txn);
-  void route(store::Txn& txn, const store::Record& record);
+  /// How many deliveries it made.
+  std::size_t route(store::Txn& txn, const store::Record& record);
   delivery::Started start(store::Txn& txn, const json::Object& delivery) override;
   void gaveUp(store::Txn& txn, const json::Object& delivery, const delivery::Failure& failure, std::string_view why) override;
   std::string messageOf(const json::Object& delivery) const override;

@@ -86,7 +86,8 @@ delivery::Started Hooks::take(store::Txn& txn, const json::Object& delivery, con
   if (auto ready = usable(connectionOf(txn, json::textOr(*destination, "ConnectionArn")), arn); !ready) return ready;
   auto kept = delivery;
   kept["delivery-id"] = id;
-  txn.records().put(kHook, fmt::format("{}{:020}/{}", prefixOf(arn), toMicros(txn.now()), id), json::toText(kept));
+  txn.records().put(kHook, fmt::format("{}{:020}/{}", prefixOf(arn), toMicros(txn.now()), id), delivery::SharedEvents::kept(kept));
+  delivery::SharedEvents::retain(txn, delivery);
   changed(txn, arn);
   return {};
 }
@@ -155,9 +156,12 @@ void Hooks::work(store::Txn& txn, const std::string& arn, std::vector<Outgoing>&
       deliveries_.failed(txn, record.key.substr(record.key.find('\x1f') + 1), std::move(delivery), failure);
       handed_back = true;
     };
-    if (delivery.empty()) {
+    const auto drop = [&] {
       log::error("a delivery of an event cannot be read and is dropped", {{"key", record.key}});
       txn.records().erase(kHook, record.key);
+    };
+    if (delivery.empty()) {
+      drop();
       continue;
     }
     if (!destination) {
@@ -194,6 +198,11 @@ void Hooks::work(store::Txn& txn, const std::string& arn, std::vector<Outgoing>&
     }
     if (!*token) {
       shut = true;
+      continue;
+    }
+    delivery = deliveries_.events().whole(txn, std::move(delivery));
+    if (delivery.empty()) {
+      drop();
       continue;
     }
     const auto id = json::textOr(delivery, "delivery-id");
@@ -330,7 +339,9 @@ void Hooks::answered(const std::shared_ptr<const Answered>& told) {
         if (!body) return true;
         txn.records().erase(kHook, sent.key);
         const auto verdict = answer ? verdictOf(*answer, txn.now()) : delivery::Started(std::unexpected(answer.error()));
-        if (!verdict) deliveries_.failed(txn, sent.key.substr(sent.key.find('\x1f') + 1), decode(*body), verdict.error());
+        auto delivery = decode(*body);
+        if (verdict) delivery::SharedEvents::release(txn, delivery);
+        else deliveries_.failed(txn, sent.key.substr(sent.key.find('\x1f') + 1), std::move(delivery), verdict.error());
         static_cast<void>(failpoint::hit("events.hook_answered"));
         return true;
       },
