@@ -87,7 +87,6 @@ def test_buses(events):
     assert events.describe_event_bus()["Name"] == "default"
     assert [bus["Name"] for bus in events.list_event_buses(NamePrefix=name)["EventBuses"]] == [name]
     refused(events.create_event_bus, "ResourceAlreadyExistsException", f"Event bus {name} already exists.", Name=name)
-    rule(events, {"source": ["x"]}, [], bus=name)
     events.delete_event_bus(Name=name)
     refused(events.describe_event_bus, "ResourceNotFoundException", f"Event bus {name} does not exist.", Name=name)
     assert events.list_event_buses(NamePrefix=name)["EventBuses"] == []
@@ -98,6 +97,22 @@ def test_bus_refusals(events):
     refused(events.create_event_bus, "ValidationException", "must not contain '/'", Name="a/b")
     refused(events.delete_event_bus, "ValidationException", "Cannot delete event bus default.", Name="default")
     refused(events.list_event_buses, "ValidationException", "NextToken", NextToken="x")
+
+
+def test_a_bus_with_rules_is_not_deleted(events, sfn):
+    """As on AWS: its rules go first, so that none of them is lost by a slip."""
+    bus, source, arn = unique("bus"), unique("app"), machine(sfn)
+    events.create_event_bus(Name=bus)
+    names = [rule(events, {"source": [source]}, [to(arn, InputPath="$.detail")], bus=bus), rule(events, {"source": ["never"]}, [], bus=bus)]
+    refused(events.delete_event_bus, "ValidationException", f"EventBus can't be deleted since it has rules. Event bus {bus} has 2 rules", Name=bus)
+    send(events, source, {"n": 1}, bus=bus)
+    assert delivered(sfn, arn, 1) == [{"n": 1}]
+    events.delete_rule(Name=names[1], EventBusName=bus)
+    refused(events.delete_event_bus, "ValidationException", "has 1 rule:", Name=bus)
+    events.remove_targets(Rule=names[0], EventBusName=bus, Ids=["1"])
+    events.delete_rule(Name=names[0], EventBusName=bus)
+    events.delete_event_bus(Name=bus)
+    refused(events.describe_event_bus, "ResourceNotFoundException", f"Event bus {bus} does not exist.", Name=bus)
 
 
 def test_pages_of_buses(events):

@@ -52,16 +52,16 @@ aws::Outcome list(const aws::Call& call) {
   return out;
 }
 
-aws::Outcome remove(Events& events, const aws::Call& call) {
+aws::Outcome remove(const aws::Call& call) {
   SP_TRY(const auto name, readName(call.input, "Name", 256, true, true));
   if (name == kDefaultBus) return std::unexpected(aws::ApiError::validation("Cannot delete event bus default."));
   auto& records = call.txn->records();
   // AWS answers the same whether there was one.
   if (!records.get(kBus, name)) return json::Object();
-  for (const auto& record : records.scan(kRule, ruleKey(name, ""), "", kRulesOfABus + 1)) {
-    records.erase(kRule, record.key);
-    events.ruleChanged(*call.txn, decode(record.body), true);
-  }
+  if (const auto rules = records.scan(kRule, ruleKey(name, ""), "", kRulesOfABus).size(); rules > 0)
+    return std::unexpected(aws::ApiError::validation(
+        fmt::format("EventBus can't be deleted since it has rules. Event bus {} has {}: delete them first (RemoveTargets, DeleteRule).",
+                    name, rules == 1 ? "1 rule" : fmt::format("{} rules", rules))));
   records.erase(kBus, name);
   return json::Object();
 }
@@ -150,10 +150,9 @@ aws::Outcome removePermission(const aws::Call& call) {
 
 }  // namespace
 
-std::vector<aws::Operation> busOperations(Events& events) {
-  return {row("CreateEventBus", create),       row("DeleteEventBus", [&events](const aws::Call& call) { return remove(events, call); }),
-          row("DescribeEventBus", describe),   row("ListEventBuses", list),
-          row("PutPermission", putPermission), row("RemovePermission", removePermission)};
+std::vector<aws::Operation> busOperations() {
+  return {row("CreateEventBus", create), row("DeleteEventBus", remove),       row("DescribeEventBus", describe),
+          row("ListEventBuses", list),   row("PutPermission", putPermission), row("RemovePermission", removePermission)};
 }
 
 }  // namespace sp::services::events

@@ -77,7 +77,7 @@ Events::Events(Context& context, delivery::Deliveries& deliveries)
 
 aws::ServiceTable Events::makeEvents() {
   aws::ServiceTable table{"events", aws::Protocol::json11, "AWSEvents", "", {}};
-  for (auto operations : {busOperations(*this), ruleOperations(*this), targetOperations(*this), tagOperations(*this),
+  for (auto operations : {busOperations(), ruleOperations(*this), targetOperations(*this), tagOperations(*this),
                           connectionOperations(hooks_, context_), destinationOperations(hooks_, context_)})
     std::ranges::move(operations, std::back_inserter(table.operations));
   table.operations.push_back(row("PutEvents", [this](const aws::Call& call) -> aws::Outcome {

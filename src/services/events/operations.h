@@ -7,7 +7,7 @@ namespace sp::services::events {
 
 inline aws::Operation row(std::string name, aws::OperationHandler handler) { return {std::move(name), std::move(handler), {}, false}; }
 
-std::vector<aws::Operation> busOperations(Events& events);
+std::vector<aws::Operation> busOperations();
 std::vector<aws::Operation> ruleOperations(Events& events);
 std::vector<aws::Operation> targetOperations(Events& events);
 std::vector<aws::Operation> tagOperations(Events& events);
