@@ -22,4 +22,10 @@ Result<Arn> Arn::parse(std::string_view text) {
 
 std::string Arn::text() const { return fmt::format("arn:{}:{}:{}:{}:{}", partition, service, region, account, resource); }
 
+bool Arn::isRole() const {
+  constexpr std::string_view kRole = "role/";
+  const bool of_account = account.size() == 12 && account.find_first_not_of("0123456789") == std::string::npos;
+  return of_account && service == "iam" && region.empty() && resource.starts_with(kRole) && resource.size() > kRole.size();
+}
+
 }  // namespace sp

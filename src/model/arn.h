@@ -22,6 +22,8 @@ struct Arn {
   /// Error code "arn.format".
   static Result<Arn> parse(std::string_view text);
   std::string text() const;
+  /// arn:PARTITION:iam::ACCOUNT:role/NAME, the account of 12 digits.
+  bool isRole() const;
 };
 
 }  // namespace sp

@@ -242,7 +242,7 @@ def test_target_refusals(server, events):
     def bad(words, **more):
         refused(lenient.put_targets, "ValidationException", words, Rule=name, Targets=[{"Id": "1", "Arn": arn, "RoleArn": ROLE, **more}])
 
-    bad("RoleArn is required", RoleArn="")
+    bad("at 'roleArn' failed to satisfy constraint: Member must have length greater than or equal to 1", RoleArn="")
     bad("targets are state machines", Arn=arn.rsplit("/", 1)[0])
     bad("is not of account", Arn=arn.replace(ACCOUNT, "111122223333"))
     bad("is blank", HttpParameters={"PathParameterValues": [" "]})

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from tests.support import runs
 from tests.support.crash import killed_while
 from tests.support.server import ACCOUNT, REGION, Server
-from tests.support.signed import Prepared
+from tests.support.signed import Prepared, call_json
 from tests.support.until import until
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/events"
@@ -213,6 +213,10 @@ def test_rule_refusals(events):
     refused(events.list_rules, "ResourceNotFoundException", "does not exist", EventBusName="nowhere")
     refused(events.enable_rule, "ResourceNotFoundException", "Rule none does not exist on EventBus default.", Name="none")
     refused(events.disable_rule, "ResourceNotFoundException", "Rule none does not exist on EventBus default.", Name="none")
+    for role in ("x", "arn:aws:iam::123:role/r", f"arn:aws:iam::{ACCOUNT}:user/me", f"arn:aws:iam::{ACCOUNT}:role/", f"arn:aws:sts::{ACCOUNT}:role/r"):
+        refused(events.put_rule, "ValidationException", f"Provided role '{role}' cannot be assumed", Name="bad", EventPattern='{"source":["x"]}', RoleArn=role)
+    refused(events.put_rule, "ValidationException", "at 'roleArn' failed to satisfy constraint: Member must have length less than or equal to 1600", Name="bad",
+            EventPattern='{"source":["x"]}', RoleArn=ROLE + "x" * 1600)
     assert events.list_rules(NamePrefix="bad")["Rules"] == []
 
 
@@ -257,7 +261,15 @@ def test_targets(events, sfn):
     assert [one["Id"] for one in events.list_targets_by_rule(Rule=name)["Targets"]] == ["b"]
 
 
-def test_target_refusals(events, sfn):
+def test_roles_of_rules(events):
+    """With a path, of another account and of another partition: roles are not asked whether they are there."""
+    for role in (ROLE, f"arn:aws:iam::{ACCOUNT}:role/service-role/a/b", "arn:aws:iam::111122223333:role/other", "arn:aws-cn:iam::111122223333:role/other"):
+        name = unique("role")
+        events.put_rule(Name=name, EventPattern='{"source":["never"]}', RoleArn=role)
+        assert events.describe_rule(Name=name)["RoleArn"] == role
+
+
+def test_target_refusals(server, events, sfn):
     arn = machine(sfn)
     name = rule(events, {"source": ["never"]}, [])
 
@@ -275,6 +287,18 @@ def test_target_refusals(events, sfn):
     bad("not in correct format", to("here"))
     bad("it is not of account", to(arn.replace(ACCOUNT, "111122223333")))
     bad("RunCommandParameters is required", to(f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript"))
+    bad("Provided role 'x' cannot be assumed", {**to(arn), "RoleArn": "x"})
+    bad("Provided role 'x' cannot be assumed", {**to(f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"), "RoleArn": "x"})
+    for policy, words in [({"MaximumRetryAttempts": -1}, "greater than or equal to 0"), ({"MaximumRetryAttempts": 186}, "less than or equal to 185"),
+                          ({"MaximumEventAgeInSeconds": 59}, "greater than or equal to 60"), ({"MaximumEventAgeInSeconds": 86401}, "less than or equal to 86400")]:
+        status, answer = call_json(server, "events", "AWSEvents.PutTargets", {"Rule": name, "Targets": [to(arn, RetryPolicy=policy)]}, "1.1")
+        assert status == 400 and answer["__type"].endswith("ValidationException") and words in answer["message"], answer
+    for more in ({"RetryPolicy": 5}, {"RetryPolicy": {"MaximumRetryAttempts": "5"}}, {"RetryPolicy": {"MaximumEventAgeInSeconds": 60.5}}, {"DeadLetterConfig": "q"}):
+        status, answer = call_json(server, "events", "AWSEvents.PutTargets", {"Rule": name, "Targets": [to(arn, **more)]}, "1.1")
+        assert status == 400 and answer["__type"].endswith("SerializationException"), answer
+    for more in ({"RoleArn": ""}, {"DeadLetterConfig": {"Arn": ""}}):
+        status, answer = call_json(server, "events", "AWSEvents.PutTargets", {"Rule": name, "Targets": [{**to(arn), **more}]}, "1.1")
+        assert status == 400 and "length greater than or equal to 1" in answer["message"], answer
     assert events.list_targets_by_rule(Rule=name)["Targets"] == []
     refused(events.put_targets, "LimitExceededException", "exceeds the maximum number allowed", Rule=name, Targets=[to(arn, str(i)) for i in range(6)])
     refused(events.put_targets, "ResourceNotFoundException", "Rule none does not exist", Rule="none", Targets=[to(arn)])

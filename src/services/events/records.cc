@@ -61,6 +61,18 @@ std::unexpected<aws::ApiError> invalid(std::string_view key, std::string_view va
                   value == "null" ? std::string(value) : fmt::format("'{}'", cutText(value, 256)), memberName(key), rule)));
 }
 
+Checked<std::string> readRole(const json::Object& input) {
+  SP_TRY(const auto text, readText(input, "RoleArn", 1600));
+  const auto* given = json::find(input, "RoleArn");
+  if (given == nullptr || given->is_null()) return text;
+  if (text.empty()) return invalid("RoleArn", text, "have length greater than or equal to 1");
+  const auto arn = Arn::parse(text);
+  if (arn && arn->isRole()) return text;
+  return std::unexpected(aws::ApiError::validation(fmt::format(
+      "Provided role '{}' cannot be assumed by principal 'events.amazonaws.com': a role's ARN is arn:aws:iam::ACCOUNT:role/NAME.",
+      cutText(text, 256))));
+}
+
 Checked<std::string> readText(const json::Object& input, std::string_view key, std::size_t longest, bool required) {
   const auto* value = json::find(input, key);
   if (value == nullptr || value->is_null()) {

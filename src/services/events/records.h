@@ -38,6 +38,8 @@ using delivery::decode;
 
 /// Members of a request, with EventBridge's words for what is wrong.
 Checked<std::string> readText(const json::Object& input, std::string_view key, std::size_t longest, bool required = false);
+/// RoleArn, empty when absent: the ARN of a role of some account. Roles are not asked whether they are there.
+Checked<std::string> readRole(const json::Object& input);
 /// [.\-_A-Za-z0-9]+, and slashes if `slashes`.
 Checked<std::string> readName(const json::Object& input, std::string_view key, std::size_t longest, bool required, bool slashes = false);
 /// EventBusName: a name or an ARN; the default bus when absent.

@@ -31,7 +31,7 @@ aws::Outcome put(Events& events, const aws::Call& call) {
   SP_TRY(const auto pattern, readText(call.input, "EventPattern", kPatternLength));
   SP_TRY(const auto expression, readText(call.input, "ScheduleExpression", 256));
   SP_TRY(const auto description, readText(call.input, "Description", 512));
-  SP_TRY(const auto role, readText(call.input, "RoleArn", 1600));
+  SP_TRY(const auto role, readRole(call.input));
   SP_TRY(auto state, readText(call.input, "State", 64));
   if (state.empty()) state = "ENABLED";
   if (state != "ENABLED" && state != "DISABLED") return invalid("State", state, "satisfy enum value set: [ENABLED, DISABLED]");

@@ -92,7 +92,7 @@ Checked<void> checkArn(const Realm& realm, const json::Object& target, std::stri
     return refused(
         fmt::format("Parameter {} is not valid. Reason: it is not of account {} and region {}.", text, realm.account, realm.region));
   if (document) SP_CHECK_OK(checkRunCommand(target, id));
-  SP_TRY(const auto role, readText(target, "RoleArn", 1600));
+  SP_TRY(const auto role, readRole(target));
   if (!destination && target.contains("HttpParameters"))
     return refused(fmt::format("HttpParameters of target {} is for API destinations: leave it out.", id));
   if (destination) SP_CHECK_OK(checkHttpParameters(target, id));
@@ -104,10 +104,32 @@ Checked<void> checkDeadLetters(const Realm& realm, const json::Object& target, s
   const auto* given = json::find(target, "DeadLetterConfig");
   if (given == nullptr || given->is_null()) return {};
   if (!given->is_object()) return aws::refuse("SerializationException", "Member 'DeadLetterConfig' must be an object");
-  SP_TRY(const auto arn, readText(given->get_object(), "Arn", 1600));
-  if (arn.empty()) return {};
+  const auto* member = json::find(given->get_object(), "Arn");
+  if (member == nullptr || member->is_null()) return {};
+  SP_TRY(const auto arn, readText(given->get_object(), "Arn", 1600, true));
   if (const auto queue = delivery::deadLetterQueue(realm, arn); !queue)
     return refused(fmt::format("Parameter DeadLetterConfig of target {} is not valid: {}. Reason: {}", id, arn, queue.error()));
+  return {};
+}
+
+Checked<void> checkRetries(const json::Object& target) {
+  const auto* policy = json::find(target, "RetryPolicy");
+  if (policy == nullptr || policy->is_null()) return {};
+  if (!policy->is_object()) return aws::refuse("SerializationException", "Member 'RetryPolicy' must be an object");
+  struct Bounds {
+    const char* key;
+    std::int64_t least, most;
+  };
+  for (const auto& [key, least, most] : {Bounds{"MaximumRetryAttempts", 0, 185}, Bounds{"MaximumEventAgeInSeconds", 60, 86'400}}) {
+    const auto* value = json::find(policy->get_object(), key);
+    if (value == nullptr || value->is_null()) continue;
+    if (!value->is_int64()) return aws::refuse("SerializationException", fmt::format("Member '{}' must be a whole number", key));
+    const auto number = value->get_int64();
+    if (number < least || number > most)
+      return invalid(key, fmt::format("{}", number),
+                     number < least ? fmt::format("have value greater than or equal to {}", least)
+                                    : fmt::format("have value less than or equal to {}", most));
+  }
   return {};
 }
 
@@ -120,13 +142,7 @@ Checked<void> checkTarget(const Realm& realm, const json::Object& target) {
   SP_CHECK_OK(checkArn(realm, target, id, arn));
   SP_CHECK_OK(checkInput(target, id));
   SP_CHECK_OK(checkDeadLetters(realm, target, id));
-  if (const auto* policy = json::find(target, "RetryPolicy"); policy != nullptr && policy->is_object()) {
-    const auto attempts = json::intOr(policy->get_object(), "MaximumRetryAttempts", 185);
-    const auto age = json::intOr(policy->get_object(), "MaximumEventAgeInSeconds", 86'400);
-    if (attempts < 0 || attempts > 185) return invalid("MaximumRetryAttempts", fmt::format("{}", attempts), "have value from 0 to 185");
-    if (age < 60 || age > 86'400) return invalid("MaximumEventAgeInSeconds", fmt::format("{}", age), "have value from 60 to 86400");
-  }
-  return {};
+  return checkRetries(target);
 }
 
 std::string idOf(const json::Value& target) { return target.is_object() ? json::textOr(target.get_object(), "Id") : ""; }

@@ -23,8 +23,7 @@ std::unexpected<aws::ApiError> refused(std::string message) { return std::unexpe
 Checked<void> checkRole(const json::Object& target) {
   SP_TRY(const auto text, readText(target, "RoleArn", 1600, true));
   const auto arn = Arn::parse(text);
-  const bool account = arn && arn->account.size() == 12 && std::ranges::all_of(arn->account, [](char c) { return c >= '0' && c <= '9'; });
-  if (account && arn->service == "iam" && arn->region.empty() && arn->resource.starts_with("role/") && arn->resource.size() > 5) return {};
+  if (arn && arn->isRole()) return {};
   return invalid(
       "target.roleArn", text,
       "satisfy regular expression pattern: ^arn:aws(-[a-z]+)?:iam::\\d{12}:role\\/(service-role\\/){0,1}[a-zA-Z0-9\\+=,\\.@\\-_]+$");
