@@ -15,7 +15,7 @@ from tests.api.test_destinations import API_KEY, BASIC, SECRET, connection, dead
 from tests.api.test_events import ROLE, rule, send, unique
 from tests.support.crash import killed_while
 from tests.support.own_model import stillpoint
-from tests.support.receiver import Receiver, Silent, authority
+from tests.support.receiver import Receiver, Silent, Talker, authority
 from tests.support.server import BINARY, Server
 from tests.support.until import until
 
@@ -97,6 +97,40 @@ def test_an_answer_with_an_odd_body_is_an_answer(events, own, receive, headers):
     assert "status 404" in letter["Attributes"]["ERROR_MESSAGE"] and letter["Attributes"]["RETRY_ATTEMPTS"] == "0"
     assert "Accept-Encoding" not in receiver.all()[0].headers
     assert sorted(request.target for request in receiver.all()) == ["/no", "/yes"]
+
+
+ENDS = {
+    "at once": (b"", 0, "CONNECTION_FAILURE"),
+    "within the status line": (b"HTTP/1.1 2", 0, "CONNECTION_FAILURE"),
+    "with what is no HTTP": (b"220 mail.example.org ESMTP\r\n" * 100, 0, "CONNECTION_FAILURE"),
+    "after announcing answers without end": (b"HTTP/1.1 100 Continue\r\n\r\n", None, "CONNECTION_FAILURE"),
+    "after the head of a failure": (b"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\nhalf", 0, "ERROR_FROM_TARGET"),
+    "in a failure without end": (b"HTTP/1.1 500 No\r\n\r\n" + b"x" * 65536, None, "ERROR_FROM_TARGET"),
+    "after a head": (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 0, None),
+    "in a body without end": (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 65536, None, None),
+    "in chunks without end": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"x" * 4096 + b"\r\n", None),
+    "in headers without end": (b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1000 + b"\r\n", None),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_answers_that_end_too_early_or_never(events, own, end):
+    """A status that has come counts, whatever follows; without one it is a failure. Neither is read to its end, nor called twice."""
+    first, again, code = ENDS[end]
+    talker = Talker(first, again if again is not None else first)
+    try:
+        queue, own_queue = unique("ends"), unique("last")
+        send(events, hooked(events, destination(events, talker.url), **dead(queue)), {})
+        until(lambda: talker.over, 20, "the end of the call")
+        # What is delivered leaves nothing; a letter of another delivery comes behind it.
+        gone = Receiver()
+        gone.close()
+        send(events, hooked(events, destination(events, gone.url), **dead(own_queue)), {})
+        letters(own, own_queue)
+        found = [one["Attributes"]["ERROR_CODE"] for one in (letters(own, queue) if code else own.list_dead_letters(QueueName=queue)["Letters"])]
+        assert found == ([code] if code else []) and talker.over == 1
+    finally:
+        talker.close()
 
 
 def test_tries_end(events, own, receive):

@@ -114,6 +114,40 @@ class Silent:
         self.socket.close()
 
 
+class Talker:
+    """Answers each request with `first`, then with `again` until the other side has had enough; without `again` it closes. `over`: calls that have ended."""
+
+    def __init__(self, first, again=b""):
+        self.first, self.again, self.over = first, again, 0
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection):
+        with connection:
+            try:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += connection.recv(65536)
+                connection.sendall(self.first)
+                while self.again:
+                    connection.sendall(self.again)
+            except OSError:
+                pass
+        self.over += 1
+
+    def close(self):
+        self.socket.close()
+
+
 def authority(directory):
     """An authority of our own and a certificate for 127.0.0.1 that it signed: (its PEM file, (certificate, key))."""
     def openssl(*words):

@@ -73,7 +73,7 @@ std::string_view deadLetterCode(const Failure& failure) {
 }
 
 Deliveries::Deliveries(Context& context) : context_(context), letters_(context) {
-  context_.core.onClockSet(clockSet);
+  context_.core.onClockSet([](store::Txn& txn, Duration by) { shift(txn, always(by)); });
   context_.core.onTimer(std::string(kRetry), [this](store::Txn& txn, const store::Timer& timer) {
     // It is ready again.
     if (const auto body = txn.records().get(kWaiting, timer.id)) {
@@ -84,30 +84,44 @@ Deliveries::Deliveries(Context& context) : context_(context), letters_(context) 
   });
 }
 
-std::vector<std::string> moveAges(store::Txn& txn, std::string_view kind, Duration by) {
-  std::vector<std::string> keys;
+void moveAges(store::Txn& txn, std::string_view kind, const Shift& shift, const Moved& moved) {
+  std::string after;
   for (bool more = true; more;) {
-    const auto records = txn.records().scan(kind, "", keys.empty() ? "" : keys.back(), kMoved);
+    const auto records = txn.records().scan(kind, "", after, kMoved);
     for (const auto& record : records) {
       auto delivery = decode(record.body);
+      const auto by = delivery.empty() ? Duration(0) : shift(delivery);
+      if (by.count() == 0) continue;
       for (const auto* member : {"since", "next"})
         if (auto* moment = delivery.if_contains(member); moment != nullptr && moment->is_int64())
           *moment = moment->get_int64() + by.count();
-      if (!delivery.empty()) txn.records().put(kind, record.key, json::toText(delivery));
-      keys.push_back(record.key);
+      txn.records().put(kind, record.key, json::toText(delivery));
+      if (moved) moved(record.key, delivery);
     }
     more = records.size() == kMoved;
+    if (more) after = records.back().key;
   }
-  return keys;
 }
 
-void Deliveries::clockSet(store::Txn& txn, Duration by) {
-  moveAges(txn, kDelivery, by);
-  for (const auto& key : moveAges(txn, kWaiting, by)) {
-    const auto body = txn.records().get(kWaiting, key);
-    const auto next = body ? json::intOr(decode(*body), "next", 0) : 0;
+Shift always(Duration by) {
+  return [by](const json::Object&) { return by; };
+}
+
+Shift outOfTheFuture(Instant now) {
+  return [now](const json::Object& delivery) { return std::min(ageOf(delivery, now), Duration(0)); };
+}
+
+void Deliveries::shift(store::Txn& txn, const Shift& shift) {
+  moveAges(txn, kDelivery, shift);
+  moveAges(txn, kWaiting, shift, [&txn](const std::string& key, const json::Object& delivery) {
+    const auto next = json::intOr(delivery, "next", 0);
     if (next > 0) txn.timers().set({std::string(kRetry), key, fromMicros(next), ""});
-  }
+  });
+}
+
+void Deliveries::recover(store::Txn& txn) {
+  shift(txn, outOfTheFuture(txn.now()));
+  wake(txn);
 }
 
 void Deliveries::serve(const std::vector<aws::ServiceTable>& tables) {

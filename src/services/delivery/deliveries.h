@@ -31,8 +31,16 @@ struct Failure {
 };
 using Started = std::expected<void, Failure>;
 
-/// Moves the ages of deliveries, all records of a kind, with a clock that was set. Returns their keys.
-std::vector<std::string> moveAges(store::Txn& txn, std::string_view kind, Duration by);
+/// By how much a delivery's times are to be moved.
+using Shift = std::function<Duration(const json::Object& delivery)>;
+/// Is told of each that was, as it is now.
+using Moved = std::function<void(const std::string& key, const json::Object& delivery)>;
+/// Moves the ages of deliveries, records of a kind, and with them when they are tried again.
+void moveAges(store::Txn& txn, std::string_view kind, const Shift& shift, const Moved& moved = {});
+/// All by as much: with a clock that was set.
+Shift always(Duration by);
+/// Those that begin after `now`, so that they begin then: the clock was put back while the server was down.
+Shift outOfTheFuture(Instant now);
 
 /// Whether it is as old as its target's MaximumEventAgeInSeconds (86,400): it fails for that, whatever else it fails for.
 bool isTooOld(const json::Object& delivery, Instant now);
@@ -73,6 +81,9 @@ class Deliveries {
   /// What is done in each batch in which not too much waits to be delivered; false: the batch is to be undone and made again.
   void whenIdle(std::function<bool(store::Txn&)> step) { idle_.push_back(std::move(step)); }
 
+  /// Goes on with what waits: in the first job after every start.
+  void recover(store::Txn& txn);
+
   /// Keeps a delivery. Members: "from" (whose it is; absent: ""), "target" with its RetryPolicy, "since" (microseconds: its age counts
   /// from here), "attempts" (tries that failed), and what its sender needs. Keys begin with a time of 20 digits in microseconds, which
   /// is their order. One that names a shared event holds one of its uses from here to its end.
@@ -95,7 +106,7 @@ class Deliveries {
 
  private:
   /// The clock was set: what waits goes on waiting for as long as it would have, and is as old as it was.
-  static void clockSet(store::Txn& txn, Duration by);
+  static void shift(store::Txn& txn, const Shift& shift);
   void handOn();
   bool work(store::Txn& txn);
   /// About how many bytes it was to start something with.

@@ -96,7 +96,7 @@ void Events::recover(store::Txn& txn) {
   if (!txn.records().get(kBus, kDefaultBus))
     saveBus(txn, {{"Name", kDefaultBus}, {"Arn", busArn(context_.realm, kDefaultBus)}, {"tags", json::Object()}});
   hooks_.recover(txn);
-  deliveries_.wake(txn);
+  deliveries_.recover(txn);
 }
 
 void Events::ruleChanged(store::Txn& txn, const json::Object& rule, bool removed) {

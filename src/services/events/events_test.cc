@@ -46,6 +46,47 @@ TEST_F(EventsTest, WhatWaitsForAnotherTryDoesNotMindTheClock) {
   EXPECT_EQ(letters(), 1U);
 }
 
+TEST_F(EventsTest, AClockPutBackWhileTheServerIsDownKeepsNobodyWaiting) {
+  call("PutRule", {{"Name", "r"}, {"EventPattern", R"({"source":["s"]})"}});
+  call("PutTargets", {{"Rule", "r"}, {"Targets", machine()}});
+  hook("h", 300, aMinute());
+  refusal_ = "ExecutionLimitExceeded";
+  send("s");
+  send("h");
+  core_.reset();
+  clock_.jump(-hours(24));
+  boot();
+  refusal_.clear();
+  passUntil(clock_.now() + seconds(2), seconds(1));
+  EXPECT_THAT(started_, SizeIs(1));
+  ASSERT_EQ(sentTo("h"), 1U);
+  // It is a minute old after a minute, not after a day.
+  answerOne("h", 503);
+  passUntil(clock_.now() + seconds(61), seconds(1));
+  if (sentTo("h") > 0) answerOne("h", 503);
+  EXPECT_EQ(letters(), 1U);
+}
+
+TEST_F(EventsTest, WhatWaitsForADestinationDoesNotMindTheClock) {
+  for (const auto by : {-hours(24), hours(24)}) {
+    const auto name = fmt::format("h{}", by.count() > 0);
+    hook(name, 1, aMinute());
+    send(name, 3);
+    ASSERT_EQ(sentTo(name), 1U);
+    clock_.jump(by);
+    core_->runPending();
+    answerOne(name, 200);
+    for (int n = 0; n < 2; ++n) {
+      passUntil(clock_.now() + seconds(1), seconds(1));
+      ASSERT_EQ(sentTo(name), 1U) << "nothing is lost, and nothing comes twice";
+      answerOne(name, 200);
+    }
+    passUntil(clock_.now() + minutes(2), seconds(30));
+    EXPECT_EQ(sentTo(name), 0U);
+    EXPECT_EQ(letters(), 0U);
+  }
+}
+
 TEST_F(EventsTest, ADestinationThatHangsHoldsFewConnectionsAndNobodyElse) {
   hook("silent", 300);
   hook("good", 300);

@@ -55,10 +55,11 @@ delivery::Started usable(const std::optional<json::Object>& connection, std::str
 
 Hooks::Hooks(Context& context, delivery::Deliveries& deliveries, InputOf input_of)
     : context_(context), deliveries_(deliveries), input_of_(std::move(input_of)) {
-  context_.core.onClockSet([](store::Txn& txn, Duration by) { delivery::moveAges(txn, kHook, by); });
+  context_.core.onClockSet([](store::Txn& txn, Duration by) { delivery::moveAges(txn, kHook, delivery::always(by)); });
 }
 
 void Hooks::recover(store::Txn& txn) {
+  delivery::moveAges(txn, kHook, delivery::outOfTheFuture(txn.now()));
   // The next destination's first key is behind all of this one's.
   std::string after;
   while (true) {
