@@ -62,7 +62,7 @@ std::unexpected<aws::ApiError> invalid(std::string_view key, std::string_view va
 }
 
 Checked<std::string> readRole(const json::Object& input) {
-  SP_TRY(const auto text, readText(input, "RoleArn", 1600));
+  SP_TRY(auto text, readText(input, "RoleArn", 1600));
   const auto* given = json::find(input, "RoleArn");
   if (given == nullptr || given->is_null()) return text;
   if (text.empty()) return invalid("RoleArn", text, "have length greater than or equal to 1");
