@@ -9,10 +9,20 @@ namespace sp::services::events {
 
 Chain furthest(Chain a, Chain b) { return a.hops >= b.hops ? std::move(a) : std::move(b); }
 
-ChainCounts::Verdict ChainCounts::count(const std::string& root) {
+ChainCounts::Verdict ChainCounts::count(const std::string& root, std::int64_t bytes) {
   if (counts_.size() >= chains_ && !counts_.contains(root)) counts_.clear();
-  const auto count = ++counts_[root];
-  return count <= most_ ? Verdict::deliver : count == most_ + 1 ? Verdict::stopped : Verdict::over;
+  auto& count = counts_[root];
+  if (count.stopped) return Verdict::over;
+  count.stopped = count.deliveries + 1 > most_ || count.bytes + bytes > most_bytes_;
+  if (count.stopped) return Verdict::stopped;
+  ++count.deliveries;
+  count.bytes += bytes;
+  return Verdict::deliver;
+}
+
+std::int64_t ChainCounts::delivered(const std::string& root) const {
+  const auto found = counts_.find(root);
+  return found == counts_.end() ? 0 : found->second.deliveries;
 }
 
 Chains::Doing::Doing(Chains& chains, Chain chain, std::string execution)

@@ -63,8 +63,8 @@ class Chains {
 /// Only in memory: it begins anew with the server.
 class ChainCounts {
  public:
-  /// `most`: deliveries of one chain; `chains`: so many are counted at once.
-  ChainCounts(std::int64_t most, std::size_t chains) : most_(most), chains_(chains) {}
+  /// `most`: deliveries of one chain, and `most_bytes` of their events; `chains`: so many are counted at once.
+  ChainCounts(std::int64_t most, std::int64_t most_bytes, std::size_t chains) : most_(most), most_bytes_(most_bytes), chains_(chains) {}
   enum class Verdict {
     deliver,
     /// No more of this chain; told so for the first time.
@@ -72,12 +72,20 @@ class ChainCounts {
     /// The same, told before.
     over
   };
-  Verdict count(const std::string& root);
+  Verdict count(const std::string& root, std::int64_t bytes);
+  /// So many of the chain were to be delivered.
+  std::int64_t delivered(const std::string& root) const;
 
  private:
+  struct Count {
+    std::int64_t deliveries = 0;
+    std::int64_t bytes = 0;
+    bool stopped = false;
+  };
   const std::int64_t most_;
+  const std::int64_t most_bytes_;
   const std::size_t chains_;
-  std::map<std::string, std::int64_t, std::less<>> counts_;
+  std::map<std::string, Count, std::less<>> counts_;
 };
 
 /// The longer one.

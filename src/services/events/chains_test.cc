@@ -6,23 +6,33 @@ namespace sp::services::events {
 namespace {
 
 TEST(EventChains, AChainIsStoppedOnce) {
-  ChainCounts counts(2, 2);
+  ChainCounts counts(2, 100, 2);
   using enum ChainCounts::Verdict;
-  EXPECT_EQ(counts.count("a"), deliver);
-  EXPECT_EQ(counts.count("b"), deliver);
-  EXPECT_EQ(counts.count("a"), deliver);
-  EXPECT_EQ(counts.count("a"), stopped);
-  EXPECT_EQ(counts.count("a"), over);
-  EXPECT_EQ(counts.count("b"), deliver) << "each on its own";
+  EXPECT_EQ(counts.count("a", 1), deliver);
+  EXPECT_EQ(counts.count("b", 1), deliver);
+  EXPECT_EQ(counts.count("a", 1), deliver);
+  EXPECT_EQ(counts.count("a", 1), stopped);
+  EXPECT_EQ(counts.count("a", 1), over);
+  EXPECT_EQ(counts.count("b", 1), deliver) << "each on its own";
 }
 
 TEST(EventChains, NoMoreThanSoManyAreCounted) {
-  ChainCounts counts(1, 2);
+  ChainCounts counts(1, 100, 2);
   using enum ChainCounts::Verdict;
-  counts.count("a");
-  counts.count("b");
-  EXPECT_EQ(counts.count("c"), deliver);
-  EXPECT_EQ(counts.count("a"), deliver) << "counted anew";
+  counts.count("a", 1);
+  counts.count("b", 1);
+  EXPECT_EQ(counts.count("c", 1), deliver);
+  EXPECT_EQ(counts.count("a", 1), deliver) << "counted anew";
+}
+
+TEST(EventChains, LargeEventsStopAChainSooner) {
+  ChainCounts counts(1'000, 100, 8);
+  using enum ChainCounts::Verdict;
+  EXPECT_EQ(counts.count("a", 60), deliver);
+  EXPECT_EQ(counts.count("a", 40), deliver);
+  EXPECT_EQ(counts.count("a", 1), stopped);
+  EXPECT_EQ(counts.count("a", 0), over);
+  EXPECT_EQ(counts.delivered("a"), 2);
 }
 
 TEST(EventChains, TheLongerOne) {

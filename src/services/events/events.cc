@@ -208,7 +208,7 @@ std::size_t Events::route(store::Txn& txn, const store::Record& record) {
         report(txn, "Event Loop Stopped", {{"event-id", event.at("id")}, {"rule", rule->record.at("Arn")}, {"hops", hops}}, hops + 1);
       continue;
     }
-    if (overrun(txn, {hops, root}, event, rule->record)) continue;
+    if (overrun(txn, {hops, root}, event, record.body.size(), rule->record)) continue;
     for (const auto& target : rule->record.at("targets").get_array()) ways.emplace_back(rule, &target);
   }
   const bool shared = delivery::SharedEvents::worthwhile(record.body.size(), ways.size());
@@ -235,15 +235,15 @@ std::size_t Events::route(store::Txn& txn, const store::Record& record) {
 }
 
 // What an event sets off twice doubles with each hop, and 32 of them are no bound that a disk could hold.
-bool Events::overrun(store::Txn& txn, const Chain& chain, const json::Object& event, const json::Object& rule) {
+bool Events::overrun(store::Txn& txn, const Chain& chain, const json::Object& event, std::size_t bytes, const json::Object& rule) {
   if (chain.hops == 0) return false;
-  const auto verdict = counts_.count(chain.root);
+  const auto verdict = counts_.count(chain.root, static_cast<std::int64_t>(bytes));
+  const auto delivered = counts_.delivered(chain.root);
   if (verdict != ChainCounts::Verdict::stopped) return verdict == ChainCounts::Verdict::over;
-  log::warn(
-      "events of one chain were delivered too often: no more of them are",
-      {{"began", chain.root}, {"event", json::textOr(event, "id")}, {"rule", json::textOr(rule, "Arn")}, {"deliveries", kMostOfAChain}});
+  log::warn("events of one chain were delivered too often: no more of them are",
+            {{"began", chain.root}, {"event", json::textOr(event, "id")}, {"rule", json::textOr(rule, "Arn")}, {"deliveries", delivered}});
   report(txn, "Event Loop Stopped",
-         {{"event-id", event.at("id")}, {"rule", rule.at("Arn")}, {"hops", chain.hops}, {"deliveries", kMostOfAChain}}, kMostHops);
+         {{"event-id", event.at("id")}, {"rule", rule.at("Arn")}, {"hops", chain.hops}, {"deliveries", delivered}}, kMostHops);
   return true;
 }
 

@@ -94,8 +94,8 @@ class Events final : private delivery::Sender {
   delivery::Started forward(store::Txn& txn, const json::Object& delivery, const std::string& arn);
   void due(store::Txn& txn, const store::Timer& timer);
   void keep(store::Txn& txn, json::Object event);
-  /// Whether an event of this chain is not to be delivered any more; the first time it is told.
-  bool overrun(store::Txn& txn, const Chain& chain, const json::Object& event, const json::Object& rule);
+  /// Whether an event of this chain, of so many bytes, is not to be delivered any more; the first time it is told.
+  bool overrun(store::Txn& txn, const Chain& chain, const json::Object& event, std::size_t bytes, const json::Object& rule);
   /// To those that follow its bus, once it is durable.
   void show(store::Txn& txn, const json::Object& event) const;
   /// Writes in an event's record where it stands.
@@ -114,7 +114,7 @@ class Events final : private delivery::Sender {
   /// Buses whose rules a batch has changed that may not be durable yet: the time of that batch.
   std::map<std::string, Instant, std::less<>> unsettled_;
   std::uint64_t kept_ = 0;
-  ChainCounts counts_{kMostOfAChain, 1024};
+  ChainCounts counts_{kMostOfAChain, kMostBytesOfAChain, 1024};
 };
 
 }  // namespace sp::services::events

@@ -13,6 +13,8 @@ inline constexpr std::string_view kHops = "event_hops";
 inline constexpr std::int64_t kMostHops = 32;
 /// So many times may an event of one chain be delivered, whatever the way: events that set off two each grow fast within 32.
 inline constexpr std::int64_t kMostOfAChain = 100'000;
+/// And so many bytes of events: large ones would fill the disk before.
+inline constexpr std::int64_t kMostBytesOfAChain = std::int64_t{1} << 30;
 /// Of what Stillpoint tells about events, which begins where those ended: a rule on the reports of its own loop ends too.
 inline constexpr std::int64_t kMostHopsOfReports = 2 * kMostHops;
 inline constexpr std::string_view kOwnSource = "stillpoint.events";
