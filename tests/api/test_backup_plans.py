@@ -14,7 +14,7 @@ import pytest
 from tests.support import runs
 from tests.support.own_model import stillpoint
 from tests.support.server import Server
-from tests.support.signed import call_json
+from tests.support.signed import call_json, send
 from tests.support.until import until
 
 ROLE = runs.ROLE
@@ -89,7 +89,9 @@ def test_plan_refusals(backup):
     refused("ScheduleExpression", ScheduleExpression="cron(0 5 * * * *)")
     refused("must be a cron expression", ScheduleExpression="rate(1 day)")
     refused("StartWindowMinutes", StartWindowMinutes=59)
-    refused("CompletionWindowMinutes (60) must not be less", StartWindowMinutes=61, CompletionWindowMinutes=60)
+    refused("CompletionWindowMinutes (120) must be at least 60 minutes more than StartWindowMinutes (61)", StartWindowMinutes=61, CompletionWindowMinutes=120)
+    refused("StartWindowMinutes (480, its default): give at least 540", CompletionWindowMinutes=240)
+    refused("'aws:by' begins with 'aws:'", RecoveryPointTags={"aws:by": "plan"})
     refused("DeleteAfterDays", Lifecycle={"DeleteAfterDays": 0})
     refused("cold storage", Lifecycle={"MoveToColdStorageAfterDays": 30})
     refused("CopyActions", CopyActions=[{"DestinationBackupVaultArn": "arn:aws:backup:us-east-1:000000000000:backup-vault:Default"}])
@@ -112,6 +114,48 @@ def test_plan_refusals(backup):
     assert code(backup.get_backup_plan, BackupPlanId=id, VersionId="none") == "ResourceNotFoundException"
     assert code(backup.list_backup_plans, NextToken="x") == "InvalidParameterValueException"
     assert code(backup.list_backup_plan_versions, BackupPlanId=id, NextToken="x") == "InvalidParameterValueException"
+
+
+def by_hand(server, method, path, members):
+    """What Debian's SDK does not know yet."""
+    status, _, answer = send(server, "backup", method, path, body=json.dumps(members).encode())
+    return status, json.loads(answer)
+
+
+def test_what_is_not_done_is_refused_and_what_aws_does_not_know_is_left_out(server):
+    def put(rule=None, **plan):
+        plan = {**document(**(rule or {})), **plan}
+        return by_hand(server, "PUT", "/backup/plans", {"BackupPlan": plan})
+    for rule in ({"IndexActions": [{"ResourceTypes": ["EBS"]}]}, {"ScanActions": [{"MalwareScanner": "GUARDDUTY", "ScanMode": "FULL_SCAN"}]},
+                 {"CopyActions": [{"DestinationBackupVaultArn": "arn:aws:backup:us-east-1:000000000000:backup-vault:Default"}]},
+                 {"TargetLogicallyAirGappedBackupVaultArn": "arn:aws:backup:us-east-1:000000000000:backup-vault:x"}, {"Lifecycle": {"DeleteAfterEvent": "DELETE_AFTER_COPY"}}):
+        status, answer = put(rule)
+        named = next(iter(rule)) if "Lifecycle" not in rule else "DeleteAfterEvent"
+        assert status == 400 and named in answer["message"], answer
+    status, answer = put(ScanSettings=[{"MalwareScanner": "GUARDDUTY", "ResourceTypes": ["EC2"], "ScannerRoleArn": ROLE}])
+    assert status == 400 and "ScanSettings" in answer["message"], answer
+    rule = {"EnableContinuousBackup": False, "Lifecycle": {"DeleteAfterDays": -1}, "ScheduleExpression": "cron(0 4 ? * * *)", "ScheduleExpressionTimezone": "Europe/Berlin",
+            "StartWindowMinutes": 60, "CompletionWindowMinutes": 120, "RecoveryPointTags": {"a": "b"}}
+    settings = [{"ResourceType": "EC2", "BackupOptions": {"StartStopEC2Required": "true"}}]
+    status, made = put({**rule, "NoSuchMember": 1}, AdvancedBackupSettings=settings, NoSuchMember={})
+    assert status == 200, made
+    _, got = by_hand(server, "GET", f"/backup/plans/{made['BackupPlanId']}/", {})
+    shown = dict(got["BackupPlan"]["Rules"][0])
+    shown.pop("RuleId")
+    assert shown == {"RuleName": "nightly", "TargetBackupVaultName": "Default", **rule}
+    assert got["BackupPlan"]["AdvancedBackupSettings"] == settings and "NoSuchMember" not in got["BackupPlan"]
+    server.restart()
+    assert by_hand(server, "GET", f"/backup/plans/{made['BackupPlanId']}/", {})[1] == got
+
+
+def test_bad_tags(server, backup):
+    plan = {"BackupPlan": document()}
+    for tags, words in (({"aws:x": "y"}, "'aws:x' begins with 'aws:'"), ({f"k{i}": "" for i in range(51)}, "51 tags are given; at most 50"), ({"k" * 129: ""}, "129 characters"),
+                        ({"k": "v" * 257}, "257 characters"), ({"a*": ""}, "letters, digits")):
+        assert code(backup.create_backup_plan, words, **plan, BackupPlanTags=tags) == "InvalidParameterValueException"
+        assert code(backup.create_backup_vault, words, BackupVaultName="tagged", BackupVaultTags=tags) == "InvalidParameterValueException"
+        assert code(backup.start_backup_job, words, BackupVaultName="Default", ResourceArn="arn:aws:ec2:us-east-1:000000000000:instance/i-0", IamRoleArn=ROLE,
+                    RecoveryPointTags=tags) == "InvalidParameterValueException"
 
 
 def test_time_zones(fresh_server):

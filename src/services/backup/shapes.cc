@@ -4,6 +4,7 @@
 #include "base/time_format.h"
 #include "schedule/retention.h"
 #include "services/backup/recovery_points.h"
+#include "services/backup/tags.h"
 
 namespace sp::services::backup {
 namespace {
@@ -73,6 +74,36 @@ std::expected<std::string, aws::ApiError> requiredText(const json::Object& input
   return json::toStd(value->get_string());
 }
 
+std::expected<std::string, aws::ApiError> optionalText(const json::Object& input, std::string_view member, std::string_view otherwise) {
+  const auto* value = json::find(input, member);
+  if (value == nullptr || value->is_null()) return std::string(otherwise);
+  if (!value->is_string()) return std::unexpected(invalid(fmt::format("{} must be a string, not a {}.", member, json::kindName(*value))));
+  return json::toStd(value->get_string());
+}
+
+std::optional<aws::ApiError> refuseMember(const json::Object& input, std::string_view member, std::string_view why) {
+  const auto* value = json::find(input, member);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  const bool empty = (value->is_bool() && !value->get_bool()) || (value->is_array() && value->get_array().empty()) ||
+                     (value->is_object() && value->get_object().empty()) || (value->is_string() && value->get_string().empty());
+  if (empty) return std::nullopt;
+  return invalid(fmt::format("{}: {}. Leave it out.", member, why));
+}
+
+json::Object only(const json::Object& input, std::initializer_list<std::string_view> members) {
+  json::Object out;
+  for (const auto member : members)
+    if (const auto* value = json::find(input, member); value != nullptr && !value->is_null()) out[member] = *value;
+  return out;
+}
+
+std::expected<TextMap, aws::ApiError> tagMap(const json::Object& input, std::string_view member) {
+  auto tags = textMap(input, member);
+  if (!tags) return tags;
+  if (auto bad = badTags(member, *tags)) return std::unexpected(invalid(std::move(*bad)));
+  return tags;
+}
+
 std::expected<TextMap, aws::ApiError> textMap(const json::Object& input, std::string_view member) {
   TextMap out;
   const auto* value = json::find(input, member);
@@ -102,9 +133,11 @@ std::expected<std::int64_t, aws::ApiError> deleteAfterDays(const json::Object& i
   if (!remove) return std::unexpected(remove.error());
   const auto cold = integer(lifecycle, "MoveToColdStorageAfterDays");
   if (!cold) return std::unexpected(cold.error());
-  if (cold->value_or(kNever) != kNever || json::boolOr(lifecycle, "OptInToArchiveForSupportedResources", false))
-    return std::unexpected(
-        invalid("Lifecycle: there is no cold storage yet. Leave out MoveToColdStorageAfterDays and OptInToArchiveForSupportedResources."));
+  if (cold->value_or(kNever) != kNever)
+    return std::unexpected(invalid("Lifecycle: there is no cold storage yet. Leave out MoveToColdStorageAfterDays."));
+  for (const auto& [member, why] : {std::pair("OptInToArchiveForSupportedResources", "there is no cold storage yet"),
+                                    std::pair("DeleteAfterEvent", "recovery points are deleted by their age alone")})
+    if (auto refused = refuseMember(lifecycle, member, why)) return std::unexpected(std::move(*refused));
   const auto days = remove->value_or(kNever);
   if (days == kNever) return 0;
   if (days < 1 || days > kMostDays)

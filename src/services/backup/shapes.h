@@ -1,5 +1,6 @@
 // Backup's shapes on the wire, and the checks that several operations share.
 #pragma once
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,8 +22,17 @@ std::optional<aws::ApiError> checkRoleArn(std::string_view arn, const Realm& rea
 std::optional<std::string> instanceOfArn(std::string_view arn, const Realm& realm);
 /// A member that must be there: MissingParameterValueException.
 std::expected<std::string, aws::ApiError> requiredText(const json::Object& input, std::string_view member);
+/// A member that may be left out; InvalidParameterValueException for anything but a text.
+std::expected<std::string, aws::ApiError> optionalText(const json::Object& input, std::string_view member, std::string_view otherwise);
+/// What AWS knows and is not done here: InvalidParameterValueException if the member asks for anything (null, false and what is empty ask
+/// for nothing).
+std::optional<aws::ApiError> refuseMember(const json::Object& input, std::string_view member, std::string_view why);
+/// These members, but those that are null.
+json::Object only(const json::Object& input, std::initializer_list<std::string_view> members);
 /// Members of a map of strings; InvalidParameterValueException for anything else.
 std::expected<TextMap, aws::ApiError> textMap(const json::Object& input, std::string_view member);
+/// The same of a map of tags; InvalidParameterValueException says what is wrong with them (tags.h).
+std::expected<TextMap, aws::ApiError> tagMap(const json::Object& input, std::string_view member);
 /// A whole number; nullopt when absent.
 std::expected<std::optional<std::int64_t>, aws::ApiError> integer(const json::Object& input, std::string_view member);
 /// DeleteAfterDays of the member Lifecycle, 1 to 36,500; 0 when it is -1 or absent: for ever. InvalidParameterValueException for

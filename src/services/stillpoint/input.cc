@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "model/arn.h"
+#include "services/backup/tags.h"
 
 namespace sp::services::stillpoint {
 namespace {
@@ -201,6 +202,7 @@ Result<void> parseBackup(Members& in, RunInput& run) {
         return refused("BackupDetails.RecoveryPointTags." + std::string(tag.key()), tag.value(), "must be a string");
       run.point_tags[std::string(tag.key())] = json::toStd(tag.value().get_string());
     }
+  if (const auto bad = backup::badTags("BackupDetails.RecoveryPointTags", run.point_tags)) return fail(std::string(kInvalid), *bad);
   const auto arn = Arn::parse(run.role);
   if (!arn || arn->service != "iam")
     return refused("BackupDetails.IamRoleArn", json::Value(run.role),

@@ -76,6 +76,7 @@ TEST(Input, EveryPropertyIsCheckedAndNamed) {
       {{"BackupDetails", "CompletionWindowMinutes"}, "\"120\"", {}},
       {{"BackupDetails", "RecoveryPointTags"}, R"({"a":"b"})", {}},
       {{"BackupDetails", "RecoveryPointTags"}, R"({"a":1})", {"BackupDetails.RecoveryPointTags.a is 1", "must be a string"}},
+      {{"BackupDetails", "RecoveryPointTags"}, R"({"aws:a":"b"})", {"BackupDetails.RecoveryPointTags: the key 'aws:a'", "reserved"}},
       {{"BackupDetails", "Lifecycle"},
        R"({"DeleteAfterDays":0})",
        {"BackupDetails.Lifecycle.DeleteAfterDays is 0", "from 1 to 36500 days"}},

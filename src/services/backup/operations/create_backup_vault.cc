@@ -7,7 +7,7 @@ aws::Outcome createBackupVault(Service& service, const aws::Call& call) {
   const auto name = requiredText(call.input, "BackupVaultName");
   if (!name) return std::unexpected(name.error());
   if (auto refused = checkVaultName(*name)) return std::unexpected(std::move(*refused));
-  auto tags = textMap(call.input, "BackupVaultTags");
+  auto tags = tagMap(call.input, "BackupVaultTags");
   if (!tags) return std::unexpected(tags.error());
   const auto request = json::textOr(call.input, "CreatorRequestId");
   const auto answer = [&](const Vault& vault) {

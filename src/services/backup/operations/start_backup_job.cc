@@ -3,6 +3,12 @@
 #include "services/backup/operations/service.h"
 
 namespace sp::services::backup {
+namespace {
+
+constexpr std::string_view kNoIndex = "DISABLED";
+
+}  // namespace
+
 // https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartBackupJob.html
 aws::Outcome startBackupJob(Service& service, const aws::Call& call) {
   StartSpec spec;
@@ -25,10 +31,15 @@ aws::Outcome startBackupJob(Service& service, const aws::Call& call) {
   const auto kept_days = deleteAfterDays(call.input);
   if (!kept_days) return std::unexpected(kept_days.error());
   spec.delete_after_days = *kept_days;
-  auto tags = textMap(call.input, "RecoveryPointTags");
+  auto tags = tagMap(call.input, "RecoveryPointTags");
   if (!tags) return std::unexpected(tags.error());
   auto options = textMap(call.input, "BackupOptions");
   if (!options) return std::unexpected(options.error());
+  if (auto refused = refuseMember(call.input, "LogicallyAirGappedBackupVaultArn", "there are no logically air-gapped vaults"))
+    return std::unexpected(std::move(*refused));
+  const auto index = optionalText(call.input, "Index", kNoIndex);
+  if (!index) return std::unexpected(index.error());
+  if (*index != kNoIndex) return std::unexpected(badValue("Index", *index, fmt::format("{}: recovery points are not indexed", kNoIndex)));
   spec.recovery_point_tags = std::move(*tags);
   spec.options = std::move(*options);
   const auto job = service.jobs.start(*call.txn, spec);

@@ -16,6 +16,8 @@ aws::Outcome startRestoreJob(Service& service, const aws::Call& call) {
   if (!Arn::parse(*arn)) return std::unexpected(badValue("RecoveryPointArn", *arn, "an ARN"));
   const auto type = json::textOr(call.input, "ResourceType", "EC2");
   if (type != "EC2") return std::unexpected(badValue("ResourceType", type, "EC2"));
+  if (auto refused = refuseMember(call.input, "CopySourceTagsToRestoredResource", "a restore changes no tags"))
+    return std::unexpected(std::move(*refused));
   const auto id = service.points.idOf(*arn);
   if (!id) return std::unexpected(apiError("ResourceNotFoundException", fmt::format("Recovery point {} does not exist.", *arn)));
   const auto job = service.restores.start(

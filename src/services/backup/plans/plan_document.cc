@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "services/backup/jobs.h"
 #include "services/backup/shapes.h"
+#include "services/backup/tags.h"
 
 namespace sp::services::backup {
 namespace {
@@ -13,6 +15,8 @@ namespace {
 constexpr std::string_view kDefaultSchedule = "cron(0 5 ? * * *)";
 constexpr std::size_t kMostRules = 100;
 constexpr std::int64_t kLeastWindow = 60;
+/// A job that begins at the end of the start window has so many minutes left, as on AWS.
+constexpr std::int64_t kLeastLeft = 60;
 constexpr std::int64_t kMostWindow = 52'560'000;
 constexpr std::string_view kStopStart = "StartStopEC2Required";
 constexpr std::string_view kStall = "StallTimeoutInSeconds";
@@ -39,18 +43,37 @@ std::optional<aws::ApiError> readWindows(const json::Object& object, PlanRule& r
       return invalid(fmt::format("{} must be between {} and {}: {}", member, kLeastWindow, kMostWindow, **minutes));
     *into = *minutes;
   }
-  if (rule.start_window && rule.completion_window && *rule.completion_window < *rule.start_window)
-    return invalid(fmt::format("CompletionWindowMinutes ({}) must not be less than StartWindowMinutes ({})", *rule.completion_window,
-                               *rule.start_window));
   return std::nullopt;
 }
 
 std::optional<aws::ApiError> readSchedule(const json::Object& object, PlanRule& rule) {
-  rule.schedule = json::textOr(object, "ScheduleExpression", kDefaultSchedule);
+  auto schedule = optionalText(object, "ScheduleExpression", kDefaultSchedule);
+  if (!schedule) return schedule.error();
+  rule.schedule = std::move(*schedule);
   if (!rule.schedule.starts_with("cron("))
     return invalid(fmt::format("ScheduleExpression '{}' must be a cron expression, such as {}", rule.schedule, kDefaultSchedule));
-  rule.zone = json::textOr(object, "ScheduleExpressionTimezone", "Etc/UTC");
+  auto zone = optionalText(object, "ScheduleExpressionTimezone", "Etc/UTC");
+  if (!zone) return zone.error();
+  rule.zone = std::move(*zone);
   return std::nullopt;
+}
+
+std::optional<aws::ApiError> refuseUndone(const json::Object& rule) {
+  for (const auto& [member, why] :
+       {std::pair("CopyActions", "recovery points are not copied yet"), std::pair("IndexActions", "recovery points are not indexed"),
+        std::pair("ScanActions", "recovery points are not scanned"),
+        std::pair("TargetLogicallyAirGappedBackupVaultArn", "there are no logically air-gapped vaults"),
+        std::pair("EnableContinuousBackup", "instances have no continuous backup")})
+    if (auto refused = refuseMember(rule, member, why)) return refused;
+  return std::nullopt;
+}
+
+json::Object givenRule(const json::Object& rule) {
+  auto out = only(rule, {"RuleName", "TargetBackupVaultName", "ScheduleExpression", "ScheduleExpressionTimezone", "StartWindowMinutes",
+                         "CompletionWindowMinutes", "Lifecycle", "RecoveryPointTags", "EnableContinuousBackup"});
+  if (auto* lifecycle = out.if_contains("Lifecycle"))
+    *lifecycle = only(lifecycle->get_object(), {"DeleteAfterDays", "MoveToColdStorageAfterDays", "OptInToArchiveForSupportedResources"});
+  return out;
 }
 
 std::expected<PlanRule, aws::ApiError> parseRule(const json::Value& value) {
@@ -73,24 +96,26 @@ std::expected<PlanRule, aws::ApiError> parseRule(const json::Value& value) {
   auto tags = textMap(object, "RecoveryPointTags");
   if (!tags) return std::unexpected(tags.error());
   rule.point_tags = std::move(*tags);
-  if (const auto* copies = json::find(object, "CopyActions"); copies != nullptr && copies->is_array() && !copies->get_array().empty())
-    return std::unexpected(invalid("CopyActions: recovery points are not copied yet. Leave them out."));
-  if (json::boolOr(object, "EnableContinuousBackup", false))
-    return std::unexpected(invalid("EnableContinuousBackup: instances have no continuous backup."));
+  if (auto refused = refuseUndone(object)) return std::unexpected(std::move(*refused));
+  rule.given = givenRule(object);
   return rule;
 }
 
-std::optional<aws::ApiError> readOptions(const json::Object& plan, TextMap& into) {
+std::optional<aws::ApiError> readOptions(const json::Object& plan, PlanDocument& out) {
+  auto& into = out.options;
   const auto* settings = json::find(plan, "AdvancedBackupSettings");
   if (settings == nullptr || settings->is_null()) return std::nullopt;
   if (!settings->is_array()) return invalid("AdvancedBackupSettings must be a list.");
   for (const auto& setting : settings->get_array()) {
     if (!setting.is_object()) return invalid("AdvancedBackupSettings: each must be an object.");
-    const auto type = json::textOr(setting.get_object(), "ResourceType", "EC2");
-    if (type != "EC2") return invalid(fmt::format("AdvancedBackupSettings: ResourceType '{}' is not EC2.", type));
+    const auto type = optionalText(setting.get_object(), "ResourceType", "EC2");
+    if (!type) return type.error();
+    if (*type != "EC2") return invalid(fmt::format("AdvancedBackupSettings: ResourceType '{}' is not EC2.", *type));
+    if (!out.settings.empty()) return invalid("AdvancedBackupSettings: EC2 stands there twice: put all BackupOptions into one.");
     auto options = textMap(setting.get_object(), "BackupOptions");
     if (!options) return options.error();
-    into.merge(*options);
+    into = std::move(*options);
+    out.settings.emplace_back(only(setting.get_object(), {"ResourceType", "BackupOptions"}));
   }
   for (const auto& [key, value] : into) {
     const bool script = std::ranges::any_of(kScripts, [&](const auto& known) { return key.starts_with(known.first); });
@@ -106,20 +131,21 @@ std::optional<aws::ApiError> readOptions(const json::Object& plan, TextMap& into
 }
 
 json::Object ruleShape(const PlanRule& rule) {
-  json::Object out{{"RuleName", rule.name},
-                   {"TargetBackupVaultName", rule.vault},
-                   {"ScheduleExpression", rule.schedule},
-                   {"ScheduleExpressionTimezone", rule.zone}};
+  auto out = rule.given;
+  out["ScheduleExpression"] = rule.schedule;
+  out["ScheduleExpressionTimezone"] = rule.zone;
   if (!rule.id.empty()) out["RuleId"] = rule.id;
-  if (rule.start_window) out["StartWindowMinutes"] = *rule.start_window;
-  if (rule.completion_window) out["CompletionWindowMinutes"] = *rule.completion_window;
-  if (rule.delete_after_days > 0) out["Lifecycle"] = json::Object{{"DeleteAfterDays", rule.delete_after_days}};
-  if (!rule.point_tags.empty()) {
-    json::Object tags;
-    for (const auto& [key, value] : rule.point_tags) tags[key] = value;
-    out["RecoveryPointTags"] = std::move(tags);
-  }
   return out;
+}
+
+std::optional<aws::ApiError> checkWindows(const PlanRule& rule) {
+  if (!rule.completion_window) return std::nullopt;
+  const auto start = rule.start_window.value_or(kStartWindowDefault);
+  if (*rule.completion_window >= start + kLeastLeft) return std::nullopt;
+  return invalid(
+      fmt::format("CompletionWindowMinutes ({}) must be at least {} minutes more than StartWindowMinutes ({}{}): give at least {}{}",
+                  *rule.completion_window, kLeastLeft, start, rule.start_window ? "" : ", its default", start + kLeastLeft,
+                  start > kLeastWindow ? ", or a smaller StartWindowMinutes" : ""));
 }
 
 }  // namespace
@@ -133,14 +159,13 @@ json::Object PlanDocument::shape() const {
   json::Array list;
   for (const auto& rule : rules) list.emplace_back(ruleShape(rule));
   json::Object out{{"BackupPlanName", name}, {"Rules", std::move(list)}};
-  if (options.empty()) return out;
-  json::Object given;
-  for (const auto& [key, value] : options) given[key] = value;
-  out["AdvancedBackupSettings"] = json::Array{json::Object{{"ResourceType", "EC2"}, {"BackupOptions", std::move(given)}}};
+  if (!settings.empty()) out["AdvancedBackupSettings"] = settings;
   return out;
 }
 
-std::optional<aws::ApiError> checkSchedule(const PlanRule& rule) {
+std::optional<aws::ApiError> checkRule(const PlanRule& rule) {
+  if (auto refused = checkWindows(rule)) return refused;
+  if (auto bad = badTags("RecoveryPointTags", rule.point_tags)) return invalid(std::move(*bad));
   if (!schedule::TimeZone::find(rule.zone))
     return invalid(
         fmt::format("ScheduleExpressionTimezone '{}': there is no such time zone. Give an IANA name such as Europe/Berlin.", rule.zone));
@@ -173,7 +198,8 @@ std::expected<PlanDocument, aws::ApiError> parsePlan(const json::Object& plan) {
       return std::unexpected(invalid(fmt::format("RuleName '{}' is given twice.", rule->name)));
     out.rules.push_back(std::move(*rule));
   }
-  if (auto refused = readOptions(plan, out.options)) return std::unexpected(std::move(*refused));
+  if (auto refused = readOptions(plan, out)) return std::unexpected(std::move(*refused));
+  if (auto refused = refuseMember(plan, "ScanSettings", "recovery points are not scanned")) return std::unexpected(std::move(*refused));
   return out;
 }
 

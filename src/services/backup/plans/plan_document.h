@@ -30,6 +30,8 @@ struct PlanRule {
   /// 0: for ever.
   std::int64_t delete_after_days = 0;
   TextMap point_tags;
+  /// The rule as it was written, without what AWS does not know.
+  json::Object given;
 };
 
 struct PlanDocument {
@@ -37,19 +39,21 @@ struct PlanDocument {
   std::vector<PlanRule> rules;
   /// BackupOptions of the resource type EC2: docs/backup-plans.md.
   TextMap options;
+  /// AdvancedBackupSettings as they were written, without what AWS does not know.
+  json::Array settings;
 
   const PlanRule* rule(std::string_view id) const;
-  /// BackupPlan on the wire; with the rules' ids if they have some.
+  /// BackupPlan on the wire: what was written, each rule with its schedule and time zone, and with its id if it has one.
   json::Object shape() const;
 };
 
 /// From BackupPlan's JSON, as it came or as shape() wrote it. InvalidParameterValueException or MissingParameterValueException name
-/// the member.
+/// the member: what AWS knows and is not done here is refused, what AWS does not know is left out.
 std::expected<PlanDocument, aws::ApiError> parsePlan(const json::Object& plan);
 
-/// InvalidParameterValueException for a schedule or a zone that there is not. Not asked of what is kept already: a zone may be lost for a
-/// while with tzdata.
-std::optional<aws::ApiError> checkSchedule(const PlanRule& rule);
+/// InvalidParameterValueException for a schedule or a zone that there is not, for windows that do not fit and for bad tags. Not asked of
+/// what is kept already: a zone may be lost for a while with tzdata, and earlier versions took more.
+std::optional<aws::ApiError> checkRule(const PlanRule& rule);
 /// When it runs; an error if the zone is not known on this machine any more.
 Result<schedule::Recurrence> recurrenceOf(const PlanRule& rule);
 

@@ -45,7 +45,7 @@ json::Object member(Service& service, const Plan& plan) {
 aws::Outcome createBackupPlan(Service& service, const aws::Call& call) {
   auto document = documentOf(call);
   if (!document) return std::unexpected(document.error());
-  auto tags = textMap(call.input, "BackupPlanTags");
+  auto tags = tagMap(call.input, "BackupPlanTags");
   if (!tags) return std::unexpected(tags.error());
   const auto plan = service.plans.create(*call.txn, std::move(*document), json::textOr(call.input, "CreatorRequestId"), std::move(*tags));
   if (!plan) return std::unexpected(plan.error());

@@ -168,7 +168,7 @@ std::vector<std::pair<std::string, Plan>> Plans::versions(store::Txn& txn, std::
 
 std::optional<aws::ApiError> Plans::check(store::Txn& txn, const PlanDocument& document) const {
   for (const auto& rule : document.rules) {
-    if (auto refused = checkSchedule(rule)) return refused;
+    if (auto refused = checkRule(rule)) return refused;
     if (!vaults_.find(txn, rule.vault)) return invalid(fmt::format("TargetBackupVaultName '{}': there is no such vault.", rule.vault));
     // Any machine and any role: whether its scripts would be taken.
     const auto input = runInput(document, rule, context_.realm.arn("iam", "role/any"), {"i-00000000000000000"});
@@ -294,7 +294,8 @@ std::expected<PlanSelection, aws::ApiError> Plans::select(store::Txn& txn, std::
   if (others.size() >= kMostSelections)
     return std::unexpected(
         apiError("LimitExceededException", fmt::format("The plan has {} selections, the most there may be.", kMostSelections)));
-  PlanSelection out{context_.random.uuid(), std::string(plan), txn.now(), std::move(creator_request_id), given};
+  auto kept = only(given, {"SelectionName", "IamRoleArn", "Resources", "NotResources", "ListOfTags", "Conditions"});
+  PlanSelection out{context_.random.uuid(), std::string(plan), txn.now(), std::move(creator_request_id), std::move(kept)};
   txn.records().put(kSelectionKind, selectionKey(plan, out.id), json::toText(out.encode()));
   return out;
 }

@@ -80,5 +80,60 @@ TEST(PlanDocument, WhatItShowsIsWhatItReads) {
             *json::parse(R"({"BackupVaultName":"Default","IamRoleArn":"role"})"));
 }
 
+json::Object planWith(const std::string& rule_members, const std::string& plan_members = "") {
+  return json::parse(R"({"BackupPlanName":"p","Rules":[{"RuleName":"r","TargetBackupVaultName":"Default")" +
+                     (rule_members.empty() ? "" : "," + rule_members) + "}]" + (plan_members.empty() ? "" : "," + plan_members) + "}")
+      ->get_object();
+}
+
+std::string refusal(const std::string& rule_members, const std::string& plan_members = "") {
+  const auto plan = parsePlan(planWith(rule_members, plan_members));
+  if (!plan) return plan.error().message;
+  const auto refused = checkRule(plan->rules[0]);
+  return refused ? refused->message : "";
+}
+
+TEST(PlanDocument, ACompletionWindowIsAnHourLongerThanTheStartWindow) {
+  EXPECT_EQ(refusal(R"("CompletionWindowMinutes":540)"), "");
+  EXPECT_EQ(refusal(R"("StartWindowMinutes":60,"CompletionWindowMinutes":120)"), "");
+  EXPECT_EQ(refusal(R"("StartWindowMinutes":60)"), "");
+  EXPECT_EQ(refusal(R"("CompletionWindowMinutes":480)"),
+            "CompletionWindowMinutes (480) must be at least 60 minutes more than StartWindowMinutes (480, its default): give at least 540, "
+            "or a smaller StartWindowMinutes");
+  EXPECT_EQ(refusal(R"("StartWindowMinutes":60,"CompletionWindowMinutes":119)"),
+            "CompletionWindowMinutes (119) must be at least 60 minutes more than StartWindowMinutes (60): give at least 120");
+  // What an earlier version took is read.
+  EXPECT_TRUE(parsePlan(planWith(R"("CompletionWindowMinutes":60)")).has_value());
+}
+
+TEST(PlanDocument, WhatIsNotDoneIsRefusedAndWhatAwsDoesNotKnowIsLeftOut) {
+  for (const std::string member : {"CopyActions", "IndexActions", "ScanActions"}) {
+    EXPECT_TRUE(refusal('"' + member + R"(":[{"x":1}])").starts_with(member + ": recovery points are not ")) << member;
+    EXPECT_EQ(refusal('"' + member + R"(":[])"), "") << member;
+    EXPECT_EQ(refusal('"' + member + R"(":null)"), "") << member;
+  }
+  EXPECT_NE(refusal(R"("EnableContinuousBackup":true)").find("EnableContinuousBackup"), std::string::npos);
+  EXPECT_NE(refusal(R"("EnableContinuousBackup":"yes")").find("EnableContinuousBackup"), std::string::npos);
+  EXPECT_NE(refusal(R"("TargetLogicallyAirGappedBackupVaultArn":"arn:x")").find("TargetLogicallyAirGappedBackupVaultArn"),
+            std::string::npos);
+  EXPECT_NE(refusal(R"("ScheduleExpression":5)").find("ScheduleExpression must be a string"), std::string::npos);
+  EXPECT_NE(refusal(R"("Lifecycle":{"DeleteAfterEvent":"DELETE_AFTER_COPY"})").find("DeleteAfterEvent"), std::string::npos);
+  EXPECT_NE(refusal("", R"("ScanSettings":[{"MalwareScanner":"GUARDDUTY"}])").find("ScanSettings"), std::string::npos);
+  EXPECT_NE(refusal("", R"("AdvancedBackupSettings":[{"BackupOptions":{}},{"ResourceType":"EC2"}])").find("EC2 stands there twice"),
+            std::string::npos);
+  const auto plan = parsePlan(planWith(R"("Whatever":1,"EnableContinuousBackup":false,"Lifecycle":{"DeleteAfterDays":-1,"Other":2})",
+                                       R"("Else":{},"AdvancedBackupSettings":[{"ResourceType":"EC2","Other":1}])"));
+  ASSERT_TRUE(plan.has_value()) << plan.error().message;
+  EXPECT_EQ(json::Value(plan->shape()),
+            *json::parse(R"json({"BackupPlanName":"p","Rules":[{"RuleName":"r","TargetBackupVaultName":"Default",
+    "ScheduleExpression":"cron(0 5 ? * * *)","ScheduleExpressionTimezone":"Etc/UTC","EnableContinuousBackup":false,
+    "Lifecycle":{"DeleteAfterDays":-1}}],"AdvancedBackupSettings":[{"ResourceType":"EC2"}]})json"));
+}
+
+TEST(PlanDocument, TagsAreChecked) {
+  EXPECT_NE(refusal(R"("RecoveryPointTags":{"aws:x":"y"})").find("'aws:x' begins with 'aws:'"), std::string::npos);
+  EXPECT_EQ(refusal(R"("RecoveryPointTags":{"by":"plan"})"), "");
+}
+
 }  // namespace
 }  // namespace sp::services::backup
