@@ -1,14 +1,20 @@
 """What runs by itself, and when: ListUpcomingRuns and `stillpoint schedule list`."""
+import contextlib
 import datetime
+import fcntl
 import json
 import os
+import pty
+import struct
+import subprocess
+import termios
 import zoneinfo
 
 import pytest
 
 from tests.support.own_model import stillpoint
 from tests.support.runs import MACHINE, ROLE, run_input
-from tests.support.server import ACCOUNT, REGION
+from tests.support.server import ACCOUNT, BINARY, REGION
 from tests.support.signed import call_json, send
 
 OFF = {"Mode": "OFF"}
@@ -86,7 +92,7 @@ def test_upcoming_runs(server, machines, schedules):
     assert len(rule["Targets"][1]["Instances"]) == 1
     # Summer in Berlin.
     assert berlin["Kind"] == "schedule" and berlin["WindowInMinutes"] == 30 and [run[4:] for run in berlin["Runs"]] == ["-07-01T00:30:00Z"] * 5
-    assert berlin["Targets"] == [{"Arn": MACHINE, "Instances": [machines["other"]]}]
+    assert berlin["Targets"] == [{"Arn": MACHINE, "Instances": [machines["other"]], "Problem": "i-00000000000000000 does not exist: the next run fails for it"}]
     assert (over["State"], over["Runs"], paused["State"], paused["Runs"]) == ("ENABLED", [], "DISABLED", [])
     assert (stop["GroupName"], stop["Runs"][0], stop["Targets"]) == ("power", "2199-01-01T20:00:00Z", [{"Arn": f"{SDK}:ec2:stopInstances", "Instances": [machines["other"]]}])
     assert [len(one["Runs"]) for one in own.list_upcoming_runs(Runs=2)["Schedules"][:5]] == [2, 2, 0, 0, 2]
@@ -160,6 +166,87 @@ def test_schedule_list(server, machines, schedules):
     assert f"idle: daily  cron(0 5 ? * * *)  Etc/UTC  plan {idle['BackupPlanId']}  PAUSED\n  does not run since {idle['PausedAt']} (stillpoint plan resume {idle['BackupPlanId']})\n" in told
     assert "  starts nothing: it has no selections\n" in told
     assert "2199-01-01T20:00:00Z  2199-01-01T15:00:00-05:00  Tuesday 1 January 2199 15:00, in " in told
+
+
+@pytest.fixture
+def broken(fresh_server):
+    """Rules, schedules and a plan that were good, until what they name was deleted."""
+    server = fresh_server
+    own, events, scheduler, backup = stillpoint(server), server.client("events"), server.client("scheduler"), server.client("backup")
+    sfn, ssm = server.client("stepfunctions"), server.client("ssm")
+    machine, stays = [own.add_instance(Driver="none", Tags=[{"Key": "role", "Value": role}])["InstanceId"] for role in ("web", "db")]
+    arn = sfn.create_state_machine(name="other", roleArn=ROLE, definition='{"StartAt":"a","States":{"a":{"Type":"Succeed"}}}')["stateMachineArn"]
+    bus = events.create_event_bus(Name="mine")["EventBusArn"]
+    ssm.create_document(Name="clean", DocumentType="Command", DocumentFormat="JSON", Content=json.dumps(
+        {"schemaVersion": "2.2", "description": "", "mainSteps": [{"action": "aws:runShellScript", "name": "a", "inputs": {"runCommand": ["true"]}}]}))
+    backup.create_backup_vault(BackupVaultName="offsite")
+    daily = "cron(0 2 ? * * *)"
+
+    def rule(name, **target):
+        events.put_rule(Name=name, ScheduleExpression=daily)
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "RoleArn": ROLE, **target}])
+
+    def create(name, arn, **members):
+        scheduler.create_schedule(Name=name, ScheduleExpression=daily, FlexibleTimeWindow=OFF, Target={"Arn": arn, "RoleArn": ROLE, **members})
+
+    rule("a-machine", Arn=arn)
+    rule("b-bus", Arn=bus)
+    rule("c-document", Arn=f"arn:aws:ssm:{REGION}::document/clean", Input="{}", RunCommandParameters={"RunCommandTargets": [{"Key": "tag:role", "Values": ["web"]}]})
+    rule("d-off", Arn=MACHINE, Input=json.dumps(run_input(8, ids=[stays])))
+    create("e-bus", bus, Input="{}", EventBridgeParameters={"DetailType": "t", "Source": "s"})
+    create("f-vault", MACHINE, Input=json.dumps({"TargetEC2TagKey": "role", "TargetEC2TagValue": "web", "BackupDetails": {"BackupVaultName": "offsite", "IamRoleArn": ROLE}}))
+    create("g-job", f"{SDK}:backup:startBackupJob",
+           Input=json.dumps({"BackupVaultName": "offsite", "IamRoleArn": ROLE, "ResourceArn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{machine}"}))
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "p", "Rules": [{"RuleName": "r", "TargetBackupVaultName": "offsite"}]})["BackupPlanId"]
+    for name, wanted in (("named", {"Resources": [f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{id}" for id in (machine, stays)]}),
+                         ("tagged", {"ListOfTags": [{"ConditionType": "STRINGEQUALS", "ConditionKey": "role", "ConditionValue": "web"}]})):
+        backup.create_backup_selection(BackupPlanId=plan, BackupSelection={"SelectionName": name, "IamRoleArn": ROLE, **wanted})
+    before = own.list_upcoming_runs()["Schedules"]
+    assert "Problem" not in json.dumps(before), before
+    own.remove_instance(InstanceId=machine)
+    sfn.delete_state_machine(stateMachineArn=arn)
+    events.delete_event_bus(Name="mine")
+    ssm.delete_document(Name="clean")
+    events.disable_rule(Name="d-off")
+    backup.delete_backup_vault(BackupVaultName="offsite")
+    return server, machine, stays
+
+
+def test_what_will_not_work_says_so(broken):
+    server, machine, stays = broken
+    listed = json.loads(server.cli(["schedule", "list", "--json"]).stdout)
+    problems = {one["Name"]: [one.get("Problem", ""), *(target.get("Problem", "") for target in one["Targets"])] for one in listed}
+    fails = "does not exist: the next run fails"
+    nobody = "no machine has what its {} for now: the next run {}"
+    assert problems == {
+        "a-machine": ["", f"state machine other {fails}"], "b-bus": ["", f"event bus mine {fails}"],
+        "c-document": ["", f"document clean {fails}; {nobody.format('targets ask', 'does nothing')}"], "d-off": ["", ""], "e-bus": ["", f"event bus mine {fails}"],
+        "f-vault": ["", f"{nobody.format('input asks', 'fails')}; vault offsite {fails}"], "g-job": ["", f"vault offsite {fails}; {machine} {fails}"],
+        "p": [f"vault offsite {fails}", f"{machine} does not exist and is left out", "it chooses no machine now: the next run does nothing for it"]}
+    told = server.cli(["schedule", "list"]).stdout
+    assert f"  vault offsite {fails}\n" in next(line + "\n" for line in told.splitlines() if line.startswith("plan"))
+    assert f"  starts other: state machine other {fails}\n" in told
+    assert f"  starts PrePostBackup, now for 1 machine: {stays} (selection named): {machine} does not exist and is left out\n" in told
+    assert "  starts PrePostBackup, now for 0 machines (selection tagged): it chooses no machine now" in told
+    assert "  does not run: it is disabled (aws events enable-rule --name d-off)\n" in told
+
+
+def test_a_narrow_terminal_shows_whole_words(broken):
+    server, _, _ = broken
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen([BINARY, "schedule", "list", "--data-dir", str(server.data)], stdout=slave, env={**os.environ, "TERM": "dumb", "TZ": "Europe/Berlin"}) as process:
+        os.close(slave)
+        text = b""
+        with contextlib.suppress(OSError):
+            while more := os.read(master, 65536):
+                text += more
+        assert process.wait(30) == 0
+    os.close(master)
+    lines = text.decode().replace("\r", "").splitlines()
+    assert max(map(len, lines)) <= 80, [line for line in lines if len(line) > 80]
+    joined = " ".join(" ".join(lines).split())
+    assert "vault offsite does not exist: the next run fails" in joined
 
 
 def test_an_empty_list_says_how_to_begin(fresh_server):

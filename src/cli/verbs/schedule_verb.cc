@@ -45,16 +45,42 @@ std::string targetName(const std::string& arn) {
   return at == std::string::npos ? arn : arn.substr(at + 1);
 }
 
-void printTarget(const json::Object& target) {
+// A line that a narrow terminal does not break within a word.
+void say(const std::string& line) { fmt::print("{}\n", wrapped(line, Terminal::lineColumns(), "    ")); }
+
+std::string targetLine(const json::Object& target) {
   const auto name = targetName(json::textOr(target, "Arn"));
   const auto* machines = json::find(target, "Instances");
   const auto selection = json::textOr(target, "SelectionName");
   const auto why = selection.empty() ? std::string() : fmt::format(" (selection {})", selection);
-  if (machines == nullptr || !machines->is_array()) return fmt::print("  starts {}{}\n", name, why);
+  if (machines == nullptr || !machines->is_array()) return fmt::format("  starts {}{}", name, why);
   std::string list;
   for (const auto& id : machines->get_array()) list += fmt::format("{}{}", list.empty() ? "" : ", ", json::toView(id.as_string()));
   const auto count = machines->get_array().size();
-  fmt::print("  starts {}, now for {} machine{}{}{}{}\n", name, count, count == 1 ? "" : "s", list.empty() ? "" : ": ", list, why);
+  return fmt::format("  starts {}, now for {} machine{}{}{}{}", name, count, count == 1 ? "" : "s", list.empty() ? "" : ": ", list, why);
+}
+
+void printTarget(const Terminal& terminal, const json::Object& target) {
+  const auto problem = json::textOr(target, "Problem");
+  say(targetLine(target) + (problem.empty() ? "" : ": " + terminal.paint(problem, Colour::red)));
+}
+
+// Why it does not run at all, and what makes it run again; empty: it does.
+std::string whyIdle(const json::Object& schedule) {
+  if (const auto since = json::textOr(schedule, "PausedAt"); !since.empty())
+    return fmt::format("  does not run since {} (stillpoint plan resume {})", since, json::textOr(schedule, "BackupPlanId"));
+  if (json::textOr(schedule, "State") == "ENABLED") return {};
+  if (json::textOr(schedule, "Kind") == "rule")
+    return fmt::format("  does not run: it is disabled (aws events enable-rule --name {})", json::textOr(schedule, "Name"));
+  return "  does not run: it is disabled (aws scheduler update-schedule --state ENABLED with all its other members)";
+}
+
+// A terminal that is too narrow for all three shows the moment by this machine's clock alone.
+void printRun(const json::Object& run) {
+  const auto rest = fmt::format("{}  {}", json::textOr(run, "Local"), json::textOr(run, "Words"));
+  const auto line = fmt::format("  {}  {}", json::textOr(run, "Utc"), rest);
+  if (columnsOf(line) <= Terminal::lineColumns()) fmt::print("{}\n", line);
+  else say("  " + rest);
 }
 
 // "default/nightly" is "nightly"; a plan's rule stands behind its plan.
@@ -70,20 +96,18 @@ void print(const Terminal& terminal, const json::Object& schedule) {
   const bool enabled = state == "ENABLED";
   const auto plan = json::textOr(schedule, "BackupPlanId");
   const auto window = json::intOr(schedule, "WindowInMinutes", 0);
-  fmt::print("{:<8}  {}  {}  {}{}{}{}\n", json::textOr(schedule, "Kind"), terminal.paint(scheduleName(schedule), Colour::bold),
-             json::textOr(schedule, "ScheduleExpression"), json::textOr(schedule, "TimeZone"),
-             window == 0 ? "" : fmt::format("  within {} minutes", window), plan.empty() ? "" : "  plan " + plan,
-             enabled ? "" : "  " + terminal.paint(state, Colour::yellow));
-  if (const auto since = json::textOr(schedule, "PausedAt"); !since.empty())
-    fmt::print("  does not run since {} (stillpoint plan resume {})\n", since, plan);
-  if (const auto problem = json::textOr(schedule, "Problem"); !problem.empty()) fmt::print("  {}\n", terminal.paint(problem, Colour::red));
+  const auto problem = json::textOr(schedule, "Problem");
+  say(fmt::format("{:<8}  {}  {}  {}{}{}{}{}", json::textOr(schedule, "Kind"), terminal.paint(scheduleName(schedule), Colour::bold),
+                  json::textOr(schedule, "ScheduleExpression"), json::textOr(schedule, "TimeZone"),
+                  window == 0 ? "" : fmt::format("  within {} minutes", window), plan.empty() ? "" : "  plan " + plan,
+                  enabled ? "" : "  " + terminal.paint(state, Colour::yellow),
+                  problem.empty() ? "" : "  " + terminal.paint(problem, Colour::red)));
+  if (const auto why = whyIdle(schedule); !why.empty()) say(why);
   const auto& targets = schedule.at("Targets").as_array();
-  for (const auto& target : targets) printTarget(target.as_object());
+  for (const auto& target : targets) printTarget(terminal, target.as_object());
   if (targets.empty()) fmt::print("  starts nothing: it has no {}\n", plan.empty() ? "targets" : "selections");
   const auto& runs = schedule.at("Runs").as_array();
-  for (const auto& run : runs)
-    fmt::print("  {}  {}  {}\n", json::textOr(run.as_object(), "Utc"), json::textOr(run.as_object(), "Local"),
-               json::textOr(run.as_object(), "Words"));
+  for (const auto& run : runs) printRun(run.as_object());
   if (runs.empty() && enabled) fmt::print("  does not run again\n");
 }
 

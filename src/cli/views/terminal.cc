@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,12 @@ std::size_t Terminal::width() const {
   winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 100;
+}
+
+std::size_t Terminal::lineColumns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return std::numeric_limits<std::size_t>::max();
 }
 
 std::size_t Terminal::rows() const {
@@ -126,6 +133,41 @@ std::string cutTo(std::string_view text, std::size_t columns) {
     while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xc0U) == 0x80U) ++next;
     if (used++ < columns) out += text.substr(i, next - i);
     i = next;
+  }
+  return out;
+}
+
+std::string wrapped(std::string_view line, std::size_t columns, std::string_view indent) {
+  if (columnsOf(line) <= columns) return std::string(line);
+  std::string out;
+  std::size_t used = 0;
+  bool fresh = true;
+  // Each piece with the blanks before it, which are left out where a line begins with it.
+  const auto put = [&](std::string_view piece) {
+    const auto text = piece.substr(std::min(piece.find_first_not_of(' '), piece.size()));
+    if (!fresh && used + columnsOf(piece) > columns) {
+      out += fmt::format("\n{}{}", indent, text);
+      used = columnsOf(indent) + columnsOf(text);
+    } else {
+      out += piece;
+      used += columnsOf(piece);
+    }
+    fresh = false;
+  };
+  const auto end = [&](std::size_t from, std::string_view gap) { return std::min(line.find(gap, from), line.size()); };
+  for (std::size_t at = 0; at < line.size();) {
+    const auto text = std::min(line.find_first_not_of(' ', at), line.size());
+    const auto group = end(text, "  ");
+    if (columnsOf(indent) + columnsOf(line.substr(text, group - text)) <= columns) {
+      put(line.substr(at, group - at));
+      at = group;
+      continue;
+    }
+    while (at < group) {
+      const auto word = end(std::min(line.find_first_not_of(' ', at), line.size()), " ");
+      put(line.substr(at, word - at));
+      at = word;
+    }
   }
   return out;
 }

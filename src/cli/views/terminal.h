@@ -17,6 +17,8 @@ class Terminal {
   explicit Terminal(bool live) : live_(live) {}
   bool live() const { return live_; }
   std::size_t width() const;
+  /// Columns that a line may take; no end of them where standard output is no terminal.
+  static std::size_t lineColumns();
   std::size_t rows() const;
   /// The text in that colour, or as it is.
   std::string paint(std::string_view text, Colour colour) const;
@@ -43,6 +45,9 @@ std::string progressBar(double fraction, std::size_t columns);
 std::size_t columnsOf(std::string_view text);
 /// The text's first columns; colours still end.
 std::string cutTo(std::string_view text, std::size_t columns);
+/// The line in as many as it takes to stay within these columns: broken where two blanks or more stand, else at single ones; what follows
+/// begins with `indent`. A word that is longer is not broken.
+std::string wrapped(std::string_view line, std::size_t columns, std::string_view indent);
 /// The text filled with blanks to that many columns.
 std::string padded(std::string text, std::size_t columns);
 

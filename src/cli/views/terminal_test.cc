@@ -31,5 +31,15 @@ TEST(Terminal, EscapesTakeNoColumns) {
   EXPECT_EQ(padded("ü", 3), "ü  ");
 }
 
+TEST(Terminal, LinesAreBrokenAtBlanks) {
+  EXPECT_EQ(wrapped("  one two", 80, "    "), "  one two");
+  EXPECT_EQ(wrapped("  one two  three", 9, "    "), "  one two\n    three");
+  EXPECT_EQ(wrapped("  one, two, three", 8, "    "), "  one,\n    two,\n    three");
+  EXPECT_EQ(wrapped("plan  p: r  cron(0 2 ? * * *)  UTC", 21, "    "), "plan  p: r\n    cron(0 2 ? * * *)\n    UTC");
+  EXPECT_EQ(wrapped("  anextremelylongword b", 10, "    "), "  anextremelylongword\n    b");
+  EXPECT_EQ(wrapped("\x1b[31mrot\x1b[0m und", 7, "  "), "\x1b[31mrot\x1b[0m und");
+  EXPECT_EQ(wrapped("\x1b[31mrot\x1b[0m und", 6, "  "), "\x1b[31mrot\x1b[0m\n  und");
+}
+
 }  // namespace
 }  // namespace sp::cli

@@ -71,6 +71,8 @@ std::optional<Machine> Service::find(store::Txn& txn, std::string_view name) con
   return machine;
 }
 
+bool isThere(store::Txn& txn, std::string_view machine) { return txn.records().get(kKind, machine).has_value(); }
+
 void Service::put(store::Txn& txn, const Machine& machine) const {
   const auto before = find(txn, machine.name);
   txn.records().put(kKind, machine.name, json::toText(machine.encode()));

@@ -93,6 +93,8 @@ Answer<std::string> nameInArn(std::string_view arn, std::string_view type);
 Answer<void> checkName(std::string_view name);
 /// arn:aws:iam::ACCOUNT:role/NAME, or InvalidArn.
 Answer<void> checkRole(std::string_view arn);
+/// Whether there is a state machine of that name.
+bool isThere(store::Txn& txn, std::string_view machine);
 /// Default configurations as DescribeStateMachine shows them.
 json::Object defaultLogging();
 json::Object defaultTracing();

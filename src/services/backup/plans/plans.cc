@@ -376,12 +376,20 @@ std::vector<PlanChoice> Plans::choose(store::Txn& txn, std::string_view plan) co
       continue;
     }
     std::vector<std::string> wanted;
+    bool none = true;
     for (const auto& machine : machines) {
-      if (machine.isGone() || taken.contains(machine.id)) continue;
-      if (parsed->wants(context_.realm.arn("ec2", "instance/" + machine.id), machine.tags)) wanted.push_back(machine.id);
+      if (machine.isGone() || !parsed->wants(context_.realm.arn("ec2", "instance/" + machine.id), machine.tags)) continue;
+      none = false;
+      if (!taken.contains(machine.id)) wanted.push_back(machine.id);
     }
     taken.insert(wanted.begin(), wanted.end());
-    out.push_back({std::move(selection), parsed->name(), parsed->role(), std::move(wanted)});
+    std::vector<std::string> gone;
+    for (const auto& resource : parsed->resources()) {
+      const auto named = instanceOfArn(resource, context_.realm);
+      const auto found = named ? instances_.find(txn, *named) : std::nullopt;
+      if (named && (!found || found->isGone())) gone.push_back(*named);
+    }
+    out.push_back({std::move(selection), parsed->name(), parsed->role(), std::move(wanted), std::move(gone), none});
   }
   return out;
 }

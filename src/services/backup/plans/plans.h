@@ -76,6 +76,10 @@ struct PlanChoice {
   std::string role;
   /// Instance ids.
   std::vector<std::string> machines;
+  /// Those that it names by their ARNs and that are not there.
+  std::vector<std::string> gone;
+  /// No machine fits it, those that an earlier one has included.
+  bool fits_none = true;
 };
 
 class Plans {

@@ -18,6 +18,8 @@ class Selection {
 
   const std::string& name() const { return name_; }
   const std::string& role() const { return role_; }
+  /// ARNs, some with wildcards.
+  const std::vector<std::string>& resources() const { return resources_; }
   /// Named by Resources or by one of ListOfTags (any machine if neither is given), and all Conditions hold, and not named by
   /// NotResources.
   bool wants(std::string_view arn, const std::map<std::string, std::string>& tags) const;

@@ -1,12 +1,11 @@
 // ListUpcomingRuns: docs/api/stillpoint.md.
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "base/log.h"
+#include "base/strings.h"
 #include "base/time_format.h"
 #include "schedule/expression.h"
 #include "services/backup/plans/plans.h"
@@ -14,6 +13,7 @@
 #include "services/scheduler/records.h"
 #include "services/stillpoint/operations.h"
 #include "services/stillpoint/stillpoint.h"
+#include "services/stillpoint/targets_now.h"
 
 namespace sp::services::stillpoint {
 namespace {
@@ -24,81 +24,23 @@ constexpr std::int64_t kMostRuns = 20;
 constexpr std::string_view kBound = "ListUpcomingRuns";
 constexpr std::string_view kPlans = "plan";
 
-using Machines = std::set<std::string>;
-
 struct Asked {
   std::int64_t runs = 5;
   std::int64_t most = 100;
   std::string after;
 };
 
-void addById(const Ports& ports, store::Txn& txn, const json::Value* ids, Machines& out) {
-  if (ids == nullptr || !ids->is_array()) return;
-  for (const auto& id : ids->get_array()) {
-    if (!id.is_string()) continue;
-    const auto found = ports.targets.find(txn, json::toStd(id.get_string()));
-    if (found && !found->terminated) out.insert(found->instance);
-  }
-}
+struct Sources {
+  const Ports& ports;
+  backup::Backup& backup;
+  const Realm& realm;
+};
 
-void addByTag(const Ports& ports, store::Txn& txn, const std::string& key, const std::string& value, Machines& out) {
-  for (const auto& target : ports.targets.byTag(txn, key, value))
-    if (!target.terminated) out.insert(target.instance);
-}
-
-// Run Command's Targets: a machine is meant if each of them names it.
-void addByTargets(const Ports& ports, store::Txn& txn, const json::Array& targets, Machines& out) {
-  bool first = true;
-  for (const auto& one : targets) {
-    if (!one.is_object()) continue;
-    const auto key = json::textOr(one.get_object(), "Key");
-    const auto* values = json::find(one.get_object(), "Values");
-    if (values == nullptr || !values->is_array()) continue;
-    Machines these;
-    if (key == "InstanceIds") addById(ports, txn, values, these);
-    else if (key.starts_with("tag:"))
-      for (const auto& value : values->get_array())
-        if (value.is_string()) addByTag(ports, txn, key.substr(4), json::toStd(value.get_string()), these);
-    Machines both;
-    if (first) both = these;
-    else std::ranges::set_intersection(out, these, std::inserter(both, both.end()));
-    out = std::move(both);
-    first = false;
-  }
-}
-
-// The machines that a target with this input would work on if it ran now; nullopt: it cannot be told.
-std::optional<Machines> machinesOf(const Ports& ports, store::Txn& txn, const json::Object& target) {
-  Machines out;
-  if (const auto* command = json::find(target, "RunCommandParameters"); command != nullptr && command->is_object()) {
-    const auto* list = json::find(command->get_object(), "RunCommandTargets");
-    if (list == nullptr || !list->is_array()) return std::nullopt;
-    addByTargets(ports, txn, list->get_array(), out);
-    return out;
-  }
-  const auto parsed = json::parse(json::textOr(target, "Input"));
-  if (!parsed || !parsed->is_object()) return std::nullopt;
-  const auto& input = parsed->get_object();
-  // PrePostBackup and copies of it, calls of Run Command and of EC2.
-  if (const auto key = json::textOr(input, "TargetEC2TagKey"); !key.empty()) {
-    addByTag(ports, txn, key, json::textOr(input, "TargetEC2TagValue"), out);
-    return out;
-  }
-  for (const auto* member : {"TargetEC2Instances", "InstanceIds"})
-    if (const auto* ids = json::find(input, member)) {
-      addById(ports, txn, ids, out);
-      return out;
-    }
-  if (const auto* targets = json::find(input, "Targets"); targets != nullptr && targets->is_array()) {
-    addByTargets(ports, txn, targets->get_array(), out);
-    return out;
-  }
-  return std::nullopt;
-}
-
-json::Object shapeOf(const Ports& ports, store::Txn& txn, const json::Object& target) {
+json::Object shapeOf(const Sources& sources, store::Txn& txn, const json::Object& target) {
   json::Object out{{"Arn", target.at("Arn")}};
-  if (const auto machines = machinesOf(ports, txn, target)) out["Instances"] = json::Array(machines->begin(), machines->end());
+  const auto now = targetNow(sources.ports, sources.backup, txn, sources.realm, target);
+  if (now.machines) out["Instances"] = json::Array(now.machines->begin(), now.machines->end());
+  if (!now.problem.empty()) out["Problem"] = now.problem;
   return out;
 }
 
@@ -110,7 +52,7 @@ json::Array runsOf(Instant after, std::int64_t count, const Next& next) {
 }
 
 // nullopt: a rule that waits for events alone.
-std::optional<json::Object> ruleShape(const Ports& ports, store::Txn& txn, const json::Object& rule, const Asked& asked) {
+std::optional<json::Object> ruleShape(const Sources& sources, store::Txn& txn, const json::Object& rule, const Asked& asked) {
   const auto text = json::textOr(rule, "ScheduleExpression");
   const auto expression = schedule::Expression::parse(text);
   if (text.empty() || !expression) return std::nullopt;
@@ -121,12 +63,12 @@ std::optional<json::Object> ruleShape(const Ports& ports, store::Txn& txn, const
                     ? json::Array()
                     : runsOf(txn.now(), asked.runs, [&](Instant after) { return expression->next(anchor, after); });
   json::Array targets;
-  for (const auto& target : rule.at("targets").get_array()) targets.push_back(shapeOf(ports, txn, target.get_object()));
+  for (const auto& target : rule.at("targets").get_array()) targets.push_back(shapeOf(sources, txn, target.get_object()));
   out["Targets"] = std::move(targets);
   return out;
 }
 
-json::Object scheduleShape(const Ports& ports, store::Txn& txn, const json::Object& schedule, const Asked& asked) {
+json::Object scheduleShape(const Sources& sources, store::Txn& txn, const json::Object& schedule, const Asked& asked) {
   json::Object out{{"Kind", "schedule"}, {"TimeZone", schedule.at("ScheduleExpressionTimezone")}};
   for (const auto* key : {"Name", "GroupName", "Arn", "State", "ScheduleExpression"}) out[key] = schedule.at(key);
   const auto window = scheduler::windowOf(schedule);
@@ -136,13 +78,13 @@ json::Object scheduleShape(const Ports& ports, store::Txn& txn, const json::Obje
   const bool runs = recurrence && json::textOr(schedule, "State") == "ENABLED";
   const auto after = std::max(txn.now(), scheduler::momentOf(schedule, "last").value_or(Instant{}));
   out["Runs"] = runs ? runsOf(after, asked.runs, [&](Instant time) { return recurrence->next(time); }) : json::Array();
-  out["Targets"] = json::Array{shapeOf(ports, txn, schedule.at("Target").get_object())};
+  out["Targets"] = json::Array{shapeOf(sources, txn, schedule.at("Target").get_object())};
   return out;
 }
 
 // One rule of a plan. What its selections want now is the same for all rules of the plan.
-json::Object planShape(store::Txn& txn, const backup::Plan& plan, const backup::PlanRule& rule, const std::string& arn,
-                       const json::Array& targets, const Asked& asked) {
+json::Object planShape(const Sources& sources, store::Txn& txn, const backup::Plan& plan, const backup::PlanRule& rule,
+                       const std::string& arn, const json::Array& targets, const Asked& asked) {
   json::Object out{{"Kind", "plan"},
                    {"Name", plan.document.name},
                    {"RuleName", rule.name},
@@ -154,26 +96,31 @@ json::Object planShape(store::Txn& txn, const backup::Plan& plan, const backup::
                    {"StartWindowMinutes", rule.start_window.value_or(backup::kStartWindowDefault)}};
   if (plan.paused) out["PausedAt"] = toIso8601Millis(*plan.paused);
   const auto recurrence = backup::recurrenceOf(rule);
-  if (!recurrence) out["Problem"] = recurrence.error().message;
+  const auto problem = joinProblems({recurrence ? "" : recurrence.error().message, missingVault(sources.backup, txn, rule.vault)});
+  if (!problem.empty()) out["Problem"] = problem;
   out["Runs"] =
       recurrence && !plan.paused ? runsOf(txn.now(), asked.runs, [&](Instant time) { return recurrence->next(time); }) : json::Array();
   out["Targets"] = targets;
   return out;
 }
 
-json::Array planTargets(store::Txn& txn, const backup::Plans& plans, const backup::Plan& plan, const std::string& machine) {
-  json::Array out;
-  for (const auto& choice : plans.choose(txn, plan.id))
-    out.push_back(json::Object{
-        {"Arn", machine}, {"SelectionName", choice.name}, {"Instances", json::Array(choice.machines.begin(), choice.machines.end())}});
-  return out;
+std::string selectionProblem(const backup::PlanChoice& choice) {
+  const auto gone = choice.gone.empty() ? ""
+                                        : fmt::format("{} {} not exist and {} left out", join(choice.gone, ", "),
+                                                      choice.gone.size() == 1 ? "does" : "do", choice.gone.size() == 1 ? "is" : "are");
+  return joinProblems({gone, choice.fits_none ? "it chooses no machine now: the next run does nothing for it" : ""});
 }
 
-struct Sources {
-  const Ports& ports;
-  backup::Backup& backup;
-  const Realm& realm;
-};
+json::Array planTargets(store::Txn& txn, const backup::Plans& plans, const backup::Plan& plan, const std::string& machine) {
+  json::Array out;
+  for (const auto& choice : plans.choose(txn, plan.id)) {
+    json::Object target{
+        {"Arn", machine}, {"SelectionName", choice.name}, {"Instances", json::Array(choice.machines.begin(), choice.machines.end())}};
+    if (const auto problem = selectionProblem(choice); !problem.empty()) target["Problem"] = problem;
+    out.push_back(std::move(target));
+  }
+  return out;
+}
 
 /// What is found, up to the most that was asked for, and the position behind it: a kind and a key. Rules come before schedules, these
 /// before plans; only the default bus has rules by schedule.
@@ -183,9 +130,8 @@ class Page {
 
   json::Object fill() {
     records(events::kRule, events::ruleKey(events::kDefaultBus, ""),
-            [&](const json::Object& body) { return ruleShape(sources_.ports, txn_, body, asked_); });
-    records(scheduler::kSchedule, "",
-            [&](const json::Object& body) { return std::optional(scheduleShape(sources_.ports, txn_, body, asked_)); });
+            [&](const json::Object& body) { return ruleShape(sources_, txn_, body, asked_); });
+    records(scheduler::kSchedule, "", [&](const json::Object& body) { return std::optional(scheduleShape(sources_, txn_, body, asked_)); });
     plans();
     json::Object out;
     if (full_) out["NextToken"] = aws::makePageToken(kBound, last_);
@@ -239,7 +185,7 @@ class Page {
     const auto targets = planTargets(txn_, plans, plan, prePostBackupArn(sources_.realm));
     for (auto number = first; number < plan.document.rules.size(); ++number) {
       if (!look(kPlans, fmt::format("{}/{}", plan.id, number))) return false;
-      found_.push_back(planShape(txn_, plan, plan.document.rules[number], plans.arn(plan.id), targets, asked_));
+      found_.push_back(planShape(sources_, txn_, plan, plan.document.rules[number], plans.arn(plan.id), targets, asked_));
     }
     return true;
   }
