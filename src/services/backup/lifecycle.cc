@@ -13,6 +13,7 @@ constexpr std::string_view kSweep = "sweep";
 constexpr std::size_t kRepositoriesAtOnce = 10;
 constexpr Duration kPause = std::chrono::milliseconds(100);
 constexpr Duration kBetweenSweeps = std::chrono::days(1);
+constexpr Duration kClockWasAhead = std::chrono::hours(1);
 
 std::string heldAs(schedule::Fate fate) {
   if (fate == schedule::Fate::kept_as_last)
@@ -27,6 +28,10 @@ std::string heldAs(schedule::Fate fate) {
 Lifecycle::Lifecycle(Context& context, RecoveryPoints& points, Restores& restores, Quarantine& quarantine)
     : context_(context), points_(points), restores_(restores), quarantine_(quarantine) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { sweep(txn, timer); });
+  // One that was ahead has the next look far off. What steps the clock a little each day does not put it off for ever.
+  context_.core.onClockSet([](store::Txn& txn, Duration by) {
+    if (by < -kClockWasAhead) txn.timers().set({std::string(kTimer), std::string(kSweep), txn.now() + kBetweenSweeps, ""});
+  });
   restores_.onEnded([this](store::Txn& txn, const RestoreJob& job) {
     const auto point = points_.find(txn, job.recovery_point);
     if (point && !point->held.empty()) apply(txn, point->vault, point->instance, restores_.pointsInUse(txn));

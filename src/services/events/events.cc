@@ -16,11 +16,14 @@
 #include "schedule/rule_index.h"
 #include "services/events/operations.h"
 #include "services/events/queue.h"
+#include "services/ran_record.h"
 
 namespace sp::services::events {
 namespace {
 
 constexpr std::string_view kTimer = "event_rule";
+/// By the rule's key: which of its times have run.
+constexpr std::string_view kRan = "event_rule_ran";
 // Of one commit: so much that a disk's fsync is well used, so little that nobody waits long behind it.
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
@@ -71,6 +74,7 @@ struct Events::Compiled {
 Events::Events(Context& context, delivery::Deliveries& deliveries)
     : context_(context), deliveries_(deliveries), hooks_(context, deliveries, inputOf) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
+  context_.core.onClockSet(clockSet);
   deliveries_.add("", *this);
   deliveries_.whenIdle([this](store::Txn& txn) { return routeSome(txn); });
 }
@@ -107,13 +111,36 @@ void Events::ruleChanged(store::Txn& txn, const json::Object& rule, bool removed
   txn.afterCommit([this, bus] { unsettled_.erase(bus); });
   const auto key = ruleKey(bus, json::textOr(rule, "Name"));
   txn.timers().drop(kTimer, key);
-  if (removed || json::textOr(rule, "State") != "ENABLED") return;
+  if (removed) txn.records().erase(kRan, key);
+  else arm(txn, key, rule);
+}
+
+void Events::arm(store::Txn& txn, const std::string& key, const json::Object& rule) {
   const auto text = json::textOr(rule, "ScheduleExpression");
-  if (text.empty()) return;
+  if (json::textOr(rule, "State") != "ENABLED" || text.empty()) return;
   const auto expression = schedule::Expression::parse(text);
   if (!expression) return;
-  const auto next = expression->next(fromMicros(json::intOr(rule, "anchor", 0)), txn.now());
+  const auto anchor = fromMicros(json::intOr(rule, "anchor", 0));
+  const auto ran = readRan(txn, kRan, key, text);
+  const auto next = ran.next([&](Instant after) { return expression->next(anchor, after); }, txn.now());
   if (next) txn.timers().set({std::string(kTimer), key, *next, ""});
+}
+
+void Events::clockSet(store::Txn& txn, Duration by) {
+  if (by >= Duration(0)) return;
+  const auto come = comeTimers(txn, kTimer);
+  // Only the default bus has rules by schedule.
+  for (const auto& record : txn.records().scan(kRule, ruleKey(kDefaultBus, ""), "", kRulesOfABus)) {
+    auto rule = decode(record.body);
+    if (json::textOr(rule, "ScheduleExpression").empty()) continue;
+    // A rate that begins in the future would not run until then.
+    if (const auto anchor = fromMicros(json::intOr(rule, "anchor", 0)); anchor > txn.now()) {
+      rule["anchor"] = toMicros(anchor + by);
+      saveRule(txn, rule);
+    }
+    if (-by > schedule::kOtherDates) txn.records().erase(kRan, record.key);
+    if (std::ranges::find(come, record.key) == come.end()) arm(txn, record.key, rule);
+  }
 }
 
 std::shared_ptr<const Events::Compiled> Events::compiled(store::Txn& txn, const std::string& bus) {
@@ -255,7 +282,8 @@ void Events::due(store::Txn& txn, const store::Timer& timer) {
   const auto expression = schedule::Expression::parse(json::textOr(rule, "ScheduleExpression"));
   if (!expression || json::textOr(rule, "State") != "ENABLED") return;
   const auto arn = json::textOr(rule, "Arn");
-  const auto caught = schedule::catchUp(*expression, fromMicros(json::intOr(rule, "anchor", 0)), timer.due, txn.now());
+  const auto anchor = fromMicros(json::intOr(rule, "anchor", 0));
+  const auto caught = schedule::catchUp(*expression, anchor, timer.due, txn.now());
   if (caught.missed > 0) {
     log::warn("runs of a schedule were missed; the latest is made up for",
               {{"rule", arn}, {"missed", static_cast<std::int64_t>(caught.missed)}, {"first", toIso8601Seconds(timer.due)}});
@@ -264,12 +292,20 @@ void Events::due(store::Txn& txn, const store::Timer& timer) {
         {{"rule", arn}, {"missed", caught.missed}, {"first", toIso8601Seconds(timer.due)}, {"made-up-for", toIso8601Seconds(caught.run)}},
         0);
   }
+  const auto text = json::textOr(rule, "ScheduleExpression");
+  const schedule::NextTime times = [&](Instant after) { return expression->next(anchor, after); };
+  auto ran = readRan(txn, kRan, timer.id, text);
+  const bool again = ran.has(caught.run);
+  ran.add(times, caught.run);
+  saveRan(txn, kRan, timer.id, text, ran);
+  if (const auto next = ran.next(times, caught.run)) txn.timers().set({std::string(kTimer), timer.id, *next, ""});
+  // The clock was put back before, and on again over a time that it had shown.
+  if (again) return;
   auto event = newEvent(txn, "aws.events", "Scheduled Event");
   event["time"] = toIso8601Seconds(caught.run);
   event["resources"] = json::Array{arn};
   event["rule"] = timer.id;
   keep(txn, std::move(event));
-  if (caught.next) txn.timers().set({std::string(kTimer), timer.id, *caught.next, ""});
 }
 
 json::Object Events::newEvent(store::Txn& txn, std::string_view source, std::string_view type) {

@@ -93,6 +93,10 @@ class Events final : private delivery::Sender {
   static std::expected<std::string, delivery::Failure> inputOf(const json::Object& delivery);
   delivery::Started forward(store::Txn& txn, const json::Object& delivery, const std::string& arn);
   void due(store::Txn& txn, const store::Timer& timer);
+  /// Sets the timer for the rule's next time, if it has any.
+  static void arm(store::Txn& txn, const std::string& key, const json::Object& rule);
+  /// A clock that was put back: timers would come as late as it was ahead.
+  static void clockSet(store::Txn& txn, Duration by);
   void keep(store::Txn& txn, json::Object event);
   /// Whether an event of this chain, of so many bytes, is not to be delivered any more; the first time it is told.
   bool overrun(store::Txn& txn, const Chain& chain, const json::Object& event, std::size_t bytes, const json::Object& rule);

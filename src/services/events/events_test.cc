@@ -1,5 +1,7 @@
 #include "services/events/events_test.h"
 
+#include <set>
+
 namespace sp::services::events {
 namespace {
 
@@ -10,14 +12,45 @@ TEST_F(EventsTest, AClockThatIsSetBackOrForwardStartsNothingTwice) {
   clock_.jump(-hours(24));
   core_->runPending();
   passUntil(at("2024-01-01T03:30:00Z"));
-  EXPECT_THAT(started_, ElementsAre("2024-01-01T01:00:00Z", "2024-01-01T02:00:00Z", "2024-01-01T03:00:00Z"));
+  // The hours of the day before, but not the two that have run.
+  ASSERT_EQ(started_.size(), 25U);
+  EXPECT_EQ(started_[2], "2023-12-31T03:00:00Z");
+  EXPECT_EQ(started_[23], "2024-01-01T00:00:00Z");
+  EXPECT_EQ(started_[24], "2024-01-01T03:00:00Z");
   // Put forward: the latest that it skipped runs, and the next when its time comes.
   clock_.jump(hours(24));
   core_->runPending();
   passUntil(at("2024-01-02T04:30:00Z"));
-  EXPECT_EQ(started_.size(), 5U);
-  EXPECT_EQ(started_[3], "2024-01-02T03:00:00Z");
-  EXPECT_EQ(started_[4], "2024-01-02T04:00:00Z");
+  ASSERT_EQ(started_.size(), 27U);
+  EXPECT_EQ(started_[25], "2024-01-02T03:00:00Z");
+  EXPECT_EQ(started_[26], "2024-01-02T04:00:00Z");
+  // Put right: what was skipped runs at its time, what has run does not.
+  clock_.jump(-hours(24));
+  core_->runPending();
+  passUntil(at("2024-01-02T05:30:00Z"));
+  ASSERT_EQ(started_.size(), 50U);
+  EXPECT_EQ(started_[27], "2024-01-01T05:00:00Z");
+  EXPECT_EQ(started_[48], "2024-01-02T02:00:00Z");
+  EXPECT_EQ(started_[49], "2024-01-02T05:00:00Z");
+  EXPECT_EQ(std::set<std::string>(started_.begin(), started_.end()).size(), 50U);
+  // A moment only: nothing.
+  clock_.jump(-std::chrono::minutes(31));
+  core_->runPending();
+  passUntil(at("2024-01-02T05:59:00Z"));
+  EXPECT_EQ(started_.size(), 50U);
+}
+
+TEST_F(EventsTest, ARuleOutlivesAClockThatWasAYearAhead) {
+  clock_.jump(hours(24 * 400));
+  core_->runPending();
+  schedule("rate(1 hour)");
+  passUntil(clock_.now() + hours(3));
+  const auto before = started_.size();
+  EXPECT_EQ(before, 3U);
+  clock_.jump(-hours(24 * 400));
+  core_->runPending();
+  passUntil(clock_.now() + hours(2));
+  EXPECT_EQ(started_.size(), before + 2);
 }
 
 TEST_F(EventsTest, WhatWaitsForAnotherTryDoesNotMindTheClock) {

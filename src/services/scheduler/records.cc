@@ -71,6 +71,13 @@ std::chrono::minutes windowOf(const json::Object& schedule) {
   return std::chrono::minutes(json::intOr(schedule.at("FlexibleTimeWindow").get_object(), "MaximumWindowInMinutes", 0));
 }
 
+schedule::Ran ranOf(const json::Object& schedule) {
+  if (const auto text = json::textOr(schedule, "ran"); !text.empty()) return schedule::Ran::parse(text);
+  // As earlier versions kept it.
+  const auto last = momentOf(schedule, "last");
+  return last ? schedule::Ran::upTo(*last) : schedule::Ran();
+}
+
 Result<schedule::Recurrence> recurrenceOf(const json::Object& schedule) {
   const auto expression = json::textOr(schedule, "ScheduleExpression");
   const auto name = json::textOr(schedule, "ScheduleExpressionTimezone");

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "schedule/ran.h"
 #include "schedule/recurrence.h"
 #include "services/events/records.h"
 
@@ -24,6 +25,8 @@ inline constexpr std::string_view kToken = "schedule_token";
 inline constexpr std::string_view kTimer = "schedule";
 /// Timer by which the deletion of a group (id) goes on.
 inline constexpr std::string_view kDeleting = "schedule_group";
+/// Timer by which schedules are armed anew after the clock was put back (payload: by how much, and the key that was done last).
+inline constexpr std::string_view kClockTimer = "schedule_clock";
 inline constexpr std::string_view kDefaultGroup = "default";
 inline constexpr std::uint64_t kSchedules = 1'000'000;
 inline constexpr std::size_t kGroups = 500;
@@ -42,6 +45,8 @@ void saveSchedule(store::Txn& txn, const json::Object& schedule);
 std::uint64_t countOf(store::Txn& txn);
 void saveCount(store::Txn& txn, std::uint64_t count);
 
+/// Which of its times have run.
+schedule::Ran ranOf(const json::Object& schedule);
 /// The times of a record; an error if this version cannot read them.
 Result<schedule::Recurrence> recurrenceOf(const json::Object& schedule);
 std::chrono::minutes windowOf(const json::Object& schedule);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "services/ran_record.h"
 #include "services/scheduler/operations.h"
 #include "services/scheduler/targets.h"
 
@@ -18,6 +19,7 @@ namespace {
 constexpr std::string_view kFrom = "schedule";
 // Of one commit: nobody waits long behind it.
 constexpr std::size_t kRemovedAtOnce = 500;
+constexpr std::size_t kArmedAtOnce = 500;
 constexpr Duration kTokenLife = std::chrono::hours(24);
 constexpr Duration kUnreadablePause = std::chrono::hours(1);
 
@@ -44,6 +46,11 @@ json::Object notification(const Realm& realm, const std::string& schedule, const
 Scheduler::Scheduler(Context& context, delivery::Deliveries& deliveries, events::Events& events)
     : context_(context), deliveries_(deliveries), events_(events) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
+  context_.core.onTimer(std::string(kClockTimer), [this](store::Txn& txn, const store::Timer& timer) { armSome(txn, timer); });
+  context_.core.onClockSet([](store::Txn& txn, Duration by) {
+    if (by >= Duration(0)) return;
+    txn.timers().set({std::string(kClockTimer), fmt::format("{}", toMicros(txn.now())), txn.now(), fmt::format("{} ", by.count())});
+  });
   context_.core.onTimer(std::string(kDeleting), [this](store::Txn& txn, const store::Timer& timer) { removeSome(txn, timer.id); });
   context_.core.onTimer(std::string(kToken), [](store::Txn& txn, const store::Timer& timer) { txn.records().erase(kToken, timer.id); });
   deliveries_.add(std::string(kFrom), *this);
@@ -74,9 +81,8 @@ void Scheduler::arm(store::Txn& txn, const json::Object& schedule) {
   if (!recurrence)
     return log::error("a schedule cannot be read", {{"schedule", json::textOr(schedule, "Arn")}, {"error", recurrence.error().text()}});
   // A time that has come and waits within its window still runs; none runs twice when the clock was set back.
-  auto after = std::max(txn.now() - windowOf(schedule), momentOf(schedule, "since").value_or(txn.now())) - Duration(1);
-  if (const auto last = momentOf(schedule, "last")) after = std::max(after, *last);
-  const auto next = recurrence->next(after);
+  const auto after = std::max(txn.now() - windowOf(schedule), momentOf(schedule, "since").value_or(txn.now())) - Duration(1);
+  const auto next = ranOf(schedule).next([&](Instant time) { return recurrence->next(time); }, after);
   if (!next) return;
   const auto delay = schedule::delayIn(windowOf(schedule), json::textOr(schedule, "id"), *next);
   txn.timers().set({std::string(kTimer), key, *next + delay, fmt::format("{}", toMicros(*next))});
@@ -117,7 +123,9 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
   if (json::textOr(schedule, "State") != "ENABLED" || !group || json::textOr(*group, "State") != "ACTIVE") return;
   const auto due = recurrence->due(fromMicros(*time), txn.now(), oldestOf(schedule));
   if (due.missed > 0) tellMissed(txn, schedule, fromMicros(*time), due);
-  if (due.run) {
+  // The clock was put back before, and on again over a time that it had shown.
+  auto ran = ranOf(schedule);
+  if (due.run && !ran.has(*due.run)) {
     const auto id = schedule::occurrenceId(json::textOr(schedule, "id"), *due.run);
     deliveries_.put(txn, fmt::format("{:020}/{}", toMicros(txn.now()), id),
                     {{"from", kFrom},
@@ -129,10 +137,35 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
                      {"since", toMicros(txn.now())}});
   }
   if (!due.next && json::textOr(schedule, "ActionAfterCompletion") == "DELETE") return remove(txn, schedule);
-  schedule["last"] = toMicros(due.latest);
+  ran.add([&](Instant after) { return recurrence->next(after); }, due.latest);
+  schedule.erase("last");
+  schedule["ran"] = ran.text();
   saveSchedule(txn, schedule);
   arm(txn, schedule);
   static_cast<void>(failpoint::hit("schedule.due"));
+}
+
+void Scheduler::armSome(store::Txn& txn, const store::Timer& timer) {
+  const auto blank = timer.payload.find(' ');
+  const Duration by(parseInt(timer.payload.substr(0, blank)).value_or(0));
+  const auto come = comeTimers(txn, kTimer);
+  const auto records = txn.records().scan(kSchedule, "", blank == std::string::npos ? "" : timer.payload.substr(blank + 1), kArmedAtOnce);
+  for (const auto& record : records) {
+    auto schedule = decode(record.body);
+    const auto before = schedule;
+    // Both lie in the future now: nothing would run until then.
+    if (momentOf(schedule, "since").value_or(Instant{}) > txn.now()) schedule["since"] = toMicros(txn.now());
+    if (const auto anchor = momentOf(schedule, "anchor"); anchor && *anchor > txn.now()) schedule["anchor"] = toMicros(*anchor + by);
+    if (-by > schedule::kOtherDates) {
+      for (const auto* key : {"ran", "last"}) schedule.erase(key);
+      // Its times have ids of their own again.
+      schedule["id"] = context_.random.uuid();
+    }
+    if (schedule != before) saveSchedule(txn, schedule);
+    if (std::ranges::find(come, record.key) == come.end()) arm(txn, schedule);
+  }
+  if (records.size() < kArmedAtOnce) return;
+  txn.timers().set({std::string(kClockTimer), timer.id, txn.now(), fmt::format("{} {}", by.count(), records.back().key)});
 }
 
 void Scheduler::tellMissed(store::Txn& txn, const json::Object& schedule, Instant first, const schedule::Due& due) {

@@ -42,6 +42,8 @@ class Scheduler final : private delivery::Sender {
 
  private:
   void due(store::Txn& txn, const store::Timer& timer);
+  /// Sets the timers of some schedules by a clock that was put back: they would come as late as it was ahead.
+  void armSome(store::Txn& txn, const store::Timer& timer);
   void tellMissed(store::Txn& txn, const json::Object& schedule, Instant first, const schedule::Due& due);
   delivery::Started start(store::Txn& txn, const json::Object& delivery) override;
   void gaveUp(store::Txn& txn, const json::Object& delivery, const delivery::Failure& failure, std::string_view why) override;

@@ -163,7 +163,7 @@ aws::Outcome update(Scheduler& scheduler, const aws::Call& call) {
   SP_TRY(const auto before, findSchedule(txn, group, name));
   SP_CHECK_OK(checkGroup(txn, group));
   SP_TRY(auto schedule, readSchedule(scheduler, call, group, name, &before));
-  for (const auto* key : {"id", "created", "anchor", "since", "last", "token", "asked"})
+  for (const auto* key : {"id", "created", "anchor", "since", "last", "ran", "token", "asked"})
     if (const auto* value = json::find(before, key)) schedule[key] = *value;
   schedule["modified"] = toMicros(txn.now());
   bool same = true;
@@ -173,7 +173,10 @@ aws::Outcome update(Scheduler& scheduler, const aws::Call& call) {
     same = same && (old == nullptr) == (now == nullptr) && (old == nullptr || *old == *now);
   }
   // A period goes on counting unless it is another one; what was due while it stood still does not run.
-  if (!same) schedule["anchor"] = toMicros(txn.now());
+  if (!same) {
+    schedule["anchor"] = toMicros(txn.now());
+    for (const auto* key : {"last", "ran"}) schedule.erase(key);
+  }
   if (!same || json::textOr(before, "State") == "DISABLED") schedule["since"] = toMicros(txn.now());
   save(txn, schedule, &before);
   scheduler.arm(txn, schedule);

@@ -15,6 +15,7 @@
 #include "services/backup/table.h"
 #include "services/backup/vaults.h"
 #include "services/ec2/instances.h"
+#include "services/ran_record.h"
 
 namespace sp::services::backup {
 namespace {
@@ -24,6 +25,8 @@ constexpr std::string_view kVersionKind = "backup_plan_version";
 constexpr std::string_view kSelectionKind = "backup_selection";
 /// By execution: which plan it is a run of. Goes when the execution has ended.
 constexpr std::string_view kRunKind = "backup_plan_run";
+/// By plan and rule: which of its times have run.
+constexpr std::string_view kRanKind = "backup_plan_ran";
 constexpr std::string_view kTimer = "backup.plan";
 /// A run that could not be started yet.
 constexpr std::string_view kAgainTimer = "backup.plan_again";
@@ -45,11 +48,14 @@ std::string selectionKey(std::string_view plan, std::string_view id) { return fm
 
 /// The same for each try of one run of one selection: nothing starts twice.
 std::string nameOf(const Plan& plan, const PlanRule& rule, const PlanSelection& selection, Instant time) {
-  const auto hash = sha256Hex(fmt::format("{}\n{}\n{}\n{}", plan.id, rule.id, selection.id, toMicros(time)));
+  const auto era = plan.era == 0 ? std::string() : fmt::format("\n{}", plan.era);
+  const auto hash = sha256Hex(fmt::format("{}\n{}\n{}\n{}{}", plan.id, rule.id, selection.id, toMicros(time), era));
   auto stamp = toIso8601Seconds(time);
   std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
   return fmt::format("{}-{}-{}", plan.document.name.substr(0, 40), stamp, hash.substr(0, 16));
 }
+
+std::string expressionOf(const PlanRule& rule) { return fmt::format("{} {}", rule.schedule, rule.zone); }
 
 }  // namespace
 
@@ -65,6 +71,7 @@ json::Object Plan::encode() const {
     out["paused"] = toMicros(*paused);
     out["pausedBy"] = paused_by;
   }
+  if (era > 0) out["era"] = era;
   return out;
 }
 
@@ -83,6 +90,7 @@ Result<Plan> Plan::decode(const json::Object& body) {
   if (const auto run = reader.integerIf("lastRun")) out.last_run = fromMicros(*run);
   if (const auto paused = reader.integerIf("paused")) out.paused = fromMicros(*paused);
   out.paused_by = reader.textIf("pausedBy").value_or("");
+  out.era = reader.integerIf("era").value_or(0);
   const auto* plan = reader.object("plan");
   SP_CHECK_OK(reader.finish());
   auto document = parsePlan(*plan);
@@ -120,6 +128,7 @@ TextMap planOfRun(store::Txn& txn, std::string_view execution) {
 Plans::Plans(Context& context, const ec2::Instances& instances, const Vaults& vaults)
     : context_(context), instances_(instances), vaults_(vaults) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
+  context_.core.onClockSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
   context_.core.onTimer(std::string(kAgainTimer), [this](store::Txn& txn, const store::Timer& timer) {
     if (const auto order = json::parse(timer.payload); order && order->is_object()) start(txn, timer.id, order->get_object());
   });
@@ -227,6 +236,8 @@ std::expected<Plan, aws::ApiError> Plans::update(store::Txn& txn, std::string_vi
     const auto before = std::ranges::find_if(plan->document.rules, [&](const PlanRule& other) { return other.name == rule.name; });
     rule.id = before == plan->document.rules.end() ? context_.random.uuid() : before->id;
   }
+  for (const auto& rule : plan->document.rules)
+    if (document.rule(rule.id) == nullptr) txn.records().erase(kRanKind, selectionKey(plan->id, rule.id));
   plan->document = std::move(document);
   plan->version = context_.random.uuid();
   plan->created = txn.now();
@@ -244,6 +255,7 @@ std::expected<Plan, aws::ApiError> Plans::remove(store::Txn& txn, std::string_vi
     return std::unexpected(
         apiError("InvalidRequestException", "Related backup plan selections must be deleted prior to backup plan deletion"));
   unschedule(txn, *plan);
+  for (const auto& rule : plan->document.rules) txn.records().erase(kRanKind, selectionKey(plan->id, rule.id));
   plan->deleted = txn.now();
   save(txn, *plan);
   tell(txn, *plan, PlanChange::deleted);
@@ -320,10 +332,30 @@ void Plans::removeSelection(store::Txn& txn, const PlanSelection& selection) con
 
 void Plans::schedule(store::Txn& txn, const Plan& plan) const {
   if (plan.paused) return;
-  for (const auto& rule : plan.document.rules) {
-    const auto recurrence = recurrenceOf(rule);
-    const auto next = recurrence ? recurrence->next(txn.now()) : std::nullopt;
-    if (next) txn.timers().set({std::string(kTimer), selectionKey(plan.id, rule.id), *next, ""});
+  for (const auto& rule : plan.document.rules) schedule(txn, plan, rule);
+}
+
+void Plans::schedule(store::Txn& txn, const Plan& plan, const PlanRule& rule) const {
+  const auto recurrence = recurrenceOf(rule);
+  if (!recurrence) return;
+  const auto key = selectionKey(plan.id, rule.id);
+  const auto ran = readRan(txn, kRanKind, key, expressionOf(rule));
+  const auto next = ran.next([&](Instant after) { return recurrence->next(after); }, txn.now());
+  if (next) txn.timers().set({std::string(kTimer), key, *next, ""});
+}
+
+void Plans::clockSet(store::Txn& txn, Duration by) const {
+  if (by >= Duration(0)) return;
+  const auto come = comeTimers(txn, kTimer);
+  for (auto& plan : list(txn, "", kMostPlans, false)) {
+    if (-by > schedule::kOtherDates) {
+      for (const auto& rule : plan.document.rules) txn.records().erase(kRanKind, selectionKey(plan.id, rule.id));
+      ++plan.era;
+      save(txn, plan);
+    }
+    if (plan.paused) continue;
+    for (const auto& rule : plan.document.rules)
+      if (std::ranges::find(come, selectionKey(plan.id, rule.id)) == come.end()) schedule(txn, plan, rule);
   }
 }
 
@@ -343,7 +375,12 @@ void Plans::due(store::Txn& txn, const store::Timer& timer) {
     log::error("a rule of a backup plan cannot be read", {{"plan", plan->id}, {"rule", rule->name}, {"error", recurrence.error().text()}});
     return txn.timers().set({std::string(kTimer), timer.id, txn.now() + kUnreadablePause, ""});
   }
-  const auto caught = schedule::catchUp([&](Instant after) { return recurrence->next(after); }, timer.due, txn.now());
+  const schedule::NextTime times = [&](Instant after) { return recurrence->next(after); };
+  const auto caught = schedule::catchUp(times, timer.due, txn.now());
+  auto ran = readRan(txn, kRanKind, timer.id, expressionOf(*rule));
+  const bool again = ran.has(caught.run);
+  ran.add(times, caught.run);
+  saveRan(txn, kRanKind, timer.id, expressionOf(*rule), ran);
   if (caught.missed > 0) {
     log::warn("runs of a backup plan were missed; the latest is made up for", {{"plan", plan->id},
                                                                                {"rule", rule->name},
@@ -355,7 +392,9 @@ void Plans::due(store::Txn& txn, const store::Timer& timer) {
                        {"first", toIso8601Seconds(timer.due)},
                        {"made-up-for", toIso8601Seconds(caught.run)}});
   }
-  if (caught.next) txn.timers().set({std::string(kTimer), timer.id, *caught.next, ""});
+  if (const auto next = ran.next(times, caught.run)) txn.timers().set({std::string(kTimer), timer.id, *next, ""});
+  // The clock was put back before, and on again over a time that it had shown.
+  if (again) return;
   run(txn, *plan, *rule, caught.run);
   plan->last_run = caught.run;
   save(txn, *plan);

@@ -49,6 +49,8 @@ struct Plan {
   /// Since when nothing becomes due, and whose doing that is (an ARN).
   std::optional<Instant> paused;
   std::string paused_by;
+  /// How often the clock's date was corrected: runs under the wrong dates are none of those of the right ones.
+  std::int64_t era = 0;
 
   json::Object encode() const;
   static Result<Plan> decode(const json::Object& body);
@@ -129,6 +131,9 @@ class Plans {
   /// Each rule's next run.
   void schedule(store::Txn& txn, const Plan& plan) const;
   void unschedule(store::Txn& txn, const Plan& plan) const;
+  void schedule(store::Txn& txn, const Plan& plan, const PlanRule& rule) const;
+  /// A clock that was put back: timers would come as late as it was ahead.
+  void clockSet(store::Txn& txn, Duration by) const;
   void due(store::Txn& txn, const store::Timer& timer);
   /// One run for each selection that wants a machine which no earlier one wanted.
   void run(store::Txn& txn, const Plan& plan, const PlanRule& rule, Instant time);

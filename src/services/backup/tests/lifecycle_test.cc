@@ -107,6 +107,19 @@ TEST_F(LifecycleTest, AClockThatWasSetBackEndsNothing) {
   for (const auto& id : points) EXPECT_EQ(point(id)->status, "COMPLETED");
 }
 
+TEST_F(LifecycleTest, AfterAClockThatWasAYearAheadItIsLookedDailyAgain) {
+  const auto points = daily("abcd", 5);
+  clock_.jump(400 * kDay);
+  server_->core.runPending();
+  clock_.jump(-400 * kDay);
+  server_->core.runPending();
+  maintained();
+  EXPECT_EQ(point(points[1])->status, "COMPLETED");
+  taken('e', keptFor(50));
+  for (int day = 0; day < 7; ++day) advance(kDay);
+  EXPECT_EQ(point(points[1])->status, "DELETING");
+}
+
 TEST_F(LifecycleTest, APointThatARestoreReadsGoesWhenTheRestoreHasEnded) {
   const auto points = daily("abcd", 5);
   advance(kDay - std::chrono::minutes(1));

@@ -76,8 +76,9 @@ json::Object scheduleShape(const Sources& sources, store::Txn& txn, const json::
   const auto recurrence = scheduler::recurrenceOf(schedule);
   if (!recurrence) out["Problem"] = recurrence.error().message;
   const bool runs = recurrence && json::textOr(schedule, "State") == "ENABLED";
-  const auto after = std::max(txn.now(), scheduler::momentOf(schedule, "last").value_or(Instant{}));
-  out["Runs"] = runs ? runsOf(after, asked.runs, [&](Instant time) { return recurrence->next(time); }) : json::Array();
+  const auto ran = scheduler::ranOf(schedule);
+  const schedule::NextTime times = [&](Instant time) { return recurrence->next(time); };
+  out["Runs"] = runs ? runsOf(txn.now(), asked.runs, [&](Instant time) { return ran.next(times, time); }) : json::Array();
   out["Targets"] = json::Array{shapeOf(sources, txn, schedule.at("Target").get_object())};
   return out;
 }
