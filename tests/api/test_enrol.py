@@ -337,6 +337,20 @@ def test_tail_tells_that_the_agent_is_away(server, host):
     assert done.returncode == 0 and "not connected" not in server.cli(["tail", command]).stderr
 
 
+def test_tail_tells_when_the_agent_goes_away_and_comes_back(server, host):
+    agent = enrolled(server, host, "comes-and-goes")
+    command = server.client("ssm").send_command(InstanceIds=[agent.id], DocumentName="AWS-RunShellScript",
+                                                Parameters={"commands": ["printf began", f"until [ -e {agent.folder}/go ]; do sleep 0.1; done", "exit 7"]})["Command"]["CommandId"]
+    with subprocess.Popen([BINARY, "tail", command, "--data-dir", str(server.data)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdout.read(5) == "began"
+        agent.stop()
+        assert f"the agent of {agent.id} is not connected: this waits until it is" in waiting.stderr.readline()
+        agent.start()
+        assert f"the agent of {agent.id} is connected again" in waiting.stderr.readline()
+        (agent.folder / "go").touch()
+        assert "Failed on" in waiting.stderr.readline() and waiting.wait(60) == 7
+
+
 def test_back_by_a_new_token(server, host):
     agent = enrolled(server, host, "back")
     stillpoint(server).revoke_agent(InstanceId=agent.id)

@@ -41,18 +41,19 @@ Result<std::string> onlyInstance(Api& api, const std::string& command) {
                                        ids.size() > 5 ? " …" : ""));
 }
 
-/// Why nothing may come of a command that has not ended on that machine; empty: its agent is connected, or who knows.
-std::string whySilent(Api& api, const std::string& command, const std::string& instance) {
+/// Why nothing may come of a command that has not ended on that machine; empty: its agent is connected. nullopt: it has ended, or who
+/// knows.
+std::optional<std::string> whySilent(Api& api, const std::string& command, const std::string& instance) {
   const auto listed = api.call("ssm", "AmazonSSM.ListCommandInvocations", {{"CommandId", command}, {"InstanceId", instance}});
   const auto* invocations = listed ? json::find(*listed, "CommandInvocations") : nullptr;
-  if (invocations == nullptr || !invocations->is_array() || invocations->get_array().empty()) return {};
+  if (invocations == nullptr || !invocations->is_array() || invocations->get_array().empty()) return std::nullopt;
   const auto state = json::textOr(invocations->get_array().front().as_object(), "Status");
-  if (state != "Pending" && state != "InProgress" && state != "Delayed" && state != "Cancelling") return {};
+  if (state != "Pending" && state != "InProgress" && state != "Delayed" && state != "Cancelling") return std::nullopt;
   const auto agents = api.call("stillpoint", "Stillpoint_20261101.ListAgents", {{"InstanceId", instance}});
   const auto* list = agents ? json::find(*agents, "Agents") : nullptr;
-  if (list == nullptr || !list->is_array() || list->get_array().empty()) return {};
+  if (list == nullptr || !list->is_array() || list->get_array().empty()) return std::nullopt;
   const auto status = json::textOr(list->get_array().front().as_object(), "Status");
-  if (status == "Online") return {};
+  if (status == "Online") return "";
   if (status == "Revoked")
     return fmt::format("the agent of {0} is revoked: this waits until it is enrolled again (stillpoint enrol --instance {0})", instance);
   return fmt::format("the agent of {} is not connected: this waits until it is", instance);
@@ -60,18 +61,24 @@ std::string whySilent(Api& api, const std::string& command, const std::string& i
 
 class Tail {
  public:
-  Tail(Api& api, const TailOptions& options) : api_(api), options_(options) {}
+  Tail(Api& api, const TailOptions& options) : api_(api), looks_(api.target()), options_(options) {}
   Result<int> run(const std::string& instance);
 
  private:
   Result<void> take(const ServerEvent& event);
+  /// Says whether the machine's agent is away, or back, if that is news.
+  void look(const std::string& instance);
   void print(const json::Object& data);
   void newLine();
   int exitCode() const;
 
   Api& api_;
+  /// The other has its hands full with the stream.
+  Api looks_;
   const TailOptions& options_;
   std::string position_;
+  /// Why nothing comes, as it was said last.
+  std::string said_;
   json::Object report_;
   bool over_ = false;
   bool complete_ = false;
@@ -83,13 +90,20 @@ class Tail {
 Result<int> Tail::run(const std::string& instance) {
   const auto path = fmt::format("/_stream/commands/{}/{}{}", percentEncode(options_.command), percentEncode(instance),
                                 options_.all ? "" : fmt::format("?last={}", options_.last));
-  if (const auto why = whySilent(api_, options_.command, instance); !why.empty()) fmt::print(stderr, "stillpoint: {}\n", why);
+  look(instance);
   EventStream events;
   while (!over_) {
     events.reset();
     const auto take_bytes = [&](std::string_view bytes) {
       tries_ = 0;
-      return events.feed(bytes, [&](const ServerEvent& event) { return take(event); });
+      bool silent = true;
+      auto taken = events.feed(bytes, [&](const ServerEvent& event) {
+        silent = false;
+        return take(event);
+      });
+      // The server says so every ten seconds.
+      if (silent) look(instance);
+      return taken;
     };
     const auto streamed = api_.stream("stillpoint", path, position_, take_bytes);
     if (over_) break;
@@ -108,6 +122,16 @@ Result<int> Tail::run(const std::string& instance) {
     fmt::print(stderr, "stillpoint: the agent has not sent the rest of the output; try again when it is connected\n");
   }
   return exitCode();
+}
+
+void Tail::look(const std::string& instance) {
+  const auto why = whySilent(looks_, options_.command, instance);
+  if (!why || *why == said_) return;
+  newLine();
+  if (why->empty()) fmt::print(stderr, "stillpoint: the agent of {} is connected again\n", instance);
+  else fmt::print(stderr, "stillpoint: {}\n", *why);
+  std::fflush(nullptr);
+  said_ = *why;
 }
 
 Result<void> Tail::take(const ServerEvent& event) {
