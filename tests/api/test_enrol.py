@@ -511,6 +511,13 @@ def test_the_server_knows_a_copy_too(server, host):
     answer = line.hear()
     assert answer["code"] == "cloned_machine" and f"--instance {agent.id}" in answer["message"]
     line.close()
+    # One that names no hardware may be a copy as well.
+    for nothing in ({}, {"machine": ""}):
+        line = agents.Line(server, agent.state)
+        line.say({"type": "hello", "agent": agent.id, **nothing})
+        answer = line.hear()
+        assert answer["code"] == "cloned_machine" and "cannot tell the name of the hardware" in answer["message"], answer
+        line.close()
     agent.start()
     agents.pinged(server, agent.id, "Online")
 
@@ -551,7 +558,7 @@ def test_protocol_versions(server, host, range_, code):
     agent = enrolled(server, host, code)
     agent.stop()
     line = agents.Line(server, agent.state)
-    line.say({"type": "hello", "agent": agent.id, "protocol": range_})
+    line.say({"type": "hello", "agent": agent.id, "machine": agent.hardware, "protocol": range_})
     answer = line.hear()
     assert answer["type"] == "rejected" and answer["code"] == code and "upgrade" in answer["message"]
     line.close()
@@ -561,7 +568,7 @@ def test_the_protocol_is_agreed_on(server, host):
     agent = enrolled(server, host, "agreed")
     agent.stop()
     line = agents.Line(server, agent.state)
-    line.say({"type": "hello", "agent": agent.id, "protocol": {"least": 1, "most": 1}})
+    line.say({"type": "hello", "agent": agent.id, "machine": agent.hardware, "protocol": {"least": 1, "most": 1}})
     assert line.hear()["protocol"] == 1
     line.close()
 
@@ -602,7 +609,7 @@ def test_a_clock_that_is_off(server, host):
     agent = enrolled(server, host, "clock")
     agent.stop()
     line = agents.Line(server, agent.state)
-    line.say({"type": "hello", "agent": agent.id, "clock": 1_000_000})
+    line.say({"type": "hello", "agent": agent.id, "machine": agent.hardware, "clock": 1_000_000})
     assert line.hear()["type"] == "welcome"
     until(lambda: agent_of(server, agent.id)["ClockOffsetSeconds"] < -1e9)
     assert "clock is off" in server.log()

@@ -54,6 +54,11 @@ class Agent:
                 return None
         return until(enrolled, 20, "the agent's enrolment")
 
+    @property
+    def hardware(self):
+        """The hash by which its hardware is known, as its hello tells it."""
+        return json.loads((self.state / "agent.json").read_text())["machine"]
+
     def wait(self, seconds=20):
         return self.process.wait(seconds)
 

@@ -159,7 +159,14 @@ std::optional<runtime::AgentRefusal> Nodes::greet(store::Txn& txn, const std::st
   if (!registration) return std::nullopt;
   if (registration->isRevoked()) return revokedRefusal(*registration);
   const auto machine = json::textOr(hello, "machine");
-  if (machine.empty() || machine == registration->machine) return std::nullopt;
+  if (machine == registration->machine) return std::nullopt;
+  if (machine.empty())
+    return runtime::AgentRefusal{
+        std::string(agentwire::kCloned),
+        fmt::format(
+            "{} is bound to its hardware, and this agent cannot tell the name of the hardware that it runs on: it may be a copy. Run "
+            "it as root, or with the --machine-id-file that it was enrolled with; a copy is enrolled by itself (`stillpoint enrol`)",
+            agent)};
   if (!registration->machine.empty())
     return runtime::AgentRefusal{
         std::string(agentwire::kCloned),
