@@ -9,6 +9,7 @@ import uuid
 import botocore.exceptions
 import pytest
 
+from tests.support.signed import send
 from tests.support.trees import facts, make_awkward
 from tests.support.until import elapsed, until
 
@@ -288,6 +289,16 @@ def test_start_job_refusals(server, backup, machine):
     loose = server.client("backup", parameter_validation=False)
     for member in good:
         assert error_of(loose.start_backup_job, **{key: value for key, value in good.items() if key != member}) == "MissingParameterValueException"
+
+
+def test_what_debians_sdk_does_not_know_is_refused_too(server, machine):
+    job = {"BackupVaultName": "Default", "ResourceArn": machine.arn, "IamRoleArn": ROLE}
+    restore = {"RecoveryPointArn": "arn:aws:backup:us-east-1:000000000000:recovery-point:" + str(uuid.uuid4()), "Metadata": {"targetInstanceId": machine.id, "targetPath": "/x"}}
+    for path, call, member, value in (("/backup-jobs", job, "Index", "ENABLED"), ("/backup-jobs", job, "LogicallyAirGappedBackupVaultArn", "arn:x"),
+                                      ("/restore-jobs", restore, "CopySourceTagsToRestoredResource", True)):
+        status, _, answer = send(server, "backup", "PUT", path, body=json.dumps({**call, member: value}).encode())
+        assert status == 400 and member in json.loads(answer)["message"], answer
+    assert send(server, "backup", "PUT", "/restore-jobs", body=json.dumps({**restore, "CopySourceTagsToRestoredResource": False}).encode())[0] == 400
 
 
 def test_jobs_that_are_not_there(backup):
