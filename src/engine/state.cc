@@ -85,6 +85,7 @@ void encodeFrame(Encoder& e, const Frame& f) {
     for (const auto& result : f.results) e.document(result);
     e.close();
   }
+  if (f.borne) e.number(1);
   e.close();
 }
 
@@ -169,6 +170,7 @@ bool decodeFrame(const json::Value& value, const std::vector<Payload>& documents
       d.ok = d.ok && r.ok;
     }
   }
+  if (d.more()) f.borne = d.number() != 0;
   return d.ok;
 }
 

@@ -72,8 +72,12 @@ struct Frame {
   std::int64_t retry_count = 0;
   /// Map iterations: their item, for $$.Map.Item.
   Payload item;
+  /// A Map's iteration that failed while the Map goes on: it and what is below it stand as they failed and do nothing, unless the Map
+  /// does not end and a redrive goes back to it.
+  bool borne = false;
 
-  /// Parallel and Map while in phase `children`: effective input, items, results so far (empty: not there yet).
+  /// Parallel and Map while in phase `children`: effective input, items, results so far (empty: not there yet). `next_item` are those
+  /// that were ever begun; those neither running nor finished are borne failures that a redrive goes back to.
   Payload effective;
   Payload items;
   std::vector<Payload> results;
@@ -92,6 +96,8 @@ struct Frame {
     results.clear();
     next_item = running = finished = failed = concurrency = tolerated = 0;
   }
+  /// A branch or an iteration can begin.
+  bool launching() const { return running < concurrency && running + finished < static_cast<std::int64_t>(results.size()); }
 
   friend bool operator==(const Frame&, const Frame&) = default;
 };

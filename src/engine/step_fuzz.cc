@@ -1,7 +1,7 @@
 // libFuzzer target: any definition under any events. The input is "INPUT \n DEFINITION \n SCRIPT"; each byte of the script
-// is an event: it answers a task, fires a timer, aborts, or names what is not there. After every step the state is read
-// back from its text, the same event gives the same bytes, history is numbered without gaps, and an ended execution takes
-// nothing more.
+// is an event: it answers a task, fires a timer, aborts, names what is not there, or redrives what failed. After every step the
+// state is read back from its text, the same event gives the same bytes, history is numbered without gaps, what runs below a
+// Parallel or Map is what it counts, and an ended execution takes nothing but its redrive.
 #include <cstdint>
 #include <map>
 #include <set>
@@ -17,6 +17,7 @@ using namespace sp::engine;
 
 constexpr std::size_t kEventsMax = 40;
 constexpr std::size_t kDefinitionMax = 4096;
+constexpr std::uint8_t kRedrive = 0xF7;
 
 struct Waiting {
   std::set<std::int64_t> tasks;
@@ -63,8 +64,9 @@ Event eventOf(std::uint8_t byte, Waiting& waiting) {
     }
     case 6: waiting.timers.erase(which); return TimerFired{which};
     default:
+      if (which == 31) return Abort{"Stop", "by hand"};
       waiting.tasks.erase(which);
-      return which == 31 ? Event(Abort{"Stop", "by hand"}) : Event(TaskSucceeded{which, Payload::fromText("1")});
+      return TaskSucceeded{which, Payload::fromText("1")};
   }
 }
 
@@ -101,16 +103,34 @@ class Run {
     waiting_.take(result.effects);
     SP_ASSERT(result.state.ended == waiting_.ended);
     state_ = std::move(result.state);
+    for (const auto& effect : result.effects)
+      if (const auto* end = std::get_if<Finish>(&effect)) resume_ = end->resume;
+    for (const auto& [id, frame] : state_.frames) {
+      // Borne iterations are counted as finished, or as not begun again.
+      const auto below =
+          std::ranges::count_if(state_.frames, [&](const auto& one) { return one.second.parent == id && !one.second.borne; });
+      if (frame.phase == Phase::children) SP_ASSERT(below == frame.running && frame.running <= frame.concurrency);
+    }
   }
   void script(std::string_view bytes) {
     take(Start{});
-    for (const char c : bytes.substr(0, kEventsMax)) take(eventOf(static_cast<std::uint8_t>(c), waiting_));
+    for (const char c : bytes.substr(0, kEventsMax)) {
+      const auto byte = static_cast<std::uint8_t>(c);
+      if (byte != kRedrive) take(eventOf(byte, waiting_));
+      else if (waiting_.ended && resume_ != nullptr && !resume_->frames.empty()) redrive();
+    }
+  }
+  void redrive() {
+    state_ = *resume_;
+    waiting_ = {};
+    take(Redrive{});
   }
 
  private:
   std::shared_ptr<const asl::Definition> definition_;
   std::vector<std::string> history_;
   State state_;
+  std::shared_ptr<const State> resume_;
   Limits limits_;
   Waiting waiting_;
   Instant now_{Duration(1'700'000'000'000'000)};

@@ -295,13 +295,17 @@ bool Stepper::on(const Overdue&) {
   return true;
 }
 
+// A borne iteration and all below it.
+bool Stepper::standsStill(const Frame& frame) const {
+  for (const auto* at = &frame; at != nullptr; at = at->parent == 0 ? nullptr : &state_.frames.at(at->parent))
+    if (at->borne) return true;
+  return false;
+}
+
 // Everything that waits for nothing goes on; the first one first.
 void Stepper::wake() {
-  for (const auto& [id, frame] : state_.frames) {
-    const bool launching = frame.phase == Phase::children && frame.running < frame.concurrency &&
-                           frame.next_item < static_cast<std::int64_t>(frame.results.size());
-    if (frame.phase == Phase::ready || launching) ready_.push_back(id);
-  }
+  for (const auto& [id, frame] : state_.frames)
+    if (canGoOn(frame) && !standsStill(frame)) ready_.push_back(id);
   std::ranges::reverse(ready_);
 }
 
@@ -337,7 +341,7 @@ void Stepper::work() {
     const auto id = ready_.back();
     ready_.pop_back();
     auto* frame = find(id);
-    if (frame == nullptr) continue;
+    if (frame == nullptr || standsStill(*frame)) continue;
     if (frame->phase == Phase::ready) execute(*frame);
     else if (frame->phase == Phase::children && def(*frame).type == asl::StateType::map) launch(*frame);
   }

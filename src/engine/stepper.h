@@ -81,6 +81,7 @@ class Stepper {
   asl::Eval<void> executeParallel(Frame& frame);
   asl::Eval<void> executeMap(Frame& frame);
   void launch(Frame& map);
+  bool launchBorne(Frame& map);
   asl::Eval<Payload> itemInput(Frame& map, std::int64_t index);
   void completeChildren(Frame& frame);
   asl::Eval<Payload> select(Frame& frame, const asl::Selection& selection, const Payload& from, std::string_view field);
@@ -103,10 +104,17 @@ class Stepper {
   bool handOver(Frame& frame, const Failure& failure);
   void failScope(Frame& frame, Failure failure);
   bool bear(Frame& parent, Frame& child, const Failure& failure);
+  void setAside(std::int64_t child);
+  bool standsStill(const Frame& frame) const;
+  /// It is that frame or below it.
+  static bool isWithin(const std::map<std::int64_t, Frame>& frames, const Frame& frame, std::int64_t ancestor);
+  /// It waits for nothing, or may begin another iteration.
+  static bool canGoOn(const Frame& frame) { return frame.phase == Phase::ready || (frame.phase == Phase::children && frame.launching()); }
   void abortChildren(Frame& parent, std::int64_t except);
   void abortFrame(Frame& frame);
   void release(Frame& frame);
   void remove(std::int64_t id);
+  void removeChildren(std::int64_t id);
   std::shared_ptr<State> resumeState() const;
   void timedOut(Frame& frame, bool heartbeat);
 

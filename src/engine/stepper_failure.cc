@@ -26,6 +26,14 @@ bool matches(const std::vector<std::string>& names, const Failure& failure, asl:
   });
 }
 
+// Waits for nothing; attempts begin anew.
+void rest(Frame& frame) {
+  frame.waiting = frame.timeout_timer = frame.heartbeat_timer = frame.heartbeat_seconds = 0;
+  frame.attempts.clear();
+  frame.retry_count = 0;
+  if (frame.phase != Phase::children) frame.phase = Phase::ready;
+}
+
 void shorten(std::string& text, std::size_t limit) { text.resize(asl::firstCharacters(text, limit).size()); }
 
 }  // namespace
@@ -122,16 +130,34 @@ void Stepper::failScope(Frame& frame, Failure failure) {
 // Whether the Map goes on without this iteration; its result is then the error.
 bool Stepper::bear(Frame& parent, Frame& child, const Failure& failure) {
   if (++parent.failed > parent.tolerated) return false;
-  // It climbs no further: a later failure of this step has frames of its own.
-  fallen_.reset();
   parent.results[static_cast<std::size_t>(child.branch)] =
       Payload::fromValue(json::Object{{"Error", failure.error}, {"Cause", failure.cause}});
   ++parent.finished;
   --parent.running;
-  remove(child.id);
+  setAside(child.id);
   if (parent.finished == static_cast<std::int64_t>(parent.results.size())) completeChildren(parent);
   else ready_.push_back(parent.id);
   return true;
+}
+
+bool Stepper::isWithin(const std::map<std::int64_t, Frame>& frames, const Frame& frame, std::int64_t ancestor) {
+  for (const auto* at = &frame;; at = &frames.at(at->parent)) {
+    if (at->id == ancestor) return true;
+    if (at->parent == 0) return false;
+  }
+}
+
+// The iteration stands still as it failed.
+void Stepper::setAside(std::int64_t child) {
+  if (fallen_) {
+    for (auto& [id, frame] : *fallen_)
+      if (isWithin(*fallen_, frame, child)) rest(state_.frames[id] = std::move(frame));
+    // It climbs no further: a later failure of this step has frames of its own.
+    fallen_.reset();
+  }
+  auto& frame = state_.frames.at(child);
+  rest(frame);
+  frame.borne = true;
 }
 
 // The state a redrive starts from: frames that waited wait for nothing, attempts begin anew.
@@ -146,21 +172,33 @@ std::shared_ptr<State> Stepper::resumeState() const {
   made->ended = true;
   made->frames = fallen_ ? *fallen_ : state_.frames;
   for (auto& [id, frame] : made->frames) {
-    frame.waiting = frame.timeout_timer = frame.heartbeat_timer = frame.heartbeat_seconds = 0;
-    frame.attempts.clear();
-    frame.retry_count = 0;
+    rest(frame);
     // A failed iteration that broke the limit is tried again.
     if (frame.phase == Phase::children) frame.failed = std::min(frame.failed, frame.tolerated);
-    else frame.phase = Phase::ready;
+  }
+  // So are those before it: this Map has not ended.
+  for (const auto& [id, frame] : made->frames) {
+    if (!frame.borne) continue;
+    auto& map = made->frames.at(frame.parent);
+    auto& result = map.results[static_cast<std::size_t>(frame.branch)];
+    // It has not gone on yet since the redrive before.
+    if (!result) continue;
+    result = {};
+    --map.failed;
+    --map.finished;
   }
   return made;
 }
 
-void Stepper::remove(std::int64_t id) {
+void Stepper::removeChildren(std::int64_t id) {
   std::vector<std::int64_t> below;
   for (const auto& [other, frame] : state_.frames)
     if (frame.parent == id) below.push_back(other);
   for (const auto other : below) remove(other);
+}
+
+void Stepper::remove(std::int64_t id) {
+  removeChildren(id);
   state_.frames.erase(id);
 }
 
@@ -170,6 +208,10 @@ void Stepper::abortChildren(Frame& parent, std::int64_t except) {
     if (frame.parent == parent.id && id != except) children.push_back(id);
   for (const auto id : children) {
     auto& child = state_.frames.at(id);
+    if (child.borne) {
+      remove(id);
+      continue;
+    }
     abortChildren(child, 0);
     abortFrame(child);
     if (def(parent).type == asl::StateType::map) {

@@ -308,14 +308,14 @@ asl::Eval<void> Stepper::executeMap(Frame& frame) {
 // Starts one iteration and comes back for the next one once that has reached its first wait.
 void Stepper::launch(Frame& map) {
   const auto count = static_cast<std::int64_t>(map.results.size());
-  if (map.next_item >= count || map.running >= map.concurrency) return;
+  if (!map.launching() || launchBorne(map) || map.next_item >= count) return;
   const auto index = map.next_item;
   auto input = itemInput(map, index);
   if (!input) return failEvaluation(map, input.error());
   if (*input && overLimit(map, *input)) return;
   ++map.next_item;
   ++map.running;
-  if (map.next_item < count && map.running < map.concurrency) ready_.push_back(map.id);
+  if (map.launching()) ready_.push_back(map.id);
   auto& child = state_.frames[state_.next_frame];
   child.id = state_.next_frame++;
   child.parent = map.id;
@@ -328,6 +328,25 @@ void Stepper::launch(Frame& map) {
   // What follows the iteration's start points past it.
   child.last_event = map.last_event;
   enter(child, def(map).branches.front(), input->identity() == nullptr ? child.item : *input);
+}
+
+// After a redrive: an iteration whose failure was borne goes on where it failed.
+bool Stepper::launchBorne(Frame& map) {
+  // All that were begun run or are through.
+  if (map.next_item == map.running + map.finished) return false;
+  const auto found = std::find_if(state_.frames.upper_bound(map.id), state_.frames.end(), [&](const auto& one) {
+    const auto& child = one.second;
+    return child.parent == map.id && child.borne && !map.results[static_cast<std::size_t>(child.branch)];
+  });
+  if (found == state_.frames.end()) return false;
+  found->second.borne = false;
+  ++map.running;
+  if (map.launching()) ready_.push_back(map.id);
+  const auto already = ready_.size();
+  for (auto at = found; at != state_.frames.end(); ++at)
+    if (isWithin(state_.frames, at->second, found->first) && canGoOn(at->second) && !standsStill(at->second)) ready_.push_back(at->first);
+  std::reverse(ready_.begin() + static_cast<std::ptrdiff_t>(already), ready_.end());
+  return true;
 }
 
 // An empty payload: the item itself.
@@ -353,6 +372,8 @@ void Stepper::completeChildren(Frame& frame) {
     text += result.text();
   }
   text += ']';
+  // Failures that were borne.
+  removeChildren(frame.id);
   frame.clearChildren();
   frame.phase = Phase::ready;
   const auto inner = frame.last_event;

@@ -235,6 +235,19 @@ def test_redrive_survives_a_kill(fresh_server):
     assert ended(sfn, execution)["output"] == "3"
 
 
+def test_redrive_of_a_map_goes_back_to_borne_failures(fresh_server):
+    names = ["/redrive/a", "/redrive/b", "/redrive/c"]
+    get = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:ssm:getParameter", "Parameters": {"Name.$": "$"}, "OutputPath": "$.Parameter.Value", "End": True}
+    over = {"Type": "Map", "ToleratedFailureCount": 1, "MaxConcurrency": 1, "ItemProcessor": {"StartAt": "G", "States": {"G": get}}, "End": True}
+    sfn = fresh_server.client("stepfunctions")
+    execution = start(sfn, create(sfn, {"A": over}), names)
+    assert ended(sfn, execution)["error"] == "States.ExceedToleratedFailureThreshold"
+    for name in names:
+        fresh_server.client("ssm").put_parameter(Name=name, Value="v" + name, Type="String")
+    sfn = redriven_between_kills(fresh_server, execution)
+    assert json.loads(ended(sfn, execution)["output"]) == ["v" + name for name in names]
+
+
 def test_redrive_count_in_the_context_object(server, sfn):
     machine = create(sfn, {"A": {"Type": "Pass", "Parameters": {"n.$": "$$.Execution.RedriveCount"}, "Next": "B"}, "B": {"Type": "Fail", "ErrorPath": "States.Format('{}', $$.Execution.RedriveCount)"}})
     execution = start(sfn, machine)
