@@ -263,5 +263,9 @@ def test_put_bad_events(kept, sfn):
     assert cause["FailedEntryCount"] == 1
     assert cause["Entries"][1] == {"ErrorCode": "InvalidArgument", "ErrorMessage": "Parameter Source is not valid. Reason: Source is a required argument."}
     assert kept("bad", 0) == []
+    # Nobody speaks for a service.
+    shown, _ = run(sfn, put_events([{"Source": "aws.backup", "DetailType": "t", "Detail": {}}]))
+    assert shown["error"] == "EventBridge.FailedEntry"
+    assert json.loads(shown["cause"])["Entries"] == [{"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}]
     shown, _ = run(sfn, put_events([]))
     assert shown["error"] == "EventBridge.AmazonEventBridgeException" and "Error Code: ValidationException; Request ID: " in shown["cause"]

@@ -30,7 +30,8 @@ std::optional<Problem> problemOf(const json::Object& entry, bool client) {
         value != nullptr && (value->is_string() ? !value->get_string().empty() : name == std::string_view("Detail") && !client);
     if (!given) return Problem{"InvalidArgument", fmt::format("Parameter {} is not valid. Reason: {} is a required argument.", name, name)};
   }
-  if (client && json::textOr(entry, "Source").starts_with("aws."))
+  // Rules trust these events to be the services' own.
+  if (json::textOr(entry, "Source").starts_with("aws."))
     return Problem{"NotAuthorizedForSourceException", "Not authorized for the source."};
   const auto detail = detailOf(entry);
   if (!detail || !detail->is_object()) return Problem{"MalformedDetail", "Detail is malformed."};
