@@ -31,6 +31,16 @@ std::string asText(const json::Value& value) {
   return out;
 }
 
+// A member's name anywhere below that holds one of these texts.
+bool namedBy(const json::Value& value, const std::vector<std::string>& texts) {
+  if (value.is_array()) return std::ranges::any_of(value.get_array(), [&](const auto& one) { return namedBy(one, texts); });
+  if (!value.is_object()) return false;
+  return std::ranges::any_of(value.get_object(), [&](const auto& member) {
+    const std::string_view name(member.key().data(), member.key().size());
+    return std::ranges::any_of(texts, [&](const auto& text) { return name.contains(text); }) || namedBy(member.value(), texts);
+  });
+}
+
 }  // namespace
 
 Result<Template> Template::parse(std::string_view text, const std::vector<std::string>& names) {
@@ -61,6 +71,24 @@ Result<Template> Template::parse(std::string_view text, const std::vector<std::s
   }
   out.parts_.push_back({std::move(plain), false, false});
   return out;
+}
+
+Result<void> Template::checkJson() const {
+  // Each variable as its own placeholder, which is nowhere else in the text.
+  std::map<std::string, json::Value, std::less<>> values;
+  std::vector<std::string> placeholders;
+  for (const auto& part : parts_) {
+    if (!part.variable) continue;
+    placeholders.push_back(fmt::format("<{}>", part.text));
+    values[part.text] = placeholders.back();
+  }
+  SP_TRY(const auto text, fill(values, std::string::npos));
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos || (text[begin] != '{' && text[begin] != '[')) return {};
+  const auto parsed = json::parse(text);
+  if (!parsed) return fail("schedule.template", fmt::format("with its placeholders filled in it is no JSON: {}", parsed.error().message));
+  if (namedBy(*parsed, placeholders)) return fail("schedule.template", "The placeholder cannot be used as an object key");
+  return {};
 }
 
 Result<std::string> Template::fill(const std::map<std::string, json::Value, std::less<>>& values, std::size_t most) const {

@@ -1,5 +1,6 @@
 #include "schedule/transform.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace sp::schedule {
@@ -45,6 +46,22 @@ TEST(Template, KeepsWhatIsNoVariable) {
 TEST(Template, RefusesVariablesThatAreNotThere) {
   EXPECT_EQ(fill(R"("<other>")"), "the placeholder <other> is not defined");
   EXPECT_TRUE(Template::parse(R"({"a":<aws.events.event.json>,"b":"<aws.events.rule-name>"})", {}));
+}
+
+TEST(Template, ChecksThatJsonIsJson) {
+  const auto check = [](std::string_view text) {
+    const auto good = Template::parse(text, {"a", "b"})->checkJson();
+    return good ? std::string("good") : good.error().message;
+  };
+  for (const auto* text : {R"({"x":<a>,"y":"of <a> and <b>","z":[<b>,"\"<a>\""]})", R"( [<a>])", R"([])", R"({"a":"a","<":1,"<c":2})",
+                           // What begins otherwise is text.
+                           "", " ", "<a>", R"("<a> {")", R"("one <a>"
+"two <b>")"})
+    EXPECT_EQ(check(text), "good") << text;
+  for (const auto* text : {R"({"x" <a>})", R"({"x": "unterminated <a>)", "[<a>, ", " {", R"({"x":<a>}})", R"([<a><b>])"})
+    EXPECT_THAT(check(text), ::testing::StartsWith("with its placeholders filled in it is no JSON: ")) << text;
+  for (const auto* text : {R"({"<a>":1})", R"({<a>:1})", R"([{"x":[{"y":<b>,"of <a>":1}]}])"})
+    EXPECT_EQ(check(text), "The placeholder cannot be used as an object key") << text;
 }
 
 }  // namespace

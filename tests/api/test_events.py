@@ -282,6 +282,11 @@ def test_target_refusals(server, events, sfn):
     bad("<other> is not defined", to(arn, InputTransformer={"InputTemplate": '{"a":<other>}', "InputPathsMap": {"a": "$.detail"}}))
     bad("is not a valid path", to(arn, InputTransformer={"InputTemplate": '{"a":<a>}', "InputPathsMap": {"a": "detail"}}))
     bad("must be 1 to 256 letters", to(arn, InputTransformer={"InputTemplate": "<a b>", "InputPathsMap": {"a b": "$.detail"}}))
+    for template in ('{"x" <a>}', '{"x": "unterminated <a>', "[<a>, <a>"):
+        bad("Invalid InputTemplate for target 1 : with its placeholders filled in it is no JSON: ",
+            to(arn, InputTransformer={"InputTemplate": template, "InputPathsMap": {"a": "$.detail"}}))
+    bad("Invalid InputTemplate for target 1 : The placeholder cannot be used as an object key.",
+        to(arn, InputTransformer={"InputTemplate": '{"<a>":1}', "InputPathsMap": {"a": "$.detail"}}))
     bad("RoleArn is required", {"Id": "1", "Arn": arn})
     bad("targets are state machines", to(f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"))
     bad("not in correct format", to("here"))
@@ -299,6 +304,9 @@ def test_target_refusals(server, events, sfn):
     for more in ({"RoleArn": ""}, {"DeadLetterConfig": {"Arn": ""}}):
         status, answer = call_json(server, "events", "AWSEvents.PutTargets", {"Rule": name, "Targets": [{**to(arn), **more}]}, "1.1")
         assert status == 400 and "length greater than or equal to 1" in answer["message"], answer
+    for key in ("foo", "tag:", "resource-groups:Name"):
+        bad(f"'{key}' is no key of a target here", to(f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript",
+                                                     RunCommandParameters={"RunCommandTargets": [{"Key": key, "Values": ["x"]}]}))
     assert events.list_targets_by_rule(Rule=name)["Targets"] == []
     refused(events.put_targets, "LimitExceededException", "exceeds the maximum number allowed", Rule=name, Targets=[to(arn, str(i)) for i in range(6)])
     refused(events.put_targets, "ResourceNotFoundException", "Rule none does not exist", Rule="none", Targets=[to(arn)])

@@ -42,8 +42,9 @@ Checked<void> checkTransformer(const json::Object& transformer, std::string_view
       names.emplace_back(name);
     }
   }
-  if (const auto parsed = schedule::Template::parse(text, names); !parsed)
-    return refused(fmt::format("Invalid InputTemplate for target {} : {}.", id, parsed.error().message));
+  const auto parsed = schedule::Template::parse(text, names);
+  const auto good = parsed ? parsed->checkJson() : std::unexpected(parsed.error());
+  if (!good) return refused(fmt::format("Invalid InputTemplate for target {} : {}.", id, good.error().message));
   return {};
 }
 
@@ -69,7 +70,10 @@ Checked<void> checkRunCommand(const json::Object& target, std::string_view id) {
   SP_TRY(const auto* list, readList(parameters->get_object(), "RunCommandTargets", 5));
   for (const auto& one : *list) {
     if (!one.is_object()) return refused(fmt::format("Invalid RunCommandTargets for target {}.", id));
-    SP_CHECK_OK(readText(one.get_object(), "Key", 128, true));
+    SP_TRY(const auto key, readText(one.get_object(), "Key", 128, true));
+    if (!equalsIgnoreCase(key, "InstanceIds") && (!key.starts_with("tag:") || key.size() == 4))
+      return refused(
+          fmt::format("Invalid RunCommandTargets for target {}: '{}' is no key of a target here; use tag:KEY or InstanceIds.", id, key));
     SP_CHECK_OK(readList(one.get_object(), "Values", 50));
   }
   return {};
