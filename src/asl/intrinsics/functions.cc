@@ -123,7 +123,14 @@ Outcome arrayLength(Arguments& arguments, Dice&) {
   return json::Value(static_cast<std::int64_t>(arguments[0].get_array().size()));
 }
 
-/// The same text for equal values: members in the order of their names.
+// The same text for equal numbers: 2 for 2 and for 2.0.
+std::string canonicalNumber(const json::Value& number) {
+  if (!number.is_double() || number.get_double() != std::trunc(number.get_double())) return json::toText(number);
+  // Zero has no sign here.
+  return fmt::format("{:.0f}", number.get_double() == 0 ? 0 : number.get_double());
+}
+
+/// The same text for what is sameValue(): members in the order of their names.
 void appendCanonical(std::string& out, const json::Value& value) {
   if (value.is_array()) {
     out += '[';
@@ -143,7 +150,7 @@ void appendCanonical(std::string& out, const json::Value& value) {
     }
     out += '}';
   } else {
-    out += json::toText(value);
+    out += json::isNumber(value) ? canonicalNumber(value) : json::toText(value);
   }
 }
 
