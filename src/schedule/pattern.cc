@@ -165,7 +165,7 @@ Result<Matcher> readAnythingBut(const json::Value& value) {
     m.but.push_back(exactly(one));
     return {};
   }));
-  if (texts && numbers) return bad("Inside anything but list, either values can be all numbers or all strings.");
+  if (texts && numbers) return bad("Inside anything but list, either all values are number or string, mixed type is not supported");
   return m;
 }
 

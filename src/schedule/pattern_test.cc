@@ -138,6 +138,8 @@ TEST(Pattern, RefusesWhatIsNoPattern) {
 TEST(Pattern, SaysWhy) {
   EXPECT_EQ(Pattern::parse(R"({"source":"x"})").error().message, "\"source\" must be an object or an array");
   EXPECT_EQ(Pattern::parse(R"({"a":[{"nope":1}]})").error().message, "Unrecognized match type nope");
+  EXPECT_EQ(Pattern::parse(R"({"a":[{"anything-but":["x",1]}]})").error().message,
+            "Inside anything but list, either all values are number or string, mixed type is not supported");
 }
 
 TEST(Pattern, TellsWhatItCanBeFoundBy) {

@@ -203,7 +203,7 @@ TARGETS = [
     ({"SqsParameters": {"MessageGroupId": "g"}}, "SqsParameters of target"),
     ({"RetryPolicy": {"MaximumRetryAttempts": 186}}, "less than or equal to 185"),
     ({"RetryPolicy": {"MaximumEventAgeInSeconds": 59}}, "greater than or equal to 60"),
-    ({"Input": "{"}, "Invalid Input for target"),
+    ({"Input": "{"}, "it must be JSON, but is invalid JSON at byte 1"),
     ({"Input": '"' + "x" * 262_144 + '"'}, "less than or equal to 262144"),
     ({"Arn": "arn:aws:scheduler:::aws-sdk:ec2:describeInstances"}, "describeInstances only reads"),
     ({"Arn": "arn:aws:scheduler:::aws-sdk:glue:startJobRun"}, "glue:startJobRun is not served here"),

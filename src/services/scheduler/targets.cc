@@ -100,7 +100,7 @@ Checked<void> checkInput(const json::Object& target, const std::string& arn) {
   SP_TRY(const auto input, readText(target, "Input", kInputLength, true));
   // As it will look when its context attributes are filled in.
   const auto parsed = json::parse(schedule::fillContext(input, {"arn", Instant{}, "id", 1}), 1000);
-  if (!parsed) return refused(fmt::format("Invalid Input for target {}: it must be JSON, and is not {}.", arn, parsed.error().message));
+  if (!parsed) return refused(fmt::format("Invalid Input for target {}: it must be JSON, but is {}.", arn, parsed.error().message));
   if (sdkTargetOf(arn) && !parsed->is_object())
     return refused(fmt::format("Invalid Input for target {}: it must be a JSON object, the parameters of the call.", arn));
   return {};
