@@ -204,6 +204,8 @@ def test_destination_refusals(server):
     bad("less than or equal to 10000", InvocationRateLimitPerSecond=10001)
     for url in ("ftp://a.test/", "https://", "a.test", "https://a.test/ b", "https://a.test/%zz", "https://u:p@a.test/", "https://a.test/{x}"):
         bad("at 'invocationEndpoint' failed", InvocationEndpoint=url)
+    for url in ("https://a.test:99999/", "https://a.test:0", "https://a.test:?q=1", "https://a.test:80:80/"):
+        bad("have a port from 1 to 65535 after its host, or none", InvocationEndpoint=url)
     bad("at 'connectionArn' failed", ConnectionArn="nonsense")
     bad("does not exist", "ResourceNotFoundException", ConnectionArn=arn[:-1] + "x")
     refused(events.describe_api_destination, "ResourceNotFoundException", "does not exist", Name=name)

@@ -226,6 +226,7 @@ def test_tags(sfn):
     sfn.untag_resource(resourceArn=machine, tagKeys=["a"])
     assert sfn.list_tags_for_resource(resourceArn=machine)["tags"] == [{"key": "b", "value": "2"}]
     refused("TooManyTags", sfn.tag_resource, resourceArn=machine, tags=[{"key": f"k{i}", "value": ""} for i in range(50)])
+    assert "'aws:x' begins with aws:, which is reserved" in refused("ValidationException", sfn.tag_resource, resourceArn=machine, tags=[{"key": "aws:x", "value": ""}])
 
 
 MACHINE_CALLS = [("describe_state_machine", "stateMachineArn"), ("update_state_machine", "stateMachineArn"), ("start_execution", "stateMachineArn"),
@@ -319,6 +320,15 @@ def test_start_with_bad_input(sfn):
     assert "nested too deep, at most 512 arrays and objects within each other are taken" in refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input="[" * 1000 + "]" * 1000)
     assert "262144" in refused("InvalidExecutionInput", sfn.start_execution, stateMachineArn=machine, input=json.dumps("x" * 262143))
     assert ended(sfn, start(sfn, machine, input=json.dumps("x" * 262142)))["status"] == "SUCCEEDED"
+
+
+def test_start_with_bad_trace_header(sfn):
+    machine = create(sfn)
+    assert "at 'traceHeader' failed to satisfy constraint: Member must have length less than or equal to 256" in refused(
+        "ValidationException", sfn.start_execution, stateMachineArn=machine, traceHeader="x" * 257)
+    assert r"at 'traceHeader' failed to satisfy constraint: Member must satisfy regular expression pattern: \p{ASCII}*" in refused(
+        "ValidationException", sfn.start_execution, stateMachineArn=machine, traceHeader="Root=\u00e9")
+    start(sfn, machine, traceHeader="x" * 256)
 
 
 def test_start_with_bad_name(sfn):

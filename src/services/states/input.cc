@@ -55,6 +55,13 @@ std::optional<std::string> Input::textIf(std::string_view key, std::size_t longe
   return json::toStd(value->get_string());
 }
 
+std::optional<std::string> Input::asciiIf(std::string_view key, std::size_t longest) {
+  auto value = textIf(key, longest);
+  if (value && std::ranges::any_of(*value, [](char c) { return static_cast<unsigned char>(c) > 0x7F; }))
+    constraint(key, fmt::format("'{}'", *value), "satisfy regular expression pattern: \\p{ASCII}*");
+  return value;
+}
+
 bool Input::flag(std::string_view key, bool otherwise) {
   const auto* value = take(key);
   if (value == nullptr) return otherwise;

@@ -22,6 +22,8 @@ class Input {
   /// Required, at least one character.
   std::string text(std::string_view key, std::size_t longest);
   std::optional<std::string> textIf(std::string_view key, std::size_t longest);
+  /// The same of ASCII characters alone.
+  std::optional<std::string> asciiIf(std::string_view key, std::size_t longest);
   /// It is missing: says so.
   void require(std::string_view key) { constraint(key, "null", "not be null"); }
   bool flag(std::string_view key, bool otherwise);

@@ -27,6 +27,8 @@ aws::Outcome startExecution(const Service& service, const aws::Call& call) {
   const auto arn = input.text("stateMachineArn", kArnLength);
   const auto name = input.textIf("name", 512);
   const auto given = input.textIf("input", 16U << 20U).value_or("{}");
+  // Nothing is traced here.
+  static_cast<void>(input.asciiIf("traceHeader", 256));
   SP_CHECK_OK(input.finish());
   auto& txn = *call.txn;
   if (name) SP_CHECK_OK(checkName(*name));

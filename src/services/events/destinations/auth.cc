@@ -1,6 +1,7 @@
 // The AuthParameters of connections, endpoints, and the HttpParameters of targets: what is taken, and what of it is shown.
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -18,6 +19,12 @@ constexpr std::size_t kMostParameters = 100;
 constexpr std::size_t kMostBytes = 64U << 10U;
 
 std::unexpected<aws::ApiError> refused(std::string message) { return std::unexpected(aws::ApiError::validation(std::move(message))); }
+
+bool isPort(std::string_view text) {
+  int port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65'535;
+}
 
 bool isHeaderName(std::string_view text) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
@@ -215,8 +222,9 @@ Checked<std::string> readEndpoint(const json::Object& input, std::string_view ke
   bool good = text.starts_with("https://") || text.starts_with("http://");
   const auto host = good ? text.find("//") + 2 : 0;
   good = good && host < text.size() && std::isalnum(static_cast<unsigned char>(text[host])) != 0;
+  const auto authority = good ? std::string_view(text).substr(host, text.find_first_of("/?", host) - host) : std::string_view();
   // Who calls it is the connection's to say, not the address's.
-  good = good && text.substr(host, text.find('/', host) - host).find('@') == std::string::npos;
+  good = good && !authority.contains('@');
   for (std::size_t i = 0; good && i < text.size(); ++i) {
     if (text[i] == '%') {
       good = i + 2 < text.size() && std::isxdigit(static_cast<unsigned char>(text[i + 1])) != 0 &&
@@ -230,6 +238,8 @@ Checked<std::string> readEndpoint(const json::Object& input, std::string_view ke
     return invalid(key, text,
                    "satisfy regular expression pattern: ^((%[0-9A-Fa-f]{2}|[-()_.!~*';/?:@\\x26=+$,A-Za-z0-9])+)([).!';/?:,])?$ and "
                    "begin with https:// (or http://) and a host");
+  if (const auto colon = authority.find(':'); colon != std::string_view::npos && !isPort(authority.substr(colon + 1)))
+    return invalid(key, text, "have a port from 1 to 65535 after its host, or none");
   return text;
 }
 
