@@ -226,7 +226,7 @@ def test_tags(sfn):
     sfn.untag_resource(resourceArn=machine, tagKeys=["a"])
     assert sfn.list_tags_for_resource(resourceArn=machine)["tags"] == [{"key": "b", "value": "2"}]
     refused("TooManyTags", sfn.tag_resource, resourceArn=machine, tags=[{"key": f"k{i}", "value": ""} for i in range(50)])
-    assert "'aws:x' begins with aws:, which is reserved" in refused("ValidationException", sfn.tag_resource, resourceArn=machine, tags=[{"key": "aws:x", "value": ""}])
+    assert "which is reserved for system use" in refused("ValidationException", sfn.tag_resource, resourceArn=machine, tags=[{"key": "aws:x", "value": ""}])
 
 
 MACHINE_CALLS = [("describe_state_machine", "stateMachineArn"), ("update_state_machine", "stateMachineArn"), ("start_execution", "stateMachineArn"),
