@@ -1,5 +1,8 @@
 #include "fleet/deliveries.h"
 
+#include <algorithm>
+#include <set>
+
 #include <fmt/format.h>
 
 #include "agentwire/messages.h"
@@ -16,18 +19,34 @@ constexpr std::size_t kBacklogMax = 10'000;
 constexpr std::string_view kProbeTimer = "fleet.probe";
 constexpr auto kProbeTime = std::chrono::seconds(5);
 constexpr std::string_view kProbeId = "probe/";
+/// The last word of a request's head line: it has not left, or it may have, to the enrolment whose name follows (which may be empty).
+constexpr std::string_view kUnsent = "-";
+constexpr char kSentTo = '=';
 
 std::string keyOf(std::string_view agent, std::string_view id) { return fmt::format("{}/{}", agent, id); }
 
 /// "command" of "command.run", "power" of "power.stop", "cancel".
 std::string_view family(std::string_view type) { return type.substr(0, type.find('.')); }
 
+/// What may be done once only. Power requests and cancellations name a state, and are the same done twice.
+bool mayBeDoneOnceOnly(std::string_view type) {
+  return type == agentwire::kCommandRun || type == agentwire::kBackupRun || type == agentwire::kRestoreRun;
+}
+
+std::string_view enrolmentOf(const json::Object& hello) {
+  const auto* certificate = json::find(hello, "certificate");
+  const auto* enrolment = certificate != nullptr && certificate->is_object() ? json::find(certificate->get_object(), "enrolment") : nullptr;
+  return enrolment != nullptr && enrolment->is_string() ? std::string_view(enrolment->get_string()) : std::string_view();
+}
+
 /// What a server reads of a request that is younger than this: as if no time had gone by.
 constexpr std::int64_t kFreshMs = 1000;
 
 }  // namespace
 
-std::string Deliveries::Pending::encode() const { return fmt::format("{} {} {} {}\n{}", seq, created, within, type, text); }
+std::string Deliveries::Pending::encode() const {
+  return fmt::format("{} {} {} {} {}\n{}", seq, created, within, type, sent_to ? kSentTo + *sent_to : std::string(kUnsent), text);
+}
 
 Result<Deliveries::Pending> Deliveries::Pending::decode(std::string_view id, std::string_view body) {
   Pending found;
@@ -45,13 +64,19 @@ Result<Deliveries::Pending> Deliveries::Pending::decode(std::string_view id, std
   }
   const auto end = body.find('\n');
   const auto words = split(body.substr(0, end), ' ');
-  if (end == std::string_view::npos || words.size() != 4) return fail("delivery.broken", fmt::format("request {} has no head line", id));
+  if (end == std::string_view::npos || words.size() < 4) return fail("delivery.broken", fmt::format("request {} has no head line", id));
   found.seq = parseInt(words[0]).value_or(0);
   found.created = parseInt(words[1]).value_or(0);
   found.within = parseInt(words[2]).value_or(-1);
   found.type = words[3];
+  if (words.size() > 4 && words[4].starts_with(kSentTo)) found.sent_to = words[4].substr(1);
   found.text = body.substr(end + 1);
   return found;
+}
+
+std::string Deliveries::Pending::target() const {
+  const auto message = json::parse(text);
+  return message && message->is_object() ? json::textOr(message->get_object(), "target") : std::string();
 }
 
 Deliveries::Deliveries(runtime::Core& core, const runtime::AgentReports& reports, SessionSender& sender, std::string server_id)
@@ -91,17 +116,27 @@ void Deliveries::request(store::Txn& txn, std::string_view agent, const json::Ob
   made.created = toMicros(txn.now());
   made.within = json::intOr(message, "startWithinMs", -1);
   made.type = json::textOr(message, "type");
+  // Known to be on its way before it is: what may have left is never sent to another enrolment.
+  if (const auto coming = arriving_.find(agent); coming != arriving_.end()) made.sent_to = coming->second;
+  else if (const auto session = sessions_.find(agent); session != sessions_.end()) made.sent_to = session->second.enrolment;
   txn.records().put(kKind, keyOf(agent, made.id), made.encode());
   txn.afterCommit([this, name = std::string(agent), made = std::move(made)] { deliver(name, made); });
 }
 
 void Deliveries::withdraw(store::Txn& txn, std::string_view agent, std::string_view id) { txn.records().erase(kKind, keyOf(agent, id)); }
 
+bool Deliveries::mayHaveLeft(store::Txn& txn, std::string_view agent, std::string_view id) const {
+  const auto record = txn.records().get(kKind, keyOf(agent, id));
+  const auto request = record ? Pending::decode(id, *record) : std::unexpected(Error());
+  return request && request->sent_to;
+}
+
 // Time has gone by since the request was made: "start within" shrinks by it, and what may no longer start stays here until
 // its sender gives it up.
 void Deliveries::deliver(std::string_view agent, const Pending& request) {
   const auto session = sessions_.find(agent);
-  if (session == sessions_.end()) return;
+  // One made before its session had come is in what that session is sent at first.
+  if (session == sessions_.end() || request.sent_to != session->second.enrolment) return;
   if (failpoint::hit("fleet.before_send")) return;
   const auto elapsed_ms = std::max<std::int64_t>(0, (toMicros(core_.clock().now()) - request.created) / 1000);
   if (request.within < 0 || elapsed_ms < std::min(kFreshMs, request.within))
@@ -198,32 +233,69 @@ void Deliveries::probed(store::Txn& txn, const std::string& agent, bool alive) {
     welcome(txn, newcomer.session, agent, newcomer.hello, *protocol);
 }
 
+std::vector<Deliveries::Pending> Deliveries::toSend(store::Txn& txn, const std::string& agent, const std::string& enrolment,
+                                                    const std::set<std::string, std::less<>>& open) {
+  std::set<std::string> given_up;
+  for (const auto& each : pending(txn, agent)) {
+    // What it has already taken is not sent again; its "accepted" may have been lost.
+    if (open.contains(each.id)) reports_.tell(txn, agent, agentwire::kAccepted, {{"type", agentwire::kAccepted}, {"id", each.id}});
+    else if (!mayBeDoneOnceOnly(each.type) || !each.sent_to) continue;
+    // Lost on its way, or the agent has lost what it knew: who sent it may know that it had come.
+    else if (*each.sent_to == enrolment) reports_.tell(txn, agent, kAbsent, {{"type", kAbsent}, {"id", each.id}});
+    else {
+      txn.records().erase(kKind, keyOf(agent, each.id));
+      given_up.insert(each.id);
+      log::warn("a request may have been done by an earlier enrolment", {{"agent", agent}, {"id", each.id}});
+      reports_.tell(
+          txn, agent, agentwire::kRefused,
+          {{"type", agentwire::kRefused},
+           {"id", each.id},
+           {"fate", "unknown"},
+           {"message",
+            fmt::format("{} was enrolled anew after this had been sent to it: its fate is unknown, and it is not done again", agent)}});
+    }
+  }
+  // Anew: whoever heard that one is lost may have asked for another.
+  std::vector<Pending> waiting;
+  for (auto& each : pending(txn, agent)) {
+    if (open.contains(each.id)) continue;
+    if (each.type == agentwire::kCancel && given_up.contains(each.target())) {
+      txn.records().erase(kKind, keyOf(agent, each.id));
+      continue;
+    }
+    if (each.sent_to != enrolment) {
+      each.sent_to = enrolment;
+      txn.records().put(kKind, keyOf(agent, each.id), each.encode());
+    }
+    waiting.push_back(std::move(each));
+  }
+  // First of all, so that what was cancelled meanwhile does not begin.
+  std::ranges::sort(waiting, {}, [](const Pending& each) { return std::pair(each.type != agentwire::kCancel, each.seq); });
+  return waiting;
+}
+
 void Deliveries::welcome(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello, std::int64_t protocol) {
   std::set<std::string, std::less<>> open;
   if (const auto* ids = json::find(hello, "open"); ids != nullptr && ids->is_array())
     for (const auto& id : ids->get_array())
       if (id.is_string()) open.insert(json::toStd(id.get_string()));
-  auto waiting = pending(txn, agent);
+  const std::string enrolment(enrolmentOf(hello));
+  // What is asked of it from here on goes to this session.
+  arriving_.insert_or_assign(agent, enrolment);
   reports_.tell(txn, agent, agentwire::kHello, hello);
-  // What it has already taken is not sent again; its "accepted" may have been lost.
-  std::erase_if(waiting, [&](const Pending& each) {
-    if (!open.contains(each.id)) return false;
-    reports_.tell(txn, agent, agentwire::kAccepted, {{"type", agentwire::kAccepted}, {"id", each.id}});
-    return true;
-  });
+  auto waiting = toSend(txn, agent, enrolment, open);
   json::Object answer{{"type", agentwire::kWelcome}, {"serverId", server_id_}, {"protocol", protocol}};
-  std::string enrolment;
   if (const auto* certificate = json::find(hello, "certificate"); certificate != nullptr && certificate->is_object()) {
     const auto ms = [&](std::string_view key) { return std::chrono::milliseconds(json::intOr(certificate->get_object(), key, 0)); };
     const double lot = static_cast<double>(core_.random().below(1000)) / 1000;
     answer["renewInMs"] = std::chrono::duration_cast<std::chrono::milliseconds>(renewIn(ms("leftMs"), ms("lifeMs"), lot)).count();
-    enrolment = json::textOr(certificate->get_object(), "enrolment");
   }
-  Live live{session, json::textOr(hello, "run"), std::move(enrolment)};
+  Live live{session, json::textOr(hello, "run"), enrolment};
   txn.afterCommit([this, agent, live = std::move(live), answer = std::move(answer), waiting = std::move(waiting)]() mutable {
     if (const auto older = sessions_.find(agent); older != sessions_.end() && older->second.id != live.id) sender_.close(older->second.id);
     const auto id = live.id;
     sessions_.insert_or_assign(agent, std::move(live));
+    arriving_.erase(agent);
     log::info("agent connected", {{"agent", agent}, {"waiting", waiting.size()}});
     if (auto framed = agentwire::frame(answer)) sender_.send(id, std::move(*framed));
     for (const auto& each : waiting) deliver(agent, each);

@@ -1,16 +1,20 @@
 // Requests to agents that survive everything: a record each until the answer has been handled. Core thread only.
 //
-// Records of kind "delivery", key AGENT/ID: the line "SEQ CREATED WITHIN TYPE" (its order, when it was made in microseconds since the
-// epoch, its startWithinMs or -1, its type), then the message's text: most are sent as they lie there. Sent after the commit that made
-// them, again, in their order, whenever the agent's session comes up, and forgotten in the transaction that handles the answer; then the
-// agent is told "settled". What an agent reports of requests nobody knows any more is settled at once.
+// Records of kind "delivery", key AGENT/ID: the line "SEQ CREATED WITHIN TYPE SENT" (its order, when it was made in microseconds since
+// the epoch, its startWithinMs or -1, its type, "=ENROLMENT" if it may have left for that one or "-"), then the message's text: most are
+// sent as they lie there. A script, backup or restore that may have left for one enrolment is never sent to another: it is reported as
+// "refused" with {fate: "unknown"}. Sent after the commit that made them, again, in their order, whenever the agent's session comes up, and
+// forgotten in the transaction that handles the answer; then the agent is told "settled". What an agent reports of requests nobody knows
+// any more is settled at once.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "json/json.h"
 #include "runtime/agent_registry.h"
@@ -30,6 +34,9 @@ class SessionSender {
   virtual void close(SessionId session) = 0;
 };
 
+/// Reported at "hello" of a request that is sent once more to the enrolment it was sent to: the agent has not named it.
+inline constexpr std::string_view kAbsent = "absent";
+
 class Deliveries final : public runtime::AgentPort {
  public:
   /// `server_id` is what "welcome" tells. All given outlive it.
@@ -39,6 +46,7 @@ class Deliveries final : public runtime::AgentPort {
   void request(store::Txn& txn, std::string_view agent, const json::Object& message) override;
   void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) override;
   bool connected(std::string_view agent) const override { return sessions_.contains(agent); }
+  bool mayHaveLeft(store::Txn& txn, std::string_view agent, std::string_view id) const override;
 
   /// Who may connect: a refusal, or nothing.
   using Decide = std::function<std::optional<runtime::AgentRefusal>(store::Txn&, const std::string& agent, const json::Object& hello)>;
@@ -62,7 +70,11 @@ class Deliveries final : public runtime::AgentPort {
     std::string type;
     std::string id;
     std::string text;
+    /// The enrolment that it may have been sent to; nullopt: it never left.
+    std::optional<std::string> sent_to;
 
+    /// Of a cancellation.
+    std::string target() const;
     std::string encode() const;
     static Result<Pending> decode(std::string_view id, std::string_view body);
   };
@@ -82,6 +94,9 @@ class Deliveries final : public runtime::AgentPort {
   std::optional<std::int64_t> admitted(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
   bool mustWait(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
   void welcome(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello, std::int64_t protocol);
+  /// Tells what has become of the requests that wait, and returns those to be sent to that enrolment.
+  std::vector<Pending> toSend(store::Txn& txn, const std::string& agent, const std::string& enrolment,
+                              const std::set<std::string, std::less<>>& open);
   void probed(store::Txn& txn, const std::string& agent, bool alive);
   void reject(store::Txn& txn, SessionId session, const std::string& agent, const runtime::AgentRefusal& why);
   void tellRejected(SessionId session, const runtime::AgentRefusal& why);
@@ -96,6 +111,8 @@ class Deliveries final : public runtime::AgentPort {
   std::string server_id_;
   Decide admit_;
   std::map<std::string, Live, std::less<>> sessions_;
+  /// Enrolments of sessions whose welcome is not committed yet.
+  std::map<std::string, std::string, std::less<>> arriving_;
   std::map<std::string, Waiting, std::less<>> waiting_;
   /// Of the last request; 0 until the first one looked at what the store holds.
   std::int64_t last_seq_ = 0;

@@ -41,8 +41,11 @@ struct Side {
     });
     reports.on("accepted",
                [this](store::Txn&, const std::string&, const json::Object& message) { accepted.push_back(json::textOr(message, "id")); });
-    reports.on("refused",
-               [this](store::Txn&, const std::string&, const json::Object& message) { refused.push_back(json::textOr(message, "id")); });
+    reports.on("refused", [this](store::Txn&, const std::string&, const json::Object& message) {
+      refused.push_back(json::textOr(message, "id") + (json::textOr(message, "fate") == "unknown" ? " unknown" : ""));
+    });
+    reports.on(std::string(kAbsent),
+               [this](store::Txn&, const std::string&, const json::Object& message) { absent.push_back(json::textOr(message, "id")); });
     reports.on("connected", [this](store::Txn&, const std::string& agent, const json::Object&) {
       EXPECT_TRUE(deliveries.connected(agent));
       ++came;
@@ -67,6 +70,20 @@ struct Side {
       deliveries.opened(txn, session, std::string(kAgent), {{"type", "hello"}, {"open", open}});
     });
   }
+  /// By a certificate of that enrolment.
+  void helloAs(SessionId session, std::string_view enrolment, json::Array open = {}) {
+    helloWith(session, {{"open", std::move(open)},
+                        {"run", enrolment},
+                        {"certificate", json::Object{{"enrolment", enrolment}, {"leftMs", 1}, {"lifeMs", 1}}}});
+  }
+  void leave(SessionId session) {
+    run([this, session](store::Txn& txn) { deliveries.closed(txn, session, std::string(kAgent)); });
+  }
+  bool mayHaveLeft(std::string_view id) {
+    bool told = false;
+    run([&](store::Txn& txn) { told = deliveries.mayHaveLeft(txn, kAgent, id); });
+    return told;
+  }
   void helloWith(SessionId session, json::Object members) {
     members["type"] = "hello";
     run([this, session, members](store::Txn& txn) { deliveries.opened(txn, session, std::string(kAgent), members); });
@@ -84,7 +101,7 @@ struct Side {
   Recorder sender;
   Deliveries deliveries;
   int came = 0;
-  std::vector<std::string> results, accepted, refused, gone;
+  std::vector<std::string> results, accepted, refused, absent, gone;
 };
 
 class DeliveriesTest : public testing::Test {
@@ -163,6 +180,104 @@ TEST_F(DeliveriesTest, WhatTheAgentHasIsNotSentAgainButCountsAsAccepted) {
   side_->hello(7, {"cmd/a", "cmd/unknown"});
   EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/b"}));
   EXPECT_EQ(side_->accepted, (Types{"cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, WhatMayHaveLeftIsNeverSentToAnotherEnrolment) {
+  side_->helloAs(7, "e1");
+  side_->request("cmd/sent");
+  side_->run([this](store::Txn& txn) { side_->deliveries.request(txn, kAgent, {{"type", "backup.run"}, {"id", "job/b"}}); });
+  side_->leave(7);
+  side_->request("cmd/waited");
+  EXPECT_TRUE(side_->mayHaveLeft("cmd/sent"));
+  EXPECT_FALSE(side_->mayHaveLeft("cmd/waited"));
+  restart();
+  side_->helloAs(8, "e2");
+  EXPECT_EQ(side_->refused, (Types{"cmd/sent unknown", "job/b unknown"}));
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:", "command.run:cmd/waited"}));
+  // What was sent to the second may not go to a third either; nothing is told twice.
+  restart();
+  side_->helloAs(9, "e3");
+  EXPECT_EQ(side_->refused, (Types{"cmd/waited unknown"}));
+  EXPECT_EQ(side_->sender.types(9), (Types{"welcome:"}));
+}
+
+TEST_F(DeliveriesTest, ARequestOfTheHostsOwnEnrolmentIsNotSentToAToken) {
+  side_->hello(7);
+  side_->request("cmd/a");
+  side_->leave(7);
+  side_->helloAs(8, "e1");
+  EXPECT_EQ(side_->refused, (Types{"cmd/a unknown"}));
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+}
+
+TEST_F(DeliveriesTest, WhatGotLostOnItsWayIsSentAgainToTheSameEnrolment) {
+  side_->helloAs(7, "e1");
+  side_->request("cmd/a");
+  side_->leave(7);
+  side_->helloAs(8, "e1");
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:", "command.run:cmd/a"}));
+  EXPECT_TRUE(side_->refused.empty());
+  EXPECT_EQ(side_->absent, (Types{"cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, AnAgentThatKeptItsJournalAnswersForItsFormerEnrolment) {
+  side_->helloAs(7, "e1");
+  side_->request("cmd/a");
+  side_->leave(7);
+  side_->helloAs(8, "e2", {"cmd/a"});
+  EXPECT_TRUE(side_->refused.empty());
+  EXPECT_EQ(side_->accepted, (Types{"cmd/a"}));
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+  side_->say(8, "command.result", "cmd/a");
+  EXPECT_EQ(side_->results.size(), 1U);
+}
+
+TEST_F(DeliveriesTest, ACancellationGoesWithWhatItWasFor) {
+  side_->helloAs(7, "e1");
+  side_->request("cmd/a");
+  side_->leave(7);
+  side_->run([this](store::Txn& txn) {
+    side_->deliveries.request(txn, kAgent, {{"type", "cancel"}, {"id", "cancel/1"}, {"target", "cmd/a"}});
+    side_->deliveries.request(txn, kAgent, {{"type", "power.stop"}, {"id", "power/1"}});
+  });
+  side_->helloAs(8, "e2");
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:", "power.stop:power/1"}));
+}
+
+TEST_F(DeliveriesTest, WhatWasCancelledMeanwhileIsNotBegun) {
+  side_->helloAs(7, "e1");
+  side_->request("cmd/a");
+  side_->leave(7);
+  side_->run(
+      [this](store::Txn& txn) { side_->deliveries.request(txn, kAgent, {{"type", "cancel"}, {"id", "cancel/1"}, {"target", "cmd/a"}}); });
+  side_->helloAs(8, "e1");
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:", "cancel:cancel/1", "command.run:cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, WhatIsAskedBecauseAnotherIsLostIsSentAtOnce) {
+  side_->reports.on("refused", [this](store::Txn& txn, const std::string& agent, const json::Object&) {
+    side_->deliveries.request(txn, agent, {{"type", "command.run"}, {"id", "cmd/thaw"}});
+  });
+  side_->helloAs(7, "e1");
+  side_->request("cmd/freeze");
+  side_->leave(7);
+  side_->helloAs(8, "e2");
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:", "command.run:cmd/thaw"}));
+  EXPECT_TRUE(side_->mayHaveLeft("cmd/thaw"));
+}
+
+TEST_F(DeliveriesTest, WhatIsAskedInTheCommitOfAWelcomeIsKnownToHaveLeft) {
+  side_->core.post([this](store::Txn& txn) {
+    side_->deliveries.opened(txn, 7, std::string(kAgent), {{"type", "hello"}});
+    return true;
+  });
+  side_->core.post([this](store::Txn& txn) {
+    side_->deliveries.request(txn, kAgent, {{"type", "command.run"}, {"id", "cmd/a"}});
+    return true;
+  });
+  side_->core.runPending();
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/a"}));
+  EXPECT_TRUE(side_->mayHaveLeft("cmd/a"));
 }
 
 TEST_F(DeliveriesTest, WhoIsToldOfAnAgentFindsItConnected) {

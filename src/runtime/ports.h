@@ -23,12 +23,16 @@ class AgentPort {
   virtual void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) = 0;
   /// Whether that agent's session is up now, and since when (boot id and version in its hello).
   virtual bool connected(std::string_view agent) const = 0;
+  /// Whether that request waits for its answer and a session was there to take it: what came of it is not known.
+  virtual bool mayHaveLeft(store::Txn& /*txn*/, std::string_view /*agent*/, std::string_view /*id*/) const { return false; }
 };
 
 /// Who gets what agents report, by message type; called on the core thread inside the transaction that also removes the
 /// request, so that an answer is handled exactly once. Several may ask for one type ("progress", "accepted", "refused",
-/// "hello", "connected", "disconnected"): all are called, in the order they registered, and look at the message's id. At "hello" the agent
-/// is not connected yet; "connected" comes in a job of its own, once it is. Filled before the server listens.
+/// "hello", "absent", "connected", "disconnected"): all are called, in the order they registered, and look at the message's id. At "hello"
+/// the agent is not connected yet; "absent" {id} follows for each request that had been sent to it and that it does not name: whoever knows
+/// that it had come withdraws it, else it goes out again. A "refused" with {fate: "unknown"} ends what an earlier enrolment may have done.
+/// "connected" comes in a job of its own, once it is. Filled before the server listens.
 class AgentReports {
  public:
   using Handler = std::function<void(store::Txn&, const std::string& agent, const json::Object& message)>;

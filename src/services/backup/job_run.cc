@@ -80,8 +80,12 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
   context_.reports.on("backup.result",
                       [this](store::Txn& txn, const std::string&, const json::Object& message) { handleResult(txn, message); });
   context_.reports.on("refused", [this](store::Txn& txn, const std::string&, const json::Object& message) {
-    if (auto job = openJob(txn, message))
-      end(txn, *job, JobState::failed, "The agent cannot take backups: " + json::textOr(message, "message"));
+    auto job = openJob(txn, message);
+    if (!job) return;
+    if (!job->doomed.empty()) return end(txn, *job, job->doomed_state, job->doomed);
+    end(txn, *job, JobState::failed,
+        (json::textOr(message, "fate") == "unknown" ? "No backup: " : "The agent cannot take backups: ") +
+            json::textOr(message, "message"));
   });
   context_.reports.on("connected", [this](store::Txn& txn, const std::string& agent, const json::Object&) {
     for (const auto& record : txn.records().findBy(kJobKind, "waitsFor", agent, "", 100'000))

@@ -105,7 +105,9 @@ Restores::Restores(Context& context, ec2::Instances& instances, Vaults& vaults, 
                       [this](store::Txn& txn, const std::string&, const json::Object& message) { handleResult(txn, message); });
   context_.reports.on("refused", [this](store::Txn& txn, const std::string&, const json::Object& message) {
     if (auto job = openJob(txn, message))
-      end(txn, *job, RestoreStatus::failed, "The agent cannot restore: " + json::textOr(message, "message"));
+      end(txn, *job, RestoreStatus::failed,
+          (json::textOr(message, "fate") == "unknown" ? "The restore was broken off: " : "The agent cannot restore: ") +
+              json::textOr(message, "message"));
   });
   context_.core.onTimer("restore.watch", [this](store::Txn& txn, const store::Timer& timer) { watch(txn, timer.id); });
 }

@@ -241,6 +241,19 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
   finish(txn, command, {std::move(invocation)});
 }
 
+// It had written down that it has it: what it knew of its scripts is gone, and so is the word on this one.
+void Commands::handleAbsent(store::Txn& txn, const std::string& agent, const json::Object& message) {
+  const auto about = reported(txn, agent, message);
+  if (!about || !about->second.accepted) return;
+  context_.agents.withdraw(txn, agent, about->second.requestId());
+  auto told = message;
+  told["message"] = fmt::format(
+      "the agent of {} had accepted this and knows nothing of it any more (its state directory was emptied or set back): its fate is "
+      "unknown, and it is not run again",
+      agent);
+  handleResult(txn, agent, told);
+}
+
 void Commands::handleExpiry(store::Txn& txn, const std::string& command_id) {
   auto command = find(txn, command_id);
   if (!command || command->hasEnded()) return;
@@ -257,30 +270,34 @@ void Commands::handleExpiry(store::Txn& txn, const std::string& command_id) {
   finish(txn, *command, std::move(over));
 }
 
-// A machine that no longer exists answers nothing. What it may have run before is not known.
+// A machine that no longer exists answers nothing: what reached it may have run, or runs still.
 void Commands::handleGone(store::Txn& txn, const Instance& instance) {
   for (auto& open : openOn(txn, instance.id)) {
     auto command = find(txn, open.command_id);
     if (!command) continue;
+    const bool may_run = mayRun(txn, open);
     if (!open.dispatched) passOver(*command, open.instance_id);
     else context_.agents.withdraw(txn, instance.id, open.requestId());
     for (auto& step : open.steps) step.exit_code = -1;
-    conclude(open, open.status == "Cancelling" ? "Cancelled" : "Undeliverable", txn.now());
+    conclude(open, may_run ? "Failed" : open.status == "Cancelling" ? "Cancelled" : "Undeliverable", txn.now());
+    if (may_run) explain(open, fmt::format("{} was removed after this had been sent to it: its fate is unknown", instance.id));
     finish(txn, *command, {std::move(open)});
   }
+}
+
+bool Commands::mayRun(store::Txn& txn, const Invocation& invocation) const {
+  return invocation.dispatched && (invocation.accepted || context_.agents.mayHaveLeft(txn, invocation.instance_id, invocation.requestId()));
 }
 
 bool Commands::cancelOne(store::Txn& txn, Command& command, Invocation& invocation) {
   const bool waited = !invocation.dispatched;
   if (waited) passOver(command, invocation.instance_id);
-  const bool may_run = !waited && (invocation.accepted || context_.agents.connected(invocation.instance_id));
-  if (!waited) {
-    // An agent that is away may have taken it before it left: then it is to stop it when it comes back.
-    if (!may_run) context_.agents.withdraw(txn, invocation.instance_id, invocation.requestId());
+  const bool may_run = mayRun(txn, invocation);
+  if (!waited && !may_run) context_.agents.withdraw(txn, invocation.instance_id, invocation.requestId());
+  if (may_run) {
+    // An agent that is away may have taken it before it left: then it is to stop it when it comes back, and says how it ended.
     context_.agents.request(txn, invocation.instance_id,
                             {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", invocation.requestId()}});
-  }
-  if (may_run) {
     invocation.status = invocation.details = "Cancelling";
     save(txn, invocation);
     return false;

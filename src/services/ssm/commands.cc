@@ -11,6 +11,11 @@
 namespace sp::services::ssm {
 namespace {
 
+/// What a document is for, for people.
+std::string platformsOf(const PlannedDocument& planned) {
+  return planned.platforms.empty() ? "none: its steps ask for another platform than they can run on" : join(planned.platforms, ", ");
+}
+
 constexpr std::size_t kFilesMax = 1000;
 constexpr auto kRepeatWithin = std::chrono::hours(1);
 constexpr auto kFirstForget = std::chrono::minutes(1);
@@ -64,6 +69,7 @@ Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& obj
   context_.reports.on("accepted", bind(&Commands::handleAccepted));
   context_.reports.on("command.result", bind(&Commands::handleResult));
   context_.reports.on("refused", bind(&Commands::handleResult));
+  context_.reports.on("absent", bind(&Commands::handleAbsent));
   // The cancelled command says by its own result how it ended.
   context_.reports.on("cancel.result", [](store::Txn&, const std::string&, const json::Object&) {});
   context_.core.onTimer(std::string(kExpiryTimer), [this](store::Txn& txn, const store::Timer& timer) { handleExpiry(txn, timer.id); });
@@ -107,12 +113,12 @@ std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const Send
   if (!fits && !input.instance_ids.empty())
     return aws::refuse("UnsupportedPlatformType",
                        fmt::format("Cannot perform operation for instance id {} of platform type Linux: the document {} is for {}.",
-                                   input.instance_ids.front(), planned.found.document.name, join(planned.platforms, ", ")));
+                                   input.instance_ids.front(), planned.found.document.name, platformsOf(planned)));
   const bool many = tooMany(txn, targets.size());
   auto command = create(txn, spec, input, planned, targets);
   std::vector<Invocation> over;
   if (many) over = endUnsent(txn, command, "LimitExceeded", fmt::format("more than {} invocations would be open", most_open_));
-  else if (!fits) over = endUnsent(txn, command, "InvalidPlatform", fmt::format("the document is for {}", join(planned.platforms, ", ")));
+  else if (!fits) over = endUnsent(txn, command, "InvalidPlatform", fmt::format("the document is for {}", platformsOf(planned)));
   finish(txn, command, std::move(over));
   return command;
 }

@@ -137,9 +137,12 @@ class Commands {
   void finish(store::Txn& txn, Command& command, std::vector<Invocation> ended);
   void record(store::Txn& txn, Command& command, const Invocation& invocation) const;
   void advance(store::Txn& txn, Command& command, std::vector<Invocation>& ended);
+  /// Whether its agent has it or may have it.
+  bool mayRun(store::Txn& txn, const Invocation& invocation) const;
   bool cancelOne(store::Txn& txn, Command& command, Invocation& invocation);
   void handleAccepted(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleResult(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleAbsent(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleExpiry(store::Txn& txn, const std::string& command_id);
   void handleGone(store::Txn& txn, const Instance& instance);
   void forgetOld(store::Txn& txn);

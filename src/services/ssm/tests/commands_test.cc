@@ -18,6 +18,7 @@ class FakeAgents final : public runtime::AgentPort {
   void request(store::Txn&, std::string_view agent, const json::Object& message) override { sent.emplace_back(agent, message); }
   void withdraw(store::Txn&, std::string_view, std::string_view id) override { withdrawn.emplace_back(id); }
   bool connected(std::string_view agent) const override { return !away.contains(agent); }
+  bool mayHaveLeft(store::Txn&, std::string_view agent, std::string_view) const override { return !away.contains(agent); }
 
   /// Requests of that type, in order.
   std::vector<json::Object> of(std::string_view type) const {
@@ -292,8 +293,52 @@ TEST_F(CommandsTest, CancelEndsWhatHasNotStartedAndAsksForTheRest) {
   EXPECT_EQ(unknown.error().code, "InvalidCommandId");
 }
 
+TEST_F(CommandsTest, WhatAnAgentThatIsAwayMayHaveIsCancelledByIt) {
+  const auto id = launch(1)[0];
+  const auto sent = *send({{"InstanceIds", json::Array{id}}});
+  const auto cancel = [&](const Command& command) {
+    EXPECT_TRUE(in([&](store::Txn& txn) { return commands_->cancel(txn, command.id, {}).has_value(); }));
+    return invocation(command, id).status;
+  };
+  EXPECT_EQ(cancel(sent), "Cancelling");
+  EXPECT_EQ(agents_.of("cancel").size(), 1U);
+  EXPECT_TRUE(agents_.withdrawn.empty());
+  agents_.away.insert(id);
+  EXPECT_EQ(cancel(*send({{"InstanceIds", json::Array{id}}})), "Cancelled");
+  EXPECT_EQ(agents_.of("cancel").size(), 1U);
+  EXPECT_EQ(agents_.withdrawn.size(), 1U);
+}
+
+TEST_F(CommandsTest, WhatAnAgentHadAcceptedAndForgotIsNotRunAgain) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  const auto request = "cmd/" + command.id + "/" + id;
+  // It may have got lost on its way.
+  report("absent", id, {{"id", request}});
+  EXPECT_FALSE(invocation(command, id).hasEnded());
+  EXPECT_TRUE(agents_.withdrawn.empty());
+  report("accepted", id, {{"id", request}});
+  report("absent", id, {{"id", request}});
+  EXPECT_EQ(invocation(command, id).details, "Failed");
+  EXPECT_NE(invocation(command, id).steps[0].error.find("its fate is unknown"), std::string::npos);
+  EXPECT_EQ(agents_.withdrawn, (std::vector<std::string>{request}));
+}
+
+TEST_F(CommandsTest, AScriptWhoseMachineIsTakenAwayHasFailed) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}});
+  report("accepted", id, {{"id", "cmd/" + command.id + "/" + id}});
+  in([&](store::Txn& txn) { return instances_->terminate(txn, id, false, "api").has_value(); });
+  report("power.result", "host",
+         {{"id", json::textOr(agents_.of("power.destroy").at(0), "id")}, {"instance", id}, {"state", "terminated"}, {"bootGeneration", 1}});
+  EXPECT_EQ(invocation(command, id).details, "Failed");
+  EXPECT_EQ(invocation(command, id).steps[0].exit_code, -1);
+  EXPECT_EQ(invocation(command, id).steps[0].error, id + " was removed after this had been sent to it: its fate is unknown");
+}
+
 TEST_F(CommandsTest, AMachineThatIsTerminatedIsUndeliverable) {
   const auto id = launch(1)[0];
+  agents_.away.insert(id);
   const auto command = *send({{"InstanceIds", json::Array{id}}});
   in([&](store::Txn& txn) { return instances_->terminate(txn, id, false, "api").has_value(); });
   const auto destroy = agents_.of("power.destroy");
