@@ -34,6 +34,9 @@ BackupOrder orderOf(const RunInput& input, const Lane& lane) {
           input.delete_after_days, input.point_tags, input.start_window, input.completion_window,  lane.waits_since};
 }
 
+/// Its agent runs scripts and reads a machine that runs. One that is stopped for its backup and has no scripts is read by its holder.
+bool needsAgent(const RunInput& input) { return !input.stop_start || input.pre || input.post; }
+
 /// Of who holds a machine.
 std::string nameOf(std::string_view holder) {
   if (const auto execution = executionOf(holder); !execution.empty())
@@ -140,7 +143,7 @@ void Lanes::preflight(store::Txn& txn, Lane lane) {
   }
   const auto machine = ports_.power.state(txn, lane.instance);
   const bool settled = machine == Machine::running || machine == Machine::stopped || machine == Machine::gone;
-  const bool online = machine == Machine::stopped || ports_.targets.agentOnline(lane.instance);
+  const bool online = machine == Machine::stopped || !needsAgent(input) || ports_.targets.agentOnline(lane.instance);
   const auto power = ports_.power.fitness(txn, lane.instance, input.stop_start);
   const bool waits_for_machine = (!settled || !online || power.waits) && txn.now() < *lane.preflight_until;
   const bool unfit = !power.waits && !power.why.empty();
@@ -163,7 +166,7 @@ std::optional<Lanes::Misfit> Lanes::misfit(const RunInput& input, const Lane& la
     return because("Stillpoint.NoTarget", "the machine neither runs nor is it stopped");
   if (input.rehearsal && machine == Machine::stopped)
     return because("Stillpoint.NoTarget", "the machine is stopped, and a rehearsal starts none");
-  if (machine == Machine::running && !ports_.targets.agentOnline(lane.instance))
+  if (machine == Machine::running && needsAgent(input) && !ports_.targets.agentOnline(lane.instance))
     return because("Stillpoint.NoTarget", "the agent of the machine is not connected");
   return std::nullopt;
 }

@@ -375,6 +375,18 @@ TEST_F(Lanes1, AnAgentThatIsAwayFailsItsLaneBeforeAnythingIsTouched) {
   EXPECT_EQ(holder("i-a"), "");
 }
 
+TEST_F(Lanes1, AMachineThatIsOnlyStoppedReadAndStartedNeedsNoAgent) {
+  fleet_.machines["i-a"].online = false;
+  begin(inputFor(4));
+  finishAll();
+  EXPECT_EQ(driver_.ended[kExecution].status, "SUCCEEDED");
+  // What is read while it runs is read by its agent.
+  fleet_.machines["i-b"].online = false;
+  begin(inputFor(8, R"("TargetEC2Instances": ["i-b"])"), kExecution + "live");
+  for (int i = 0; i < 60; ++i) advance(std::chrono::milliseconds(250));
+  EXPECT_EQ(driver_.ended[kExecution + "live"].error, "Stillpoint.NoTarget");
+}
+
 TEST_F(Lanes1, NothingIsFrozenWhileTheRepositoryIsBeingMade) {
   fleet_.repository_ready = false;
   begin(inputFor(1));
