@@ -39,6 +39,8 @@ constexpr std::size_t kGivenMax = 8;
 constexpr int kGivenFrom = 100;
 constexpr long kKillPatienceMs = 5000;
 constexpr long kBusyPatienceMs = 5000;
+/// So far apart processes hear of a shutdown that ends them all.
+constexpr int kTogetherMs = 200;
 /// How many processes the user that scripts run as may have.
 constexpr rlim_t kProcessesMax = 8192;
 constexpr long kForeverMs = 1'000'000'000;
@@ -291,6 +293,14 @@ void askToEnd(pid_t pid, int pidfd, const Spec& spec) {
   }
 }
 
+/// Whether SIGTERM ended it, and we are told to end it as well: a machine that shuts down tells all its processes, and
+/// which of them hears first is chance.
+bool endedWithUs(int status, int signals) {
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM) return false;
+  pollfd told{signals, POLLIN, 0};
+  return ::poll(&told, 1, kTogetherMs) > 0;
+}
+
 /// Until the script ends, its time is up or we are told to end it. Without a pidfd (no descriptor left, an old kernel) its end is
 /// looked for, so that its time is limited all the same.
 Ending watch(pid_t pid, int signals, const Spec& spec) {
@@ -317,6 +327,7 @@ Ending watch(pid_t pid, int signals, const Spec& spec) {
   while ((got = ::waitpid(pid, &status, 0)) < 0 && errno == EINTR) {}
   if (over && got == pid) {
     ending.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (endedWithUs(status, signals)) ending.reason = "cancelled";
     return ending;
   }
   killDescendants();

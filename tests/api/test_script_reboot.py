@@ -60,6 +60,16 @@ def test_one_that_always_asks_ends(server, machine):
     assert boots(server, machine) == before + 14
 
 
+def test_a_script_that_a_reboot_ends_says_so(server, machine):
+    ssm = server.client("ssm")
+    command = ssm.send_command(InstanceIds=[machine], DocumentName="AWS-RunShellScript", Parameters={"commands": ["echo begun > /var/tmp/begun; sleep 600"]})
+    command = command["Command"]["CommandId"]
+    until(lambda: (server.data / "machines" / machine / "root/var/tmp/begun").exists(), 30, "the script has begun")
+    server.client("ec2").reboot_instances(InstanceIds=[machine])
+    assert ended(server, command, machine) == "Failed"
+    assert "ended from outside while it ran: the machine shut down" in ssm.get_command_invocation(CommandId=command, InstanceId=machine)["StandardErrorContent"]
+
+
 def test_a_run_keeps_its_machine_up(server, machine):
     """A pre-script that asks for a reboot has failed, and says why: its freeze would not outlive the boot."""
     before = boots(server, machine)

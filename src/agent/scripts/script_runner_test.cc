@@ -403,6 +403,24 @@ TEST_F(ScriptTest, WithoutSupervisorAndStatusTheFateIsUnknownAndNothingRunsAgain
   EXPECT_FALSE(fs::exists(file("second")));
 }
 
+// Whichever of them hears first: here the script does, and is over before its supervisor is told.
+TEST_F(ScriptTest, AScriptThatAShutdownEndsSaysSo) {
+  agent_.start();
+  agent_.send(command("r", {step("echo begun; sh -c 'kill -TERM $1; kill -TERM $2' x $$ $PPID & wait; sleep 1000")}));
+  const auto result = agent_.await("command.result", "r");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(json::textOr(*result, "status"), "Failed");
+  EXPECT_EQ(json::textOr(stepOf(*result, 0), "stdout"), "begun\n");
+  EXPECT_EQ(json::textOr(stepOf(*result, 0), "stderr"),
+            "the script was ended from outside while it ran: the machine shut down, or somebody ended its supervisor\n");
+  // One that ends itself was ended by nobody else.
+  agent_.send(command("r2", {step("kill -TERM $$; sleep 1000")}));
+  const auto own = agent_.await("command.result", "r2");
+  ASSERT_TRUE(own);
+  EXPECT_EQ(json::intOr(stepOf(*own, 0), "exitCode", 0), 143);
+  EXPECT_EQ(json::textOr(stepOf(*own, 0), "stderr"), "");
+}
+
 /// Killed at each of its points, before and after: the script runs at most once, and there is always an answer.
 TEST_F(ScriptTest, KilledAtEachPointAScriptRunsAtMostOnce) {
   struct Case {
