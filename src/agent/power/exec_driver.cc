@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "agent/power/driver.h"
+#include "base/printable.h"
 #include "base/strings.h"
 #include "os/process.h"
 
@@ -24,8 +25,7 @@ std::string saidBy(const os::Output& output) {
   std::string text(trim(output.err));
   if (const auto out = trim(output.out); !out.empty()) text += (text.empty() ? "" : " / ") + std::string(out);
   if (text.size() > kSaidMost) text = "…" + text.substr(text.size() - kSaidMost);
-  std::ranges::replace(text, '\n', ' ');
-  return isUtf8(text) ? text : "(bytes that are no text)";
+  return isUtf8(text) ? printable(std::move(text)) : "(bytes that are no text)";
 }
 
 class ExecDriver final : public PowerDriver {

@@ -111,6 +111,26 @@ TEST_F(ExecPowerTest, TellsWhatTheMachineDoesByItself) {
   EXPECT_EQ(calls(), "") << "looking starts and stops nothing";
 }
 
+TEST_F(ExecPowerTest, ALookIsOneCommand) {
+  agent_.start();
+  script("status", "echo look >> looks; cat state");
+  const auto looks = [&] { return os::readFile(path("looks")).value_or(""); };
+  power_["PollSeconds"] = 300;
+  EXPECT_EQ(ask(message("power.adopt", "pow/1")), "stopped");
+  EXPECT_TRUE(tells("stopped"));
+  EXPECT_EQ(looks(), "look\nlook\n") << "the answer's, and the first of the one that follows it";
+  set("paused");
+  EXPECT_NE(ask(message("power.check", "pow/2")).find("'paused'"), std::string::npos);
+  EXPECT_EQ(looks(), "look\nlook\nlook\n");
+}
+
+TEST_F(ExecPowerTest, WhatACommandPrintsDoesNothingToATerminal) {
+  agent_.start();
+  script("status", "printf 'running\\0\\033[31m'");
+  const auto why = ask(message("power.check", "pow/1"));
+  EXPECT_NE(why.find("'running  [31m'"), std::string::npos) << why;
+}
+
 TEST_F(ExecPowerTest, ACommandThatFailsIsQuoted) {
   agent_.start();
   script("start", "echo 'error: Failed to start domain db1' >&2; exit 3");

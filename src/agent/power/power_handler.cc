@@ -92,9 +92,14 @@ json::Object PowerHandler::run(RequestContext& context) {
   const auto state = change(context, *subject);
   failpoint::hit("agent.power.done");
   if (subject->added) follow(id);
-  if (state) return message(agentwire::kPowerResult, id, *state, generationOf(*subject), "");
+  // A check was one look, and an administrator's command may take its time: it is not done twice.
+  const bool looked = subject->added && (type == agentwire::kPowerAdopt || type == agentwire::kPowerCheck);
+  if (state) {
+    if (!looked) (void)stateOf(*subject);  // counts the boot
+    return message(agentwire::kPowerResult, id, *state, generationOf(*subject), "");
+  }
   log::error("power change failed", {{"instance", id}, {"request", type}, {"why", state.error().text()}});
-  const auto now = stateOf(*subject);
+  const auto now = looked ? "unknown" : stateOf(*subject);
   return message(agentwire::kPowerResult, id, now, generationOf(*subject), state.error().text());
 }
 
@@ -200,8 +205,9 @@ PowerHandler::State PowerHandler::reboot(RequestContext& context, Subject& subje
 
 PowerHandler::State PowerHandler::check(Subject& subject) {
   SP_CHECK_OK(subject.driver->preflight());
-  SP_TRY(const auto now, subject.driver->status());
-  return now.running ? "running" : "stopped";
+  auto now = subject.driver->status();
+  if (!now) return std::unexpected(std::move(now).error());
+  return stateOf(subject, now);
 }
 
 PowerHandler::State PowerHandler::forget(const std::string& id) {
@@ -214,7 +220,10 @@ PowerHandler::State PowerHandler::forget(const std::string& id) {
 
 std::string PowerHandler::stateOf(const Subject& subject) const {
   if (subject.sandbox && !subject.sandbox->machine().exists()) return "terminated";
-  const auto now = subject.driver->status();
+  return stateOf(subject, subject.driver->status());
+}
+
+std::string PowerHandler::stateOf(const Subject& subject, const Result<PowerNow>& now) const {
   if (!now) return "unknown";
   if (subject.added)
     if (auto counted = subject.added->seen(*now); !counted)
@@ -222,10 +231,8 @@ std::string PowerHandler::stateOf(const Subject& subject) const {
   return now->running ? "running" : "stopped";
 }
 
-std::int64_t PowerHandler::generationOf(const Subject& subject) const {
-  if (subject.sandbox) return subject.sandbox->machine().generation();
-  (void)stateOf(subject);
-  return subject.added->generation();
+std::int64_t PowerHandler::generationOf(const Subject& subject) {
+  return subject.sandbox ? subject.sandbox->machine().generation() : subject.added->generation();
 }
 
 Result<PowerHandler::Look> PowerHandler::look(const std::string& instance) {
@@ -305,7 +312,7 @@ void PowerHandler::followOn(const std::string& id) {
         if (auto started = subject.driver->start(); !started) now = std::unexpected(std::move(started).error());
         else now = subject.driver->status();
       }
-      const auto state = stateOf(subject);
+      const auto state = stateOf(subject, now);
       news = message(agentwire::kPowerChanged, id, state, added.generation(), now ? "" : now.error().text());
     }
     std::unique_lock lock(mutex_);

@@ -52,7 +52,10 @@ class PowerHandler final : public RequestHandler {
   static bool awaitState(PowerDriver& driver, bool running, std::chrono::milliseconds limit, std::string& last);
   /// "running" or "stopped" as seen now, counted; "unknown" if it cannot be seen.
   std::string stateOf(const Subject& subject) const;
-  std::int64_t generationOf(const Subject& subject) const;
+  /// The same of a look that there was already.
+  std::string stateOf(const Subject& subject, const Result<PowerNow>& now) const;
+  /// As counted so far; looks at nothing.
+  static std::int64_t generationOf(const Subject& subject);
   static json::Object message(std::string_view type, const std::string& id, const std::string& state, std::int64_t generation,
                               const std::string& error);
   /// Tells when a demo machine goes down by itself.

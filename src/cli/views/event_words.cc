@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/printable.h"
 #include "base/strings.h"
 
 namespace sp::cli {
@@ -25,8 +26,7 @@ std::string firstOf(const json::Object& object, std::initializer_list<std::strin
 }  // namespace
 
 std::string oneLine(std::string text) {
-  for (auto& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  text = printable(std::move(text));
   if (text.size() <= kLongest) return text;
   auto cut = kLongest;
   while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) --cut;

@@ -24,6 +24,10 @@ TEST(EventWords, WhatItIsAboutAndHowItStands) {
 }
 
 TEST(EventWords, OneLineOfBoundedLength) {
+  EXPECT_EQ(oneLine("a\xc2\x9b"
+                    "31m\xc3\xa9"),
+            "a 31m\xc3\xa9")
+      << "U+009B begins a sequence too";
   EXPECT_EQ(oneLine("a\x1b[31mred\nline\x7f"), "a [31mred line ");
   EXPECT_EQ(words(R"({"resources":["a\nb\u001b[2J"],"detail":{}})"), "a b [2J");
   const auto longest = words(R"({"resources":[")" + std::string(199, 'x') + R"(ää"],"detail":{}})");

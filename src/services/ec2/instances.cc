@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/time_format.h"
 #include "model/power.h"
 
@@ -338,7 +339,7 @@ void Instances::handleResult(store::Txn& txn, const std::string& agent, const js
   if (instance->power_request != id) return;  // a later request has taken over
   instance->power_request.clear();
   instance->boot_generation = json::intOr(message, "bootGeneration", instance->boot_generation);
-  const auto error = json::textOr(message, "error");
+  const auto error = printable(json::textOr(message, "error"));
   const auto reported = parseInstanceState(json::textOr(message, "state"));
   instance->power_error = error;
   if (error.empty()) {
@@ -375,7 +376,7 @@ void Instances::handleChanged(store::Txn& txn, const std::string& agent, const j
   const auto state = parseInstanceState(json::textOr(message, "state"));
   // While a change is under way its answer will tell.
   if (!instance || instance->held_by != agent || instance->isGone() || !instance->power_request.empty()) return;
-  if (const auto error = json::textOr(message, "error"); !instance->isMade() && instance->power_error != error) {
+  if (const auto error = printable(json::textOr(message, "error")); !instance->isMade() && instance->power_error != error) {
     instance->power_error = error;
     save(txn, *instance);
   }

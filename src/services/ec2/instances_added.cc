@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/strings.h"
 #include "model/power.h"
 #include "services/ec2/instances.h"
@@ -170,7 +171,7 @@ void Instances::checkPower(store::Txn& txn, std::string_view id) {
 
 void Instances::handleCheck(store::Txn& txn, Instance& instance, const json::Object& message) {
   instance.check_request.clear();
-  instance.power_error = json::textOr(message, "error");
+  instance.power_error = printable(json::textOr(message, "error"));
   const auto state = parseInstanceState(json::textOr(message, "state"));
   const auto generation = json::intOr(message, "bootGeneration", instance.boot_generation);
   // While a change is under way its answer will tell.
