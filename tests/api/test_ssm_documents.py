@@ -369,6 +369,13 @@ def test_other_platforms(server, machine):
     assert (listed(server, command)["Status"], listed(server, command)["ErrorCount"], listed(server, command)["CompletedCount"]) == ("Failed", 0, 1)
 
 
+def test_a_document_for_no_platform(server, machine):
+    """Its only step is a shell's and asks for Windows."""
+    name = fresh(server, content(script("never", "exit 0", precondition={"StringEquals": ["platformType", "Windows"]})))
+    message = refused("UnsupportedPlatformType", run, server, machine, name)
+    assert f"the document {name} is for none: its steps ask for another platform than they can run on." in message, message
+
+
 def test_document_hash(server, machine):
     name = fresh(server)
     digest = hashlib.sha256(SAY.encode()).hexdigest()
