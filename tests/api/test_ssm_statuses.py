@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.api.test_ssm import SHELL, ended, got, invocations, listed, refused
-from tests.support.enrolled_agents import pinged
+from tests.support.own_model import stillpoint
 from tests.support.runs import launch, online, shell, state_of
 from tests.support.server import Server
 from tests.support.until import until
@@ -177,7 +177,7 @@ def test_environment_of_scripts(server, machines):
 def test_undeliverable(server, machines):
     gone, = launch(server, 1, tags={"role": "gone"})
     stop(server, gone)
-    pinged(server, gone, "ConnectionLost")
+    until(lambda: stillpoint(server).list_instances(InstanceId=gone)["Instances"][0]["Agent"] != "Online", 30, "its agent's session is over")
     alone = send(server, "true", InstanceIds=[gone])
     beside = send(server, "true", InstanceIds=[machines[0], gone])
     server.client("ec2").terminate_instances(InstanceIds=[gone])
