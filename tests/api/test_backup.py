@@ -412,6 +412,49 @@ def test_restore_in_place_and_of_some_paths(backup, machine, point):
     assert now == before
 
 
+def test_a_part_leaves_the_folders_above_it(backup, machine, point):
+    """Modes and owners of what is not named stay, a link to a folder is followed; what it leads to need not have the name."""
+    folder, moved = machine.root / "srv/point", machine.root / "srv/moved"
+    before = facts(folder)
+    folder.rename(moved)
+    os.symlink("/srv/moved", folder)
+    (moved / "plain").write_bytes(b"damaged")
+    os.chmod(moved, 0o700)
+    os.chown(moved, 1234, 1234)
+    parent = machine.root / "srv"
+    mode = parent.stat().st_mode
+    os.chmod(parent, 0o751)
+    try:
+        done = restore(backup, point, targetInstanceId=machine.id, inPlace="true", includePaths="/srv/point/plain")
+        assert done["Status"] == "COMPLETED", done
+        assert folder.is_symlink() and (moved / "plain").read_bytes() != b"damaged"
+        assert moved.stat().st_mode & 0o777 == 0o700 and moved.stat().st_uid == 1234 and parent.stat().st_mode & 0o777 == 0o751
+        folder.unlink()
+        os.symlink("/nowhere", folder)
+        failed = restore(backup, point, targetInstanceId=machine.id, inPlace="true", includePaths="/srv/point/plain")
+        assert failed["Status"] == "FAILED" and "/srv/point is above a path of includePaths" in failed["StatusMessage"], failed
+        assert os.readlink(folder) == "/nowhere"
+    finally:
+        os.chmod(parent, mode)
+        folder.unlink()
+        moved.rename(folder)
+    assert restore(backup, point, targetInstanceId=machine.id, inPlace="true")["Status"] == "COMPLETED"
+    assert facts(folder) == before
+
+
+def test_a_path_that_is_not_there_fails_before_anything_is_put_in_place(backup, machine, point):
+    plain = machine.root / "srv/point/plain"
+    was = plain.read_bytes()
+    plain.write_bytes(b"damaged")
+    try:
+        done = restore(backup, point, targetInstanceId=machine.id, inPlace="true", includePaths='["/srv/point/plain", "/srv/nope"]')
+        assert done["Status"] == "FAILED" and "does not have /srv/nope of includePaths" in done["StatusMessage"], done
+        assert plain.read_bytes() == b"damaged"
+    finally:
+        plain.write_bytes(was)
+        assert restore(backup, point, targetInstanceId=machine.id, inPlace="true")["Status"] == "COMPLETED"
+
+
 def test_restore_into_a_stopped_machine(server, backup, machine, point):
     own = Machine(server)
     own.stop()

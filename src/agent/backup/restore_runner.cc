@@ -2,7 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -131,8 +134,12 @@ class Target {
   /// Makes the folder if it is not there, which is noted: the next agent would take it for somebody's.
   Result<void> prepare();
   const Place& place() const { return place_; }
+  /// What is moved where, if only a part of the recovery point is wanted.
+  Result<void> plan();
   /// What of the recovery point is the agent's own does not come over what it has.
   Result<void> leaveOut() const;
+  /// Puts what lies aside in its place.
+  Result<void> put() const { return moves_ ? moveParts(*moves_, place_.aside()) : mergeTree(place_.aside(), place_.target); }
   void takeBack() const {
     std::error_code ignored;
     if (!place_.target.empty()) std::filesystem::remove_all(place_.aside(), ignored);
@@ -145,19 +152,21 @@ class Target {
   Result<void> checkOwn() const;
 
   RequestContext& context_;
+  /// What is "/" for the target; empty: this process's own.
+  std::string root_;
   Place place_;
+  std::optional<std::vector<Move>> moves_;
   std::vector<std::string> made_;
 };
 
 Result<void> Target::prepare() {
   const auto& request = context_.request();
   const auto path = json::textOr(request, "targetPath");
-  std::string root;
-  if (outside()) { SP_TRY(root, machineRoot(context_.identity(), json::textOr(request, "instance"))); }
+  if (outside()) { SP_TRY(root_, machineRoot(context_.identity(), json::textOr(request, "instance"))); }
   for (const auto& note : context_.notes())
     if (json::textOr(note, "step") == "made") made_ = textsOf(note, "folders");
   const auto before = made_.size();
-  SP_TRY(place_.target, makeFolderIn(root, path, &made_));
+  SP_TRY(place_.target, makeFolderIn(root_, path, &made_));
   place_.name = ".stillpoint-" + percentEncode(context_.id());
   SP_CHECK_OK(checkOwn());
   if (made_.size() == before) return {};
@@ -178,10 +187,24 @@ Result<void> Target::checkOwn() const {
   return {};
 }
 
+Result<void> Target::plan() {
+  const auto paths = textsOf(context_.request(), "includePaths");
+  const bool whole = paths.empty() || std::ranges::any_of(paths, [](const auto& path) { return path.find_first_not_of('/') == path.npos; });
+  if (whole) return {};
+  SP_TRY(moves_, planMoves(root_, place_.aside(), place_.target, paths));
+  return {};
+}
+
 Result<void> Target::leaveOut() const {
   if (outside()) return {};
-  SP_TRY(const auto left_out, OwnState(context_.identity()).removeFrom(place_.aside(), place_.target));
-  for (const auto& path : left_out) log::warn("not restored: it is the agent's own", {{"id", context_.id()}, {"path", path}});
+  // From folder to folder: a link above a path leads elsewhere than the tree says.
+  std::set<std::pair<std::string, std::string>> folders{{place_.aside(), place_.target}};
+  for (const auto& move : moves_.value_or(std::vector<Move>{}))
+    folders.emplace(std::filesystem::path(move.from).parent_path(), std::filesystem::path(move.to).parent_path());
+  for (const auto& [tree, target] : folders) {
+    SP_TRY(const auto left_out, OwnState(context_.identity()).removeFrom(tree, target));
+    for (const auto& path : left_out) log::warn("not restored: it is the agent's own", {{"id", context_.id()}, {"path", path}});
+  }
   return {};
 }
 
@@ -200,8 +223,13 @@ json::Object RestoreRunner::run(RequestContext& context) {
   if (!moving) {
     bool cancelled = false;
     if (const auto error = restoreAside(context, place, cancelled); !error.empty()) return stop(cancelled ? "ABORTED" : "FAILED", error);
-    if (auto left_out = target.leaveOut(); !left_out) return stop("FAILED", left_out.error().text());
+    if (const auto missing = missingIn(place.aside(), textsOf(context.request(), "includePaths")); !missing.empty())
+      return stop("FAILED",
+                  fmt::format("The recovery point does not have {} of includePaths; nothing was put in place.", join(missing, ", ")));
   }
+  if (auto planned = target.plan(); !planned) return stop("FAILED", planned.error().text());
+  if (!moving)
+    if (auto left_out = target.leaveOut(); !left_out) return stop("FAILED", left_out.error().text());
   const auto size = measureTree(place.aside());
   if (!moving) {
     if (!size) return stop("FAILED", size.error().text());
@@ -210,7 +238,7 @@ json::Object RestoreRunner::run(RequestContext& context) {
     if (auto kept = context.note(note); !kept) return stop("FAILED", kept.error().text());
   }
   if (failpoint::hit("agent.restore_moving")) return result("FAILED", "made to fail");
-  if (auto moved = mergeTree(place.aside(), place.target); !moved) return failed(moved.error());
+  if (auto moved = target.put(); !moved) return failed(moved.error());
   auto message = result("COMPLETED", "");
   // A repeated move finds only what was left of it: the note has the whole.
   auto measured = json::Object{{"entries", size ? size->entries : 0}, {"bytes", size ? size->bytes : 0}};

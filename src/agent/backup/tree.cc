@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
+#include <set>
 #include <system_error>
 #include <vector>
 
@@ -124,6 +126,35 @@ Result<void> mergeFolder(const std::string& from, const std::string& to) {
   return {};
 }
 
+std::vector<std::string> partsOf(const std::string& path) {
+  std::vector<std::string> parts;
+  for (const auto part : split(path, '/'))
+    if (!part.empty()) parts.emplace_back(part);
+  return parts;
+}
+
+/// The folder that `inside`, a path below `top`, is or leads to; nothing if nothing is there. `name`: the same path from outside.
+Result<std::optional<std::string>> wayThrough(const os::Fd& top, const std::string& inside, const std::string& name, dev_t device) {
+  const auto folder = openIn(top, inside, O_DIRECTORY);
+  struct stat about{};
+  if (!folder) {
+    const int error = errno;
+    if (error == ENOENT && ::lstat(name.c_str(), &about) != 0 && errno == ENOENT) return std::nullopt;
+    return failErrno("tree.way",
+                     fmt::format("{} is above a path of includePaths and must be a folder or a link to one: make it one, or name it in "
+                                 "includePaths too; nothing was put in place",
+                                 inside),
+                     error);
+  }
+  SP_TRY(auto found, nameOf(folder));
+  if (::fstat(folder.get(), &about) != 0) return failErrno("tree.read", "cannot look at " + inside, errno);
+  if (about.st_dev != device)
+    return fail("tree.way", fmt::format("{}, which is above a path of includePaths, lies on another file system than the target: restore "
+                                        "into a folder of that file system; nothing was put in place",
+                                        inside));
+  return found;
+}
+
 }  // namespace
 
 Result<void> checkPresent(const std::string& root, const std::string& path) {
@@ -175,6 +206,60 @@ Result<void> mergeTree(const std::string& from, const std::string& to) {
   if (::lstat(from.c_str(), &about) != 0 && errno == ENOENT) return {};
   SP_CHECK_OK(mergeFolder(from, to));
   if (::rmdir(from.c_str()) != 0) return failErrno("tree.move", "cannot remove " + from, errno);
+  return {};
+}
+
+std::vector<std::string> missingIn(const std::string& tree, const std::vector<std::string>& paths) {
+  std::vector<std::string> missing;
+  for (const auto& path : paths) {
+    const auto parts = partsOf(path);
+    std::string at = tree;
+    const bool there = std::ranges::all_of(parts, [&](const auto& part) {
+      struct stat about{};
+      const bool folder = at == tree || (::lstat(at.c_str(), &about) == 0 && S_ISDIR(about.st_mode));
+      at += "/" + part;
+      return folder && ::lstat(at.c_str(), &about) == 0;
+    });
+    if (!there) missing.push_back(path);
+  }
+  return missing;
+}
+
+Result<std::vector<Move>> planMoves(const std::string& root, const std::string& tree, const std::string& to,
+                                    const std::vector<std::string>& paths) {
+  SP_TRY(const auto top, openRoot(root));
+  SP_TRY(const auto top_name, nameOf(top));
+  const auto outer = top_name == "/" ? std::size_t{0} : top_name.size();
+  struct stat source{};
+  if (::lstat(tree.c_str(), &source) != 0) return failErrno("tree.read", "cannot look at " + tree, errno);
+  std::set<std::vector<std::string>> wanted;
+  for (const auto& path : paths) wanted.insert(partsOf(path));
+  std::set<Move> moves;
+  for (const auto& parts : wanted) {
+    Move move{tree, to};
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      move.from += "/" + parts[i];
+      move.to += (move.to == "/" ? "" : "/") + parts[i];
+      // What is wanted itself, or lies in something that is wanted: it replaces.
+      if (wanted.contains({parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(i) + 1})) break;
+      SP_TRY(auto folder, wayThrough(top, move.to.substr(outer), move.to, source.st_dev));
+      if (!folder) break;
+      move.to = std::move(*folder);
+    }
+    moves.insert(std::move(move));
+  }
+  return std::vector<Move>(moves.begin(), moves.end());
+}
+
+Result<void> moveParts(const std::vector<Move>& moves, const std::string& tree) {
+  for (const auto& move : moves) {
+    struct stat about{};
+    if (::lstat(move.from.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
+    SP_CHECK_OK(moveEntry(move.from, move.to));
+  }
+  std::error_code error;
+  fs::remove_all(tree, error);
+  if (error) return failErrno("tree.move", "cannot remove " + tree, error.value());
   return {};
 }
 

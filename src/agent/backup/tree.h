@@ -30,4 +30,23 @@ Result<bool> isEmptyFolder(const std::string& folder, const std::string& but_for
 /// removed. May be repeated after it was interrupted. Errors "tree.move".
 Result<void> mergeTree(const std::string& from, const std::string& to);
 
+/// An entry of a tree and the name that it gets.
+struct Move {
+  std::string from;
+  std::string to;
+  auto operator<=>(const Move&) const = default;
+};
+
+/// Those of `paths` that `tree` does not have; links on the way are not followed.
+std::vector<std::string> missingIn(const std::string& tree, const std::vector<std::string>& paths);
+
+/// Where `paths` of `tree` go below `to`, a folder of the machine whose "/" is `root`: the folders above them that are there stay as they
+/// are; where one is a link to a folder, it is followed inside the root. One that is not there comes from the tree.
+/// Errors "tree.way" (a name above a path is no folder, or leads to none or to another file system), "tree.read".
+Result<std::vector<Move>> planMoves(const std::string& root, const std::string& tree, const std::string& to,
+                                    const std::vector<std::string>& paths);
+
+/// As mergeTree, of these entries; then removes what is left of `tree`: the folders above them. Errors "tree.move".
+Result<void> moveParts(const std::vector<Move>& moves, const std::string& tree);
+
 }  // namespace sp::agent

@@ -100,6 +100,82 @@ TEST_F(TreeTest, MergeReplacesFilesAndLinksAndKeepsWhatIsNotThere) {
   EXPECT_TRUE(mergeTree(dir_ + "/from", dir_ + "/to"));
 }
 
+TEST_F(TreeTest, APartLeavesTheFoldersAboveItAlone) {
+  put("/from/srv/d/a", "new");
+  put("/from/srv/d/b", "new b");
+  put("/from/new/deep/c", "new c");
+  ::chmod((dir_ + "/from/srv").c_str(), 0711);
+  ::chmod((dir_ + "/from/srv/d").c_str(), 0711);
+  ::chmod((dir_ + "/from/new").c_str(), 0711);
+  const auto root = dir_ + "/root";
+  fs::remove_all(root + "/srv");
+  put("/root/big/srv/d/a", "old");
+  put("/root/big/srv/other", "other");
+  ::chmod((root + "/big/srv").c_str(), 0700);
+  ::chmod((root + "/big/srv/d").c_str(), 0700);
+  // Followed inside the root: on this host there is none.
+  fs::create_symlink("/big/srv", root + "/srv");
+  const auto moves = planMoves(root, dir_ + "/from", root, {"/srv/d/a", "/srv//d/b", "/new/deep/c"});
+  ASSERT_TRUE(moves) << moves.error().text();
+  EXPECT_EQ(*moves, (std::vector<Move>{{dir_ + "/from/new", root + "/new"},
+                                       {dir_ + "/from/srv/d/a", root + "/big/srv/d/a"},
+                                       {dir_ + "/from/srv/d/b", root + "/big/srv/d/b"}}));
+  ASSERT_TRUE(moveParts(*moves, dir_ + "/from"));
+  EXPECT_EQ(fs::read_symlink(root + "/srv"), "/big/srv");
+  EXPECT_EQ(get("/root/big/srv/d/a"), "new");
+  EXPECT_EQ(get("/root/big/srv/d/b"), "new b");
+  EXPECT_EQ(get("/root/big/srv/other"), "other");
+  EXPECT_EQ(get("/root/new/deep/c"), "new c");
+  struct stat about{};
+  for (const auto* kept : {"/big/srv", "/big/srv/d"}) {
+    ASSERT_EQ(::stat((root + kept).c_str(), &about), 0);
+    EXPECT_EQ(about.st_mode & 0777U, 0700U) << kept;
+  }
+  // What was not there comes as it was.
+  ASSERT_EQ(::stat((root + "/new").c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777U, 0711U);
+  EXPECT_FALSE(fs::exists(dir_ + "/from"));
+  // Interrupted after all was moved, and begun again.
+  EXPECT_TRUE(moveParts(*moves, dir_ + "/from"));
+}
+
+TEST_F(TreeTest, AFolderThatIsWantedItselfTakesEverything) {
+  put("/from/srv/d/a", "new");
+  ::chmod((dir_ + "/from/srv").c_str(), 0711);
+  fs::create_symlink("/outside", dir_ + "/root/srv/d");
+  const auto moves = planMoves(dir_ + "/root", dir_ + "/from", dir_ + "/root", {"/srv", "/srv/d/a"});
+  ASSERT_TRUE(moves) << moves.error().text();
+  EXPECT_EQ(*moves, (std::vector<Move>{{dir_ + "/from/srv", dir_ + "/root/srv"}}));
+  ASSERT_TRUE(moveParts(*moves, dir_ + "/from"));
+  struct stat about{};
+  ASSERT_EQ(::stat((dir_ + "/root/srv").c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777U, 0711U);
+  EXPECT_FALSE(fs::is_symlink(dir_ + "/root/srv/d"));
+  EXPECT_EQ(get("/root/srv/d/a"), "new");
+}
+
+TEST_F(TreeTest, AWayThatIsNoFolderIsRefused) {
+  put("/from/srv/d/a", "new");
+  const auto root = dir_ + "/root";
+  fs::create_symlink("/nowhere", root + "/srv/d");
+  const auto dangling = planMoves(root, dir_ + "/from", root, {"/srv/d/a"});
+  ASSERT_FALSE(dangling);
+  EXPECT_EQ(dangling.error().code, "tree.way");
+  EXPECT_TRUE(dangling.error().message.starts_with("/srv/d is above a path of includePaths and must be a folder"))
+      << dangling.error().message;
+  fs::remove(root + "/srv/d");
+  put("/root/srv/d", "a file");
+  EXPECT_EQ(planMoves(root, dir_ + "/from", root, {"/srv/d/a"}).error().code, "tree.way");
+  EXPECT_EQ(get("/root/srv/d"), "a file");
+}
+
+TEST_F(TreeTest, WhatATreeDoesNotHaveIsNamed) {
+  put("/from/srv/a", "a");
+  fs::create_symlink("/srv", dir_ + "/from/link");
+  EXPECT_EQ(missingIn(dir_ + "/from", {"/srv", "/srv/a", "/link", "/srv/b", "/link/a", "/none/x"}),
+            (std::vector<std::string>{"/srv/b", "/link/a", "/none/x"}));
+}
+
 TEST_F(TreeTest, EmptinessAllowsOneName) {
   fs::create_directories(dir_ + "/e/.aside");
   EXPECT_TRUE(isEmptyFolder(dir_ + "/e", ".aside").value());
