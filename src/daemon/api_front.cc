@@ -51,6 +51,8 @@ aws::ApiError notDurable(const Error& error) {
   return {"InternalFailure", "The change could not be made durable, so nothing was changed: " + error.message, 500, false, {}};
 }
 
+bool makesRoom(std::string_view operation) { return operation.starts_with("Delete") || operation == "TerminateInstances"; }
+
 }  // namespace
 
 // One request to an operation. The network thread makes it and feeds it; while the core thread works on it, nobody else
@@ -219,17 +221,18 @@ void ApiExchange::finish(std::function<void(net::Response)> reply) {
 
 // Until there is something to answer.
 void ApiExchange::attempt() {
-  front_.core_.post([this](store::Txn& txn) { return work(txn); },
-                    [this](const Error* error) {
-                      if (error == nullptr && waiting_ != 0) return;
-                      if (error != nullptr) {
-                        if (waiting_ != 0 && !front_.core_.waiters().remove(waiting_)) return;
-                        outcome_ = std::unexpected(notDurable(*error));
-                      }
-                      // The reply ends this exchange.
-                      const auto reply = std::move(reply_);
-                      reply(answer(outcome_));
-                    });
+  const auto post = makesRoom(decoded_.operation->name) ? &runtime::Core::postDeletion : &runtime::Core::post;
+  (front_.core_.*post)([this](store::Txn& txn) { return work(txn); },
+                       [this](const Error* error) {
+                         if (error == nullptr && waiting_ != 0) return;
+                         if (error != nullptr) {
+                           if (waiting_ != 0 && !front_.core_.waiters().remove(waiting_)) return;
+                           outcome_ = std::unexpected(notDurable(*error));
+                         }
+                         // The reply ends this exchange.
+                         const auto reply = std::move(reply_);
+                         reply(answer(outcome_));
+                       });
 }
 
 bool ApiExchange::work(store::Txn& txn) {

@@ -16,8 +16,8 @@ namespace sp::daemon {
 namespace {
 
 constexpr std::uint64_t kReserve = std::uint64_t{4} << 20;
-/// It is taken where it does not matter.
-constexpr std::uint64_t kRoomForReserve = 4 * kReserve;
+/// It is taken where as much is left.
+constexpr std::uint64_t kRoomForReserve = 2 * kReserve;
 
 }  // namespace
 
@@ -39,8 +39,7 @@ Result<DataDir> DataDir::open(const std::string& path) {
                                                path, pid.empty() ? "?" : pid));
   }
   dir.lock_ = std::move(*lock);
-  if (const auto disk = store::diskOf(path); disk && disk->free_bytes < kReserve && ::unlink(dir.file("reserve").c_str()) == 0)
-    log::warn("the disk is full: the room that was kept for a start is given up; make room", {{"data_dir", path}, {"bytes", kReserve}});
+  if (const auto disk = store::diskOf(path); disk && disk->free_bytes < kReserve) dir.giveUpReserve();
   const auto pid = std::to_string(getpid());
   if (::ftruncate(dir.lock_.get(), 0) != 0 || ::pwrite(dir.lock_.get(), pid.data(), pid.size(), 0) < 0)
     return failErrno(errno == ENOSPC ? "data_dir.full" : "data_dir.write", "cannot write in the data directory " + path, errno);
@@ -52,6 +51,13 @@ void DataDir::keepReserve() const {
   if (!disk || disk->free_bytes < kRoomForReserve || ::access(file("reserve").c_str(), F_OK) == 0) return;
   const os::Fd reserve(::open(file("reserve").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!reserve || ::posix_fallocate(reserve.get(), 0, static_cast<off_t>(kReserve)) != 0) ::unlink(file("reserve").c_str());
+}
+
+bool DataDir::giveUpReserve() const {
+  if (::unlink(file("reserve").c_str()) != 0) return false;
+  log::warn("the disk is full: the room that was kept for a start or for deletions is given up; make room",
+            {{"data_dir", path_}, {"bytes", kReserve}});
+  return true;
 }
 
 std::uint16_t DataDir::lastPort(std::string_view name) const {

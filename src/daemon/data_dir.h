@@ -16,8 +16,10 @@ class DataDir {
   /// it is in use, the pid that uses it. On a disk that is full the reserve is given up for what a start has to write.
   static Result<DataDir> open(const std::string& path);
   /// Takes the reserve (file `reserve`, 4 MiB) where it is not there and the disk has room: a server must be able to start on a full disk,
-  /// and to pay what is owed to machines.
+  /// and to pay what is owed to machines. Any thread.
   void keepReserve() const;
+  /// False: there is none. Any thread.
+  bool giveUpReserve() const;
 
   const std::string& path() const { return path_; }
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }

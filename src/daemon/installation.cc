@@ -142,6 +142,8 @@ class Wired final : public Installation {
   void serving(std::string address) override { address_ = std::move(address); }
   net::Endpoint agentsEndpoint() const override { return base_->fleet->endpoint(); }
 
+  void onFull(std::function<bool()> make_room) override { base_->core->onFull(std::move(make_room)); }
+
   Result<void> start() override {
     std::promise<void> done;
     Result<void> recovered;

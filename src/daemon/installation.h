@@ -23,6 +23,8 @@ class Installation {
   virtual net::Endpoint agentsEndpoint() const = 0;
   /// Where the API is found, "HOST:PORT": before start().
   virtual void serving(std::string address) = 0;
+  /// Who makes room on a full disk for what deletes (runtime::Core::onFull): before start().
+  virtual void onFull(std::function<bool()> make_room) = 0;
   /// Takes up what was under way, then accepts agents.
   virtual Result<void> start() = 0;
   /// Answers the long polls: before the server waits for the answers under way.

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -23,6 +25,8 @@ namespace sp::daemon {
 namespace {
 
 constexpr int kGraceSeconds = 10;
+/// What the disk is like.
+constexpr std::chrono::milliseconds kBetweenLooks = std::chrono::seconds(10);
 
 // Port 0 means any free one; the one of the last time is tried first, so that agents find the server again.
 Result<net::Endpoint> endpointOf(const std::string& listen, std::uint16_t last) {
@@ -38,19 +42,16 @@ std::string urlOf(const net::Endpoint& endpoint, bool tls) {
   return (tls ? "https://" : "http://") + shown.text();
 }
 
-/// Waits for SIGTERM or SIGINT. systemd hears that the server lives only as long as its core thread answers.
-int awaitStop(const sigset_t& signals, Installation& installation) {
-  const auto every = os::watchdogInterval();
-  if (every.count() == 0) {
-    int taken = 0;
-    sigwait(&signals, &taken);
-    return taken;
-  }
+/// Waits for SIGTERM or SIGINT, and keeps the reserve meanwhile. systemd hears that the server lives only as long as its core thread
+/// answers.
+int awaitStop(const sigset_t& signals, Installation& installation, const DataDir& dir) {
+  const std::chrono::milliseconds every = os::watchdogInterval();
   const auto answered = std::make_shared<std::atomic<bool>>(true);
-  const auto pause = every / 2;
+  const auto pause = every.count() == 0 ? kBetweenLooks : std::min(every / 2, kBetweenLooks);
   const timespec wait{.tv_sec = pause.count() / 1000, .tv_nsec = (pause.count() % 1000) * 1'000'000};
   while (true) {
-    if (answered->exchange(false)) {
+    dir.keepReserve();
+    if (every.count() != 0 && answered->exchange(false)) {
       os::beatWatchdog();
       installation.whenAnswering([answered] { *answered = true; });
     }
@@ -96,6 +97,7 @@ Result<void> run(Config config) {
 
   const auto api = urlOf((*server)->endpoint(), config.tls.has_value());
   installation->serving(api.substr(api.find("//") + 2));
+  installation->onFull([&dir] { return dir.giveUpReserve(); });
   SP_CHECK_OK(installation->start());
   (*server)->start();
   const auto agents = installation->agentsEndpoint().text();
@@ -113,7 +115,7 @@ Result<void> run(Config config) {
   std::fflush(stdout);
   os::notifySystemd("READY=1");
 
-  const int taken = awaitStop(signals, *installation);
+  const int taken = awaitStop(signals, *installation, dir);
   log::info("stopping", {{"signal", taken == SIGTERM ? "SIGTERM" : "SIGINT"}});
   os::notifySystemd("STOPPING=1");
   dir.withdraw();

@@ -16,17 +16,21 @@ Core::Core(store::Store& store, const Clock& clock, Random& random) : store_(sto
 
 Core::~Core() { stop(); }
 
-void Core::post(store::Job job, std::function<void(const Error*)> done) {
+void Core::post(store::Job job, std::function<void(const Error*)> done) { enqueue({std::move(job), std::move(done)}); }
+
+void Core::postDeletion(store::Job job, std::function<void(const Error*)> done) { enqueue({std::move(job), std::move(done), true}); }
+
+void Core::enqueue(Entry entry) {
   {
     const std::lock_guard lock(mutex_);
     if (!stopped_) {
-      queue_.push_back({std::move(job), std::move(done)});
+      queue_.push_back(std::move(entry));
       wake_.notify_one();
       return;
     }
   }
   const Error error{"core.stopped", "the server is shutting down", {}, nullptr};
-  if (done) done(&error);
+  if (entry.done) entry.done(&error);
 }
 
 void Core::follow(store::Job job) { following_.push_back(std::move(job)); }
@@ -136,10 +140,7 @@ void Core::loop() {
 
 // Jobs that a job asked to follow it run in the same transaction, each in a savepoint of its own: the batch's last job
 // drains them.
-bool Core::runBatch(std::deque<Entry> batch) {
-  std::vector<store::Job> jobs;
-  jobs.reserve(batch.size() + 1);
-  for (auto& entry : batch) jobs.push_back(std::move(entry.job));
+Result<std::vector<bool>> Core::commit(std::vector<store::Job> jobs) {
   jobs.emplace_back([this](store::Txn& txn) {
     while (!following_.empty()) {
       const auto next = std::move(following_.front());
@@ -151,13 +152,28 @@ bool Core::runBatch(std::deque<Entry> batch) {
   });
   auto outcome = store_.run(jobs, now());
   following_.clear();
+  return outcome;
+}
+
+bool Core::runBatch(std::deque<Entry> batch) {
+  std::vector<store::Job> jobs;
+  std::vector<store::Job> deletions;
+  jobs.reserve(batch.size() + 1);
+  for (auto& entry : batch) {
+    if (entry.deletes) deletions.push_back(entry.job);
+    jobs.push_back(std::move(entry.job));
+  }
+  const auto outcome = commit(std::move(jobs));
   const Error* error = nullptr;
+  bool deleted = false;
   if (!outcome) {
     error = &outcome.error();
     log::error("commit failed", {{"error", error->text()}, {"jobs", batch.size()}});
+    // Alone: the others would take the room again.
+    if (!deletions.empty() && error->code == "store.full" && make_room_ && make_room_()) deleted = commit(std::move(deletions)).has_value();
   }
   for (auto& entry : batch)
-    if (entry.done) entry.done(error);
+    if (entry.done) entry.done(entry.deletes && deleted ? nullptr : error);
   return outcome.has_value();
 }
 

@@ -33,6 +33,12 @@ class Core {
   /// called with nullptr all the same: the job itself knows what it answers.
   void post(store::Job job, std::function<void(const Error*)> done = {});
 
+  /// The same of a job whose writes make room: where the disk is full, it is tried once more after `onFull` has made some.
+  void postDeletion(store::Job job, std::function<void(const Error*)> done);
+
+  /// Who makes room for deletions where the disk is full: true if there is some more now. Called by the core thread. Before start().
+  void onFull(std::function<bool()> make_room) { make_room_ = std::move(make_room); }
+
   /// A job to run at the end of the same batch (the writes of the job that asks for it are seen). Core thread only.
   void follow(store::Job job);
 
@@ -67,7 +73,10 @@ class Core {
   struct Entry {
     store::Job job;
     std::function<void(const Error*)> done;
+    bool deletes = false;
   };
+  void enqueue(Entry entry);
+  Result<std::vector<bool>> commit(std::vector<store::Job> jobs);
   void loop();
   bool runBatch(std::deque<Entry> batch);
   void runPostedFirst();
@@ -85,6 +94,7 @@ class Core {
   std::deque<store::Job> following_;
   Waiters waiters_;
   std::vector<ClockSetHandler> clock_set_;
+  std::function<bool()> make_room_;
   /// Of the wall clock over the one that never jumps, when it was last looked at.
   std::optional<Duration> clock_offset_;
   bool stopping_ = false;

@@ -132,7 +132,9 @@ Response Service::answer(store::Txn& txn, Request request, std::string body) {
 void Service::runJob(std::shared_ptr<Call> call, std::function<Answer(Rows&, const Call&)> work, std::function<void(Response)> reply,
                      std::function<void()> refused) {
   auto answer = std::make_shared<Answer>(aws::refuse("InternalError", "We encountered an internal error. Please try again.", 500));
-  context_.core.post(
+  const bool deletes = call->request.method == "DELETE" || call->subresource == "delete";
+  const auto post = deletes ? &runtime::Core::postDeletion : &runtime::Core::post;
+  (context_.core.*post)(
       [this, call, answer, work = std::move(work)](store::Txn& txn) {
         Rows rows(txn, blobs_);
         *answer = work(rows, *call);
