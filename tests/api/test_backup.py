@@ -484,6 +484,13 @@ def test_restore_refusals(backup, machine, point):
     assert refused(**{**place, "targetPath": "x"}) == "InvalidParameterValueException"
     assert refused(**{**place, "targetPath": "/"}) == "InvalidParameterValueException"
     assert refused(**{**place, "inPlace": "perhaps"}) == "InvalidParameterValueException"
+    # Who names nothing does not mean everything.
+    for paths in ("", "[]", "[1]", '["/etc", null]', "[", '[""]', "etc"):
+        with pytest.raises(ClientError, match="includePaths") as told:
+            backup.start_restore_job(RecoveryPointArn=point, IamRoleArn=ROLE, Metadata={**place, "inPlace": "true", "includePaths": paths})
+        assert told.value.response["Error"]["Code"] == "InvalidParameterValueException", paths
+    with pytest.raises(ClientError, match="inPlace is for machines"):
+        backup.start_restore_job(RecoveryPointArn=point, IamRoleArn=ROLE, Metadata={"targetInstanceId": "host", "inPlace": "true"})
     assert refused(**{**place, "more": "x"}) == "InvalidParameterValueException"
     assert error_of(backup.describe_restore_job, RestoreJobId=str(uuid.uuid4())) == "ResourceNotFoundException"
 
@@ -492,6 +499,26 @@ def test_restore_needs_its_members(server, point):
     loose = server.client("backup", parameter_validation=False)
     assert error_of(loose.start_restore_job, RecoveryPointArn=point) == "MissingParameterValueException"
     assert error_of(loose.start_restore_job, Metadata={"targetInstanceId": "host"}) == "MissingParameterValueException"
+
+
+def test_a_restore_onto_a_full_disk_says_so(backup, point, machine, tmp_path):
+    """In words for people, once, without the name of the folder aside; a host is not told of inPlace, which it does not have."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system needs the right to mount: {mounted.stderr.strip()}")
+    try:
+        done = restore(backup, point, targetInstanceId="host", targetPath=str(disk / "new"))
+        assert done["Status"] == "FAILED", done
+        assert done["StatusMessage"].startswith(f"The disk of {disk}/new is full: "), done
+        assert ".stillpoint" not in done["StatusMessage"] and not (disk / "new").exists()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/file").write_bytes(b"x")
+    done = restore(backup, point, targetInstanceId="host", targetPath=str(tmp_path / "there"))
+    assert done["Status"] == "FAILED" and "is not empty: give an empty folder" in done["StatusMessage"] and "inPlace" not in done["StatusMessage"]
 
 
 def test_list_restore_jobs(backup, point, tmp_path):

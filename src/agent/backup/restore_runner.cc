@@ -52,10 +52,18 @@ struct Place {
   std::string aside() const { return target + "/" + name; }
 };
 
-Result<void> checkEmpty(const Place& place, const std::string& told) {
+Result<void> checkEmpty(const Place& place, const json::Object& request) {
   SP_TRY(const bool empty, isEmptyFolder(place.target, place.name));
   if (empty) return {};
-  return fail("restore.not_empty", told + " is not empty: give an empty folder, or inPlace 'true' to restore over what is there.");
+  // inPlace is for machines.
+  const bool host = json::textOr(request, "instance") == "host";
+  return fail("restore.not_empty",
+              fmt::format("{} is not empty: give an empty folder, or one that is not there{}.", json::textOr(request, "targetPath"),
+                          host ? "" : ", or inPlace 'true' to restore over what is there"));
+}
+
+bool tellsOfFullDisk(std::string_view words) {
+  return words.find("no space left on device") != std::string_view::npos || words.find("disk quota exceeded") != std::string_view::npos;
 }
 
 /// What restic is told. It says nothing while it restores: what it has written is the measure.
@@ -68,7 +76,7 @@ class Writing final : public ResticTask {
   Result<ResticRun> prepare() override {
     const auto& request = context_.request();
     written_ = told_ = lines_ = 0;
-    if (!json::boolOr(request, "inPlace", false)) SP_CHECK_OK(checkEmpty(place_, json::textOr(request, "targetPath")));
+    if (!json::boolOr(request, "inPlace", false)) SP_CHECK_OK(checkEmpty(place_, request));
     // What an earlier try left half-made is not completed but made anew.
     const auto aside = place_.aside();
     SP_CHECK_OK(makeEmpty(aside));
@@ -122,6 +130,11 @@ std::string restoreAside(RequestContext& context, const Place& place, bool& canc
   if (cancelled) return "The restore was cancelled.";
   if (outcome->end == ResticEnd::stalled) return fmt::format("No byte moved for {} seconds. {}", stall.count() / 1000, outcome->words);
   if (outcome->end == ResticEnd::lost) return "restic was ended from outside again and again. " + outcome->words;
+  if (!outcome->status.ok() && tellsOfFullDisk(outcome->words))
+    return fmt::format(
+        "The disk of {} is full: a restore needs as much free space as it restores. Nothing was put in place; make room "
+        "there, or give another folder, and start the restore again.",
+        json::textOr(context.request(), "targetPath"));
   if (!outcome->status.ok()) return fmt::format("restic ended with {}: {}", outcome->status.text(), outcome->words);
   return {};
 }

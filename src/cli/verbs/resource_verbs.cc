@@ -21,8 +21,11 @@ int complain(const Error& error) {
 }
 
 Result<json::Object> restoreInput(Api& api, const RestoreOptions& options) {
+  if (options.instance.empty() && options.in_place)
+    return fail("cli.usage", "--in-place is for machines (--instance ID): on the server's own host give --to an empty directory");
   if (options.target_path.empty() && !options.in_place)
-    return fail("cli.usage", "give --to DIRECTORY, or --in-place to restore over the files at their own paths");
+    return fail("cli.usage", options.instance.empty() ? "give --to DIRECTORY, which must be empty or absent"
+                                                      : "give --to DIRECTORY, or --in-place to restore over the files at their own paths");
   json::Object metadata;
   metadata["targetInstanceId"] = options.instance.empty() ? "host" : options.instance;
   // A relative path means this shell's directory when the restore is on this host.

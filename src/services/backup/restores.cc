@@ -43,15 +43,18 @@ std::string hashOf(const RestoreSpec& spec) {
 
 std::expected<std::vector<std::string>, aws::ApiError> parseIncludes(const std::string& text) {
   std::vector<std::string> out;
-  if (text.empty()) return out;
   if (!text.starts_with("[")) {
-    out.push_back(text);
+    if (!text.empty()) out.push_back(text);
   } else {
     const auto parsed = json::parse(text);
-    if (!parsed || !parsed->is_array())
+    const auto is_text = [](const json::Value& value) { return value.is_string(); };
+    if (!parsed || !parsed->is_array() || !std::ranges::all_of(parsed->get_array(), is_text))
       return std::unexpected(invalid("Metadata includePaths must be an absolute path or a JSON list of them: " + text));
-    for (const auto& value : parsed->get_array()) out.push_back(value.is_string() ? json::toStd(value.get_string()) : std::string());
+    for (const auto& value : parsed->get_array()) out.push_back(json::toStd(value.get_string()));
   }
+  if (out.empty())
+    return std::unexpected(
+        invalid(fmt::format("Metadata includePaths names no path: '{}'. Name at least one, or leave it out to restore everything", text)));
   for (const auto& path : out)
     if (!isCleanPath(path))
       return std::unexpected(invalid(fmt::format("Metadata includePaths: '{}' is not an absolute path without '.' and '..'", path)));
@@ -77,6 +80,7 @@ std::optional<aws::ApiError> readMetadata(const TextMap& metadata, RestoreJob& j
   }
   if (job.target.empty())
     return invalid("Metadata targetInstanceId is required: an instance id, or 'host' for a folder of the server's own host");
+  if (job.target == kHost && job.in_place) return invalid("Metadata inPlace is for machines; on the host give an empty folder");
   if (job.target_path.empty() && job.in_place && job.target != kHost) job.target_path = "/";
   if (!isCleanPath(job.target_path)) {
     return invalid(fmt::format("Metadata targetPath must be an absolute path without '.' and '..': '{}'", job.target_path));
@@ -86,7 +90,6 @@ std::optional<aws::ApiError> readMetadata(const TextMap& metadata, RestoreJob& j
   }
   if (job.target_path == "/" && !job.in_place)
     return invalid("Metadata targetPath '/' is not empty: restoring over a machine needs inPlace 'true'");
-  if (job.target == kHost && job.in_place) return invalid("Metadata inPlace is for machines; on the host give an empty folder");
   return std::nullopt;
 }
 
@@ -246,8 +249,17 @@ void Restores::dispatch(store::Txn& txn, RestoreJob& job) {
                            {"stallMs", std::chrono::milliseconds(kStall).count()}});
   job.status = RestoreStatus::running;
   live_[job.id] = Live{job, txn.now(), 0};
+  tellOfAgent(live_[job.id]);
   txn.timers().set({"restore.watch", job.id, txn.now() + kWatchEvery, ""});
   save(txn, job);
+}
+
+// Nothing is told by an agent that is not there.
+void Restores::tellOfAgent(Live& live) const {
+  const auto waits = fmt::format("Waits for the agent of {}, which is not connected; fails after {} seconds without a byte.",
+                                 live.figures.agent, kStall.count());
+  if (!context_.agents.connected(live.figures.agent)) live.figures.message = waits;
+  else if (live.figures.message == waits) live.figures.message.clear();
 }
 
 void Restores::openGrant(const RestoreJob& job) {
@@ -335,8 +347,13 @@ void Restores::watch(store::Txn& txn, const std::string& id) {
     live.seen_bytes = counts.received + counts.sent;
     live.moved = txn.now();
   }
+  tellOfAgent(live);
   if (txn.now() - live.moved > kStall + kStallGrace) {
-    return breakOff(txn, *job, fmt::format("No byte moved for {} seconds.", kStall.count()));
+    const auto still = fmt::format("No byte moved for {} seconds.", kStall.count());
+    return breakOff(txn, *job,
+                    context_.agents.connected(job->agent)
+                        ? still
+                        : fmt::format("The agent of {} is not connected. {} Start it, and the restore again.", job->agent, still));
   }
   txn.timers().set({"restore.watch", id, txn.now() + kWatchEvery, ""});
 }

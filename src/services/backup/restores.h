@@ -70,6 +70,7 @@ class Restores {
   std::optional<RestoreJob> openJob(store::Txn& txn, const json::Object& message) const;
   void begin(store::Txn& txn, RestoreJob& job);
   void dispatch(store::Txn& txn, RestoreJob& job);
+  void tellOfAgent(Live& live) const;
   void openGrant(const RestoreJob& job);
   void handleProgress(store::Txn& txn, const json::Object& message);
   void handleResult(store::Txn& txn, const json::Object& message);

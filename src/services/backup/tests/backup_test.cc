@@ -345,5 +345,43 @@ TEST_F(BackupTest, ARestoreReadsOnlyAndEndsByItsReport) {
   });
 }
 
+TEST_F(BackupTest, ARestoreTellsThatItsAgentIsNotThereAndEndsIfItStaysAway) {
+  const auto id = start();
+  madeRepository();
+  snapshot(id, std::string(64, 'a'));
+  result(id, "COMPLETED");
+  const auto point = server_->job(id).recovery_point;
+  std::string restore;
+  const auto begin = [&] {
+    server_->run([&](store::Txn& txn) {
+      const auto started = server_->backup.restores().start(txn, {point, "", "", {{"targetInstanceId", kMachine}, {"targetPath", "/x"}}});
+      ASSERT_TRUE(started.has_value()) << started.error().message;
+      restore = started->id;
+    });
+  };
+  const auto found = [&] {
+    RestoreJob job;
+    server_->run([&](store::Txn& txn) { job = server_->backup.restores().find(txn, restore).value(); });
+    return job;
+  };
+  const auto after = [&](std::chrono::seconds while_) {
+    clock_.advance(while_);
+    server_->run([](store::Txn&) {});
+  };
+  agents_.up = false;
+  begin();
+  EXPECT_EQ(found().status, RestoreStatus::running);
+  EXPECT_EQ(found().message,
+            fmt::format("Waits for the agent of {}, which is not connected; fails after 600 seconds without a byte.", kMachine));
+  agents_.up = true;
+  after(std::chrono::seconds(10));
+  EXPECT_EQ(found().message, "");
+  agents_.up = false;
+  for (int i = 0; i < 64; ++i) after(std::chrono::seconds(10));
+  EXPECT_EQ(found().status, RestoreStatus::failed);
+  EXPECT_EQ(found().message,
+            fmt::format("The agent of {} is not connected. No byte moved for 600 seconds. Start it, and the restore again.", kMachine));
+}
+
 }  // namespace
 }  // namespace sp::services::backup
