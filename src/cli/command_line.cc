@@ -1,4 +1,8 @@
 // The command line: every verb, its flags, its help with examples. CLI11 stands in this file only.
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -338,7 +342,7 @@ void addRestore(CLI::App& app, Command& command) {
   verb.add_option("--to", options->target_path, "directory to restore into; must be empty or absent");
   verb.add_option("--instance", options->instance, "machine to restore on (default: the server's own host)");
   verb.add_option("--include", options->include_paths, "restore only this path (may be repeated)");
-  verb.add_flag("--in-place", options->in_place, "over the files at their own paths");
+  verb.add_flag("--in-place", options->in_place, "over the files at their own paths (only with --instance)");
   verb.add_option("--role", options->role, "role ARN of the restore job");
   verb.add_flag("--json", options->json, "print JSON");
   verb.callback([&command, options] {
@@ -552,7 +556,9 @@ std::optional<std::string> unknownVerb(CLI::App& app) {
 
 }  // namespace
 
-int run(int argc, char** argv, const Hooks& hooks) {
+namespace {
+
+int runVerb(int argc, char** argv, const Hooks& hooks) {
   CLI::App app("Stillpoint takes application-consistent backups of a fleet of machines.", "stillpoint");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "help of all verbs");
@@ -582,6 +588,29 @@ int run(int argc, char** argv, const Hooks& hooks) {
     return 2;
   }
   return command.action ? command.action() : 2;
+}
+
+/// `status`, unless what was printed did not get through: then 1, said on standard error. A reader that has gone is told nothing.
+int checkOutput(int status, int error) {
+  if (std::fflush(stdout) != 0) error = errno;
+  if (std::ferror(stdout) == 0 || error == EPIPE) return status;
+  std::fputs(fmt::format("stillpoint: cli.output: cannot write to standard output, what was printed is incomplete: {}\n",
+                         error == 0 ? "write error" : std::generic_category().message(error))
+                 .c_str(),
+             stderr);
+  return 1;
+}
+
+}  // namespace
+
+int run(int argc, char** argv, const Hooks& hooks) {
+  try {
+    return checkOutput(runVerb(argc, argv, hooks), 0);
+  } catch (const std::system_error& error) {
+    // fmt's, which ends a verb at the first text that cannot be written.
+    if (std::ferror(stdout) == 0) throw;
+    return checkOutput(1, error.code().value());
+  }
 }
 
 }  // namespace sp::cli

@@ -13,7 +13,11 @@ _stillpoint() {
   [[ ${words[0]} == aws ]] && return
   local candidates
   candidates=$(stillpoint "${words[@]}" --help 2>/dev/null |
-    awk '/^Subcommands:/ {sub_on = 1; next} /^[A-Z]/ {sub_on = 0} sub_on && /^  [a-z]/ {print $1} {for (i = 1; i <= NF; i++) if ($i ~ /^--[a-z-]+/) {split($i, a, /[,=]/); print a[1]}}')
+    awk 'function put(w) {if (!told[w]++) print w}
+      /^[A-Z]/ {part = $1; next}
+      part == "Subcommands:" && /^  [a-z]/ {put($1)}
+      part == "Positionals:" && $2 ~ /^[A-Z]+:\{.*\}/ {gsub(/^[A-Z]+:\{|\}.*/, "", $2); n = split($2, a, ","); for (i = 1; i <= n; i++) put(a[i])}
+      /^  -/ {n = split($1, a, ","); for (i = 1; i <= n; i++) if (a[i] ~ /^--/) put(a[i])}')
   mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$cur")
   [[ ${#COMPREPLY[@]} -gt 0 ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
@@ -26,7 +30,11 @@ _stillpoint() {
   typed=(${${words[2,CURRENT-1]}:#-*})
   [[ ${typed[1]} == aws ]] && { _default; return }
   candidates=(${(f)"$(stillpoint $typed --help 2>/dev/null |
-    awk '/^Subcommands:/ {sub_on = 1; next} /^[A-Z]/ {sub_on = 0} sub_on && /^  [a-z]/ {print $1} {for (i = 1; i <= NF; i++) if ($i ~ /^--[a-z-]+/) {split($i, a, /[,=]/); print a[1]}}')"})
+    awk 'function put(w) {if (!told[w]++) print w}
+      /^[A-Z]/ {part = $1; next}
+      part == "Subcommands:" && /^  [a-z]/ {put($1)}
+      part == "Positionals:" && $2 ~ /^[A-Z]+:\{.*\}/ {gsub(/^[A-Z]+:\{|\}.*/, "", $2); n = split($2, a, ","); for (i = 1; i <= n; i++) put(a[i])}
+      /^  -/ {n = split($1, a, ","); for (i = 1; i <= n; i++) if (a[i] ~ /^--/) put(a[i])}')"})
   compadd -- $candidates || _files
 }
 _stillpoint "$@"

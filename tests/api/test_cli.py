@@ -147,6 +147,35 @@ def test_completion_scripts_parse(shell):
         words = f'{script}\nPATH={os.path.dirname(os.path.realpath(BINARY))}:$PATH; COMP_WORDS=(stillpoint instance ""); COMP_CWORD=2; _stillpoint; printf "%s\\n" "${{COMPREPLY[@]}}"'
         assert "list" in subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout.split()
 
+        def offered(*typed):
+            line = " ".join(f'"{word}"' for word in ("stillpoint", *typed, ""))
+            asked = f'{script}\nPATH={os.path.dirname(os.path.realpath(BINARY))}:$PATH; COMP_WORDS=({line}); COMP_CWORD={len(typed) + 1}; _stillpoint; printf "%s\\n" "${{COMPREPLY[@]}}"'
+            return subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+
+        for typed in ((), ("run",), ("enrol",), ("instance", "add"), ("events",), ("restore",), ("events", "dead")):
+            got = offered(*typed)
+            assert "--help" in got and len(got) == len(set(got)), (typed, got)
+            assert all(word.strip("-").replace("-", "").isalpha() for word in got), (typed, got)
+        # What a description speaks of is no word of the verb.
+        assert "--again" not in offered() and "--again" in offered("run")
+        assert {"bash", "zsh"} <= set(offered("completion"))
+        assert "--recovery-point" in offered("restore")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["completion", "bash"], ["run", "--help"]])
+def test_output_that_cannot_be_written_is_an_error(words):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BINARY, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1 and done.stderr == \
+        "stillpoint: cli.output: cannot write to standard output, what was printed is incomplete: No space left on device\n", done
+    # Who stopped reading does not want to hear of it, whether the signal ends the verb or is ignored.
+    for preexec in (None, lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([BINARY, *words], stdout=writer, stderr=subprocess.PIPE, text=True, check=False, preexec_fn=preexec, restore_signals=preexec is None)
+        os.close(writer)
+        assert done.stderr == "", done
+
 
 def test_every_verb_has_help_and_unknown_ones_are_refused():
     for verb in ("serve", "agent", "env", "aws", "run", "watch", "list", "show", "status", "tail", "rehearse", "restore", "instance", "schedule", "vault", "demo", "completion"):
