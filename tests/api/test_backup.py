@@ -486,10 +486,10 @@ def test_restore_refusals(backup, machine, point):
     assert refused(**{**place, "inPlace": "perhaps"}) == "InvalidParameterValueException"
     # Who names nothing does not mean everything.
     for paths in ("", "[]", "[1]", '["/etc", null]', "[", '[""]', "etc"):
-        with pytest.raises(ClientError, match="includePaths") as told:
+        with pytest.raises(botocore.exceptions.ClientError, match="includePaths") as told:
             backup.start_restore_job(RecoveryPointArn=point, IamRoleArn=ROLE, Metadata={**place, "inPlace": "true", "includePaths": paths})
         assert told.value.response["Error"]["Code"] == "InvalidParameterValueException", paths
-    with pytest.raises(ClientError, match="inPlace is for machines"):
+    with pytest.raises(botocore.exceptions.ClientError, match="inPlace is for machines"):
         backup.start_restore_job(RecoveryPointArn=point, IamRoleArn=ROLE, Metadata={"targetInstanceId": "host", "inPlace": "true"})
     assert refused(**{**place, "more": "x"}) == "InvalidParameterValueException"
     assert error_of(backup.describe_restore_job, RestoreJobId=str(uuid.uuid4())) == "ResourceNotFoundException"
