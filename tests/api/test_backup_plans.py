@@ -99,6 +99,8 @@ def test_plan_refusals(backup):
     refused("'WindowsVSS' is not known", options={"WindowsVSS": "enabled"})
     refused("must be 'true' or 'false'", options={"StartStopEC2Required": "yes"})
     refused("PreBackupScriptDetails.CommandToRun is missing", options={"PreBackupScript.SourceS3Path": "s3://a/b"})
+    refused('PreBackupScriptDetails.SourceS3Path is "foo"', options={**OPTIONS, "PreBackupScript.SourceS3Path": "foo"})
+    refused('PostBackupScriptDetails.SourceS3Path is "http://"', options={**OPTIONS, "PostBackupScript.SourceS3Path": "http://"})
     refused("PreBackupScriptDetails.Comand", options={**OPTIONS, "PreBackupScript.Comand": "x"})
     twice = document()
     twice["Rules"] *= 2

@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "model/arn.h"
+#include "model/documents/s3_url.h"
 #include "services/backup/tags.h"
 
 namespace sp::services::stillpoint {
@@ -121,6 +122,8 @@ Result<Script> parseScript(const json::Object& object, std::string path) {
   Members in(object, std::move(path));
   Script script;
   SP_TRY(script.source, in.text("SourceS3Path", true, false));
+  if (const auto source = document::parseS3Url(script.source); !source)
+    return refused(in.at("SourceS3Path"), json::Value(script.source), source.error().message);
   SP_TRY(script.command, in.text("CommandToRun", true, false));
   SP_TRY(script.working_directory, in.text("WorkingDirectory", false, true));
   SP_TRY(script.timeout_seconds, in.seconds("TimeoutInSeconds", 30, 2'592'000, 3600));

@@ -63,6 +63,8 @@ TEST(Input, EveryPropertyIsCheckedAndNamed) {
       {{kScripts, kPre, "ExecutionTimeoutInSeconds"}, "\"5\"", {}},
       {{kScripts, kPre, "ExecutionTimeoutInSeconds"}, "4", {"ExecutionTimeoutInSeconds is 4"}},
       {{kScripts, kPre, "SourceS3Path"}, "\"https://bucket-with-a-very-long-name.s3.amazonaws.com/scripts/pre-script.sh\"", {}},
+      {{kScripts, kPre, "SourceS3Path"}, "\"foo\"", {"PreBackupScriptDetails.SourceS3Path is \"foo\"", "it must begin with s3://"}},
+      {{kScripts, kPre, "SourceS3Path"}, "\"s3://bucket\"", {"SourceS3Path is \"s3://bucket\"", "a bucket and a key"}},
       {{"OnBadTarget"}, "\"abort\"", {}},
       {{"OnBadTarget"}, "\"stop\"", {"OnBadTarget is \"stop\"", "continue"}},
       {{"ThawAt"}, "\"completed\"", {}},
