@@ -16,6 +16,8 @@ FILE = ROOT / "src" / "tasks" / "members.cc"
 SERVICES = {"sts": ("sts", "sts"), "iam": ("iam", "iam"), "dynamodb": ("dynamodb", "dynamodb"), "ec2": ("ec2", "ec2"), "ssm": ("ssm", "ssm"),
             "backup": ("backup", "backup"), "stepfunctions": ("stepfunctions", "states"), "events": ("events", "events"), "scheduler": ("scheduler", "scheduler"),
             "stillpoint": ("stillpoint", "stillpoint")}
+# What an optimised integration takes of services that are not served here. https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
+OPTIMISED = {"lambda:Invoke": ["ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"]}
 # What AWS's APIs have and this server acts on, though Debian's models are older.
 NEWER = {
     "backup/BackupRuleInput": ["ScheduleExpressionTimezone"], "backup/Lifecycle": ["OptInToArchiveForSupportedResources"],
@@ -105,7 +107,7 @@ def structures(signing, shapes, shape, name, found):
 
 def entries():
     loader = botocore.loaders.Loader(extra_search_paths=[str(ROOT / "packaging" / "botocore")])
-    found = {}
+    found = dict(OPTIMISED)
     for page, (model_name, signing) in SERVICES.items():
         model = loader.load_service_model(model_name, "service-2")
         for name in operations(ROOT / "docs" / "api" / f"{page}.md"):

@@ -53,6 +53,19 @@ Template Template::compile(const json::Value& value, Problems& problems, const s
   return made;
 }
 
+json::Value Template::fixed() const {
+  if (kind_ == Kind::computed) return nullptr;
+  if (kind_ == Kind::array) {
+    json::Array out;
+    for (const auto& element : elements_) out.push_back(element.fixed());
+    return out;
+  }
+  if (kind_ == Kind::literal) return literal_;
+  json::Object out;
+  for (const auto& [name, member] : members_) out[name] = member.fixed();
+  return out;
+}
+
 Eval<json::Value> Template::evaluate(const Scope& scope) const {
   switch (kind_) {
     case Kind::literal: return literal_;

@@ -18,6 +18,8 @@ class Template {
   static Template compile(const json::Value& value, Problems& problems, const std::string& pointer = "");
 
   Eval<json::Value> evaluate(const Scope& scope) const;
+  /// What it says itself, with null wherever something is computed.
+  json::Value fixed() const;
   /// Nothing in it is computed.
   bool constant() const { return kind_ == Kind::literal; }
 

@@ -135,6 +135,9 @@ Transition giveUp(State state, const Inputs& inputs, std::string cause);
 /// The state of an execution before its Start event.
 State initialState(Identity identity, Payload input);
 
+/// How the cause of a States.Runtime is told: "An error occurred while executing the state 'A' (entered at the event id #2). CAUSE".
+std::string causeAt(std::string_view state, std::int64_t entered, std::string_view cause);
+
 /// "EXECUTION_ARN#7": the name of a task token or timer outside of its execution.
 std::string globalName(std::string_view execution_arn, std::int64_t number);
 /// The same as workers and callbacks are given it ("$$.Task.Token"): opaque text that cannot be mistyped.

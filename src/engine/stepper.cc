@@ -47,6 +47,10 @@ ResourceName resourceName(std::string_view arn) {
   return {ResourceName::Kind::task, rest.substr(0, colon), rest.substr(colon + 1)};
 }
 
+std::string causeAt(std::string_view state, std::int64_t entered, std::string_view cause) {
+  return fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", state, entered, cause);
+}
+
 std::string globalName(std::string_view execution_arn, std::int64_t number) { return fmt::format("{}#{}", execution_arn, number); }
 
 std::pair<std::string_view, std::int64_t> splitGlobalName(std::string_view name) {

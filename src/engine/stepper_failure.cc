@@ -39,10 +39,7 @@ void shorten(std::string& text, std::size_t limit) { text.resize(asl::firstChara
 }  // namespace
 
 Failure Stepper::evaluationFailure(const Frame& frame, const asl::EvalError& error) const {
-  return {error.error,
-          fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). {}", def(frame).name,
-                      frame.entered_event, error.cause),
-          true, error.also};
+  return {error.error, causeAt(def(frame).name, frame.entered_event, error.cause), true, error.also};
 }
 
 void Stepper::failEvaluation(Frame& frame, const asl::EvalError& error) { fail(frame, evaluationFailure(frame, error)); }

@@ -73,10 +73,7 @@ asl::Eval<void> Stepper::executeTask(Frame& frame) {
   const auto resource = resourceName(d.resource);
   const bool is_activity = resource.kind == ResourceName::Kind::activity;
   if (is_activity && inputs_.activity_exists && !inputs_.activity_exists(d.resource)) {
-    fail(frame,
-         {"States.Runtime", fmt::format("An error occurred while executing the state '{}' (entered at the event id #{}). The activity "
-                                        "{} does not exist.",
-                                        d.name, frame.entered_event, d.resource)});
+    fail(frame, {"States.Runtime", causeAt(d.name, frame.entered_event, fmt::format("The activity {} does not exist.", d.resource))});
     return {};
   }
   scheduled(frame, resource, parameters, d.timeout.given() ? std::optional(*timeout) : std::nullopt,

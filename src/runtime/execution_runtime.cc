@@ -451,6 +451,7 @@ void ExecutionRuntime::perform(store::Txn& txn, const Work& work, const engine::
   request.state_name = def.name;
   request.resource = def.resource;
   request.parameters = task.parameters.value();
+  request.written = def.parameters ? &*def.parameters : nullptr;
   request.attempt = static_cast<int>(task.attempt);
   request.entered = task.entered;
   tasks_->start(txn, request);

@@ -10,6 +10,10 @@
 #include "json/json.h"
 #include "store/store.h"
 
+namespace sp::asl {
+class Template;
+}
+
 namespace sp::runtime {
 
 /// A Task state that waits for its integration.
@@ -26,6 +30,8 @@ struct TaskRequest {
   std::string resource;
   /// Effective parameters (Parameters applied, or the state's input).
   json::Value parameters;
+  /// Parameters as the definition writes them; null: it writes none. Only while the task is started.
+  const asl::Template* written = nullptr;
   /// 1 for the first try; grows with Retry; 1 again after a redrive.
   int attempt = 1;
   /// The event that entered the state: with the execution it names all tries of this visit, redriven ones too.

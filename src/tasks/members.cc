@@ -14,7 +14,7 @@ struct Entry {
   std::string_view members;
 };
 
-constexpr std::array<Entry, 346> kEntries = {{
+constexpr std::array<Entry, 347> kEntries = {{
     // clang-format off
     Entry{"backup/AdvancedBackupSetting", " BackupOptions ResourceType "},
     Entry{"backup/BackupPlanInput", " AdvancedBackupSettings:AdvancedBackupSetting BackupPlanName Rules:BackupRuleInput "},
@@ -328,6 +328,7 @@ constexpr std::array<Entry, 346> kEntries = {{
     Entry{"iam:UpdateAssumeRolePolicy", " PolicyDocument RoleName "},
     Entry{"iam:UpdateRole", " Description MaxSessionDuration RoleName "},
     Entry{"iam:UpdateRoleDescription", " Description RoleName "},
+    Entry{"lambda:Invoke", " ClientContext FunctionName InvocationType LogType Payload Qualifier "},
     Entry{"scheduler/AwsVpcConfiguration", " AssignPublicIp SecurityGroups Subnets "},
     Entry{"scheduler/CapacityProviderStrategyItem", " Base CapacityProvider Weight "},
     Entry{"scheduler/DeadLetterConfig", " Arn "},

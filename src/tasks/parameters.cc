@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/step.h"
 #include "tasks/members.h"
 #include "tasks/s3_naming.h"
 
@@ -63,9 +64,25 @@ class Walk {
   bool within_;
 };
 
-bool has(const json::Object& parameters, std::string_view member) {
-  return json::find(parameters, member) != nullptr || json::find(parameters, fmt::format("{}{}", member, kComputed)) != nullptr;
+std::string unsupported(std::string_view member) { return fmt::format("The field \"{}\" is not supported by Step Functions", member); }
+
+std::string missing(std::string_view member) { return fmt::format("The field '{}' is required but was missing", member); }
+
+/// Members that an optimised integration asks for and that `has` does not find.
+template <class Has>
+std::vector<std::string_view> missingMembers(const Resource& resource, const Has& has) {
+  std::vector<std::string_view> out;
+  const auto action = resource.service + ":" + resource.action;
+  for (const auto& one : kRequired)
+    if (!resource.sdk && one.action == action && !has(one.member)) out.push_back(one.member);
+  return out;
 }
+
+std::string_view serviceOf(const Resource& resource) {
+  return resource.sdk ? signingName(resource.service) : std::string_view(resource.service);
+}
+
+bool isInvoke(const Resource& resource) { return !resource.sdk && resource.service == "lambda" && resource.action == "invoke"; }
 
 }  // namespace
 
@@ -78,30 +95,57 @@ std::vector<std::string> unknownMembers(std::string_view service, std::string_vi
         unknown.emplace_back(name);
     return unknown;
   }
-  // What runs is held to no more than when it was made.
-  Walk walk(written, written || (service == "events" && operation == "PutEvents"));
+  Walk walk(written, true);
   walk.object(inputOf(service, operation), parameters);
   return std::move(walk.unknown);
 }
-
-std::string unsupportedField(std::string_view member) { return fmt::format("The field \"{}\" is not supported by Step Functions", member); }
 
 std::vector<std::string> refusedParameters(std::string_view arn, const Resource& resource, const json::Object* parameters) {
   std::vector<std::string> refused;
   // The steps of a run look at their own.
   if (!resource.sdk && resource.service == "stillpoint") return refused;
-  const auto action = resource.service + ":" + resource.action;
-  std::vector<std::string_view> missing;
-  for (const auto& one : kRequired)
-    if (!resource.sdk && one.action == action && (parameters == nullptr || !has(*parameters, one.member))) missing.push_back(one.member);
+  const auto lacking = missingMembers(resource, [&](std::string_view member) {
+    return parameters != nullptr &&
+           (json::find(*parameters, member) != nullptr || json::find(*parameters, fmt::format("{}{}", member, kComputed)) != nullptr);
+  });
   if (parameters == nullptr) {
-    if (!missing.empty()) refused.push_back(fmt::format("Parameters field is required for resource ARN: {}", arn));
+    if (!lacking.empty()) refused.push_back(fmt::format("Parameters field is required for resource ARN: {}", arn));
     return refused;
   }
-  const auto service = resource.sdk ? signingName(resource.service) : std::string_view(resource.service);
-  for (const auto& member : unknownMembers(service, resource.operation(), *parameters, true)) refused.push_back(unsupportedField(member));
-  for (const auto member : missing) refused.push_back(fmt::format("The field '{}' is required but was missing", member));
+  // What a function is invoked with AWS tells when the task runs.
+  if (!isInvoke(resource))
+    for (const auto& member : unknownMembers(serviceOf(resource), resource.operation(), *parameters, true))
+      refused.push_back(unsupported(member));
+  for (const auto member : lacking) refused.push_back(missing(member));
   return refused;
+}
+
+std::vector<std::string> unusableParameters(const Resource& resource, const json::Object& parameters, const json::Value& fixed) {
+  const auto service = serviceOf(resource);
+  const auto operation = resource.operation();
+  auto unknown = unknownMembers(service, operation, parameters);
+  if (!unknown.empty() && fixed.is_object() && service != "s3") {
+    // These were looked at always.
+    Walk always(false, service == "events" && operation == "PutEvents");
+    always.object(inputOf(service, operation), parameters);
+    const auto older = unknownMembers(service, operation, fixed.get_object());
+    std::erase_if(unknown, [&](const std::string& name) {
+      return std::ranges::find(always.unknown, name) == always.unknown.end() && std::ranges::find(older, name) != older.end();
+    });
+  }
+  std::vector<std::string> out;
+  for (const auto& member : unknown) out.push_back(unsupported(member));
+  for (const auto member : missingMembers(resource, [&](std::string_view name) {
+         const auto* value = json::find(parameters, name);
+         return value != nullptr && !value->is_null();
+       }))
+    out.push_back(missing(member));
+  return out;
+}
+
+std::string unusableCause(std::string_view state, std::int64_t entered, const json::Value& parameters, std::string_view why) {
+  return engine::causeAt(state, entered,
+                         fmt::format("The Parameters '{}' could not be used to start the Task: [{}]", json::toText(parameters), why));
 }
 
 }  // namespace sp::tasks

@@ -1,6 +1,7 @@
 // What Parameters of a task may hold, by the members that the inputs of operations have. Pure.
 // https://docs.aws.amazon.com/step-functions/latest/dg/connect-parameters.html
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,15 +11,18 @@
 
 namespace sp::tasks {
 
-/// Members that the operation's input does not have, or an event that it sends. `service`: its signing name. `written`: as a definition
-/// has them, where "Foo.$" is Foo; then those of all structures in the input too.
+/// Members that the operation's input does not have, or the structures in it. `service`: its signing name. `written`: as a definition has
+/// them, where "Foo.$" is Foo.
 std::vector<std::string> unknownMembers(std::string_view service, std::string_view operation, const json::Object& parameters,
                                         bool written = false);
-/// "The field "Foo" is not supported by Step Functions".
-std::string unsupportedField(std::string_view member);
-
 /// What is wrong with the Parameters that a definition writes for a resource that is served, a sentence each; null: it writes none.
 /// `arn`: the resource as written.
 std::vector<std::string> refusedParameters(std::string_view arn, const Resource& resource, const json::Object* parameters);
+
+/// What is wrong with the parameters that a task starts with, a sentence each. `fixed`: what of them the definition itself says. Members
+/// of structures in those may be unknown: definitions from before these were looked at run on.
+std::vector<std::string> unusableParameters(const Resource& resource, const json::Object& parameters, const json::Value& fixed);
+/// The cause of the States.Runtime that tells so of the task of a state.
+std::string unusableCause(std::string_view state, std::int64_t entered, const json::Value& parameters, std::string_view why);
 
 }  // namespace sp::tasks

@@ -4,6 +4,8 @@
 
 #include <fmt/ranges.h>
 
+#include "asl/template.h"
+
 namespace sp::tasks {
 namespace {
 
@@ -46,7 +48,6 @@ TEST(Parameters, MembersThatAnOperationDoesNotHave) {
   EXPECT_EQ(told("aws-sdk:sfn:createActivity", R"({"Name":"a","Tags":[{"key":"k","Value":"v"}]})"),
             "The field \"key\" is not supported by Step Functions");
   EXPECT_EQ(told("dynamodb:putItem", R"({"TableName":"t","Item":{"id":"x","m":{"M":{"any":{"S":"y"}}}}})"), "");
-  EXPECT_EQ(unknownMembers("ec2", "DescribeInstances", {{"Filters", json::Array{json::Object{{"name", 1}}}}}), std::vector<std::string>());
   // Members that are newer than the models which the table comes from.
   EXPECT_EQ(told("dynamodb:putItem", R"({"TableName":"t","Item":{},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"})"), "");
   EXPECT_EQ(told("aws-sdk:scheduler:createSchedule", R"({"Name":"s","ActionAfterCompletion":"DELETE","Target":{"Arn":"a"}})"), "");
@@ -54,6 +55,61 @@ TEST(Parameters, MembersThatAnOperationDoesNotHave) {
   EXPECT_EQ(unknownMembers("ec2", "DescribeInstances", {{"InstanceIds.$", 1}}), std::vector<std::string>{"InstanceIds.$"});
   // What the steps of a run take they say themselves.
   EXPECT_EQ(told("stillpoint:start", R"({"Foo":1})"), "");
+}
+
+/// What is told of the parameters that a task starts with, a line each; `written`: as its definition has them, empty text: not at all.
+std::string toldAtStart(std::string_view action, std::string_view parameters, std::string_view written = "") {
+  const auto resource = parseResource("arn:aws:states:::" + std::string(action));
+  asl::Template::Problems problems;
+  const auto fixed = written.empty() ? json::Value() : asl::Template::compile(*json::parse(written), problems).fixed();
+  EXPECT_TRUE(problems.empty());
+  return fmt::format("{}", fmt::join(unusableParameters(*resource, json::parse(parameters)->get_object(), fixed), "\n"));
+}
+
+TEST(Parameters, MembersWithinThoseThatATaskStartsWith) {
+  const auto no = [](std::string_view member) { return fmt::format("The field \"{}\" is not supported by Step Functions", member); };
+  EXPECT_EQ(toldAtStart("aws-sdk:backup:createBackupSelection", R"({"BackupPlanId":"p","BackupSelection":{"notResources":["*"]}})"),
+            no("notResources"));
+  EXPECT_EQ(toldAtStart("aws-sdk:backup:createBackupPlan",
+                        R"({"BackupPlan":{"Rules":[{"scheduleExpression":"x","Lifecycle":{"deleteAfterDays":3}}]}})"),
+            no("scheduleExpression") + "\n" + no("deleteAfterDays"));
+  EXPECT_EQ(toldAtStart("backup:startBackupJob.sync", R"({"Lifecycle":{"deleteAfterDays":3}})"), no("deleteAfterDays"));
+  EXPECT_EQ(toldAtStart("aws-sdk:ec2:runInstances", R"({"TagSpecifications":[{"tags":[]}]})"), no("tags"));
+  EXPECT_EQ(toldAtStart("aws-sdk:eventbridge:putTargets", R"({"Targets":[{"input":"{}"}]})"), no("input"));
+  // What a definition from before says itself it may go on to say, other than at the top and in events; what it computes is looked at.
+  constexpr std::string_view kTargets = R"({"Rule":"r","Targets":[{"input":"{}"}]})";
+  EXPECT_EQ(toldAtStart("aws-sdk:eventbridge:putTargets", kTargets, kTargets), "");
+  EXPECT_EQ(toldAtStart("aws-sdk:eventbridge:putTargets", kTargets, R"({"Rule.$":"$.r","Targets":[{"input.$":"$.i"}]})"), "");
+  EXPECT_EQ(toldAtStart("aws-sdk:eventbridge:putTargets", kTargets, R"({"Rule":"r","Targets.$":"$.t"})"), no("input"));
+  EXPECT_EQ(toldAtStart("aws-sdk:eventbridge:putTargets", R"({"rule":"r"})", R"({"rule":"r"})"), no("rule"));
+  EXPECT_EQ(toldAtStart("events:putEvents", R"({"Entries":[{"source":"s"}]})", R"({"Entries":[{"source":"s"}]})"), no("source"));
+}
+
+TEST(Parameters, FunctionsAreLookedAtWhenTheyAreInvoked) {
+  constexpr std::string_view kGiven = R"({"FunctionName":"echo","payload":{"a":1}})";
+  EXPECT_EQ(told("lambda:invoke", kGiven), "");
+  EXPECT_EQ(toldAtStart("lambda:invoke", kGiven, kGiven), "The field \"payload\" is not supported by Step Functions");
+  EXPECT_EQ(toldAtStart("lambda:invoke.waitForTaskToken",
+                        R"({"FunctionName":"f","Payload":{"any":1},"InvocationType":"Event","ClientContext":"e30=",
+    "Qualifier":"1","LogType":"None"})"),
+            "");
+}
+
+TEST(Parameters, WhatIsMissingWhenATaskStarts) {
+  const auto missing = [](std::string_view member) { return fmt::format("The field '{}' is required but was missing", member); };
+  EXPECT_EQ(toldAtStart("states:startExecution", "{}"), missing("StateMachineArn"));
+  EXPECT_EQ(toldAtStart("dynamodb:getItem", R"({"TableName":null})"), missing("TableName") + "\n" + missing("Key"));
+  EXPECT_EQ(toldAtStart("events:putEvents", R"({"Entries":null})"), missing("Entries"));
+  EXPECT_EQ(toldAtStart("events:putEvents", R"({"Entries":[]})"), "");
+  EXPECT_EQ(toldAtStart("lambda:invoke", R"({"Payload":1,"FunctionName.$":"x"})"),
+            "The field \"FunctionName.$\" is not supported by Step Functions\n" + missing("FunctionName"));
+  EXPECT_EQ(toldAtStart("aws-sdk:sfn:startExecution", "{}"), "");
+}
+
+TEST(Parameters, WhyTheyCannotBeUsed) {
+  EXPECT_EQ(unusableCause("A", 7, *json::parse(R"({"x":1})"), "why"),
+            "An error occurred while executing the state 'A' (entered at the event id #7). The Parameters '{\"x\":1}' could not be used to "
+            "start the Task: [why]");
 }
 
 TEST(Parameters, WhatOptimisedIntegrationsAskFor) {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/failpoint.h"
+#include "tasks/parameters.h"
 #include "tasks/s3_naming.h"
 
 namespace sp::tasks {
@@ -27,21 +28,25 @@ struct Work {
   std::string operation;
   json::Object parameters;
   bool callback = false;
+  std::string state;
+  std::int64_t entered = 0;
 
-  json::Object encode() const { return {{"operation", operation}, {"parameters", parameters}, {"callback", callback}}; }
+  std::string unusable(std::string_view why) const { return unusableCause(state, entered, json::Value(parameters), why); }
+  json::Object encode() const {
+    return {{"operation", operation}, {"parameters", parameters}, {"callback", callback}, {"state", state}, {"entered", entered}};
+  }
   static std::optional<Work> decode(const store::Record& record) {
     const auto parsed = json::parse(record.body);
     if (!parsed || !parsed->is_object()) return std::nullopt;
     const auto* parameters = json::find(parsed->get_object(), "parameters");
-    return Work{record.key, json::textOr(parsed->get_object(), "operation"),
+    return Work{record.key,
+                json::textOr(parsed->get_object(), "operation"),
                 parameters != nullptr && parameters->is_object() ? parameters->get_object() : json::Object(),
-                json::boolOr(parsed->get_object(), "callback", false)};
+                json::boolOr(parsed->get_object(), "callback", false),
+                json::textOr(parsed->get_object(), "state"),
+                json::intOr(parsed->get_object(), "entered", 0)};
   }
 };
-
-std::string unusable(const json::Object& parameters, std::string_view why) {
-  return fmt::format("The Parameters '{}' could not be used to start the Task: [{}]", json::toText(parameters), why);
-}
 
 }  // namespace
 
@@ -108,7 +113,7 @@ class S3Calls::Worker {
   void begin(Work work) {
     auto call = s3Request(work.operation, work.parameters);
     if (!call) {
-      return finish([work, why = unusable(work.parameters, call.error())](Worker& self, store::Txn& txn) {
+      return finish([work, why = work.unusable(call.error())](Worker& self, store::Txn& txn) {
         if (txn.records().erase(kKind, work.token)) self.executions_->taskFailed(txn, work.token, "States.Runtime", why);
       });
     }
@@ -194,9 +199,9 @@ S3Calls::~S3Calls() = default;
 void S3Calls::attach(runtime::ExecutionRuntime& executions) { worker_->attach(executions); }
 
 void S3Calls::begin(store::Txn& txn, const runtime::TaskRequest& request, const std::string& operation, bool callback) {
-  const Work work{request.token, operation, request.parameters.get_object(), callback};
+  const Work work{request.token, operation, request.parameters.get_object(), callback, request.state_name, request.entered};
   auto call = s3Request(operation, work.parameters);
-  if (!call) return worker_->executions().taskFailed(txn, request.token, "States.Runtime", unusable(work.parameters, call.error()));
+  if (!call) return worker_->executions().taskFailed(txn, request.token, "States.Runtime", work.unusable(call.error()));
   if (!s3Streams(operation)) {
     const auto response = worker_->s3().answer(txn, std::move(call->request), std::move(call->body));
     return worker_->settle(txn, work, response, response.body);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "asl/template.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "json/big_integer.h"
@@ -136,23 +137,20 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
     json::roundBigIntegers(plain.parameters);
     return lanes_.start(txn, plain);
   }
-  if (!request.parameters.is_object()) {
-    executions_->taskFailed(
-        txn, request.token, "States.Runtime",
-        fmt::format("The Parameters '{}' could not be used to start the Task: they must be an object", json::toText(request.parameters)));
-    return;
-  }
+  if (!request.parameters.is_object()) { return unusable(txn, request, "they must be an object"); }
   begin(txn, request, *resource);
 }
 
+void TaskRegistry::unusable(store::Txn& txn, const runtime::TaskRequest& request, std::string_view why) {
+  executions_->taskFailed(txn, request.token, "States.Runtime",
+                          unusableCause(request.state_name, request.entered, request.parameters, why));
+}
+
 void TaskRegistry::begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
-  // Those that a definition writes were looked at when it was made, unless it is older than that.
-  if (const auto unknown = unknownMembers(resource.sdk ? signingName(resource.service) : resource.service, resource.operation(),
-                                          request.parameters.get_object());
-      !unknown.empty())
-    return executions_->taskFailed(txn, request.token, "States.Runtime",
-                                   fmt::format("The Parameters '{}' could not be used to start the Task: [{}]",
-                                               json::toText(request.parameters), unsupportedField(unknown.front())));
+  if (const auto why =
+          unusableParameters(resource, request.parameters.get_object(), request.written != nullptr ? request.written->fixed() : nullptr);
+      !why.empty())
+    return unusable(txn, request, join(why, ", "));
   if (resource.sdk && resource.service == kS3)
     return s3_.begin(txn, request, resource.operation(), resource.pattern == Resource::Pattern::callback);
   if (resource.sdk) return callSdk(txn, request, resource);
@@ -225,10 +223,7 @@ void TaskRegistry::invoke(store::Txn& txn, const runtime::TaskRequest& request) 
     if (auto bad = badInvocation(*call, request.token)) return executions_->taskFailed(txn, request.token, bad->error, bad->cause);
     return lambda_.begin(txn, request.token, *call);
   }
-  executions_->taskFailed(txn, request.token, "States.Runtime",
-                          fmt::format("The Parameters '{}' could not be used to start the Task: [The field 'FunctionName' is required but "
-                                      "was missing]",
-                                      json::toText(request.parameters)));
+  unusable(txn, request, "The field 'FunctionName' is required but was missing");
 }
 
 void TaskRegistry::sendEvents(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {

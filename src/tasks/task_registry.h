@@ -64,6 +64,7 @@ class TaskRegistry final : public runtime::TaskPort, public services::scheduler:
   aws::Outcome call(store::Txn& txn, const aws::Operation& operation, json::Object input, std::string_view token,
                     const std::string& request_id) const;
   void begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
+  void unusable(store::Txn& txn, const runtime::TaskRequest& request, std::string_view why);
   void invoke(store::Txn& txn, const runtime::TaskRequest& request);
   void sendEvents(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);
   void startExecution(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource);

@@ -433,16 +433,20 @@ def test_what_is_deleted_or_paused_starts_nothing(scheduler, sfn):
     assert [input["name"] for _, input in started(sfn, arn)] == [names[2]]
 
 
-def test_what_cannot_be_started_is_told(server, scheduler, sfn):
-    told = machine(sfn)
+@pytest.mark.parametrize("arn, input, code", [
+    (NOWHERE, "{}", "StateMachineDoesNotExist"),
+    # A member that is misspelt, however deep.
+    (f"{SDK}:ssm:sendCommand", '{"DocumentName":"AWS-RunShellScript","Targets":[{"Key":"tag:x","values":["y"]}]}', "ValidationException")])
+def test_what_cannot_be_started_is_told(server, scheduler, sfn, arn, input, code):
+    told, target = machine(sfn), arn
     events = server.client("events")
     name = unique("rule")
     schedule = unique("failing")
     events.put_rule(Name=name, EventPattern=json.dumps({"source": ["stillpoint.events"], "detail-type": ["Schedule Delivery Failed"], "detail": {"schedule": [{"suffix": schedule}]}}))
     events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": told, "RoleArn": ROLE, "InputPath": "$.detail"}])
-    arn = scheduler.create_schedule(**asked(schedule, "rate(1 day)", State="ENABLED"))["ScheduleArn"]
+    arn = scheduler.create_schedule(**asked(schedule, "rate(1 day)", target, input, State="ENABLED"))["ScheduleArn"]
     (_, detail), = started(sfn, told)
-    assert (detail["schedule"], detail["target"], detail["error-code"], detail["retry-attempts"]) == (arn, NOWHERE, "StateMachineDoesNotExist", 0)
+    assert (detail["schedule"], detail["target"], detail["error-code"], detail["retry-attempts"]) == (arn, target, code, 0)
     assert re.fullmatch(UUID, detail["execution-id"])
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.conftest import make
-from tests.support.machines import create, details, ended, history, output, run, start, types
+from tests.support.machines import WHILE_A, create, details, ended, history, output, run, start, types
 from tests.support.until import until
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
@@ -179,7 +179,17 @@ def test_without_an_endpoint(server):
 
 def test_no_function_name(sfn):
     shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName.$": "$.name"}, "End": True}}, {"name": ""})
-    assert shown["error"] == "States.Runtime" and "'FunctionName'" in shown["cause"]
+    assert (shown["error"], shown["cause"]) == (
+        "States.Runtime", WHILE_A + """The Parameters '{"FunctionName":""}' could not be used to start the Task: [The field 'FunctionName' is required but was missing]""")
+
+
+def test_members_that_an_invocation_does_not_have(sfn, functions):
+    """Told when the task runs, as AWS does; taken, they would be left out: `payload` would invoke the function with nothing."""
+    states = invoke("misspelt")
+    states["A"]["Parameters"]["payload"] = {"a": 1}
+    shown, _ = run(sfn, states)
+    assert shown["error"] == "States.Runtime" and shown["cause"].endswith('could not be used to start the Task: [The field "payload" is not supported by Step Functions]')
+    assert functions.paths("misspelt") == []
 
 
 @pytest.mark.parametrize("more, error, cause", [

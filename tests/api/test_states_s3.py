@@ -9,7 +9,7 @@ import botocore.exceptions
 import pytest
 
 from tests.api import api_pages
-from tests.support.machines import ROLE, create, details, ended, fresh, output, refused, run, start, types
+from tests.support.machines import ROLE, WHILE_A, create, details, ended, fresh, output, refused, run, start, types
 from tests.support.until import until
 
 
@@ -180,7 +180,7 @@ def test_errors(sfn, bucket, action, more, error, status, message):
 def test_parameters_that_cannot_be_used(sfn, action, parameters, why):
     error, cause = failure(sfn, action, **parameters)
     text = json.dumps(parameters, separators=(",", ":"))
-    assert (error, cause) == ("States.Runtime", f"The Parameters '{text}' could not be used to start the Task: [{why}]")
+    assert (error, cause) == ("States.Runtime", f"{WHILE_A}The Parameters '{text}' could not be used to start the Task: [{why}]")
 
 
 @pytest.mark.parametrize("action, parameters, field", [("headBucket", {"Bucket": "bbb", "Key": "k"}, "Key"), ("putObject", {"Bucket": "bbb", "Key": "k", "Colour": "red"}, "Colour")])

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.support.machines import PREFIX, ROLE, create, details, ended, history, output, refused, run, start, types
+from tests.support.machines import PREFIX, ROLE, WHILE_A, create, details, ended, history, output, refused, run, start, types
 from tests.support.server import ROOT
 from tests.support.until import until
 
@@ -180,7 +180,24 @@ def test_members_that_are_misspelt(sfn, resource, parameters, field):
     # Where only the input says what the parameters are, the task tells it.
     if resource.startswith(("aws-sdk:", "ec2:")):
         shown, _ = run(sfn, {"A": task}, parameters)
-        assert shown["error"] == "States.Runtime" and f'[The field "{field}" is not supported by Step Functions]' in shown["cause"], shown
+        said = json.dumps(parameters, separators=(",", ":"))
+        assert (shown["error"], shown["cause"]) == ("States.Runtime", f"""{WHILE_A}The Parameters '{said}' could not be used to start the Task: [The field "{field}" is not supported by Step Functions]""")
+
+
+def test_members_that_are_misspelt_within_what_the_input_says(server, sfn):
+    """In the lists and structures of the operation's input too."""
+    task = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:eventbridge:putTargets", "Parameters": {"Rule": "r", "Targets.$": "$.targets"}, "End": True}
+    shown, _ = run(sfn, {"A": task}, {"targets": [{"Id": "1", "Arn": "a", "input": "{}"}]})
+    assert shown["error"] == "States.Runtime" and shown["cause"].endswith('[The field "input" is not supported by Step Functions]')
+
+
+@pytest.mark.parametrize("action, member", [("states:startExecution.sync", "StateMachineArn"), ("dynamodb:deleteItem", "TableName"), ("events:putEvents", "Entries"), ("lambda:invoke", "FunctionName")])
+def test_members_that_the_input_leaves_out(sfn, action, member):
+    parameters = {member + ".$": "$.x", **({"Key": {"id": {"S": "x"}}} if "dynamodb" in action else {})}
+    shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": f"arn:aws:states:::{action}", "Parameters": parameters, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B"}], "Next": "B"},
+                         "B": {"Type": "Pass", "End": True}}, {"x": None})
+    assert (shown["status"], shown["error"]) == ("FAILED", "States.Runtime")
+    assert shown["cause"].startswith(WHILE_A) and shown["cause"].endswith(f"[The field '{member}' is required but was missing]")
 
 
 @pytest.mark.parametrize("action, members", [

@@ -8,6 +8,8 @@ from tests.support.until import until
 
 ROLE = "arn:aws:iam::000000000000:role/states"
 PREFIX = "arn:aws:states:us-east-1:000000000000:"
+# What the cause of a States.Runtime of the first state, A, begins with.
+WHILE_A = "An error occurred while executing the state 'A' (entered at the event id #2). "
 
 _count = 0
 
