@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "asl/template.h"
 #include "engine/step.h"
 #include "tasks/members.h"
 #include "tasks/s3_naming.h"
@@ -120,11 +121,12 @@ std::vector<std::string> refusedParameters(std::string_view arn, const Resource&
   return refused;
 }
 
-std::vector<std::string> unusableParameters(const Resource& resource, const json::Object& parameters, const json::Value& fixed) {
+std::vector<std::string> unusableParameters(const Resource& resource, const json::Object& parameters, const asl::Template* written) {
   const auto service = serviceOf(resource);
   const auto operation = resource.operation();
   auto unknown = unknownMembers(service, operation, parameters);
-  if (!unknown.empty() && fixed.is_object() && service != "s3") {
+  const auto fixed = unknown.empty() || written == nullptr ? json::Value() : written->fixed();
+  if (fixed.is_object() && service != "s3") {
     // These were looked at always.
     Walk always(false, service == "events" && operation == "PutEvents");
     always.object(inputOf(service, operation), parameters);

@@ -9,6 +9,10 @@
 #include "json/json.h"
 #include "tasks/naming.h"
 
+namespace sp::asl {
+class Template;
+}
+
 namespace sp::tasks {
 
 /// Members that the operation's input does not have, or the structures in it. `service`: its signing name. `written`: as a definition has
@@ -19,9 +23,9 @@ std::vector<std::string> unknownMembers(std::string_view service, std::string_vi
 /// `arn`: the resource as written.
 std::vector<std::string> refusedParameters(std::string_view arn, const Resource& resource, const json::Object* parameters);
 
-/// What is wrong with the parameters that a task starts with, a sentence each. `fixed`: what of them the definition itself says. Members
-/// of structures in those may be unknown: definitions from before these were looked at run on.
-std::vector<std::string> unusableParameters(const Resource& resource, const json::Object& parameters, const json::Value& fixed);
+/// What is wrong with the parameters that a task starts with, a sentence each. `written`: as the definition has them; null: it writes
+/// none. Members of structures that it says itself may be unknown: definitions from before these were looked at run on.
+std::vector<std::string> unusableParameters(const Resource& resource, const json::Object& parameters, const asl::Template* written);
 /// The cause of the States.Runtime that tells so of the task of a state.
 std::string unusableCause(std::string_view state, std::int64_t entered, const json::Value& parameters, std::string_view why);
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "asl/template.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "json/big_integer.h"
@@ -137,7 +136,7 @@ void TaskRegistry::start(store::Txn& txn, const runtime::TaskRequest& request) {
     json::roundBigIntegers(plain.parameters);
     return lanes_.start(txn, plain);
   }
-  if (!request.parameters.is_object()) { return unusable(txn, request, "they must be an object"); }
+  if (!request.parameters.is_object()) return unusable(txn, request, "they must be an object");
   begin(txn, request, *resource);
 }
 
@@ -147,9 +146,7 @@ void TaskRegistry::unusable(store::Txn& txn, const runtime::TaskRequest& request
 }
 
 void TaskRegistry::begin(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
-  if (const auto why =
-          unusableParameters(resource, request.parameters.get_object(), request.written != nullptr ? request.written->fixed() : nullptr);
-      !why.empty())
+  if (const auto why = unusableParameters(resource, request.parameters.get_object(), request.written); !why.empty())
     return unusable(txn, request, join(why, ", "));
   if (resource.sdk && resource.service == kS3)
     return s3_.begin(txn, request, resource.operation(), resource.pattern == Resource::Pattern::callback);

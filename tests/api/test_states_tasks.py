@@ -191,6 +191,11 @@ def test_members_that_are_misspelt_within_what_the_input_says(server, sfn):
     assert shown["error"] == "States.Runtime" and shown["cause"].endswith('[The field "input" is not supported by Step Functions]')
 
 
+def test_parameters_that_are_no_object(sfn):
+    shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sfn:listActivities", "End": True}}, [1])
+    assert (shown["error"], shown["cause"]) == ("States.Runtime", WHILE_A + "The Parameters '[1]' could not be used to start the Task: [they must be an object]")
+
+
 @pytest.mark.parametrize("action, member", [("states:startExecution.sync", "StateMachineArn"), ("dynamodb:deleteItem", "TableName"), ("events:putEvents", "Entries"), ("lambda:invoke", "FunctionName")])
 def test_members_that_the_input_leaves_out(sfn, action, member):
     parameters = {member + ".$": "$.x", **({"Key": {"id": {"S": "x"}}} if "dynamodb" in action else {})}
