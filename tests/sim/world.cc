@@ -388,7 +388,8 @@ void World::checkRunning(const store::ExecutionRow& row) {
   std::map<std::int64_t, std::int64_t> children;
   std::size_t open = 0;
   for (const auto& [id, frame] : state->frames) {
-    if (frame.parent != 0) ++children[frame.parent];
+    // A borne iteration stands still.
+    if (frame.parent != 0 && !frame.borne) ++children[frame.parent];
     timers.insert({frame.timeout_timer, frame.heartbeat_timer});
     if (frame.phase == engine::Phase::wait || frame.phase == engine::Phase::retry) timers.insert(frame.waiting);
     if (frame.phase != engine::Phase::task) continue;
