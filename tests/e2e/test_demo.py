@@ -54,8 +54,9 @@ def test_interrupted_demo_is_cleaned_up_by_itself_or_by_the_next(tmp_path):
     process = subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
     made = until(lambda: machines(tmp_path), 60, "machines of the demo")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 1 and left(tmp_path) == []
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and left(tmp_path) == [], told
+    assert "the demo was interrupted" in told and "server.log" not in told
     assert not [machine for machine in made if alive(machine)]
 
     process = subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
@@ -68,6 +69,17 @@ def test_interrupted_demo_is_cleaned_up_by_itself_or_by_the_next(tmp_path):
     assert done.returncode == 0, done.stderr
     assert left(tmp_path) == []
     assert not [machine for machine in made if alive(machine)]
+
+
+def test_a_demo_that_fails_keeps_the_servers_log(tmp_path):
+    process = subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    until(lambda: machines(tmp_path), 60, "machines of the demo")
+    directory = next(tmp_path.glob("stillpoint-demo-*"))
+    os.kill(int((directory / "state" / "lock").read_text()), signal.SIGKILL)
+    told, _ = process.communicate(timeout=120)
+    log = pathlib.Path(f"{directory}.log")
+    assert process.returncode == 1 and str(log) in told, told
+    assert not directory.exists() and "keys that only this server holds" in log.read_text()
 
 
 @pytest.fixture

@@ -323,9 +323,12 @@ int demoVerb(const DemoOptions& options) {
   Api api(*target);
   const auto played = play(steps, *server, api);
   if (!played) {
-    fmt::print(stderr, "stillpoint: the demo failed: {}\n    the server's log: {}/server.log\n", played.error().text(),
-               server->directory());
-    if (options.keep) fmt::print("everything is left running; end it with: {}\n", server->keep());
+    const bool interrupted = played.error().code == "demo.interrupted";
+    fmt::print(stderr, "stillpoint: the demo {}{}\n", interrupted ? "was " : "failed: ", played.error().text());
+    if (options.keep)
+      fmt::print("everything is left running; its log is {}/server.log; end it with: {}\n", server->directory(), server->keep());
+    else if (interrupted) fmt::print(stderr, "    what it started is ended and removed\n");
+    else fmt::print(stderr, "    the server's log: {}\n", server->keepLog());
     return 1;
   }
   if (options.keep) fmt::print("\nEverything is left running. End it with:\n    {}\n", server->keep());

@@ -177,6 +177,13 @@ std::string DemoServer::keep() {
   return selfPath() + " demo --stop " + directory;
 }
 
+std::string DemoServer::keepLog() const {
+  const auto log = directory_ + "/server.log";
+  std::error_code error;
+  std::filesystem::rename(log, directory_ + ".log", error);
+  return error ? log : directory_ + ".log";
+}
+
 void DemoServer::remove() {
   if (directory_.empty()) return;
   if (const auto removed = removeDemo(directory_); !removed) fmt::print(stderr, "stillpoint: {}\n", removed.error().text());

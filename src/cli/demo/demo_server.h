@@ -23,6 +23,9 @@ class DemoServer {
   std::string dataDir() const { return directory_ + "/state"; }
   /// Everything lives on; returns the command line that ends it.
   std::string keep();
+  /// Moves the server's log to a file beside the directory, which outlives it; returns where it is. The directory itself is removed all the
+  /// same.
+  std::string keepLog() const;
   /// Ends and removes now.
   void remove();
 
