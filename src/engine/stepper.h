@@ -1,5 +1,6 @@
 // One step at work. Used by step() alone.
 #pragma once
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -114,7 +115,8 @@ class Stepper {
   void abortFrame(Frame& frame);
   void release(Frame& frame);
   void remove(std::int64_t id);
-  void removeChildren(std::int64_t id);
+  /// All frames below those.
+  void removeBelow(std::set<std::int64_t> gone);
   std::shared_ptr<State> resumeState() const;
   void timedOut(Frame& frame, bool heartbeat);
 

@@ -187,28 +187,36 @@ std::shared_ptr<State> Stepper::resumeState() const {
   return made;
 }
 
-void Stepper::removeChildren(std::int64_t id) {
-  std::vector<std::int64_t> below;
-  for (const auto& [other, frame] : state_.frames)
-    if (frame.parent == id) below.push_back(other);
-  for (const auto other : below) remove(other);
+// A child's number is above its parent's, so that one pass finds all that is below.
+void Stepper::removeBelow(std::set<std::int64_t> gone) {
+  if (gone.empty()) return;
+  for (auto at = state_.frames.upper_bound(*gone.begin()); at != state_.frames.end();) {
+    if (gone.contains(at->second.parent)) {
+      gone.insert(at->first);
+      at = state_.frames.erase(at);
+    } else {
+      ++at;
+    }
+  }
 }
 
 void Stepper::remove(std::int64_t id) {
-  removeChildren(id);
+  removeBelow({id});
   state_.frames.erase(id);
 }
 
 void Stepper::abortChildren(Frame& parent, std::int64_t except) {
   std::vector<std::int64_t> children;
-  for (const auto& [id, frame] : state_.frames)
-    if (frame.parent == parent.id && id != except) children.push_back(id);
+  std::set<std::int64_t> borne;
+  for (const auto& [id, frame] : state_.frames) {
+    if (frame.parent != parent.id || id == except) continue;
+    if (frame.borne) borne.insert(id);
+    else children.push_back(id);
+  }
+  for (const auto id : borne) state_.frames.erase(id);
+  removeBelow(std::move(borne));
   for (const auto id : children) {
     auto& child = state_.frames.at(id);
-    if (child.borne) {
-      remove(id);
-      continue;
-    }
     abortChildren(child, 0);
     abortFrame(child);
     if (def(parent).type == asl::StateType::map) {

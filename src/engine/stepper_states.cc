@@ -370,7 +370,7 @@ void Stepper::completeChildren(Frame& frame) {
   }
   text += ']';
   // Failures that were borne.
-  removeChildren(frame.id);
+  removeBelow({frame.id});
   frame.clearChildren();
   frame.phase = Phase::ready;
   const auto inner = frame.last_event;
