@@ -680,23 +680,26 @@ def test_agent_killed_in_the_middle_of_a_restore(server, backup):
     own.ec2.terminate_instances(InstanceIds=[own.id])
 
 
-def test_agent_killed_before_the_restored_files_are_moved(server, backup):
+@pytest.mark.parametrize("point", ["moving", "moved"])
+@pytest.mark.parametrize("chosen", [{}, {"includePaths": "/srv/data"}], ids=["all", "paths"])
+def test_agent_killed_around_the_move_of_restored_files(server, backup, point, chosen):
     own = Machine(server)
     fill(own.root / "srv/data", 2)
     taken = take(backup, own, BackupOptions={"Paths": "/srv/data"})
     state = own.root / "var/lib/stillpoint-agent"
-    (state / "failpoints").write_text("agent.restore_moving kill 1\n")
+    (state / "failpoints").write_text(f"agent.restore_{point} kill 1\n")
     first = own.agent_pid()
     os.kill(first, 9)
     until(lambda: own.agent_pid_or_none() not in (None, first), 20, "another agent")
     job = backup.start_restore_job(RecoveryPointArn=taken["RecoveryPointArn"], IamRoleArn=ROLE, Metadata={
-        "targetInstanceId": own.id, "targetPath": "/var/restored"})["RestoreJobId"]
+        "targetInstanceId": own.id, "targetPath": "/var/restored", **chosen})["RestoreJobId"]
     hits = state / "failpoints.hits"
-    until(lambda: hits.exists() and "agent.restore_moving 1" in hits.read_text(), 40, "the agent's death before the move")
+    until(lambda: hits.exists() and f"agent.restore_{point} 1" in hits.read_text(), 40, "the agent's death")
     (state / "failpoints").unlink()
     done = restored(backup, job)
     assert done["Status"] == "COMPLETED", done
     assert facts(own.root / "var/restored/srv/data") == facts(own.root / "srv/data")
+    assert os.listdir(own.root / "var/restored") == ["srv"]
     own.ec2.terminate_instances(InstanceIds=[own.id])
 
 

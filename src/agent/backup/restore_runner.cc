@@ -147,8 +147,8 @@ class Target {
   /// Makes the folder if it is not there, which is noted: the next agent would take it for somebody's.
   Result<void> prepare();
   const Place& place() const { return place_; }
-  /// What is moved where, if only a part of the recovery point is wanted.
-  Result<void> plan();
+  /// What is moved where, if only a part of the recovery point is wanted. `moving`: an earlier agent had begun to.
+  Result<void> plan(bool moving);
   /// What of the recovery point is the agent's own does not come over what it has.
   Result<void> leaveOut() const;
   /// Puts what lies aside in its place.
@@ -200,10 +200,17 @@ Result<void> Target::checkOwn() const {
   return {};
 }
 
-Result<void> Target::plan() {
+Result<void> Target::plan(bool moving) {
   const auto paths = textsOf(context_.request(), "includePaths");
   const bool whole = paths.empty() || std::ranges::any_of(paths, [](const auto& path) { return path.find_first_not_of('/') == path.npos; });
   if (whole) return {};
+  std::error_code error;
+  const auto aside = std::filesystem::symlink_status(place_.aside(), error).type();
+  if (moving && aside == std::filesystem::file_type::not_found) {
+    // The folder goes last: that agent ended between its removal and the result.
+    moves_.emplace();
+    return {};
+  }
   SP_TRY(moves_, planMoves(root_, place_.aside(), place_.target, paths));
   return {};
 }
@@ -240,7 +247,7 @@ json::Object RestoreRunner::run(RequestContext& context) {
       return stop("FAILED",
                   fmt::format("The recovery point does not have {} of includePaths; nothing was put in place.", join(missing, ", ")));
   }
-  if (auto planned = target.plan(); !planned) return stop("FAILED", planned.error().text());
+  if (auto planned = target.plan(moving); !planned) return stop("FAILED", planned.error().text());
   if (!moving)
     if (auto left_out = target.leaveOut(); !left_out) return stop("FAILED", left_out.error().text());
   const auto size = measureTree(place.aside());
@@ -252,6 +259,7 @@ json::Object RestoreRunner::run(RequestContext& context) {
   }
   if (failpoint::hit("agent.restore_moving")) return result("FAILED", "made to fail");
   if (auto moved = target.put(); !moved) return failed(moved.error());
+  if (failpoint::hit("agent.restore_moved")) return result("FAILED", "made to fail");
   auto message = result("COMPLETED", "");
   // A repeated move finds only what was left of it: the note has the whole.
   auto measured = json::Object{{"entries", size ? size->entries : 0}, {"bytes", size ? size->bytes : 0}};
