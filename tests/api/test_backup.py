@@ -442,6 +442,21 @@ def test_a_part_leaves_the_folders_above_it(backup, machine, point):
     assert facts(folder) == before
 
 
+def test_what_would_go_to_another_mount_fails_before_anything_is_put_in_place(server, backup):
+    own = Machine(server)
+    fill(own.root / "srv/data", 1)
+    taken = take(backup, own, BackupOptions={"Paths": "/srv/data"})
+    subprocess.run(["nsenter", "-t", str(own.agent_pid()), "-m", "-r", "mount", "-t", "tmpfs", "none", "/srv/data"], check=True)
+    before = sorted(os.listdir(own.root))
+    for chosen in [{}, {"includePaths": "/srv/data"}]:
+        done = restore(backup, taken["RecoveryPointArn"], targetInstanceId=own.id, inPlace="true", **chosen)
+        assert done["Status"] == "FAILED", done
+        assert "/srv/data is another file system than the target, and /srv/data/" in done["StatusMessage"], done
+        assert done["StatusMessage"].endswith("restore into a folder of that file system; nothing was put in place"), done
+    assert sorted(os.listdir(own.root)) == before, "the copy is gone"
+    own.ec2.terminate_instances(InstanceIds=[own.id])
+
+
 def test_a_path_that_is_not_there_fails_before_anything_is_put_in_place(backup, machine, point):
     plain = machine.root / "srv/point/plain"
     was = plain.read_bytes()

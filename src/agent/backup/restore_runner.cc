@@ -26,8 +26,6 @@ json::Object result(std::string_view state, std::string_view message) {
   return {{"type", "restore.result"}, {"state", state}, {"message", plainText(message)}, {"bytes", 0}, {"files", 0}};
 }
 
-json::Object failed(const Error& error) { return result("FAILED", error.text()); }
-
 /// Bytes that a process has written so far (wchar of /proc/PID/io).
 std::uint64_t writtenBy(pid_t pid) {
   const auto text = os::readFile(fmt::format("/proc/{}/io", pid), 65536);
@@ -151,6 +149,10 @@ class Target {
   Result<void> plan(bool moving);
   /// What of the recovery point is the agent's own does not come over what it has.
   Result<void> leaveOut() const;
+  /// Whether put() can be done, by the mounts that are there.
+  Result<void> check() const {
+    return checkMoves(root_, place_.aside(), moves_.value_or(std::vector<Move>{{place_.aside(), place_.target}}));
+  }
   /// Puts what lies aside in its place.
   Result<void> put() const { return moves_ ? moveParts(*moves_, place_.aside()) : mergeTree(place_.aside(), place_.target); }
   void takeBack() const {
@@ -235,7 +237,7 @@ json::Object RestoreRunner::run(RequestContext& context) {
   Target target(context);
   const bool moving = noted(context, "moving");
   const auto stop = [&](std::string_view state, std::string_view why) {
-    if (!moving) target.takeBack();
+    target.takeBack();
     return result(state, why);
   };
   if (auto prepared = target.prepare(); !prepared) return stop("FAILED", prepared.error().text());
@@ -248,8 +250,10 @@ json::Object RestoreRunner::run(RequestContext& context) {
                   fmt::format("The recovery point does not have {} of includePaths; nothing was put in place.", join(missing, ", ")));
   }
   if (auto planned = target.plan(moving); !planned) return stop("FAILED", planned.error().text());
-  if (!moving)
+  if (!moving) {
     if (auto left_out = target.leaveOut(); !left_out) return stop("FAILED", left_out.error().text());
+    if (auto movable = target.check(); !movable) return stop("FAILED", movable.error().text());
+  }
   const auto size = measureTree(place.aside());
   if (!moving) {
     if (!size) return stop("FAILED", size.error().text());
@@ -258,7 +262,8 @@ json::Object RestoreRunner::run(RequestContext& context) {
     if (auto kept = context.note(note); !kept) return stop("FAILED", kept.error().text());
   }
   if (failpoint::hit("agent.restore_moving")) return result("FAILED", "made to fail");
-  if (auto moved = target.put(); !moved) return failed(moved.error());
+  if (auto moved = target.put(); !moved)
+    return stop("FAILED", moved.error().text() + "; what was put in place before it stays: mend that and start the restore again");
   if (failpoint::hit("agent.restore_moved")) return result("FAILED", "made to fail");
   auto message = result("COMPLETED", "");
   // A repeated move finds only what was left of it: the note has the whole.

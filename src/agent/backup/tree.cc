@@ -4,6 +4,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -93,9 +94,63 @@ bool isMountPoint(const std::string& path) {
   return (about.stx_attributes_mask & kMountRoot) != 0 && (about.stx_attributes & kMountRoot) != 0;
 }
 
-Result<void> mergeFolder(const std::string& from, const std::string& to);
+/// What bounds a rename: the mount and, as a mount may hold several, the file system.
+struct Volume {
+  std::uint64_t mount = 0;
+  dev_t device = 0;
+  bool folder = false;
+  bool holds(const Volume& other) const { return mount == other.mount && device == other.device; }
+};
 
-Result<void> moveEntry(const std::string& from, const std::string& to) {
+/// Where `path` lies, a link not followed; nothing if it is not there.
+Result<std::optional<Volume>> volumeOf(const std::string& path) {
+  struct statx about{};
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_MNT_ID, &about) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    return failErrno("tree.read", "cannot look at " + path, errno);
+  }
+  return Volume{.mount = (about.stx_mask & STATX_MNT_ID) != 0 ? about.stx_mnt_id : 0,
+                .device = ::makedev(about.stx_dev_major, about.stx_dev_minor),
+                .folder = S_ISDIR(about.stx_mode)};
+}
+
+/// A mount point below `folder`; empty: none, or it is no folder.
+Result<std::string> mountBelow(const std::string& folder) {
+  std::error_code error;
+  if (fs::symlink_status(folder, error).type() != fs::file_type::directory) return std::string();
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (isMountPoint(at->path().string())) return at->path().string();
+  if (error) return failErrno("tree.read", "cannot list " + folder, error.value());
+  return std::string();
+}
+
+/// Where an entry waits that is replaced by one of another kind: beside the tree that comes, on the same mount.
+std::string replacedOf(const std::string& tree) { return tree + ".replaced"; }
+
+Result<void> removeAll(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) return failErrno("tree.move", "cannot remove " + path, error.value());
+  return {};
+}
+
+/// Puts `from` in the place of `to`, of another kind: that goes only once `from` stands there.
+Result<void> replaceEntry(const std::string& from, const std::string& to, const std::string& old) {
+  SP_TRY(const auto mounted, mountBelow(to));
+  if (!mounted.empty()) return fail("tree.move", fmt::format("cannot replace {}: {} is a mount point", to, mounted));
+  SP_CHECK_OK(removeAll(old));
+  if (::rename(to.c_str(), old.c_str()) != 0) return failErrno("tree.move", "cannot replace " + to, errno);
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    const int error = errno;
+    (void)::rename(old.c_str(), to.c_str());
+    return failErrno("tree.move", fmt::format("cannot move {} to {}", from, to), error);
+  }
+  return removeAll(old);
+}
+
+Result<void> mergeFolder(const std::string& from, const std::string& to, const std::string& old);
+
+Result<void> moveEntry(const std::string& from, const std::string& to, const std::string& old) {
   struct stat coming{};
   struct stat there{};
   if (::lstat(from.c_str(), &coming) != 0) return failErrno("tree.move", "cannot read " + from, errno);
@@ -106,25 +161,58 @@ Result<void> moveEntry(const std::string& from, const std::string& to) {
       ::rmdir(from.c_str());
       return {};
     }
-    SP_CHECK_OK(mergeFolder(from, to));
+    SP_CHECK_OK(mergeFolder(from, to, old));
     SP_CHECK_OK(copyFolderFacts(from, to, coming));
     if (::rmdir(from.c_str()) != 0) return failErrno("tree.move", "cannot remove " + from, errno);
     return {};
   }
-  if (taken && (S_ISDIR(there.st_mode) || S_ISDIR(coming.st_mode))) {
-    std::error_code error;
-    fs::remove_all(to, error);
-    if (error) return failErrno("tree.move", "cannot replace " + to, error.value());
-  }
+  if (taken && (S_ISDIR(there.st_mode) || S_ISDIR(coming.st_mode))) return replaceEntry(from, to, old);
   if (::rename(from.c_str(), to.c_str()) != 0) return failErrno("tree.move", fmt::format("cannot move {} to {}", from, to), errno);
   return {};
 }
 
-Result<void> mergeFolder(const std::string& from, const std::string& to) {
+Result<void> mergeFolder(const std::string& from, const std::string& to, const std::string& old) {
   SP_TRY(const auto names, namesIn(from));
-  for (const auto& name : names) SP_CHECK_OK(moveEntry(from + "/" + name, to + "/" + name));
+  for (const auto& name : names) SP_CHECK_OK(moveEntry(from + "/" + name, to + "/" + name, old));
   return {};
 }
+
+/// Whether a tree's entries can be renamed to where they go, by what is there now.
+struct MoveCheck {
+  /// Where the tree lies.
+  Volume own;
+  /// What of a path is before the machine's "/".
+  std::size_t outer;
+
+  std::string named(const std::string& path) const { return path.size() > outer ? path.substr(outer) : "/"; }
+
+  /// `foreign`: the folder that is not where the tree is, if `to` lies in one.
+  Result<void> entry(const std::string& from, const std::string& to, const std::string& foreign) const {
+    SP_TRY(const auto coming, volumeOf(from));
+    SP_TRY(const auto there, volumeOf(to));
+    if (!coming) return {};
+    if (coming->folder && there && there->folder) {
+      SP_TRY(const auto names, namesIn(from));
+      if (names.empty()) return {};
+      const auto inside = there->holds(own) ? std::string() : foreign.empty() ? to : foreign;
+      for (const auto& name : names) SP_CHECK_OK(entry(from + "/" + name, (to == "/" ? "" : to) + "/" + name, inside));
+      return {};
+    }
+    if (!foreign.empty())
+      return fail("tree.mount",
+                  fmt::format("{} is another file system than the target, and {} cannot be moved there: restore into a folder of "
+                              "that file system; nothing was put in place",
+                              named(foreign), named(to)));
+    if (!there) return {};
+    std::string mounted = to;
+    if (there->mount == own.mount) { SP_TRY(mounted, mountBelow(to)); }
+    if (mounted.empty()) return {};
+    return fail("tree.mount",
+                fmt::format("{} would have to be replaced, and {} is a mount point: unmount it, or restore into another folder; "
+                            "nothing was put in place",
+                            named(to), named(mounted)));
+  }
+};
 
 std::vector<std::string> partsOf(const std::string& path) {
   std::vector<std::string> parts;
@@ -204,7 +292,10 @@ Result<bool> isEmptyFolder(const std::string& folder, const std::string& but_for
 Result<void> mergeTree(const std::string& from, const std::string& to) {
   struct stat about{};
   if (::lstat(from.c_str(), &about) != 0 && errno == ENOENT) return {};
-  SP_CHECK_OK(mergeFolder(from, to));
+  const auto old = replacedOf(from);
+  SP_CHECK_OK(mergeFolder(from, to, old));
+  // What an agent that was killed had left there.
+  SP_CHECK_OK(removeAll(old));
   if (::rmdir(from.c_str()) != 0) return failErrno("tree.move", "cannot remove " + from, errno);
   return {};
 }
@@ -251,16 +342,29 @@ Result<std::vector<Move>> planMoves(const std::string& root, const std::string& 
   return std::vector<Move>(moves.begin(), moves.end());
 }
 
+Result<void> checkMoves(const std::string& root, const std::string& tree, const std::vector<Move>& moves) {
+  SP_TRY(const auto top, openRoot(root));
+  SP_TRY(const auto top_name, nameOf(top));
+  SP_TRY(const auto own, volumeOf(tree));
+  if (!own) return fail("tree.read", tree + " is gone");
+  const MoveCheck check{*own, top_name == "/" ? std::size_t{0} : top_name.size()};
+  for (const auto& move : moves) {
+    const auto folder = fs::path(move.to).parent_path().string();
+    SP_TRY(const auto above, volumeOf(folder));
+    SP_CHECK_OK(check.entry(move.from, move.to, above && above->holds(*own) ? "" : folder));
+  }
+  return {};
+}
+
 Result<void> moveParts(const std::vector<Move>& moves, const std::string& tree) {
+  const auto old = replacedOf(tree);
   for (const auto& move : moves) {
     struct stat about{};
     if (::lstat(move.from.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
-    SP_CHECK_OK(moveEntry(move.from, move.to));
+    SP_CHECK_OK(moveEntry(move.from, move.to, old));
   }
-  std::error_code error;
-  fs::remove_all(tree, error);
-  if (error) return failErrno("tree.move", "cannot remove " + tree, error.value());
-  return {};
+  SP_CHECK_OK(removeAll(old));
+  return removeAll(tree);
 }
 
 }  // namespace sp::agent

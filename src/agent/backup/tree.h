@@ -27,7 +27,8 @@ Result<bool> isEmptyFolder(const std::string& folder, const std::string& but_for
 
 /// Moves everything below `from` to the same place below `to`, on one file system: files, links and other entries replace
 /// what is there, folders are merged and take the mode, owner, attributes and times of the one that comes. `from` is
-/// removed. May be repeated after it was interrupted. Errors "tree.move".
+/// removed. What is replaced by another kind of entry waits as `from`.replaced until that stands in its place. May be repeated after it was
+/// interrupted. Errors "tree.move".
 Result<void> mergeTree(const std::string& from, const std::string& to);
 
 /// An entry of a tree and the name that it gets.
@@ -45,6 +46,10 @@ std::vector<std::string> missingIn(const std::string& tree, const std::vector<st
 /// Errors "tree.way" (a name above a path is no folder, or leads to none or to another file system), "tree.read".
 Result<std::vector<Move>> planMoves(const std::string& root, const std::string& tree, const std::string& to,
                                     const std::vector<std::string>& paths);
+
+/// Whether that can be done as what is there now stands: nothing has to go to another mount, and nothing is replaced that is a mount point
+/// or has one below it. A mount point that an empty folder comes to is left alone. Changes nothing. Errors "tree.mount", "tree.read".
+Result<void> checkMoves(const std::string& root, const std::string& tree, const std::vector<Move>& moves);
 
 /// As mergeTree, of these entries; then removes what is left of `tree`: the folders above them. Errors "tree.move".
 Result<void> moveParts(const std::vector<Move>& moves, const std::string& tree);

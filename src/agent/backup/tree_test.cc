@@ -169,6 +169,56 @@ TEST_F(TreeTest, AWayThatIsNoFolderIsRefused) {
   EXPECT_EQ(get("/root/srv/d"), "a file");
 }
 
+// /proc is a mount of every machine: nothing of it is changed, only asked.
+TEST_F(TreeTest, WhatLiesOnAnotherMountIsToldBeforeAnythingIsMoved) {
+  const auto tree = dir_ + "/from";
+  const auto told = [&](const std::string& path) {
+    const auto parts = planMoves("/", tree, "/", {path});
+    EXPECT_TRUE(parts) << parts.error().text();
+    const auto checked = checkMoves("/", tree, *parts);
+    const auto whole = checkMoves("/", tree, {{tree, "/"}});
+    EXPECT_EQ(checked ? "" : checked.error().text(), whole ? "" : whole.error().text());
+    return checked ? "" : checked.error().code + ": " + checked.error().message;
+  };
+  fs::create_directories(tree + "/proc");
+  EXPECT_EQ(told("/proc"), "") << "an empty folder: the mount is left alone";
+  put("/from/proc/self", "x");
+  EXPECT_EQ(told("/proc"),
+            "tree.mount: /proc is another file system than the target, and /proc/self cannot be moved there: restore into a folder of that "
+            "file system; nothing was put in place");
+  fs::remove_all(tree);
+  put("/from/proc", "a file");
+  EXPECT_EQ(
+      told("/proc"),
+      "tree.mount: /proc would have to be replaced, and /proc is a mount point: unmount it, or restore into another folder; nothing was "
+      "put in place");
+  EXPECT_EQ(checkMoves("/", tree, {{tree + "/proc", "/proc/new"}}).error().code, "tree.mount");
+}
+
+TEST_F(TreeTest, AFolderWithAMountBelowItIsNotReplaced) {
+  put("/from/a", "a file");
+  EXPECT_EQ(checkMoves("/", dir_ + "/from", {{dir_ + "/from/a", "/"}}).error().code, "tree.mount");
+  const auto root = dir_ + "/root";
+  put("/root/a/b/c", "old");
+  EXPECT_TRUE(checkMoves(root, dir_ + "/from", {{dir_ + "/from", root}})) << "no mount there";
+  EXPECT_EQ(get("/root/a/b/c"), "old");
+}
+
+TEST_F(TreeTest, WhatIsReplacedByAnotherKindGoesOnlyAfterIt) {
+  put("/from/a", "new");
+  put("/root/a/b/c", "old");
+  put("/from/folder/file", "stands");
+  // A move that the kernel refuses whatever is mounted: of a folder into itself.
+  EXPECT_EQ(moveParts({{dir_ + "/from/folder", dir_ + "/from/folder/file"}}, dir_ + "/from").error().code, "tree.move");
+  EXPECT_EQ(get("/from/folder/file"), "stands");
+  // One that waits from an interrupted try is removed with the rest.
+  put("/from.replaced/b", "left by a kill");
+  ASSERT_TRUE(mergeTree(dir_ + "/from", dir_ + "/root"));
+  EXPECT_EQ(get("/root/a"), "new");
+  EXPECT_FALSE(fs::exists(dir_ + "/from.replaced"));
+  EXPECT_FALSE(fs::exists(dir_ + "/from"));
+}
+
 TEST_F(TreeTest, WhatATreeDoesNotHaveIsNamed) {
   put("/from/srv/a", "a");
   fs::create_symlink("/srv", dir_ + "/from/link");
