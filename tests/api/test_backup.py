@@ -718,6 +718,21 @@ def test_agent_killed_around_the_move_of_restored_files(server, backup, point, c
     own.ec2.terminate_instances(InstanceIds=[own.id])
 
 
+def test_a_move_that_fails_leaves_no_copy_behind(server, backup):
+    own = Machine(server)
+    fill(own.root / "srv/data", 1)
+    taken = take(backup, own, BackupOptions={"Paths": "/srv/data"})
+    (own.root / "var/lib/stillpoint-agent/failpoints").write_text("agent.restore_moving fail 1\n")
+    first = own.agent_pid()
+    os.kill(first, 9)
+    until(lambda: own.agent_pid_or_none() not in (None, first), 20, "another agent")
+    done = restore(backup, taken["RecoveryPointArn"], targetInstanceId=own.id, targetPath="/var/restored")
+    assert done["Status"] == "FAILED", done
+    assert done["StatusMessage"].endswith("made to fail; what was put in place before it stays: mend that and start the restore again"), done
+    assert not (own.root / "var/restored").exists()
+    own.ec2.terminate_instances(InstanceIds=[own.id])
+
+
 def test_machine_terminated_in_the_middle_of_a_backup(server, backup):
     own = Machine(server)
     job = start(backup, own, BackupOptions={"Paths": long_running(own)})

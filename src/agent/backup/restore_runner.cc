@@ -261,8 +261,8 @@ json::Object RestoreRunner::run(RequestContext& context) {
     const json::Object note{{"step", "moving"}, {"entries", size->entries}, {"bytes", size->bytes}};
     if (auto kept = context.note(note); !kept) return stop("FAILED", kept.error().text());
   }
-  if (failpoint::hit("agent.restore_moving")) return result("FAILED", "made to fail");
-  if (auto moved = target.put(); !moved)
+  auto moved = failpoint::hit("agent.restore_moving") ? Result<void>(fail("restore.failpoint", "made to fail")) : target.put();
+  if (!moved)
     return stop("FAILED", moved.error().text() + "; what was put in place before it stays: mend that and start the restore again");
   if (failpoint::hit("agent.restore_moved")) return result("FAILED", "made to fail");
   auto message = result("COMPLETED", "");
