@@ -169,8 +169,12 @@ bool Core::runBatch(std::deque<Entry> batch) {
   if (!outcome) {
     error = &outcome.error();
     log::error("commit failed", {{"error", error->text()}, {"jobs", batch.size()}});
-    // Alone: the others would take the room again.
-    if (!deletions.empty() && error->code == "store.full" && make_room_ && make_room_()) deleted = commit(std::move(deletions)).has_value();
+    if (!deletions.empty() && error->code == "store.full") {
+      // Alone: the others would take the room again, or wanted more than there is.
+      const bool others = deletions.size() < batch.size();
+      const bool made = make_room_ && make_room_();
+      if (made || others) deleted = commit(std::move(deletions)).has_value();
+    }
   }
   for (auto& entry : batch)
     if (entry.done) entry.done(entry.deletes && deleted ? nullptr : error);

@@ -12,16 +12,17 @@
 namespace sp::runtime {
 namespace {
 
-/// A store on a disk that is full until there is `room`.
+/// A store on a disk that is full until there is `room`, or a batch has no more than `few` jobs.
 class FullDisk final : public store::Store {
  public:
   Result<std::vector<bool>> run(const std::vector<store::Job>& jobs, Instant now) override {
     ++commits;
-    if (room) return disk->run(jobs, now);
+    if (room || jobs.size() <= few) return disk->run(jobs, now);
     return fail("store.full", "there is no room");
   }
   std::unique_ptr<store::Store> disk;
   bool room = true;
+  std::size_t few = 0;
   int commits = 0;
 };
 
@@ -101,6 +102,21 @@ TEST_F(CoreTest, WhereNoRoomCanBeMadeADeletionFailsAfterOneTry) {
   core_.runPending();
   EXPECT_EQ(deletes, "store.full");
   EXPECT_EQ(store_.commits - before, 1);
+}
+
+TEST_F(CoreTest, WhereNoRoomCanBeMadeADeletionIsTriedWithoutWhatCameWithIt) {
+  core_.onFull([] { return false; });
+  store_.room = false;
+  // The core's own job counts too.
+  store_.few = 2;
+  std::string puts;
+  std::string deletes;
+  post("put", puts, false);
+  post("delete", deletes, true);
+  core_.runPending();
+  EXPECT_EQ(puts, "store.full");
+  EXPECT_EQ(deletes, "done");
+  EXPECT_EQ(keys(), std::vector<std::string>{"delete"});
 }
 
 }  // namespace
