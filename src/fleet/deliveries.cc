@@ -60,6 +60,7 @@ Result<Deliveries::Pending> Deliveries::Pending::decode(std::string_view id, std
     found.within = json::intOr(message->get_object(), "startWithinMs", -1);
     found.type = json::textOr(message->get_object(), "type");
     found.text = json::toText(*message);
+    found.untold = true;
     return found;
   }
   const auto end = body.find('\n');
@@ -70,6 +71,7 @@ Result<Deliveries::Pending> Deliveries::Pending::decode(std::string_view id, std
   found.within = parseInt(words[2]).value_or(-1);
   found.type = words[3];
   if (words.size() > 4 && words[4].starts_with(kSentTo)) found.sent_to = words[4].substr(1);
+  found.untold = words.size() == 4;
   found.text = body.substr(end + 1);
   return found;
 }
@@ -117,7 +119,7 @@ void Deliveries::request(store::Txn& txn, std::string_view agent, const json::Ob
   made.within = json::intOr(message, "startWithinMs", -1);
   made.type = json::textOr(message, "type");
   // Known to be on its way before it is: what may have left is never sent to another enrolment.
-  if (const auto coming = arriving_.find(agent); coming != arriving_.end()) made.sent_to = coming->second;
+  if (const auto coming = arriving_.find(agent); coming != arriving_.end()) made.sent_to = coming->second.enrolment;
   else if (const auto session = sessions_.find(agent); session != sessions_.end()) made.sent_to = session->second.enrolment;
   txn.records().put(kKind, keyOf(agent, made.id), made.encode());
   txn.afterCommit([this, name = std::string(agent), made = std::move(made)] { deliver(name, made); });
@@ -128,7 +130,7 @@ void Deliveries::withdraw(store::Txn& txn, std::string_view agent, std::string_v
 bool Deliveries::mayHaveLeft(store::Txn& txn, std::string_view agent, std::string_view id) const {
   const auto record = txn.records().get(kKind, keyOf(agent, id));
   const auto request = record ? Pending::decode(id, *record) : std::unexpected(Error());
-  return request && request->sent_to;
+  return request && request->mayHaveLeft();
 }
 
 // Time has gone by since the request was made: "start within" shrinks by it, and what may no longer start stays here until
@@ -239,9 +241,9 @@ std::vector<Deliveries::Pending> Deliveries::toSend(store::Txn& txn, const std::
   for (const auto& each : pending(txn, agent)) {
     // What it has already taken is not sent again; its "accepted" may have been lost.
     if (open.contains(each.id)) reports_.tell(txn, agent, agentwire::kAccepted, {{"type", agentwire::kAccepted}, {"id", each.id}});
-    else if (!mayBeDoneOnceOnly(each.type) || !each.sent_to) continue;
+    else if (!mayBeDoneOnceOnly(each.type) || !each.mayHaveLeft()) continue;
     // Lost on its way, or the agent has lost what it knew: who sent it may know that it had come.
-    else if (*each.sent_to == enrolment) reports_.tell(txn, agent, kAbsent, {{"type", kAbsent}, {"id", each.id}});
+    else if (each.untold || *each.sent_to == enrolment) reports_.tell(txn, agent, kAbsent, {{"type", kAbsent}, {"id", each.id}});
     else {
       txn.records().erase(kKind, keyOf(agent, each.id));
       given_up.insert(each.id);
@@ -281,7 +283,12 @@ void Deliveries::welcome(store::Txn& txn, SessionId session, const std::string& 
       if (id.is_string()) open.insert(json::toStd(id.get_string()));
   const std::string enrolment(enrolmentOf(hello));
   // What is asked of it from here on goes to this session.
-  arriving_.insert_or_assign(agent, enrolment);
+  arriving_.insert_or_assign(agent, Arriving{session, enrolment});
+  // After this batch nothing arrives any more, whether it was committed or not.
+  core_.post([this, agent, session](store::Txn&) {
+    noLongerArriving(agent, session);
+    return true;
+  });
   reports_.tell(txn, agent, agentwire::kHello, hello);
   auto waiting = toSend(txn, agent, enrolment, open);
   json::Object answer{{"type", agentwire::kWelcome}, {"serverId", server_id_}, {"protocol", protocol}};
@@ -292,10 +299,11 @@ void Deliveries::welcome(store::Txn& txn, SessionId session, const std::string& 
   }
   Live live{session, json::textOr(hello, "run"), enrolment};
   txn.afterCommit([this, agent, live = std::move(live), answer = std::move(answer), waiting = std::move(waiting)]() mutable {
+    // It may have ended in the batch in which it came.
+    if (!noLongerArriving(agent, live.id)) return;
     if (const auto older = sessions_.find(agent); older != sessions_.end() && older->second.id != live.id) sender_.close(older->second.id);
     const auto id = live.id;
     sessions_.insert_or_assign(agent, std::move(live));
-    arriving_.erase(agent);
     log::info("agent connected", {{"agent", agent}, {"waiting", waiting.size()}});
     if (auto framed = agentwire::frame(answer)) sender_.send(id, std::move(*framed));
     for (const auto& each : waiting) deliver(agent, each);
@@ -307,7 +315,15 @@ void Deliveries::welcome(store::Txn& txn, SessionId session, const std::string& 
   });
 }
 
+bool Deliveries::noLongerArriving(const std::string& agent, SessionId session) {
+  const auto found = arriving_.find(agent);
+  if (found == arriving_.end() || found->second.session != session) return false;
+  arriving_.erase(found);
+  return true;
+}
+
 void Deliveries::closed(store::Txn& txn, SessionId session, const std::string& agent) {
+  if (noLongerArriving(agent, session)) return;
   if (const auto newcomer = waiting_.find(agent); newcomer != waiting_.end() && newcomer->second.session == session) {
     waiting_.erase(newcomer);
     txn.timers().drop(kProbeTimer, agent);

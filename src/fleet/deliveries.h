@@ -1,11 +1,11 @@
 // Requests to agents that survive everything: a record each until the answer has been handled. Core thread only.
 //
 // Records of kind "delivery", key AGENT/ID: the line "SEQ CREATED WITHIN TYPE SENT" (its order, when it was made in microseconds since
-// the epoch, its startWithinMs or -1, its type, "=ENROLMENT" if it may have left for that one or "-"), then the message's text: most are
-// sent as they lie there. A script, backup or restore that may have left for one enrolment is never sent to another: it is reported as
-// "refused" with {fate: "unknown"}. Sent after the commit that made them, again, in their order, whenever the agent's session comes up, and
-// forgotten in the transaction that handles the answer; then the agent is told "settled". What an agent reports of requests nobody knows
-// any more is settled at once.
+// the epoch, its startWithinMs or -1, its type, "=ENROLMENT" if it may have left for that one or "-"; older ones have no SENT), then the
+// message's text: most are sent as they lie there. A script, backup or restore that may have left for one enrolment is never sent to
+// another: it is reported as "refused" with {fate: "unknown"}. Sent after the commit that made them, again, in their order, whenever the
+// agent's session comes up, and forgotten in the transaction that handles the answer; then the agent is told "settled". What an agent
+// reports of requests nobody knows any more is settled at once.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -72,7 +72,10 @@ class Deliveries final : public runtime::AgentPort {
     std::string text;
     /// The enrolment that it may have been sent to; nullopt: it never left.
     std::optional<std::string> sent_to;
+    /// Of a server that did not write down whether it had left: it may have, to whom nobody knows.
+    bool untold = false;
 
+    bool mayHaveLeft() const { return sent_to || untold; }
     /// Of a cancellation.
     std::string target() const;
     std::string encode() const;
@@ -82,6 +85,11 @@ class Deliveries final : public runtime::AgentPort {
     SessionId id = 0;
     /// Names the agent's process; empty for agents that do not tell.
     std::string run;
+    std::string enrolment;
+  };
+  /// A session whose welcome is not committed yet.
+  struct Arriving {
+    SessionId session = 0;
     std::string enrolment;
   };
   /// A newcomer that waits for what the agent's present session says.
@@ -97,6 +105,8 @@ class Deliveries final : public runtime::AgentPort {
   /// Tells what has become of the requests that wait, and returns those to be sent to that enrolment.
   std::vector<Pending> toSend(store::Txn& txn, const std::string& agent, const std::string& enrolment,
                               const std::set<std::string, std::less<>>& open);
+  /// False: that session was not arriving (any more).
+  bool noLongerArriving(const std::string& agent, SessionId session);
   void probed(store::Txn& txn, const std::string& agent, bool alive);
   void reject(store::Txn& txn, SessionId session, const std::string& agent, const runtime::AgentRefusal& why);
   void tellRejected(SessionId session, const runtime::AgentRefusal& why);
@@ -111,8 +121,7 @@ class Deliveries final : public runtime::AgentPort {
   std::string server_id_;
   Decide admit_;
   std::map<std::string, Live, std::less<>> sessions_;
-  /// Enrolments of sessions whose welcome is not committed yet.
-  std::map<std::string, std::string, std::less<>> arriving_;
+  std::map<std::string, Arriving, std::less<>> arriving_;
   std::map<std::string, Waiting, std::less<>> waiting_;
   /// Of the last request; 0 until the first one looked at what the store holds.
   std::int64_t last_seq_ = 0;

@@ -280,6 +280,53 @@ TEST_F(DeliveriesTest, WhatIsAskedInTheCommitOfAWelcomeIsKnownToHaveLeft) {
   EXPECT_TRUE(side_->mayHaveLeft("cmd/a"));
 }
 
+TEST_F(DeliveriesTest, ASessionThatEndsInTheBatchInWhichItComesIsNotConnected) {
+  side_->core.post([this](store::Txn& txn) {
+    side_->deliveries.opened(txn, 7, std::string(kAgent), {{"type", "hello"}});
+    return true;
+  });
+  side_->core.post([this](store::Txn& txn) {
+    side_->deliveries.closed(txn, 7, std::string(kAgent));
+    return true;
+  });
+  side_->core.runPending();
+  EXPECT_FALSE(side_->deliveries.connected(kAgent));
+  EXPECT_EQ(side_->came, 0);
+  side_->request("cmd/a");
+  EXPECT_FALSE(side_->mayHaveLeft("cmd/a"));
+  side_->hello(8);
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:", "command.run:cmd/a"}));
+}
+
+TEST_F(DeliveriesTest, NobodyArrivesByAWelcomeThatIsRolledBack) {
+  side_->core.post([this](store::Txn& txn) {
+    side_->deliveries.opened(txn, 7, std::string(kAgent), {{"type", "hello"}});
+    return false;
+  });
+  side_->core.runPending();
+  EXPECT_FALSE(side_->deliveries.connected(kAgent));
+  side_->request("cmd/a");
+  EXPECT_FALSE(side_->mayHaveLeft("cmd/a"));
+}
+
+TEST_F(DeliveriesTest, WhatAnOlderServerWroteMayHaveLeft) {
+  side_->run([](store::Txn& txn) {
+    txn.records().put("delivery", std::string(kAgent) + "/cmd/a", "1 1 -1 command.run\n{\"type\":\"command.run\",\"id\":\"cmd/a\"}");
+    txn.records().put("delivery", std::string(kAgent) + "/cmd/b", R"({"seq":2,"created":1,"message":{"type":"command.run","id":"cmd/b"}})");
+    txn.records().put("delivery", std::string(kAgent) + "/cmd/c", "3 1 -1 command.run -\n{\"type\":\"command.run\",\"id\":\"cmd/c\"}");
+  });
+  EXPECT_TRUE(side_->mayHaveLeft("cmd/a"));
+  EXPECT_TRUE(side_->mayHaveLeft("cmd/b"));
+  EXPECT_FALSE(side_->mayHaveLeft("cmd/c"));
+  side_->helloAs(7, "e1");
+  // Who knows that it was accepted gives it up; else it goes to the same machine once more.
+  EXPECT_EQ(side_->absent, (Types{"cmd/a", "cmd/b"}));
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/a", "command.run:cmd/b", "command.run:cmd/c"}));
+  side_->leave(7);
+  side_->helloAs(8, "e2");
+  EXPECT_EQ(side_->refused, (Types{"cmd/a unknown", "cmd/b unknown", "cmd/c unknown"}));
+}
+
 TEST_F(DeliveriesTest, WhoIsToldOfAnAgentFindsItConnected) {
   side_->hello(1);
   EXPECT_EQ(side_->came, 1);
