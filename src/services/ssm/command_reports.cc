@@ -260,6 +260,7 @@ void Commands::handleExpiry(store::Txn& txn, const std::string& command_id) {
   std::vector<Invocation> over;
   for (auto& each : invocations(txn, command_id)) {
     if (each.hasEnded()) continue;
+    each.may_have_run = mayRun(txn, each);
     if (each.dispatched) context_.agents.withdraw(txn, each.instance_id, each.requestId());
     conclude(each, each.status == "Cancelling" ? "Cancelled" : "DeliveryTimedOut", txn.now());
     over.push_back(std::move(each));

@@ -82,10 +82,10 @@ bool isTerminal(std::string_view status) { return status != "Pending" && status 
 json::Object Invocation::encode() const {
   json::Array encoded_steps;
   for (const auto& step : steps) encoded_steps.push_back(encodeStep(step));
-  return {{"command", command_id}, {"instance", instance_id}, {"document", document_name},         {"comment", comment},
-          {"status", status},      {"details", details},      {"requested", toMicros(requested)},  {"ended", optionalMicros(ended)},
-          {"place", place},        {"accepted", accepted},    {"steps", std::move(encoded_steps)}, {"freeze", freeze},
-          {"message", message}};
+  return {{"command", command_id}, {"instance", instance_id},   {"document", document_name},         {"comment", comment},
+          {"status", status},      {"details", details},        {"requested", toMicros(requested)},  {"ended", optionalMicros(ended)},
+          {"place", place},        {"accepted", accepted},      {"steps", std::move(encoded_steps)}, {"freeze", freeze},
+          {"message", message},    {"mayHaveRun", may_have_run}};
 }
 
 Result<Invocation> Invocation::decode(const json::Object& body) {
@@ -103,6 +103,7 @@ Result<Invocation> Invocation::decode(const json::Object& body) {
   invocation.place = json::intOr(body, "place", -1);
   invocation.dispatched = json::boolOr(body, "dispatched", false);
   invocation.accepted = reader.boolean("accepted");
+  invocation.may_have_run = json::boolOr(body, "mayHaveRun", false);
   if (const auto* list = reader.arrayIf("steps"))
     for (const auto& each : *list)
       if (each.is_object()) invocation.steps.push_back(decodeStep(each.get_object()));

@@ -374,7 +374,7 @@ class LanesTest : public testing::Test {
     run([&](store::Txn& txn) { driver_.begin(txn, execution, *json::parse(input)); });
   }
 
-  void endCommand(std::size_t index, const std::string& status, std::string details = "", bool ran = true) {
+  void endCommand(std::size_t index, const std::string& status, std::string details = "", bool ran = true, bool may_have_run = false) {
     const auto command = fleet_.commands.at(index);
     fleet_.commands.erase(fleet_.commands.begin() + static_cast<std::ptrdiff_t>(index));
     auto& machine = fleet_.machines[command.order.instance];
@@ -389,7 +389,7 @@ class LanesTest : public testing::Test {
     }
     machine.journal.push_back(command.order.comment.substr(0, 22) + " " + status);
     run([&](store::Txn& txn) {
-      lanes_->commandEnded(txn, {command.id, command.order.instance, status, details.empty() ? status : details, ""});
+      lanes_->commandEnded(txn, {command.id, command.order.instance, status, details.empty() ? status : details, "", may_have_run});
     });
   }
   // By value: the name may be that of the change itself.

@@ -234,6 +234,15 @@ TEST_F(Lanes1, APostScriptThatWasNeverDeliveredIsOwedOn) {
   EXPECT_TRUE(owedTo("i-a").empty());
 }
 
+TEST_F(Lanes1, APostScriptThatMayHaveBeenDeliveredIsNotSentAgain) {
+  begin(inputFor(7));
+  endJob(openJob(), "COMPLETED");
+  endCommand(0, "TimedOut", "DeliveryTimedOut", false, true);
+  advance(std::chrono::hours(2));
+  EXPECT_TRUE(fleet_.commands.empty());
+  EXPECT_TRUE(owedTo("i-a").empty());
+}
+
 TEST_F(Lanes1, AnAbortInEveryPhaseLeavesAMachineThatRunsAndIsAwake) {
   for (int phase = 0; phase < 7; ++phase) {
     const auto execution = fmt::format("{}-abort-{}", kExecution, phase);

@@ -30,7 +30,7 @@ bool owesStart(const std::vector<Debt>& debts) {
 }
 
 // A post-script without a freeze is sent once: only a command that surely never ran may be sent again.
-bool surelyNotRun(const ScriptEnd& end) { return end.details == "DeliveryTimedOut"; }
+bool surelyNotRun(const ScriptEnd& end) { return end.details == "DeliveryTimedOut" && !end.may_have_run; }
 
 }  // namespace
 
@@ -251,7 +251,10 @@ void Ledger::commandEnded(store::Txn& txn, const std::string& execution, const S
     }
     const auto why = end.message.empty() ? "the post-script ended as " + end.details : end.message;
     if (debt.kind == DebtKind::thaw || surelyNotRun(end)) tryLater(txn, std::move(debt), why);
-    else settle(txn, std::move(debt), DebtState::voided, fmt::format("it ran once and ended as {} (command {})", end.status, end.command));
+    else
+      settle(
+          txn, std::move(debt), DebtState::voided,
+          fmt::format("it {} and ended as {} (command {})", end.may_have_run ? "may have run once" : "ran once", end.status, end.command));
   }
   work(txn, execution, end.instance);
 }

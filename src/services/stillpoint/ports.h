@@ -55,6 +55,8 @@ struct ScriptEnd {
   std::string status;
   std::string details;
   std::string message;
+  /// Nobody knows: it had been sent, and nothing was heard of its end.
+  bool may_have_run = false;
 };
 
 class Scripts {

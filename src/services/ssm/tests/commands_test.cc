@@ -255,8 +255,20 @@ TEST_F(CommandsTest, WithoutAnAnswerDeliveryTimesOutAtTheEnd) {
   core_->runPending();
   EXPECT_EQ(invocation(command, id).details, "DeliveryTimedOut");
   EXPECT_EQ(invocation(command, id).status, "TimedOut");
+  EXPECT_FALSE(invocation(command, id).may_have_run);
   EXPECT_EQ(commands_ended_, (std::vector<std::string>{"TimedOut/DeliveryTimedOut"}));
   EXPECT_EQ(agents_.withdrawn.size(), 1U);
+}
+
+TEST_F(CommandsTest, WhatWasSentAndNeverAnsweredMayHaveRun) {
+  const auto id = launch(1)[0];
+  const auto command = *send({{"InstanceIds", json::Array{id}}, {"TimeoutSeconds", 30}});
+  report("accepted", id, {{"id", "cmd/" + command.id + "/" + id}});
+  agents_.away.insert(id);
+  clock_.advance(std::chrono::seconds(3631));
+  core_->runPending();
+  EXPECT_EQ(invocation(command, id).details, "DeliveryTimedOut");
+  EXPECT_TRUE(invocation(command, id).may_have_run);
 }
 
 TEST_F(CommandsTest, AScriptThatRanTooLongIsAnError) {
