@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "agent/facts.h"
+#include "agent/former.h"
 #include "agent/identity.h"
 #include "agentwire/messages.h"
 #include "base/clock.h"
@@ -67,23 +68,6 @@ Result<Enrolled> readEnrolled(const std::string& state_dir) {
                   server ? std::string(trim(*server)) : ""};
 }
 
-// Nothing of what the old identity was asked may be done by the new one: it all goes.
-Result<void> setAside(const std::string& state_dir, const std::string& agent) {
-  const auto stamp = toMicros(SystemClock().now()) / 1000;
-  const auto aside = fmt::format("{}/former-{}-{}", state_dir, agent, stamp);
-  SP_CHECK_OK(os::makeDirectories(aside, 0700));
-  // agent.json first: without it the folder is not enrolled, whatever else is still there.
-  for (const auto* name : {"agent.json", "cert.pem", "key.pem", "ca.pem", "endpoint", "rejected", "journal", "runs"}) {
-    const auto from = fmt::format("{}/{}", state_dir, name);
-    if (exists(from) && ::rename(from.c_str(), fmt::format("{}/{}", aside, name).c_str()) != 0)
-      return failErrno("agent.enrol", "cannot set aside " + from, errno);
-  }
-  SP_CHECK_OK(os::fsyncDirectory(aside));
-  SP_CHECK_OK(os::fsyncDirectory(state_dir));
-  log::warn("the former identity was set aside: nothing it was asked will be done", {{"agent", agent}, {"folder", aside}});
-  return {};
-}
-
 /// True: there is an identity to run with. False: there is none any more.
 Result<bool> judgeEnrolled(const Options& options, const std::string& token) {
   SP_TRY(const auto enrolled, readEnrolled(options.state_dir));
@@ -96,7 +80,7 @@ Result<bool> judgeEnrolled(const Options& options, const std::string& token) {
     id = parsed.id;
   }
   if ((!hardware || refused) && !id.empty() && id != enrolled.token) {
-    SP_CHECK_OK(setAside(options.state_dir, enrolled.agent));
+    SP_CHECK_OK(setIdentityAside(options.state_dir, enrolled.agent, hardware.has_value()));
     return false;
   }
   SP_CHECK_OK(hardware);
@@ -127,7 +111,7 @@ Error refusal(const net::Response& response) {
 }
 
 /// One attempt. `again`: the error may pass.
-Result<void> enrolOnce(const Options& options, const Token& token, const std::string& machine, bool& again) {
+Result<void> enrolOnce(const Options& options, const Token& token, const std::string& machine, int stop_fd, bool& again) {
   again = true;
   SP_TRY(const auto address, parseHostPort(options.server));
   const auto authority = net::fetchPinnedAuthority(address.host, address.port, kServerName, token.pin, kConnectMs);
@@ -159,9 +143,11 @@ Result<void> enrolOnce(const Options& options, const Token& token, const std::st
   SP_CHECK_OK(net::checkCertificateKey(certificate, key));
   SP_CHECK_OK(os::writeFileDurably(dir + "/cert.pem", certificate, 0644));
   SP_CHECK_OK(os::writeFileDurably(dir + "/endpoint", options.server + "\n", 0644));
+  SP_CHECK_OK(settleFormer(dir, agent, *authority, stop_fd));
   // Last: its presence says that the rest is whole.
   const json::Object self{{"agent", agent}, {"serverName", kServerName}, {"token", token.id}, {"machine", machine}};
   SP_CHECK_OK(os::writeFileDurably(dir + "/agent.json", json::toText(self) + "\n", 0644));
+  forgetFormer(dir);
   log::info("enrolled", {{"agent", agent}, {"server", options.server}});
   return {};
 }
@@ -218,7 +204,7 @@ Result<void> enrolIfNeeded(const Options& options, int stop_fd) {
   std::string last;
   for (double limit = kFirstDelayMs;; limit = std::min(limit * 2, kDelayMost)) {
     bool again = false;
-    const auto done = enrolOnce(options, token, machine, again);
+    const auto done = enrolOnce(options, token, machine, stop_fd, again);
     if (done) return {};
     if (!again) return std::unexpected(done.error());
     if (done.error().text() != last) {

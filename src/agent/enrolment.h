@@ -24,7 +24,7 @@ Result<std::string> givenToken(const Options& options);
 /// Makes the state directory that of an enrolled agent if it is not yet. Waits for a server that does not answer, until `stop_fd` is
 /// readable (error "agent.stopped"). What was refused for good is an error with the server's code ("agent.token_spent" …), and changes
 /// nothing. Of an enrolled one: a token is not used; another server is an error ("agent.enrolled"); a copy on other hardware is too
-/// (checkHardware()), unless a new token says who it shall be: then what it was goes aside.
+/// (checkHardware()), unless a new token says who it shall be: then what it was goes aside (former.h).
 Result<void> enrolIfNeeded(const Options& options, int stop_fd);
 
 /// Whether the agent whose enrolment was bound to the hardware `bound` (a hash of facts.h; empty: to none) may run where the hardware is

@@ -65,21 +65,17 @@ def unknown(answer, host):
     assert answer["StandardOutputContent"] == ""
 
 
-@pytest.mark.parametrize("keep", [True, False], ids=["the journal is set aside", "the state directory is gone"])
-def test_a_script_that_had_begun_is_not_run_again(server, host, tmp_path, keep):
+def test_a_script_that_had_begun_is_not_run_again(server, host, tmp_path):
     file, go, later = tmp_path / "ran", tmp_path / "go", tmp_path / "later"
     command = send(server, host, f"echo begun >> {file}; while [ ! -e {go} ]; do sleep 0.05; done; echo ended >> {file}")
     under_way(server, host, command, file)
-    if keep:
-        revoke(server, host)
-    else:
-        host.kill()
-        agents.pinged(server, host.id, "ConnectionLost", 10)
+    host.kill()
+    agents.pinged(server, host.id, "ConnectionLost", 10)
     # What never left waits for whoever the machine will be.
     waits = send(server, host, f"echo once >> {later}")
     go.touch()
     until(lambda: "ended" in file.read_text(), 20)
-    again(server, host, keep)
+    again(server, host, keep=False)
     unknown(over(server, host, command), host)
     assert over(server, host, waits)["Status"] == "Success"
     assert shell(server, host.id, "echo still").strip() == "still"
@@ -91,15 +87,48 @@ def test_its_cancellation_is_no_result(server, host, tmp_path):
     file, go = tmp_path / "ran", tmp_path / "go"
     command = send(server, host, f"echo begun >> {file}; while [ ! -e {go} ]; do sleep 0.05; done; echo ended >> {file}; exit 5")
     under_way(server, host, command, file)
-    revoke(server, host)
+    host.kill()
+    agents.pinged(server, host.id, "ConnectionLost", 10)
     go.touch()
     until(lambda: "ended" in file.read_text(), 20)
     server.client("ssm").cancel_command(CommandId=command)
     assert shown(server, host, command)["Status"] == "Cancelling"
-    again(server, host)
+    again(server, host, keep=False)
     unknown(over(server, host, command), host)
     assert shell(server, host.id, "echo still").strip() == "still"
     assert file.read_text() == "begun\nended\n"
+
+
+def test_the_same_machine_tells_how_it_ended(server, host, tmp_path):
+    """Shut out while the script runs, and back by a token: it goes on with what it was asked."""
+    file, go = tmp_path / "ran", tmp_path / "go"
+    command = send(server, host, f"echo begun >> {file}; while [ ! -e {go} ]; do sleep 0.05; done; echo said; exit 5")
+    under_way(server, host, command, file)
+    revoke(server, host)
+    again(server, host)
+    host.logged("goes on with what the former identity was asked")
+    assert shown(server, host, command)["Status"] == "InProgress"
+    go.touch()
+    answer = over(server, host, command)
+    assert (answer["Status"], answer["ResponseCode"], answer["StandardOutputContent"]) == ("Failed", 5, "said\n"), answer
+    assert file.read_text() == "begun\n"
+
+
+def test_as_another_machine_it_ends_what_runs_first(server, host, tmp_path):
+    file = tmp_path / "ran"
+    command = send(server, host, f"echo begun >> {file}; while :; do sleep 0.05; done")
+    under_way(server, host, command, file)
+    revoke(server, host)
+    before = host.id
+    host.stop()
+    host.start(token=agents.token_of(server)["Token"])
+    until(lambda: (host.state / "agent.json").exists() and host.id != before, 30, "the new identity")
+    # Before it was somebody else, not after.
+    [ended] = host.state.glob(f"former-{before}-*/runs/cmd*/step-0/status")
+    assert json.loads(ended.read_text())["reason"] == "cancelled"
+    assert list(host.state.glob(f"former-{before}-*/journal")) and not (host.state / "former.json").exists()
+    agents.pinged(server, host.id, "Online")
+    assert shell(server, host.id, "echo still").strip() == "still"
 
 
 def test_a_journal_that_was_kept_answers(server, host, tmp_path):
@@ -136,13 +165,31 @@ def test_an_agent_that_lost_its_journal_runs_nothing_again(server, host, tmp_pat
     assert file.read_text() == "begun\n"
 
 
+def test_a_thaw_waits_for_the_pre_script_of_the_former_enrolment(server, host, tmp_path):
+    """It has not frozen yet when its machine comes back: it is still the run's pre-script, and nobody thaws before it has ended."""
+    log, go = tmp_path / "log", tmp_path / "go"
+    upload_scripts(server, pre=f"#!/bin/sh\necho pre >> {log}\nwhile [ ! -e {go} ]; do sleep 0.05; done\necho frozen >> {log}\nexit 1\n",
+                   post=f"#!/bin/sh\necho post >> {log}\n")
+    arn = start(server, f"anew-{tmp_path.name[-12:]}", run_input(5, ids=[host.id]))
+    until(lambda: log.exists() and log.read_text() == "pre\n", 60, "the pre-script has begun")
+    revoke(server, host)
+    again(server, host)
+    assert shell(server, host.id, "echo still").strip() == "still"
+    assert log.read_text() == "pre\n"
+    go.touch()
+    assert finished(server, arn, 120)["status"] == "FAILED"
+    assert "fate is unknown" not in json.dumps(row(server, arn)), row(server, arn)
+    assert log.read_text() == "pre\nfrozen\npost\n"
+
+
 def test_a_run_is_thawed_and_takes_no_backup(server, host, tmp_path):
     log, go = tmp_path / "log", tmp_path / "go"
     upload_scripts(server, pre=f"#!/bin/sh\necho pre >> {log}\nwhile [ ! -e {go} ]; do sleep 0.05; done\n", post=f"#!/bin/sh\necho post >> {log}\n")
     arn = start(server, f"anew-{tmp_path.name[-12:]}", run_input(5, ids=[host.id]))
     until(lambda: log.exists() and log.read_text() == "pre\n", 60, "the pre-script has begun")
-    revoke(server, host)
-    again(server, host)
+    host.kill()
+    agents.pinged(server, host.id, "ConnectionLost", 10)
+    again(server, host, keep=False)
     assert finished(server, arn, 120)["status"] == "FAILED"
     go.touch()
     lane = statuses(server, arn)[host.id]
