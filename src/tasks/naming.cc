@@ -27,6 +27,15 @@ struct Renamed {
   std::string_view to;
 };
 
+// The lists of SSM's inputs whose structures have members in lower case.
+struct List {
+  std::string_view operation;
+  std::string_view member;
+};
+constexpr std::array kSsmLowered = {List{"DescribeInstanceInformation", "InstanceInformationFilterList"},
+                                    List{"ListCommandInvocations", "Filters"}, List{"ListCommands", "Filters"},
+                                    List{"ListDocuments", "DocumentFilterList"}};
+
 // EC2's query names of what the SDK calls otherwise.
 constexpr std::array kEc2Input = {Renamed{"ExecutableUsers", "ExecutableBy"},
                                   Renamed{"Filters", "Filter"},
@@ -155,6 +164,20 @@ json::Value stepFunctionsInput(const json::Value& value) {
   return out;
 }
 
+json::Object ssmInput(std::string_view operation, json::Object parameters) {
+  for (const auto& list : kSsmLowered) {
+    auto* given = list.operation == operation ? parameters.if_contains(list.member) : nullptr;
+    if (given == nullptr || !given->is_array()) continue;
+    for (auto& element : given->get_array()) {
+      if (!element.is_object()) continue;
+      json::Object out;
+      for (const auto& member : element.get_object()) out[lowered(member.key())] = member.value();
+      element = std::move(out);
+    }
+  }
+  return parameters;
+}
+
 bool isTime(std::string_view key) {
   for (const std::string_view end :
        {"Date", "DateTime", "DeleteAt", "ExpiresAfter", "LastRestoreTime", "MoveToColdStorageAt", "StartBy", "Timestamp", "timestamp"})
@@ -259,10 +282,11 @@ std::string_view signingName(std::string_view service) {
   return service;
 }
 
-json::Object toInput(std::string_view signing_name, const json::Object& parameters) {
+json::Object toInput(std::string_view signing_name, std::string_view operation, const json::Object& parameters) {
   if (signing_name == "ec2") return ec2Input(parameters).as_object();
   if (signing_name == "iam" || signing_name == "sts") return queryInput(parameters).as_object();
   if (signing_name == "states") return stepFunctionsInput(parameters).as_object();
+  if (signing_name == "ssm") return ssmInput(operation, parameters);
   return parameters;
 }
 

@@ -37,8 +37,8 @@ std::string operationName(std::string_view action);
 /// written otherwise there ("states", "events").
 std::string_view signingName(std::string_view service);
 
-/// Parameters (PascalCase) as the service's input.
-json::Object toInput(std::string_view signing_name, const json::Object& parameters);
+/// Parameters (PascalCase) as the input of the service's operation ("ListCommands").
+json::Object toInput(std::string_view signing_name, std::string_view operation, const json::Object& parameters);
 /// The service's output as a result: PascalCase, times as ISO 8601 texts.
 json::Object toResult(std::string_view signing_name, std::string_view operation, const json::Object& output);
 

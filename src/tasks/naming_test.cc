@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 namespace sp::tasks {
 namespace {
 
@@ -29,9 +31,10 @@ TEST(Naming, ResourcesAreTakenApart) {
 }
 
 TEST(Naming, Ec2SpeaksItsQueryNames) {
-  EXPECT_EQ(json::toText(toInput(
-                "ec2", object(R"({"InstanceIds":["i-1"],"Filters":[{"Name":"tag:a","Values":["b"]}],"MaxResults":5,"DryRun":true})"))),
-            R"({"InstanceId":["i-1"],"Filter":[{"Name":"tag:a","Value":["b"]}],"MaxResults":"5","DryRun":"true"})");
+  EXPECT_EQ(
+      json::toText(toInput("ec2", "DescribeInstances",
+                           object(R"({"InstanceIds":["i-1"],"Filters":[{"Name":"tag:a","Values":["b"]}],"MaxResults":5,"DryRun":true})"))),
+      R"({"InstanceId":["i-1"],"Filter":[{"Name":"tag:a","Value":["b"]}],"MaxResults":"5","DryRun":"true"})");
   const auto out = toResult(
       "ec2", "DescribeInstances",
       object(
@@ -47,10 +50,29 @@ TEST(Naming, Ec2SpeaksItsQueryNames) {
 }
 
 TEST(Naming, StepFunctionsTakesItsOwnNamesInLowerCaseAndDocumentsAsTexts) {
-  EXPECT_EQ(json::toText(toInput("states", object(R"({"StateMachineArn":"a","Input":{"X":1}})"))),
+  EXPECT_EQ(json::toText(toInput("states", "StartExecution", object(R"({"StateMachineArn":"a","Input":{"X":1}})"))),
             R"({"stateMachineArn":"a","input":"{\"X\":1}"})");
   EXPECT_EQ(json::toText(toResult("states", "StartExecution", object(R"({"executionArn":"a","startDate":1700000000.5})"))),
             R"({"ExecutionArn":"a","StartDate":"2023-11-14T22:13:20.500Z"})");
+}
+
+TEST(Naming, FiltersThatSsmSpellsInLowerCase) {
+  constexpr std::pair<std::string_view, std::string_view> kLowered[] = {{"ListCommands", "Filters"},
+                                                                        {"ListCommandInvocations", "Filters"},
+                                                                        {"ListDocuments", "DocumentFilterList"},
+                                                                        {"DescribeInstanceInformation", "InstanceInformationFilterList"}};
+  for (const auto& [operation, list] : kLowered)
+    EXPECT_EQ(json::toText(toInput(
+                  "ssm", operation,
+                  {{list, *json::parse(R"([{"Key":"Status","Value":"Success"},{"Key":"k","ValueSet":["V"]},{"key":"k","value":"v"},5])")},
+                   {"MaxResults", 5}})),
+              fmt::format(R"({{"{}":[{{"key":"Status","value":"Success"}},{{"key":"k","valueSet":["V"]}},{{"key":"k","value":"v"}},5],)"
+                          R"("MaxResults":5}})",
+                          list))
+        << operation;
+  constexpr std::string_view kOthers = R"({"Filters":[{"Key":"PingStatus","Values":["Online"]}]})";
+  for (const auto* operation : {"DescribeInstanceInformation", "ListDocuments", "DescribeActivations"})
+    EXPECT_EQ(json::toText(toInput("ssm", operation, object(kOthers))), kOthers) << operation;
 }
 
 TEST(Naming, NamesThatCallersChoseStay) {

@@ -18,7 +18,7 @@ std::int64_t millis(Instant at) { return toMicros(at) / 1000; }
 }  // namespace
 
 json::Object nestedInput(const json::Object& parameters) {
-  auto input = toInput("states", parameters);
+  auto input = toInput("states", "StartExecution", parameters);
   if (const auto* given = json::find(parameters, "Input"); given != nullptr && given->is_null()) input.erase("input");
   return input;
 }

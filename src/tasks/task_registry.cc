@@ -175,7 +175,7 @@ void TaskRegistry::callSdk(store::Txn& txn, const runtime::TaskRequest& request,
   const auto service = signingName(resource.service);
   const auto* operation = find(service, resource.operation());
   const auto request_id = context_.random.uuid();
-  const auto outcome = call(txn, *operation, toInput(service, request.parameters.get_object()), request.token, request_id);
+  const auto outcome = call(txn, *operation, toInput(service, operation->name, request.parameters.get_object()), request.token, request_id);
   if (outcome) {
     auto result = toResult(service, operation->name, *outcome);
     if (resource.pattern == Resource::Pattern::callback) executions_->taskSubmitted(txn, request.token, std::move(result));
@@ -197,7 +197,7 @@ aws::Outcome TaskRegistry::callSdk(store::Txn& txn, std::string_view service, st
   if (operation == nullptr) return aws::refuse("InvalidTarget", fmt::format("{}:{} is not served here.", service, action));
   if (const auto unknown = unknownMembers(signing, operation->name, parameters); !unknown.empty())
     return aws::refuse("ValidationException", fmt::format("{} has no member '{}'.", operation->name, unknown.front()));
-  return call(txn, *operation, toInput(signing, parameters), id, id);
+  return call(txn, *operation, toInput(signing, operation->name, parameters), id, id);
 }
 
 void TaskRegistry::callDynamo(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
@@ -285,7 +285,8 @@ void TaskRegistry::executionEnded(store::Txn& txn, const store::ExecutionRow& ro
 void TaskRegistry::startSync(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
   const auto* operation = find(resource.service, resource.operation());
   const auto request_id = context_.random.uuid();
-  const auto outcome = call(txn, *operation, toInput(resource.service, request.parameters.get_object()), request.token, request_id);
+  const auto outcome =
+      call(txn, *operation, toInput(resource.service, operation->name, request.parameters.get_object()), request.token, request_id);
   if (!outcome) {
     auto [error, cause] = sdkError(resource.service, outcome.error(), request_id);
     executions_->taskFailed(txn, request.token, std::move(error), std::move(cause));

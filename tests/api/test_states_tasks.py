@@ -191,6 +191,22 @@ def test_members_that_are_misspelt_within_what_the_input_says(server, sfn):
     assert shown["error"] == "States.Runtime" and shown["cause"].endswith('[The field "input" is not supported by Step Functions]')
 
 
+@pytest.mark.parametrize("action, member, values, good, found", [
+    ("listCommands", "Filters", "Value", {"Key": "DocumentName", "Value": "nothing-like-it"}, {"Commands": []}),
+    ("listCommandInvocations", "Filters", "Value", {"Key": "DocumentName", "Value": "nothing-like-it"}, {"CommandInvocations": []}),
+    ("listDocuments", "DocumentFilterList", "Value", {"Key": "Name", "Value": "nothing-like-it"}, {"DocumentIdentifiers": []}),
+    ("describeInstanceInformation", "InstanceInformationFilterList", "ValueSet", {"Key": "tag:nothing-like-it", "ValueSet": ["x"]}, {"InstanceInformationList": []})])
+def test_filters_that_ssm_spells_in_lower_case(server, sfn, action, member, values, good, found):
+    server.client("ssm").send_command(DocumentName="AWS-RunShellScript", Targets=[{"Key": "tag:nothing-like-it", "Values": ["x"]}], Parameters={"commands": ["true"]})
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:ssm:{action}", "End": True}
+    for parameters in ({member: [good]}, {f"{member}.$": "$"}):
+        shown, _ = run(sfn, {"A": {**task, "Parameters": parameters}}, [good])
+        assert json.loads(shown["output"]) == found
+    bad = {"Key": "Nonsense", values: ["x"] if values == "ValueSet" else "x"}
+    shown, _ = run(sfn, {"A": {**task, "Parameters": {member: [bad]}}})
+    assert shown["error"] == "Ssm.InvalidFilterKeyException" and "'Nonsense'" in shown["cause"]
+
+
 def test_parameters_that_are_no_object(sfn):
     shown, _ = run(sfn, {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sfn:listActivities", "End": True}}, [1])
     assert (shown["error"], shown["cause"]) == ("States.Runtime", WHILE_A + "The Parameters '[1]' could not be used to start the Task: [they must be an object]")
