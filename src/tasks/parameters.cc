@@ -101,6 +101,12 @@ std::vector<std::string> unknownMembers(std::string_view service, std::string_vi
   return std::move(walk.unknown);
 }
 
+std::vector<std::string> unknownOfStored(std::string_view service, std::string_view operation, const json::Object& parameters) {
+  Walk walk(false, service == "events" && operation == "PutEvents");
+  walk.object(inputOf(service, operation), parameters);
+  return std::move(walk.unknown);
+}
+
 std::vector<std::string> refusedParameters(std::string_view arn, const Resource& resource, const json::Object* parameters) {
   std::vector<std::string> refused;
   // The steps of a run look at their own.
@@ -127,12 +133,10 @@ std::vector<std::string> unusableParameters(const Resource& resource, const json
   auto unknown = unknownMembers(service, operation, parameters);
   const auto fixed = unknown.empty() || written == nullptr ? json::Value() : written->fixed();
   if (fixed.is_object() && service != "s3") {
-    // These were looked at always.
-    Walk always(false, service == "events" && operation == "PutEvents");
-    always.object(inputOf(service, operation), parameters);
+    const auto always = unknownOfStored(service, operation, parameters);
     const auto older = unknownMembers(service, operation, fixed.get_object());
     std::erase_if(unknown, [&](const std::string& name) {
-      return std::ranges::find(always.unknown, name) == always.unknown.end() && std::ranges::find(older, name) != older.end();
+      return std::ranges::find(always, name) == always.end() && std::ranges::find(older, name) != older.end();
     });
   }
   std::vector<std::string> out;

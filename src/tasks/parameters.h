@@ -19,6 +19,9 @@ namespace sp::tasks {
 /// them, where "Foo.$" is Foo.
 std::vector<std::string> unknownMembers(std::string_view service, std::string_view operation, const json::Object& parameters,
                                         bool written = false);
+/// Those of them that were refused always, also before all structures were looked at: at the top, and in the events of PutEvents. For
+/// parameters that were accepted once.
+std::vector<std::string> unknownOfStored(std::string_view service, std::string_view operation, const json::Object& parameters);
 /// What is wrong with the Parameters that a definition writes for a resource that is served, a sentence each; null: it writes none.
 /// `arn`: the resource as written.
 std::vector<std::string> refusedParameters(std::string_view arn, const Resource& resource, const json::Object* parameters);

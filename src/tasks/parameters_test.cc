@@ -86,6 +86,13 @@ TEST(Parameters, MembersWithinThoseThatATaskStartsWith) {
   EXPECT_EQ(toldAtStart("events:putEvents", R"({"Entries":[{"source":"s"}]})", R"({"Entries":[{"source":"s"}]})"), no("source"));
 }
 
+TEST(Parameters, MembersThatAreRefusedOfStoredParametersToo) {
+  const auto object = [](std::string_view text) { return json::parse(text)->get_object(); };
+  EXPECT_EQ(unknownOfStored("ssm", "SendCommand", object(R"({"Foo":1,"Targets":[{"Key":"k","values":[]}]})")),
+            std::vector<std::string>{"Foo"});
+  EXPECT_EQ(unknownOfStored("events", "PutEvents", object(R"({"Entries":[{"source":"s"}]})")), std::vector<std::string>{"source"});
+}
+
 TEST(Parameters, FunctionsAreLookedAtWhenTheyAreInvoked) {
   constexpr std::string_view kGiven = R"({"FunctionName":"echo","payload":{"a":1}})";
   EXPECT_EQ(told("lambda:invoke", kGiven), "");

@@ -190,12 +190,17 @@ bool TaskRegistry::knowsSdk(std::string_view service, std::string_view action) c
   return find(signingName(service), operationName(action)) != nullptr;
 }
 
+std::vector<std::string> TaskRegistry::unknownOfSdk(std::string_view service, std::string_view action,
+                                                    const json::Object& parameters) const {
+  return unknownMembers(signingName(service), operationName(action), parameters);
+}
+
 aws::Outcome TaskRegistry::callSdk(store::Txn& txn, std::string_view service, std::string_view action, const json::Object& parameters,
                                    const std::string& id) {
   const auto signing = signingName(service);
   const auto* operation = find(signing, operationName(action));
   if (operation == nullptr) return aws::refuse("InvalidTarget", fmt::format("{}:{} is not served here.", service, action));
-  if (const auto unknown = unknownMembers(signing, operation->name, parameters); !unknown.empty())
+  if (const auto unknown = unknownOfStored(signing, operation->name, parameters); !unknown.empty())
     return aws::refuse("ValidationException", fmt::format("{} has no member '{}'.", operation->name, unknown.front()));
   return call(txn, *operation, toInput(signing, operation->name, parameters), id, id);
 }

@@ -56,6 +56,7 @@ class TaskRegistry final : public runtime::TaskPort, public services::scheduler:
   void redriven(store::Txn& txn, std::string_view execution) override;
 
   bool knowsSdk(std::string_view service, std::string_view action) const override;
+  std::vector<std::string> unknownOfSdk(std::string_view service, std::string_view action, const json::Object& parameters) const override;
   aws::Outcome callSdk(store::Txn& txn, std::string_view service, std::string_view action, const json::Object& parameters,
                        const std::string& id) override;
 

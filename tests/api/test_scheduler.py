@@ -408,6 +408,32 @@ def test_universal_targets_on_a_machine(server, scheduler):
     until(lambda: [job["State"] for job in backup.list_backup_jobs(ByResourceArn=resource)["BackupJobs"]] == ["COMPLETED"], 60, "the backup")
 
 
+def test_members_that_a_universal_target_does_not_have(scheduler):
+    for input, member in (({"documentName": "AWS-RunShellScript"}, "documentName"), ({"DocumentName": "AWS-RunShellScript", "Targets": [{"Key": "tag:x", "values": ["y"]}]}, "values")):
+        refused(scheduler.create_schedule, "ValidationException", f"sendCommand has no member '{member}'", **asked(None, "rate(1 day)", f"{SDK}:ssm:sendCommand", json.dumps(input)))
+
+
+def test_a_schedule_from_before_members_within_were_looked_at(tmp_path):
+    """It runs on as it did, and can be updated."""
+    server = Server(tmp_path).start()
+    try:
+        input = {"DocumentName": "AWS-RunShellScript", "Targets": [{"Key": "tag:old", "Values": ["x"]}], "Parameters": {"commands": ["true"]}}
+        server.client("scheduler").create_schedule(**asked("old", "rate(1 day)", f"{SDK}:ssm:sendCommand", json.dumps(input), State="DISABLED"))
+        server.stop()
+        with sqlite3.connect(server.data / "store.db") as database:
+            (body,), = database.execute("SELECT body FROM records WHERE kind = 'schedule'").fetchall()
+            schedule = json.loads(body)
+            input["Targets"][0]["extra"] = 1
+            schedule["Target"]["Input"] = json.dumps(input)
+            database.execute("UPDATE records SET body = ? WHERE kind = 'schedule'", (json.dumps(schedule).encode(),))
+        database.close()
+        server.start()
+        server.client("scheduler").update_schedule(**asked("old", "rate(2 days)", f"{SDK}:ssm:sendCommand", json.dumps(input), State="ENABLED"))
+        until(lambda: server.client("ssm").list_commands()["Commands"], 20, "the command")
+    finally:
+        server.close()
+
+
 def test_action_after_completion(server, scheduler, sfn):
     arn = machine(sfn)
     expression, _ = in_a_moment()
@@ -435,8 +461,7 @@ def test_what_is_deleted_or_paused_starts_nothing(scheduler, sfn):
 
 @pytest.mark.parametrize("arn, input, code", [
     (NOWHERE, "{}", "StateMachineDoesNotExist"),
-    # A member that is misspelt, however deep.
-    (f"{SDK}:ssm:sendCommand", '{"DocumentName":"AWS-RunShellScript","Targets":[{"Key":"tag:x","values":["y"]}]}', "ValidationException")])
+    (f"{SDK}:ssm:sendCommand", '{"DocumentName":"Nothing-Like-It","Targets":[{"Key":"tag:x","Values":["y"]}]}', "InvalidDocument")])
 def test_what_cannot_be_started_is_told(server, scheduler, sfn, arn, input, code):
     told, target = machine(sfn), arn
     events = server.client("events")

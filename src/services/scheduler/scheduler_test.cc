@@ -43,6 +43,9 @@ class Calls final : public SdkCalls {
   bool knowsSdk(std::string_view service, std::string_view action) const override {
     return service == "backup" && action == "startBackupJob";
   }
+  std::vector<std::string> unknownOfSdk(std::string_view, std::string_view, const json::Object& parameters) const override {
+    return parameters.contains("foo") ? std::vector<std::string>{"foo"} : std::vector<std::string>();
+  }
   aws::Outcome callSdk(store::Txn& txn, std::string_view service, std::string_view action, const json::Object& parameters,
                        const std::string& id) override {
     started_.push_back({fmt::format("{}:{}", service, action), parameters, id, txn.now()});
@@ -338,6 +341,33 @@ TEST_F(SchedulerTest, UniversalTargetsGetTheirParameters) {
   EXPECT_EQ(started_[0].what, "backup:startBackupJob");
   EXPECT_EQ(json::textOr(started_[0].input, "BackupVaultName"), "Default");
   EXPECT_EQ(json::textOr(started_[0].input, "IdempotencyToken"), started_[0].id);
+}
+
+TEST_F(SchedulerTest, MembersThatACallDoesNotHaveAreRefusedUnlessTheyWereThere) {
+  const auto asked = [](std::string_view input, std::string_view state) {
+    return schedule("job", "at(2024-01-01T01:00:00)",
+                    {{"State", state},
+                     {"Target", json::Object{{"Arn", "arn:aws:scheduler:::aws-sdk:backup:startBackupJob"},
+                                             {"RoleArn", "arn:aws:iam::000000000000:role/r"},
+                                             {"Input", input}}}});
+  };
+  constexpr std::string_view kOld = R"({"foo":1})";
+  const auto is_told = HasSubstr("startBackupJob has no member 'foo'");
+  EXPECT_THAT(json::textOr(call("CreateSchedule", asked(kOld, "ENABLED")), "refused"), is_told);
+  call("CreateSchedule", asked("{}", "DISABLED"));
+  EXPECT_THAT(json::textOr(call("UpdateSchedule", asked(kOld, "ENABLED")), "refused"), is_told);
+  // One from before this was looked at.
+  core_->post([&](store::Txn& txn) {
+    auto stored = *findSchedule(txn, "default", "job");
+    stored["Target"].as_object()["Input"] = kOld;
+    saveSchedule(txn, stored);
+    return true;
+  });
+  EXPECT_EQ(json::textOr(call("UpdateSchedule", asked(kOld, "ENABLED")), "refused"), "");
+  EXPECT_THAT(json::textOr(call("UpdateSchedule", asked(R"({"foo":2})", "ENABLED")), "refused"), is_told);
+  passUntil(at("2024-01-01T01:00:00Z"));
+  ASSERT_EQ(started_.size(), 1U);
+  EXPECT_EQ(started_[0].input, json::Object({{"foo", 1}}));
 }
 
 TEST_F(SchedulerTest, ALargeGroupIsDeletedInSteps) {

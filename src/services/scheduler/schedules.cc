@@ -102,7 +102,7 @@ Checked<json::Object> readSchedule(const Scheduler& scheduler, const aws::Call& 
   if (const auto* key = json::find(call.input, "KmsKeyArn"); key != nullptr && !key->is_null())
     return refused("KmsKeyArn is not served here, there is no KMS: leave it out. The store is as safe as the disk it lies on.");
   SP_CHECK_OK(readTimes(call, before, schedule));
-  SP_TRY(auto target, readTarget(call.realm, scheduler.sdk(), call.input));
+  SP_TRY(auto target, readTarget(call.realm, scheduler.sdk(), call.input, before));
   schedule["Target"] = std::move(target);
   return schedule;
 }

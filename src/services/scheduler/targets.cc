@@ -94,15 +94,29 @@ Checked<void> checkArn(const Realm& realm, const SdkCalls* sdk, const json::Obje
   return {};
 }
 
-Checked<void> checkInput(const json::Object& target, const std::string& arn) {
+// Whether an update leaves what is called as it was.
+bool isKept(const json::Object* before, const json::Object& target) {
+  if (before == nullptr) return false;
+  const auto& old = before->at("Target").get_object();
+  return std::ranges::all_of(std::array{"Arn", "Input"},
+                             [&](std::string_view key) { return json::textOr(old, key) == json::textOr(target, key); });
+}
+
+Checked<void> checkInput(const SdkCalls* sdk, const json::Object& target, const std::string& arn, const json::Object* before) {
   const auto* given = json::find(target, "Input");
   if (given == nullptr || given->is_null()) return {};
   SP_TRY(const auto input, readText(target, "Input", kInputLength, true));
   // As it will look when its context attributes are filled in.
   const auto parsed = json::parse(schedule::fillContext(input, {"arn", Instant{}, "id", 1}), 1000);
   if (!parsed) return refused(fmt::format("Invalid Input for target {}: it must be JSON, but is {}.", arn, parsed.error().message));
-  if (sdkTargetOf(arn) && !parsed->is_object())
+  const auto call = sdkTargetOf(arn);
+  if (!call) return {};
+  if (!parsed->is_object())
     return refused(fmt::format("Invalid Input for target {}: it must be a JSON object, the parameters of the call.", arn));
+  if (isKept(before, target)) return {};
+  if (const auto unknown = sdk->unknownOfSdk(call->service, call->action, parsed->get_object()); !unknown.empty())
+    return refused(
+        fmt::format("Invalid Input for target {}: {} has no member '{}', check how it is spelled.", arn, call->action, unknown[0]));
   return {};
 }
 
@@ -127,7 +141,7 @@ std::optional<SdkTarget> sdkTargetOf(std::string_view arn) {
   return SdkTarget{std::string(words[0]), std::string(words[1])};
 }
 
-Checked<json::Object> readTarget(const Realm& realm, const SdkCalls* sdk, const json::Object& input) {
+Checked<json::Object> readTarget(const Realm& realm, const SdkCalls* sdk, const json::Object& input, const json::Object* before) {
   const auto* given = json::find(input, "Target");
   if (given == nullptr || given->is_null()) return invalid("Target", "null", "not be null");
   if (!given->is_object()) return aws::refuse("SerializationException", "Member 'target' must be an object");
@@ -138,7 +152,7 @@ Checked<json::Object> readTarget(const Realm& realm, const SdkCalls* sdk, const 
     if (const auto* value = json::find(target, key); value != nullptr && !value->is_null())
       return refused(fmt::format("{} of target {} is not served here: leave it out.", key, arn));
   SP_CHECK_OK(checkArn(realm, sdk, target, arn));
-  SP_CHECK_OK(checkInput(target, arn));
+  SP_CHECK_OK(checkInput(sdk, target, arn, before));
   json::Object kept;
   for (const auto* key : {"Arn", "RoleArn", "Input", "EventBridgeParameters"})
     if (const auto* value = json::find(target, key); value != nullptr && !value->is_null()) kept[key] = *value;

@@ -16,7 +16,8 @@ struct SdkTarget {
 };
 std::optional<SdkTarget> sdkTargetOf(std::string_view arn);
 
-/// The Target of a request as it is kept, with its RetryPolicy's defaults; ValidationException.
-Checked<json::Object> readTarget(const Realm& realm, const SdkCalls* sdk, const json::Object& input);
+/// The Target of a request as it is kept, with its RetryPolicy's defaults; ValidationException. `before`: the schedule that is updated,
+/// null: it is made; members that the call does not have may stay in an Input that stays as it was.
+Checked<json::Object> readTarget(const Realm& realm, const SdkCalls* sdk, const json::Object& input, const json::Object* before);
 
 }  // namespace sp::services::scheduler
