@@ -25,7 +25,8 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
   SP_TRY(auto tags, tagsOf(tag_list, {}));
 
   auto& txn = *call.txn;
-  SP_TRY(auto kept, service.keepDefinition(txn, definition));
+  const auto existing = service.find(txn, name);
+  SP_TRY(auto kept, service.keepDefinition(txn, definition, existing ? &*existing : nullptr));
   Machine made;
   made.name = name;
   made.arn = service.machineArn(name);
@@ -35,7 +36,7 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
   made.logging = logging ? std::move(*logging) : defaultLogging();
   made.tracing = tracing ? std::move(*tracing) : defaultTracing();
   made.tags = std::move(tags);
-  if (const auto existing = service.find(txn, name)) {
+  if (existing) {
     const bool same = !existing->builtin && existing->definition == made.definition && existing->role_arn == role &&
                       withDefaults(existing->logging) == made.logging && existing->tracing == made.tracing;
     if (!same) return aws::refuse("StateMachineAlreadyExists", fmt::format("State Machine Already Exists: '{}'", existing->arn));

@@ -138,7 +138,8 @@ asl::Surroundings Service::surroundings() const {
                             const json::Object* parameters) { return tasks.refusedParameters(resource, parameters); }};
 }
 
-Answer<std::string> Service::keepDefinition(store::Txn& txn, const std::string& text) const {
+Answer<std::string> Service::keepDefinition(store::Txn& txn, const std::string& text, const Machine* before) const {
+  if (before != nullptr && runtime::definitions::textOf(txn, before->definition) == text) return before->definition;
   const auto compiled = asl::compileNew(text, surroundings());
   if (!compiled) return aws::refuse("InvalidDefinition", asl::describe(compiled.error()));
   return runtime::definitions::add(txn, text);
@@ -190,7 +191,7 @@ namespace sp::services {
 Result<void> registerBuiltin(store::Txn& txn, Context& context, runtime::ExecutionRuntime& runtime, const runtime::TaskPort& tasks,
                              states::Activities& activities, std::string_view name, const std::string& definition) {
   const states::Service service{context, runtime, tasks, activities};
-  auto kept = service.keepDefinition(txn, definition);
+  auto kept = service.keepDefinition(txn, definition, nullptr);
   if (!kept) return fail("states.definition", fmt::format("{}: {}", name, kept.error().message));
   auto machine = service.find(txn, name);
   if (machine && machine->builtin && machine->definition == *kept) return {};

@@ -83,8 +83,9 @@ struct Service {
   Answer<store::ExecutionRow> execution(store::Txn& txn, const std::string& arn) const;
   /// What a new definition is held against here.
   asl::Surroundings surroundings() const;
-  /// The definition compiled and kept; InvalidDefinition.
-  Answer<std::string> keepDefinition(store::Txn& txn, const std::string& text) const;
+  /// The definition compiled and kept; InvalidDefinition. `before`: whose it is to be, null: nobody's yet; what that has already is
+  /// not looked at again.
+  Answer<std::string> keepDefinition(store::Txn& txn, const std::string& text, const Machine* before) const;
 };
 
 /// "arn:aws:states:R:A:TYPE:NAME…" of the wanted type, or InvalidArn. Returns what follows the type.

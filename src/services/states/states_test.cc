@@ -161,6 +161,10 @@ TEST_F(StatesTest, DefinitionsFromBeforeRunOn) {
   EXPECT_THAT(json::toText(call("GetExecutionHistory", {{"executionArn", execution}})), HasSubstr("\"TaskScheduled\""));
   // What does not touch the definition may be changed.
   EXPECT_NE(json::textOr(call("UpdateStateMachine", {{"stateMachineArn", machine}, {"roleArn", kRole}}), "revisionId"), "");
+  // So may what says the definition again as it is, and to make the machine again is the same call.
+  EXPECT_NE(json::textOr(call("UpdateStateMachine", {{"stateMachineArn", machine}, {"definition", old}}), "revisionId"), "");
+  EXPECT_EQ(create("old", old), machine);
+  EXPECT_EQ(create("old", old + " "), "");
 }
 
 TEST_F(StatesTest, ConfigurationsAreChecked) {

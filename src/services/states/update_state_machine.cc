@@ -26,7 +26,7 @@ aws::Outcome updateStateMachine(const Service& service, const aws::Call& call) {
     return aws::refuse("MissingRequiredParameter",
                        "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified");
   if (role) SP_CHECK_OK(checkRole(*role));
-  if (definition) { SP_TRY(machine.definition, service.keepDefinition(txn, *definition)); }
+  if (definition) { SP_TRY(machine.definition, service.keepDefinition(txn, *definition, &machine)); }
   if (role) machine.role_arn = *role;
   if (logging) machine.logging = std::move(*logging);
   if (tracing) machine.tracing = std::move(*tracing);
