@@ -140,8 +140,8 @@ struct Surroundings {
 using Compiled = std::expected<std::shared_ptr<const Definition>, std::vector<Diagnostic>>;
 /// A new definition, compiled, or all that is wrong with it at once.
 Compiled compileNew(std::string_view text, const Surroundings& surroundings = {});
-/// One that is stored: what was accepted once runs on as it did. Every ARN is accepted, of two states with one name in one scope
-/// the last is taken, and what later versions refuse besides is let pass.
+/// One that is stored: what later versions refuse of its text is let pass; every ARN is accepted, and of two states with one name in
+/// one scope the last is taken. What its tasks make of their input is no part of it: that is held against the operation when they start.
 Compiled compile(std::string_view text);
 
 /// "Invalid State Machine Definition: 'CODE: message at location, …'".
