@@ -277,8 +277,4 @@ std::optional<Instant> Expression::next(Instant anchor, Instant after) const {
   return Instant(found->time_since_epoch());
 }
 
-CatchUp catchUp(const Expression& expression, Instant anchor, Instant due, Instant now) {
-  return catchUp([&](Instant after) { return expression.next(anchor, after); }, due, now);
-}
-
 }  // namespace sp::schedule

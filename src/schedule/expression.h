@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "schedule/catch_up.h"
 
 namespace sp::schedule {
 
@@ -85,8 +84,5 @@ class Expression {
  private:
   std::variant<Rate, Cron> what_;
 };
-
-/// `due` has come at or before `now`.
-CatchUp catchUp(const Expression& expression, Instant anchor, Instant due, Instant now);
 
 }  // namespace sp::schedule

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "base/time_format.h"
 #include "schedule/calendar_test.h"
+#include "schedule/catch_up.h"
 
 namespace sp::schedule {
 namespace {
@@ -23,6 +24,10 @@ std::string nextAfter(std::string_view expression, std::string_view after) {
   if (!parsed) return parsed.error().message;
   const auto found = parsed->next(at(after), at(after));
   return found ? toIso8601Seconds(*found) : "never";
+}
+
+CatchUp caughtUp(const Expression& expression, Instant anchor, Instant due, Instant now) {
+  return catchUp([&](Instant after) { return expression.next(anchor, after); }, due, now);
 }
 
 struct NextCase {
@@ -181,11 +186,11 @@ TEST(CatchUp, RunsTheLatestAndCountsTheOthers) {
   const auto daily = *Expression::parse("cron(0 2 * * ? *)");
   const auto anchor = at("2024-01-01T00:00:00Z");
   const auto due = at("2024-01-05T02:00:00Z");
-  auto got = catchUp(daily, anchor, due, due + std::chrono::seconds(1));
+  auto got = caughtUp(daily, anchor, due, due + std::chrono::seconds(1));
   EXPECT_EQ(got.run, due);
   EXPECT_EQ(got.missed, 0U);
   EXPECT_EQ(got.next, at("2024-01-06T02:00:00Z"));
-  got = catchUp(daily, anchor, due, at("2024-01-08T01:00:00Z"));
+  got = caughtUp(daily, anchor, due, at("2024-01-08T01:00:00Z"));
   EXPECT_EQ(got.run, at("2024-01-07T02:00:00Z"));
   EXPECT_EQ(got.missed, 2U);
   EXPECT_EQ(got.next, at("2024-01-08T02:00:00Z"));
@@ -194,7 +199,7 @@ TEST(CatchUp, RunsTheLatestAndCountsTheOthers) {
 TEST(CatchUp, OfARateThatWasMissedForAYear) {
   const auto often = *Expression::parse("rate(1 minute)");
   const auto anchor = at("2024-01-01T00:00:30Z");
-  const auto got = catchUp(often, anchor, at("2024-01-01T00:01:30Z"), at("2025-01-01T00:00:00Z"));
+  const auto got = caughtUp(often, anchor, at("2024-01-01T00:01:30Z"), at("2025-01-01T00:00:00Z"));
   EXPECT_EQ(got.run, at("2024-12-31T23:59:30Z"));
   EXPECT_EQ(got.missed, kMostCounted);
   EXPECT_EQ(got.next, at("2025-01-01T00:00:30Z"));
@@ -202,7 +207,7 @@ TEST(CatchUp, OfARateThatWasMissedForAYear) {
 
 TEST(CatchUp, OfWhatNeverRunsAgain) {
   const auto once = *Expression::parse("cron(0 0 1 1 ? 2024)");
-  const auto got = catchUp(once, at("2023-01-01T00:00:00Z"), at("2024-01-01T00:00:00Z"), at("2024-06-01T00:00:00Z"));
+  const auto got = caughtUp(once, at("2023-01-01T00:00:00Z"), at("2024-01-01T00:00:00Z"), at("2024-06-01T00:00:00Z"));
   EXPECT_EQ(got.run, at("2024-01-01T00:00:00Z"));
   EXPECT_EQ(got.missed, 0U);
   EXPECT_FALSE(got.next);

@@ -42,6 +42,16 @@ std::optional<Instant> Ran::next(const NextTime& next, Instant after) const {
   return at;
 }
 
+std::optional<CatchUp> Ran::catchUp(const NextTime& next, Instant due, Instant now) const {
+  const NextTime left = [&](Instant after) { return this->next(next, after); };
+  if (has(due)) {
+    const auto first = left(due);
+    if (!first || *first > now) return std::nullopt;
+    due = *first;
+  }
+  return schedule::catchUp(left, due, now);
+}
+
 void Ran::add(const NextTime& next, Instant time) {
   if (has(time)) return;
   const auto behind = std::ranges::find_if(stretches_, [&](const Stretch& each) { return time < each.first; });
@@ -60,7 +70,14 @@ void Ran::add(const NextTime& next, Instant time) {
   }
   if (behind != stretches_.end() && adjoins(time, behind->first)) behind->first = time;
   else stretches_.insert(behind, {time, time});
-  if (stretches_.size() > kMostStretches) stretches_.erase(stretches_.begin());
+  if (stretches_.size() <= kMostStretches) return;
+  if (stretches_.front().first != time) {
+    stretches_.erase(stretches_.begin());
+    return;
+  }
+  // The clock was put back to before all others, which it will tell again: rather than run twice, what lies between two of them does not.
+  stretches_[1].last = stretches_[2].last;
+  stretches_.erase(stretches_.begin() + 2);
 }
 
 std::string Ran::text() const {

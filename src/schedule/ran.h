@@ -21,7 +21,9 @@ class Ran {
   bool has(Instant time) const;
   /// The first time after `after` that has not run.
   std::optional<Instant> next(const NextTime& next, Instant after) const;
-  /// `time` runs now. `next`: of the same schedule.
+  /// As schedule::catchUp, of the times that have not run; nullopt: there is none from `due` to `now`.
+  std::optional<CatchUp> catchUp(const NextTime& next, Instant due, Instant now) const;
+  /// `time` runs now: has() says so from here on. `next`: of the same schedule.
   void add(const NextTime& next, Instant time);
   std::string text() const;
 

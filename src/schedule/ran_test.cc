@@ -65,6 +65,32 @@ TEST_F(RanTest, FewStretchesAreKept) {
   EXPECT_EQ(next(noon(22)), "24");
 }
 
+TEST_F(RanTest, WhatRunsBeforeAllThatIsKeptIsKept) {
+  for (const int day : {10, 13, 16, 19}) run(day);
+  run(5);
+  EXPECT_TRUE(ran_.has(noon(5)));
+  EXPECT_EQ(next(noon(4)), "06");
+  for (const int day : {10, 13, 16, 19}) EXPECT_TRUE(ran_.has(noon(day))) << day;
+  EXPECT_EQ(next(noon(13)), "14");
+  run(8);
+  EXPECT_TRUE(ran_.has(noon(8)) && ran_.has(noon(10))) << "the clock has gone by the fifth";
+}
+
+TEST_F(RanTest, CatchesUpWithWhatHasNotRun) {
+  for (int day = 5; day <= 7; ++day) run(day);
+  const auto hour = std::chrono::hours(1);
+  auto caught = ran_.catchUp(next_, noon(3), noon(7) + hour);
+  ASSERT_TRUE(caught);
+  EXPECT_EQ(caught->run, noon(4));
+  EXPECT_EQ(caught->missed, 1U);
+  EXPECT_EQ(caught->next, noon(8));
+  caught = ran_.catchUp(next_, noon(6), noon(9));
+  ASSERT_TRUE(caught);
+  EXPECT_EQ(caught->run, noon(9));
+  EXPECT_EQ(caught->missed, 1U);
+  EXPECT_FALSE(ran_.catchUp(next_, noon(5), noon(7) + hour));
+}
+
 TEST_F(RanTest, UpToAMoment) {
   ran_ = Ran::upTo(noon(5));
   EXPECT_EQ(next(noon(1)), "06");

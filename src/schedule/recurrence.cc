@@ -81,14 +81,16 @@ std::optional<Instant> Recurrence::next(Instant after) const {
   return found && end_ && *found > *end_ && !std::holds_alternative<Once>(what_) ? std::nullopt : found;
 }
 
-Due Recurrence::due(Instant time, Instant now, Duration oldest) const {
+Due Recurrence::due(Instant time, Instant now, Duration oldest, const Ran& ran) const {
+  const NextTime times = [this](Instant after) { return next(after); };
   // Those whose window is open come one after the other, each by its own timer.
-  const auto caught = catchUp([this](Instant after) { return next(after); }, time, std::max(time, now - window_));
-  Due out{caught.run, caught.run, caught.missed, caught.next};
-  const bool open = now - caught.run <= window_ + (window_.count() > 0 ? kGrace : Duration(0));
+  const auto caught = ran.catchUp(times, time, std::max(time, now - window_));
+  if (!caught) return {time, std::nullopt, 0, ran.next(times, time)};
+  Due out{caught->run, caught->run, caught->missed, caught->next};
+  const bool open = now - caught->run <= window_ + (window_.count() > 0 ? kGrace : Duration(0));
   if (open) return out;
-  const auto following = nextOfAll(caught.run);
-  if (following ? *following > now : now - caught.run <= oldest) return out;
+  const auto following = ran.next([this](Instant after) { return nextOfAll(after); }, caught->run);
+  if (following ? *following > now : now - caught->run <= oldest) return out;
   out.run.reset();
   out.missed = std::min(out.missed + 1, kMostCounted);
   return out;

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "schedule/catch_up.h"
 #include "schedule/expression.h"
+#include "schedule/ran.h"
 #include "schedule/time_zone.h"
 
 namespace sp::schedule {
@@ -34,7 +35,7 @@ struct RecurrenceSpec {
 struct Due {
   /// The latest time that was due.
   Instant latest;
-  /// The same, if it runs now; nullopt: it is too old.
+  /// The same, if it runs now; nullopt: it is too old, or has run.
   std::optional<Instant> run;
   /// How many were due and do not run; kMostCounted: that many or more.
   std::uint64_t missed = 0;
@@ -52,8 +53,8 @@ class Recurrence {
   std::optional<Instant> next(Instant after) const;
 
   /// The time `time` has come at or before `now`. What is still within its window runs; what came earlier runs if no other has come
-  /// since, and a last one if it is no older than `oldest`.
-  Due due(Instant time, Instant now, Duration oldest) const;
+  /// since, and a last one if it is no older than `oldest`. Times that have `ran` are left out of all that.
+  Due due(Instant time, Instant now, Duration oldest, const Ran& ran = {}) const;
 
  private:
   struct Once {

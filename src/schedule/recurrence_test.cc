@@ -247,6 +247,21 @@ TEST(Due, ALastTimeRunsUnlessItIsTooOld) {
   EXPECT_EQ(due.missed, 2U);
 }
 
+TEST(Due, WhatHasRunIsNeitherMissedNorMadeUpFor) {
+  const auto daily = recurrence("cron(0 2 * * ? *)");
+  Ran ran;
+  for (const auto* time : {"2024-01-06T02:00:00Z", "2024-01-07T02:00:00Z"})
+    ran.add([&](Instant after) { return daily.next(after); }, at(time));
+  auto due = daily.due(at("2024-01-04T02:00:00Z"), at("2024-01-07T03:00:00Z"), kDay, ran);
+  EXPECT_EQ(shown(due.run), "2024-01-05T02:00:00Z");
+  EXPECT_EQ(due.missed, 1U);
+  EXPECT_EQ(shown(due.next), "2024-01-08T02:00:00Z");
+  due = daily.due(at("2024-01-06T02:00:00Z"), at("2024-01-07T03:00:00Z"), kDay, ran);
+  EXPECT_FALSE(due.run);
+  EXPECT_EQ(due.missed, 0U);
+  EXPECT_EQ(shown(due.next), "2024-01-08T02:00:00Z");
+}
+
 TEST(Due, WithinItsWindowEachRuns) {
   RecurrenceSpec spec{"rate(10 minutes)"};
   spec.anchor = at("2024-01-01T00:00:00Z");

@@ -283,26 +283,25 @@ void Events::due(store::Txn& txn, const store::Timer& timer) {
   if (!expression || json::textOr(rule, "State") != "ENABLED") return;
   const auto arn = json::textOr(rule, "Arn");
   const auto anchor = fromMicros(json::intOr(rule, "anchor", 0));
-  const auto caught = schedule::catchUp(*expression, anchor, timer.due, txn.now());
-  if (caught.missed > 0) {
-    log::warn("runs of a schedule were missed; the latest is made up for",
-              {{"rule", arn}, {"missed", static_cast<std::int64_t>(caught.missed)}, {"first", toIso8601Seconds(timer.due)}});
-    report(
-        txn, "Scheduled Runs Missed",
-        {{"rule", arn}, {"missed", caught.missed}, {"first", toIso8601Seconds(timer.due)}, {"made-up-for", toIso8601Seconds(caught.run)}},
-        0);
-  }
   const auto text = json::textOr(rule, "ScheduleExpression");
   const schedule::NextTime times = [&](Instant after) { return expression->next(anchor, after); };
   auto ran = readRan(txn, kRan, timer.id, text);
-  const bool again = ran.has(caught.run);
-  ran.add(times, caught.run);
+  const auto caught = ran.catchUp(times, timer.due, txn.now());
+  if (const auto next = caught ? caught->next : ran.next(times, timer.due)) txn.timers().set({std::string(kTimer), timer.id, *next, ""});
+  // The clock was put back before, and on again over times that it had shown.
+  if (!caught) return;
+  if (caught->missed > 0) {
+    log::warn("runs of a schedule were missed; the latest is made up for",
+              {{"rule", arn}, {"missed", static_cast<std::int64_t>(caught->missed)}, {"first", toIso8601Seconds(timer.due)}});
+    report(
+        txn, "Scheduled Runs Missed",
+        {{"rule", arn}, {"missed", caught->missed}, {"first", toIso8601Seconds(timer.due)}, {"made-up-for", toIso8601Seconds(caught->run)}},
+        0);
+  }
+  ran.add(times, caught->run);
   saveRan(txn, kRan, timer.id, text, ran);
-  if (const auto next = ran.next(times, caught.run)) txn.timers().set({std::string(kTimer), timer.id, *next, ""});
-  // The clock was put back before, and on again over a time that it had shown.
-  if (again) return;
   auto event = newEvent(txn, "aws.events", "Scheduled Event");
-  event["time"] = toIso8601Seconds(caught.run);
+  event["time"] = toIso8601Seconds(caught->run);
   event["resources"] = json::Array{arn};
   event["rule"] = timer.id;
   keep(txn, std::move(event));

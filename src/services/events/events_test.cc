@@ -40,6 +40,19 @@ TEST_F(EventsTest, AClockThatIsSetBackOrForwardStartsNothingTwice) {
   EXPECT_EQ(started_.size(), 50U);
 }
 
+TEST_F(EventsTest, WhatAClockPutForwardSkippedIsMadeUpForThoughLaterTimesHaveRun) {
+  schedule("cron(0 * * * ? *)");
+  passUntil(at("2024-01-01T02:30:00Z"));
+  clock_.jump(-hours(24));
+  core_->runPending();
+  clock_.jump(hours(24));
+  core_->runPending();
+  EXPECT_THAT(started_, ElementsAre("2024-01-01T01:00:00Z", "2024-01-01T02:00:00Z", "2024-01-01T00:00:00Z"));
+  passUntil(at("2024-01-01T03:30:00Z"));
+  EXPECT_EQ(started_.back(), "2024-01-01T03:00:00Z");
+  EXPECT_THAT(started_, SizeIs(4));
+}
+
 TEST_F(EventsTest, ARuleOutlivesAClockThatWasAYearAhead) {
   clock_.jump(hours(24 * 400));
   core_->runPending();

@@ -74,14 +74,18 @@ void Scheduler::recover(store::Txn& txn) {
 }
 
 void Scheduler::arm(store::Txn& txn, const json::Object& schedule) {
+  // A time that has come and waits within its window still runs.
+  armAfter(txn, schedule, std::max(txn.now() - windowOf(schedule), momentOf(schedule, "since").value_or(txn.now())) - Duration(1));
+}
+
+void Scheduler::armAfter(store::Txn& txn, const json::Object& schedule, Instant after) {
   const auto key = scheduleKey(json::textOr(schedule, "GroupName"), json::textOr(schedule, "Name"));
   txn.timers().drop(kTimer, key);
   if (json::textOr(schedule, "State") != "ENABLED") return;
   const auto recurrence = recurrenceOf(schedule);
   if (!recurrence)
     return log::error("a schedule cannot be read", {{"schedule", json::textOr(schedule, "Arn")}, {"error", recurrence.error().text()}});
-  // A time that has come and waits within its window still runs; none runs twice when the clock was set back.
-  const auto after = std::max(txn.now() - windowOf(schedule), momentOf(schedule, "since").value_or(txn.now())) - Duration(1);
+  // None runs twice when the clock was set back.
   const auto next = ranOf(schedule).next([&](Instant time) { return recurrence->next(time); }, after);
   if (!next) return;
   const auto delay = schedule::delayIn(windowOf(schedule), json::textOr(schedule, "id"), *next);
@@ -121,11 +125,11 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
     return;
   }
   if (json::textOr(schedule, "State") != "ENABLED" || !group || json::textOr(*group, "State") != "ACTIVE") return;
-  const auto due = recurrence->due(fromMicros(*time), txn.now(), oldestOf(schedule));
-  if (due.missed > 0) tellMissed(txn, schedule, fromMicros(*time), due);
-  // The clock was put back before, and on again over a time that it had shown.
+  // What has run did so before the clock was put back, and on again over it.
   auto ran = ranOf(schedule);
-  if (due.run && !ran.has(*due.run)) {
+  const auto due = recurrence->due(fromMicros(*time), txn.now(), oldestOf(schedule), ran);
+  if (due.missed > 0) tellMissed(txn, schedule, fromMicros(*time), due);
+  if (due.run) {
     const auto id = schedule::occurrenceId(json::textOr(schedule, "id"), *due.run);
     deliveries_.put(txn, fmt::format("{:020}/{}", toMicros(txn.now()), id),
                     {{"from", kFrom},
@@ -141,7 +145,7 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
   schedule.erase("last");
   schedule["ran"] = ran.text();
   saveSchedule(txn, schedule);
-  arm(txn, schedule);
+  armAfter(txn, schedule, due.latest);
   static_cast<void>(failpoint::hit("schedule.due"));
 }
 

@@ -42,6 +42,8 @@ class Scheduler final : private delivery::Sender {
 
  private:
   void due(store::Txn& txn, const store::Timer& timer);
+  /// arm(), for the first time after `after` that has not run.
+  void armAfter(store::Txn& txn, const json::Object& schedule, Instant after);
   /// Sets the timers of some schedules by a clock that was put back: they would come as late as it was ahead.
   void armSome(store::Txn& txn, const store::Timer& timer);
   void tellMissed(store::Txn& txn, const json::Object& schedule, Instant first, const schedule::Due& due);

@@ -241,6 +241,37 @@ TEST_F(SchedulerTest, AClockThatIsSetBackOrForwardStartsNothingTwice) {
   EXPECT_EQ(names_.size(), 50U);
 }
 
+TEST_F(SchedulerTest, WhatAClockPutForwardSkippedIsMadeUpForThoughLaterTimesHaveRun) {
+  create("hourly", "cron(0 * * * ? *)");
+  passUntil(at("2024-01-01T02:30:00Z"));
+  clock_.jump(-hours(24));
+  core_->runPending();
+  clock_.jump(hours(24));
+  core_->runPending();
+  EXPECT_THAT(times(), ElementsAre("2024-01-01T01:00:00Z", "2024-01-01T02:00:00Z", "2024-01-01T00:00:00Z"));
+  passUntil(at("2024-01-01T03:30:00Z"));
+  EXPECT_EQ(times().back(), "2024-01-01T03:00:00Z");
+  EXPECT_EQ(times().size(), 4U);
+}
+
+TEST_F(SchedulerTest, AClockThatWasSetOftenRunsNothingForEver) {
+  create("hourly", "cron(0 * * * ? *)", {{"FlexibleTimeWindow", json::Object{{"Mode", "FLEXIBLE"}, {"MaximumWindowInMinutes", 15}}}});
+  core_->post([](store::Txn& txn) {
+    auto record = *findSchedule(txn, kDefaultGroup, "hourly");
+    std::string ran;
+    for (const auto* time : {"2024-01-01T10:00:00Z", "2024-01-01T13:00:00Z", "2024-01-01T16:00:00Z", "2024-01-01T19:00:00Z"})
+      ran += fmt::format("{}{}/{}", ran.empty() ? "" : " ", toMicros(at(time)), toMicros(at(time)));
+    record["ran"] = ran;
+    saveSchedule(txn, record);
+    return true;
+  });
+  core_->runPending();
+  passUntil(at("2024-01-01T01:20:00Z"));
+  EXPECT_THAT(times(), ElementsAre("2024-01-01T01:00:00Z"));
+  passUntil(at("2024-01-01T09:30:00Z"));
+  EXPECT_EQ(times().size(), 9U);
+}
+
 TEST_F(SchedulerTest, SchedulesOutliveAClockThatWasAYearAhead) {
   const auto right = clock_.now();
   clock_.jump(hours(24 * 400));

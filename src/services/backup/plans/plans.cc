@@ -376,27 +376,26 @@ void Plans::due(store::Txn& txn, const store::Timer& timer) {
     return txn.timers().set({std::string(kTimer), timer.id, txn.now() + kUnreadablePause, ""});
   }
   const schedule::NextTime times = [&](Instant after) { return recurrence->next(after); };
-  const auto caught = schedule::catchUp(times, timer.due, txn.now());
   auto ran = readRan(txn, kRanKind, timer.id, expressionOf(*rule));
-  const bool again = ran.has(caught.run);
-  ran.add(times, caught.run);
+  const auto caught = ran.catchUp(times, timer.due, txn.now());
+  if (const auto next = caught ? caught->next : ran.next(times, timer.due)) txn.timers().set({std::string(kTimer), timer.id, *next, ""});
+  // The clock was put back before, and on again over times that it had shown.
+  if (!caught) return;
+  ran.add(times, caught->run);
   saveRan(txn, kRanKind, timer.id, expressionOf(*rule), ran);
-  if (caught.missed > 0) {
+  if (caught->missed > 0) {
     log::warn("runs of a backup plan were missed; the latest is made up for", {{"plan", plan->id},
                                                                                {"rule", rule->name},
-                                                                               {"missed", static_cast<std::int64_t>(caught.missed)},
+                                                                               {"missed", static_cast<std::int64_t>(caught->missed)},
                                                                                {"first", toIso8601Seconds(timer.due)}});
     runs_.missed(txn, {{"plan", arn(plan->id)},
                        {"rule", rule->name},
-                       {"missed", caught.missed},
+                       {"missed", caught->missed},
                        {"first", toIso8601Seconds(timer.due)},
-                       {"made-up-for", toIso8601Seconds(caught.run)}});
+                       {"made-up-for", toIso8601Seconds(caught->run)}});
   }
-  if (const auto next = ran.next(times, caught.run)) txn.timers().set({std::string(kTimer), timer.id, *next, ""});
-  // The clock was put back before, and on again over a time that it had shown.
-  if (again) return;
-  run(txn, *plan, *rule, caught.run);
-  plan->last_run = caught.run;
+  run(txn, *plan, *rule, caught->run);
+  plan->last_run = caught->run;
   save(txn, *plan);
   static_cast<void>(failpoint::hit("backup.plan_due"));
 }
