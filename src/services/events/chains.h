@@ -60,7 +60,7 @@ class Chains {
 };
 
 /// How often events of the chains that were counted last have been delivered: 32 hops alone are no bound where each event sets off two.
-/// Only in memory: it begins anew with the server.
+/// Only in memory: it begins anew with the server. What the store undoes is not to be counted: a step counts in a copy (Events::overrun).
 class ChainCounts {
  public:
   /// `most`: deliveries of one chain, and `most_bytes` of their events; `chains`: so many are counted at once.
@@ -82,9 +82,9 @@ class ChainCounts {
     std::int64_t bytes = 0;
     bool stopped = false;
   };
-  const std::int64_t most_;
-  const std::int64_t most_bytes_;
-  const std::size_t chains_;
+  std::int64_t most_;
+  std::int64_t most_bytes_;
+  std::size_t chains_;
   std::map<std::string, Count, std::less<>> counts_;
 };
 

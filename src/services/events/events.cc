@@ -182,6 +182,7 @@ std::shared_ptr<const Events::Compiled> Events::compile(store::Txn& txn, const s
 }
 
 bool Events::routeSome(store::Txn& txn) {
+  counting_.reset();
   const auto waiting = txn.records().scan(kEvent, "", "", kBatch);
   std::size_t made = 0;
   std::size_t bytes = 0;
@@ -264,8 +265,13 @@ std::size_t Events::route(store::Txn& txn, const store::Record& record) {
 // What an event sets off twice doubles with each hop, and 32 of them are no bound that a disk could hold.
 bool Events::overrun(store::Txn& txn, const Chain& chain, const json::Object& event, std::size_t bytes, const json::Object& rule) {
   if (chain.hops == 0) return false;
-  const auto verdict = counts_.count(chain.root, static_cast<std::int64_t>(bytes));
-  const auto delivered = counts_.delivered(chain.root);
+  // A step that a full disk undoes is done again each second: it counts once.
+  if (!counting_) {
+    counting_ = std::make_shared<ChainCounts>(counts_);
+    txn.afterCommit([this, counted = counting_] { counts_ = *counted; });
+  }
+  const auto verdict = counting_->count(chain.root, static_cast<std::int64_t>(bytes));
+  const auto delivered = counting_->delivered(chain.root);
   if (verdict != ChainCounts::Verdict::stopped) return verdict == ChainCounts::Verdict::over;
   log::warn("events of one chain were delivered too often: no more of them are",
             {{"began", chain.root}, {"event", json::textOr(event, "id")}, {"rule", json::textOr(rule, "Arn")}, {"deliveries", delivered}});

@@ -118,6 +118,8 @@ class Events final : private delivery::Sender {
   /// Buses whose rules a batch has changed that may not be durable yet: the time of that batch.
   std::map<std::string, Instant, std::less<>> unsettled_;
   std::uint64_t kept_ = 0;
+  /// As the step that is under way counts them; null: it has not counted any yet.
+  std::shared_ptr<ChainCounts> counting_;
   ChainCounts counts_{kMostOfAChain, kMostBytesOfAChain, 1024};
 };
 

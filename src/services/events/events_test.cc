@@ -212,6 +212,26 @@ TEST_F(EventsTest, WhatWasAnsweredOnAFullDiskIsNotSentAgain) {
   EXPECT_EQ(sentTo("full"), 1U);
 }
 
+TEST_F(EventsTest, AnEventOfAChainOutlivesAFullDisk) {
+  rules(20, 1, {{"Input", R"({"time":"now"})"}});
+  store_.room = 1;
+  core_->post([this](store::Txn& txn) {
+    events_->tell(txn, "s", "t", {}, {{"text", std::string(1'000'000, 'x')}}, {1, "root"});
+    return true;
+  });
+  core_->runPending();
+  // Each try would make deliveries of 20 MB: more than a chain may have, were they counted.
+  for (int n = 0; n < 60; ++n) {
+    clock_.advance(seconds(1));
+    core_->runPending();
+  }
+  EXPECT_THAT(kept("event"), SizeIs(1));
+  store_.room.reset();
+  passUntil(clock_.now() + seconds(2), seconds(1));
+  EXPECT_THAT(started_, SizeIs(20));
+  expectNothingKept();
+}
+
 TEST_F(EventsTest, ATokenIsFetchedOnceThereIsRoomAgain) {
   aim("hook", 300, oauth("c"));
   giveToken("one");
