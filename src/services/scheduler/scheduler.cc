@@ -21,7 +21,10 @@ constexpr std::string_view kFrom = "schedule";
 constexpr std::size_t kRemovedAtOnce = 500;
 constexpr std::size_t kArmedAtOnce = 500;
 constexpr Duration kTokenLife = std::chrono::hours(24);
+// Its time zone may come back with tzdata.
 constexpr Duration kUnreadablePause = std::chrono::hours(1);
+// Of a timer's payload: not the time that comes, but one after which the next is to be looked for.
+constexpr std::string_view kAfter = "after ";
 
 Duration oldestOf(const json::Object& schedule) {
   const auto& policy = schedule.at("Target").get_object().at("RetryPolicy").get_object();
@@ -83,8 +86,10 @@ void Scheduler::armAfter(store::Txn& txn, const json::Object& schedule, Instant 
   txn.timers().drop(kTimer, key);
   if (json::textOr(schedule, "State") != "ENABLED") return;
   const auto recurrence = recurrenceOf(schedule);
-  if (!recurrence)
-    return log::error("a schedule cannot be read", {{"schedule", json::textOr(schedule, "Arn")}, {"error", recurrence.error().text()}});
+  if (!recurrence) {
+    log::error("a schedule cannot be read", {{"schedule", json::textOr(schedule, "Arn")}, {"error", recurrence.error().text()}});
+    return txn.timers().set({std::string(kTimer), key, txn.now() + kUnreadablePause, fmt::format("{}{}", kAfter, toMicros(after))});
+  }
   // None runs twice when the clock was set back.
   const auto next = ranOf(schedule).next([&](Instant time) { return recurrence->next(time); }, after);
   if (!next) return;
@@ -114,19 +119,25 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
   const auto body = txn.records().get(kSchedule, timer.id);
   if (!body) return;
   auto schedule = decode(*body);
-  const auto time = parseInt(timer.payload);
+  const bool unread = timer.payload.starts_with(kAfter);
+  auto time = parseInt(unread ? timer.payload.substr(kAfter.size()) : timer.payload);
   const auto recurrence = recurrenceOf(schedule);
   const auto group = findGroup(txn, json::textOr(schedule, "GroupName"));
   if (!time || !recurrence) {
     log::error("a schedule cannot be read", {{"schedule", json::textOr(schedule, "Arn")},
                                              {"error", recurrence ? "its timer: " + timer.payload : recurrence.error().text()}});
-    // Its time zone may come back with tzdata.
     if (time) txn.timers().set({std::string(kTimer), timer.id, txn.now() + kUnreadablePause, timer.payload});
     return;
   }
   if (json::textOr(schedule, "State") != "ENABLED" || !group || json::textOr(*group, "State") != "ACTIVE") return;
   // What has run did so before the clock was put back, and on again over it.
   auto ran = ranOf(schedule);
+  if (unread) {
+    const auto first = ran.next([&](Instant after) { return recurrence->next(after); }, fromMicros(*time));
+    if (!first || *first + schedule::delayIn(windowOf(schedule), json::textOr(schedule, "id"), *first) > txn.now())
+      return armAfter(txn, schedule, fromMicros(*time));
+    time = toMicros(*first);
+  }
   const auto due = recurrence->due(fromMicros(*time), txn.now(), oldestOf(schedule), ran);
   if (due.missed > 0) tellMissed(txn, schedule, fromMicros(*time), due);
   if (due.run) {
