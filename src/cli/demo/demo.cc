@@ -325,8 +325,9 @@ int demoVerb(const DemoOptions& options) {
   if (!played) {
     const bool interrupted = played.error().code == "demo.interrupted";
     fmt::print(stderr, "stillpoint: the demo {}{}\n", interrupted ? "was " : "failed: ", played.error().text());
-    if (options.keep)
-      fmt::print("everything is left running; its log is {}/server.log; end it with: {}\n", server->directory(), server->keep());
+    // keep() lets go of the directory.
+    const auto directory = server->directory();
+    if (options.keep) fmt::print("everything is left running; its log is {}/server.log; end it with: {}\n", directory, server->keep());
     else if (interrupted) fmt::print(stderr, "    what it started is ended and removed\n");
     else fmt::print(stderr, "    the server's log: {}\n", server->keepLog());
     return 1;
