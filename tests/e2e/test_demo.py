@@ -71,15 +71,30 @@ def test_interrupted_demo_is_cleaned_up_by_itself_or_by_the_next(tmp_path):
     assert not [machine for machine in made if alive(machine)]
 
 
-def test_a_demo_that_fails_keeps_the_servers_log(tmp_path):
-    process = subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+def fails(tmp_path, *args):
+    """A demo whose server is killed: its directory and all that it said."""
+    process = subprocess.Popen([BINARY, "demo", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
     until(lambda: machines(tmp_path), 60, "machines of the demo")
     directory = next(tmp_path.glob("stillpoint-demo-*"))
     os.kill(int((directory / "state" / "lock").read_text()), signal.SIGKILL)
     told, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, told
+    return directory, told
+
+
+def test_a_demo_that_fails_keeps_the_servers_log(tmp_path):
+    directory, told = fails(tmp_path)
     log = pathlib.Path(f"{directory}.log")
-    assert process.returncode == 1 and str(log) in told, told
+    assert str(log) in told, told
     assert not directory.exists() and "keys that only this server holds" in log.read_text()
+
+
+def test_a_demo_that_fails_and_is_kept_names_its_log(tmp_path):
+    directory, told = fails(tmp_path, "--keep")
+    try:
+        assert f"{directory}/server.log" in told, told
+    finally:
+        subprocess.run([BINARY, "demo", "--stop", str(directory)], check=True, timeout=60)
 
 
 @pytest.fixture
