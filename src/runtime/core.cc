@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/strings.h"
 
 namespace sp::runtime {
 namespace {
@@ -10,6 +11,24 @@ constexpr std::size_t kBatchMax = 512;
 constexpr std::size_t kTimersAtOnce = 256;
 // Less is what keeps a clock right.
 constexpr Duration kClockSet = std::chrono::seconds(5);
+/// By the key: what the clock showed. It is kept with what is written anyway, and so says when that was.
+constexpr std::string_view kClock = "clock";
+constexpr std::string_view kSeen = "seen";
+constexpr std::string_view kDates = "dates";
+constexpr Duration kSeenEvery = std::chrono::minutes(1);
+// A machine without a battery comes up in the past, and asks for the time when it has a network.
+constexpr Duration kMayComeRight = std::chrono::days(2);
+constexpr Duration kComesRightWithin = std::chrono::minutes(10);
+
+std::optional<Instant> kept(store::Txn& txn, std::string_view key) {
+  const auto body = txn.records().get(kClock, key);
+  const auto micros = body ? parseInt(*body) : std::nullopt;
+  return micros ? std::optional(fromMicros(*micros)) : std::nullopt;
+}
+
+void keep(store::Txn& txn, std::string_view key, Instant time) { txn.records().put(kClock, key, std::to_string(toMicros(time))); }
+
+std::int64_t inSeconds(Duration by) { return std::chrono::duration_cast<std::chrono::seconds>(by).count(); }
 }  // namespace
 
 Core::Core(store::Store& store, const Clock& clock, Random& random) : store_(store), clock_(clock), random_(random) {}
@@ -68,27 +87,74 @@ void Core::stop() {
 
 void Core::onClockSet(ClockSetHandler handler) { clock_set_.push_back(std::move(handler)); }
 
+void Core::onDatesSet(ClockSetHandler handler) { dates_set_.push_back(std::move(handler)); }
+
+bool Core::tellClockSet(const std::vector<const std::vector<ClockSetHandler>*>& whom, Duration by) {
+  std::deque<Entry> batch;
+  for (const auto* handlers : whom)
+    for (const auto& handler : *handlers)
+      batch.push_back({[&handler, by](store::Txn& txn) {
+                         handler(txn, by);
+                         return true;
+                       },
+                       {}});
+  return batch.empty() || runBatch(std::move(batch));
+}
+
+// Kept in the same commit as what it goes with, so that nothing is moved twice.
+void Core::rememberClock(store::Txn& txn) {
+  if (seen_ && txn.now() >= *seen_ && txn.now() - *seen_ < kSeenEvery) return;
+  seen_ = txn.now();
+  keep(txn, kSeen, txn.now());
+  if (!behind_) keep(txn, kDates, txn.now());
+}
+
+// Before anything is written here.
+void Core::lookBack() {
+  std::optional<Instant> seen;
+  std::optional<Instant> dates;
+  const auto read = store_.run({[&](store::Txn& txn) {
+                                 seen = kept(txn, kSeen);
+                                 dates = kept(txn, kDates);
+                                 return true;
+                               }},
+                               now());
+  if (!read) return log::error("what the clock showed last cannot be read", {{"error", read.error().text()}});
+  if (dates && *dates - now() >= kClockSet) {
+    behind_ = Behind{*dates, clock_.boottime()};
+    log::warn("the clock shows less than it did while the server worked here before",
+              {{"seconds", inSeconds(*dates - now())},
+               {"schedules", *dates - now() > kMayComeRight ? "follow it in ten minutes, if it is not put right" : "follow it"}});
+  }
+  if (seen && *seen - now() >= kClockSet) tellClockSet({&clock_set_}, now() - *seen);
+}
+
+void Core::tellDatesBehind() {
+  if (!behind_) return;
+  const auto by = now() - behind_->dates;
+  const bool right = -by < kClockSet;
+  if (!right && -by > kMayComeRight && clock_.boottime() - behind_->since < kComesRightWithin) return;
+  const auto before = std::exchange(behind_, std::nullopt);
+  seen_.reset();
+  if (!right && !tellClockSet({&dates_set_}, by)) behind_ = before;
+}
+
 void Core::watchClock() {
   const Duration offset = clock_.now().time_since_epoch() - clock_.boottime();
   const auto by = clock_offset_ ? offset - *clock_offset_ : Duration(0);
   if (std::chrono::abs(by) < kClockSet) {
     clock_offset_ = offset;
-    return;
+    return tellDatesBehind();
   }
   // Before any timer that a clock put forward has made due. If it does not stand, all goes on in the old time, and this is tried again.
   const auto before = std::exchange(clock_offset_, offset);
-  std::deque<Entry> batch;
-  for (const auto& handler : clock_set_)
-    batch.push_back({[&handler, by](store::Txn& txn) {
-                       handler(txn, by);
-                       return true;
-                     },
-                     {}});
-  if (!batch.empty() && !runBatch(std::move(batch))) {
+  std::vector<const std::vector<ClockSetHandler>*> whom{&clock_set_};
+  if (!behind_) whom.push_back(&dates_set_);
+  if (!tellClockSet(whom, by)) {
     clock_offset_ = before;
     return;
   }
-  log::warn("the clock was set", {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(by).count()}});
+  log::warn("the clock was set", {{"seconds", inSeconds(by)}});
   waiters_.shift(by);
 }
 
@@ -98,12 +164,14 @@ Instant Core::now() const { return clock_offset_ ? Instant(clock_.boottime() + *
 // What was posted before the start, the recovery of all services, comes before every timer that has come due while nobody was there.
 void Core::runPostedFirst() {
   if (timers_known_) return;
+  lookBack();
   std::deque<Entry> batch;
   {
     const std::lock_guard lock(mutex_);
     batch.swap(queue_);
   }
   if (!batch.empty()) runBatch(std::move(batch));
+  tellDatesBehind();
 }
 
 void Core::loop() {
@@ -147,6 +215,7 @@ Result<std::vector<bool>> Core::commit(std::vector<store::Job> jobs) {
       following_.pop_front();
       txn.nested([&] { return next(txn); });
     }
+    rememberClock(txn);
     next_timer_ = txn.timers().earliest();
     return true;
   });

@@ -47,9 +47,13 @@ class Core {
   void onTimer(std::string kind, TimerHandler handler);
 
   /// Who is told, in a job of its own, that the wall clock was set, and by how much. Before start(). It is seen within a second while
-  /// anybody waits for a time. Timers stay where they are on the clock: what else waits for a while is its owner's to move.
+  /// anybody waits for a time. Timers stay where they are on the clock: what else waits for a while is its owner's to move. A clock that
+  /// shows less at the start than when a server last worked here was set back too: this is told before what was posted.
   using ClockSetHandler = std::function<void(store::Txn&, Duration by)>;
   void onClockSet(ClockSetHandler handler);
+  /// The same for whoever keeps times of the calendar and has to look for the next one anew. At the start a clock that is behind by more
+  /// than two days may be one that nobody has put right yet since the machine came up: that is told after ten minutes, if it lasts.
+  void onDatesSet(ClockSetHandler handler);
 
   /// Long polls. Core thread only.
   Waiters& waiters() { return waiters_; }
@@ -83,6 +87,10 @@ class Core {
   Instant now() const;
   bool fireTimers();
   void watchClock();
+  void lookBack();
+  bool tellClockSet(const std::vector<const std::vector<ClockSetHandler>*>& whom, Duration by);
+  void tellDatesBehind();
+  void rememberClock(store::Txn& txn);
 
   store::Store& store_;
   const Clock& clock_;
@@ -94,6 +102,15 @@ class Core {
   std::deque<store::Job> following_;
   Waiters waiters_;
   std::vector<ClockSetHandler> clock_set_;
+  std::vector<ClockSetHandler> dates_set_;
+  /// What the clock showed when a server last worked here, as it is kept.
+  std::optional<Instant> seen_;
+  /// The same of the time that the dates go by, while the clock is behind it and nobody was told, and when this began.
+  struct Behind {
+    Instant dates;
+    Duration since;
+  };
+  std::optional<Behind> behind_;
   std::function<bool()> make_room_;
   /// Of the wall clock over the one that never jumps, when it was last looked at.
   std::optional<Duration> clock_offset_;

@@ -1,16 +1,20 @@
-// What the core does where the disk is full.
+// What the core does where the disk is full, and where it starts on another clock than it stopped.
 #include "runtime/core.h"
 
 #include <unistd.h>
 
 #include <filesystem>
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "store/sqlite/sqlite_store.h"
 
 namespace sp::runtime {
 namespace {
+
+using testing::ElementsAre;
 
 /// A store on a disk that is full until there is `room`, or a batch has no more than `few` jobs.
 class FullDisk final : public store::Store {
@@ -81,6 +85,106 @@ TEST_F(CoreTest, WhatDeletesIsTriedAgainWhereRoomIsMadeAndNothingElse) {
   EXPECT_EQ(puts, "store.full");
   EXPECT_EQ(deletes, "done");
   EXPECT_EQ(keys(), std::vector<std::string>{"delete"});
+}
+
+/// A core that starts on what another one left, and what it told: "waits -86400" and "dates -86400", and "timer", "posted".
+class Restart : public CoreTest {
+ protected:
+  void start() {
+    restarted_ = std::make_unique<Core>(store_, clock_, random_);
+    restarted_->onClockSet([this](store::Txn&, Duration by) { tell("waits", by); });
+    restarted_->onDatesSet([this](store::Txn&, Duration by) { tell("dates", by); });
+    restarted_->onTimer("t", [this](store::Txn&, const store::Timer&) { told_.emplace_back("timer"); });
+    restarted_->post([this](store::Txn&) {
+      told_.emplace_back("posted");
+      return true;
+    });
+    told_.clear();
+    restarted_->runPending();
+  }
+  void tell(std::string_view what, Duration by) {
+    told_.push_back(fmt::format("{} {}", what, std::chrono::duration_cast<std::chrono::seconds>(by).count()));
+  }
+  void setTimer() {
+    restarted_->post([](store::Txn& txn) {
+      txn.timers().set({"t", "1", txn.now(), ""});
+      return true;
+    });
+  }
+  void restart() {
+    restarted_.reset();
+    start();
+  }
+
+  std::unique_ptr<Core> restarted_;
+  std::vector<std::string> told_;
+};
+
+TEST_F(Restart, AClockThatGoesOnWhileTheServerIsDownIsNotTold) {
+  start();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+  clock_.advance(std::chrono::hours(50));
+  restart();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+  // What keeps a clock right.
+  clock_.jump(-std::chrono::seconds(4));
+  restart();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+}
+
+TEST_F(Restart, AClockPutBackWhileTheServerIsDownIsToldBeforeAnythingIsDue) {
+  start();
+  clock_.advance(std::chrono::hours(1));
+  setTimer();
+  restarted_->runPending();
+  told_.clear();
+  clock_.jump(-std::chrono::hours(24));
+  restart();
+  EXPECT_THAT(told_, ElementsAre("waits -86400", "posted", "dates -86400"));
+  // Once.
+  restart();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+}
+
+TEST_F(Restart, AClockThatIsFarBehindHasTenMinutesToBePutRight) {
+  start();
+  clock_.advance(std::chrono::hours(1));
+  setTimer();
+  restarted_->runPending();
+  clock_.jump(-std::chrono::hours(100));
+  restart();
+  EXPECT_THAT(told_, ElementsAre("waits -360000", "posted"));
+  clock_.advance(std::chrono::minutes(9));
+  // It is as far behind after another start, and what waits was moved.
+  restart();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+  clock_.advance(std::chrono::minutes(9));
+  restarted_->runPending();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+  clock_.advance(std::chrono::minutes(1));
+  restarted_->runPending();
+  EXPECT_THAT(told_, ElementsAre("posted", "dates -358860"));
+  restart();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+}
+
+TEST_F(Restart, AClockThatIsPutRightInTimeLeavesTheDates) {
+  start();
+  clock_.advance(std::chrono::hours(1));
+  setTimer();
+  restarted_->runPending();
+  clock_.jump(-std::chrono::hours(100));
+  restart();
+  clock_.jump(std::chrono::hours(100));
+  restarted_->runPending();
+  EXPECT_THAT(told_, ElementsAre("waits -360000", "posted", "waits 360000"));
+  clock_.advance(std::chrono::hours(1));
+  restart();
+  EXPECT_THAT(told_, ElementsAre("posted"));
+  // From here on a step is told to all again.
+  clock_.jump(-std::chrono::hours(100));
+  restarted_->runPending();
+  EXPECT_THAT(told_, ElementsAre("posted", "waits -360000", "dates -360000"));
 }
 
 TEST_F(CoreTest, NoRoomIsMadeForOtherWork) {

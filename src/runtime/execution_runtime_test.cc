@@ -56,6 +56,7 @@ class FullTxn final : public store::Txn, store::TimerTable {
  private:
   void set(const store::Timer&) override { throw store::Fault("no space", true); }
   void drop(std::string_view, std::string_view) override {}
+  std::optional<store::Timer> find(std::string_view, std::string_view) override { return std::nullopt; }
   std::vector<store::Timer> due(Instant, std::size_t) override { return {}; }
   std::optional<Instant> earliest() override { return std::nullopt; }
 

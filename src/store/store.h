@@ -60,6 +60,7 @@ class TimerTable {
   virtual ~TimerTable() = default;
   virtual void set(const Timer& timer) = 0;
   virtual void drop(std::string_view kind, std::string_view id) = 0;
+  virtual std::optional<Timer> find(std::string_view kind, std::string_view id) = 0;
   /// Due at or before `now`, earliest first, then in the order they were set.
   virtual std::vector<Timer> due(Instant now, std::size_t limit) = 0;
   virtual std::optional<Instant> earliest() = 0;

@@ -115,8 +115,12 @@ TEST_F(StoreTest, TimersComeInOrderOfDueThenOfSetting) {
     EXPECT_EQ(due.size(), 2U);
     EXPECT_EQ(due.at(0).id, "b");
     EXPECT_EQ(due.at(0).payload, "x");
+    EXPECT_EQ(t.timers().find("k", "b")->payload, "x");
+    EXPECT_EQ(t.timers().find("k", "late")->due, fromMicros(2000));
+    EXPECT_FALSE(t.timers().find("other", "b"));
     t.timers().drop("k", "a");
     t.timers().drop("k", "b");
+    EXPECT_FALSE(t.timers().find("k", "b"));
     EXPECT_EQ(t.timers().earliest(), fromMicros(2000));
     return true;
   });

@@ -111,6 +111,10 @@ class Timers final : public store::TimerTable {
     journal_.write(restore(data_.timers, name));
     data_.timers.erase(name);
   }
+  std::optional<store::Timer> find(std::string_view kind, std::string_view id) override {
+    const auto found = data_.timers.find(named(kind, id));
+    return found == data_.timers.end() ? std::nullopt : std::optional(found->second.first);
+  }
   std::vector<store::Timer> due(Instant now, std::size_t limit) override {
     std::vector<std::pair<store::Timer, std::uint64_t>> found;
     for (const auto& [name, timer] : data_.timers)

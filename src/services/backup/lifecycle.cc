@@ -29,7 +29,7 @@ Lifecycle::Lifecycle(Context& context, RecoveryPoints& points, Restores& restore
     : context_(context), points_(points), restores_(restores), quarantine_(quarantine) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { sweep(txn, timer); });
   // One that was ahead has the next look far off. What steps the clock a little each day does not put it off for ever.
-  context_.core.onClockSet([](store::Txn& txn, Duration by) {
+  context_.core.onDatesSet([](store::Txn& txn, Duration by) {
     if (by < -kClockWasAhead) txn.timers().set({std::string(kTimer), std::string(kSweep), txn.now() + kBetweenSweeps, ""});
   });
   restores_.onEnded([this](store::Txn& txn, const RestoreJob& job) {

@@ -74,7 +74,7 @@ struct Events::Compiled {
 Events::Events(Context& context, delivery::Deliveries& deliveries)
     : context_(context), deliveries_(deliveries), hooks_(context, deliveries, inputOf) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
-  context_.core.onClockSet(clockSet);
+  context_.core.onDatesSet(clockSet);
   deliveries_.add("", *this);
   deliveries_.whenIdle([this](store::Txn& txn) { return routeSome(txn); });
 }
@@ -110,25 +110,26 @@ void Events::ruleChanged(store::Txn& txn, const json::Object& rule, bool removed
   unsettled_[bus] = txn.now();
   txn.afterCommit([this, bus] { unsettled_.erase(bus); });
   const auto key = ruleKey(bus, json::textOr(rule, "Name"));
-  txn.timers().drop(kTimer, key);
+  const auto come = comeTimer(txn, kTimer, key);
+  const bool enabled = !removed && json::textOr(rule, "State") == "ENABLED";
+  if (!enabled || !come || come->payload != json::textOr(rule, "ScheduleExpression")) txn.timers().drop(kTimer, key);
   if (removed) txn.records().erase(kRan, key);
   else arm(txn, key, rule);
 }
 
 void Events::arm(store::Txn& txn, const std::string& key, const json::Object& rule) {
   const auto text = json::textOr(rule, "ScheduleExpression");
-  if (json::textOr(rule, "State") != "ENABLED" || text.empty()) return;
+  if (json::textOr(rule, "State") != "ENABLED" || text.empty() || comeTimer(txn, kTimer, key)) return;
   const auto expression = schedule::Expression::parse(text);
   if (!expression) return;
   const auto anchor = fromMicros(json::intOr(rule, "anchor", 0));
   const auto ran = readRan(txn, kRan, key, text);
   const auto next = ran.next([&](Instant after) { return expression->next(anchor, after); }, txn.now());
-  if (next) txn.timers().set({std::string(kTimer), key, *next, ""});
+  if (next) txn.timers().set({std::string(kTimer), key, *next, text});
 }
 
 void Events::clockSet(store::Txn& txn, Duration by) {
   if (by >= Duration(0)) return;
-  const auto come = comeTimers(txn, kTimer);
   // Only the default bus has rules by schedule.
   for (const auto& record : txn.records().scan(kRule, ruleKey(kDefaultBus, ""), "", kRulesOfABus)) {
     auto rule = decode(record.body);
@@ -139,7 +140,7 @@ void Events::clockSet(store::Txn& txn, Duration by) {
       saveRule(txn, rule);
     }
     if (-by > schedule::kOtherDates) txn.records().erase(kRan, record.key);
-    if (std::ranges::find(come, record.key) == come.end()) arm(txn, record.key, rule);
+    arm(txn, record.key, rule);
   }
 }
 
@@ -293,7 +294,7 @@ void Events::due(store::Txn& txn, const store::Timer& timer) {
   const schedule::NextTime times = [&](Instant after) { return expression->next(anchor, after); };
   auto ran = readRan(txn, kRan, timer.id, text);
   const auto caught = ran.catchUp(times, timer.due, txn.now());
-  if (const auto next = caught ? caught->next : ran.next(times, timer.due)) txn.timers().set({std::string(kTimer), timer.id, *next, ""});
+  if (const auto next = caught ? caught->next : ran.next(times, timer.due)) txn.timers().set({std::string(kTimer), timer.id, *next, text});
   // The clock was put back before, and on again over times that it had shown.
   if (!caught) return;
   if (caught->missed > 0) {

@@ -66,6 +66,38 @@ TEST_F(EventsTest, ARuleOutlivesAClockThatWasAYearAhead) {
   EXPECT_EQ(started_.size(), before + 2);
 }
 
+TEST_F(EventsTest, ARuleOutlivesAClockThatIsPutRightWhileTheServerIsDown) {
+  for (const auto ahead : {hours(30), hours(24 * 400)}) {
+    clock_.jump(ahead);
+    core_->runPending();
+    schedule("rate(1 hour)");
+    passUntil(clock_.now() + hours(2));
+    const auto before = started_.size();
+    core_.reset();
+    clock_.jump(-ahead);
+    boot();
+    passUntil(clock_.now() + hours(2) + minutes(11));
+    EXPECT_GE(started_.size(), before + 2) << ahead.count();
+    call("RemoveTargets", {{"Rule", "r"}, {"Ids", json::Array{"1"}}});
+    call("DeleteRule", {{"Name", "r"}});
+  }
+}
+
+TEST_F(EventsTest, ARuleThatIsWrittenAsItComesDueRuns) {
+  const json::Object same{{"Name", "r"}, {"ScheduleExpression", "cron(0 * * * ? *)"}, {"Description", "x"}};
+  const json::Object other{{"Name", "r"}, {"ScheduleExpression", "cron(30 * * * ? *)"}};
+  schedule("cron(0 * * * ? *)");
+  passUntil(at("2024-01-01T00:59:00Z"));
+  json::Object answer;
+  for (const auto& [input, runs] : {std::pair(same, 1U), std::pair(other, 1U)}) {
+    core_.reset();
+    clock_.advance(minutes(2));
+    boot([&] { post("PutRule", input, answer); });
+    EXPECT_THAT(started_, SizeIs(runs));
+    passUntil(clock_.now() + minutes(58) - seconds(1));
+  }
+}
+
 TEST_F(EventsTest, WhatWaitsForAnotherTryDoesNotMindTheClock) {
   call("PutRule", {{"Name", "r"}, {"EventPattern", R"({"source":["s"]})"}});
   call("PutTargets", {{"Rule", "r"}, {"Targets", machine()}});

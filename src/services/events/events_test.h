@@ -80,8 +80,8 @@ class EventsTest : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  /// A new process on the same store.
-  void boot() {
+  /// A new process on the same store. `early`: posts what comes before any timer that has come due.
+  void boot(const std::function<void()>& early = {}) {
     web_.held.clear();
     core_ = std::make_unique<runtime::Core>(store_, clock_, random_);
     context_ = std::unique_ptr<Context>(new Context{*core_, realm_, clock_, random_, *blobs_, agents_, reports_, locks_});
@@ -104,19 +104,24 @@ class EventsTest : public testing::Test {
       events_->recover(txn);
       return true;
     });
+    if (early) early();
     core_->runPending();
   }
 
-  json::Object call(std::string_view operation, const json::Object& input) {
-    json::Object answer;
+  /// `answer` lives until the core has run.
+  void post(std::string_view operation, const json::Object& input, json::Object& answer) {
     const auto found = std::ranges::find(table_.operations, operation, &aws::Operation::name);
     EXPECT_NE(found, table_.operations.end()) << operation;
-    core_->post([&](store::Txn& txn) {
+    core_->post([this, found, input, &answer](store::Txn& txn) {
       auto out = found->handler({input, &txn, principal_, realm_, "request", "", txn.now()});
       EXPECT_TRUE(out) << (out ? "" : out.error().message);
       if (out) answer = std::move(*out);
       return out.has_value();
     });
+  }
+  json::Object call(std::string_view operation, const json::Object& input) {
+    json::Object answer;
+    post(operation, input, answer);
     core_->runPending();
     return answer;
   }

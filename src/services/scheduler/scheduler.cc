@@ -50,7 +50,7 @@ Scheduler::Scheduler(Context& context, delivery::Deliveries& deliveries, events:
     : context_(context), deliveries_(deliveries), events_(events) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
   context_.core.onTimer(std::string(kClockTimer), [this](store::Txn& txn, const store::Timer& timer) { armSome(txn, timer); });
-  context_.core.onClockSet([](store::Txn& txn, Duration by) {
+  context_.core.onDatesSet([](store::Txn& txn, Duration by) {
     if (by >= Duration(0)) return;
     txn.timers().set({std::string(kClockTimer), fmt::format("{}", toMicros(txn.now())), txn.now(), fmt::format("{} ", by.count())});
   });
@@ -163,7 +163,6 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
 void Scheduler::armSome(store::Txn& txn, const store::Timer& timer) {
   const auto blank = timer.payload.find(' ');
   const Duration by(parseInt(timer.payload.substr(0, blank)).value_or(0));
-  const auto come = comeTimers(txn, kTimer);
   const auto records = txn.records().scan(kSchedule, "", blank == std::string::npos ? "" : timer.payload.substr(blank + 1), kArmedAtOnce);
   for (const auto& record : records) {
     auto schedule = decode(record.body);
@@ -177,7 +176,7 @@ void Scheduler::armSome(store::Txn& txn, const store::Timer& timer) {
       schedule["id"] = context_.random.uuid();
     }
     if (schedule != before) saveSchedule(txn, schedule);
-    if (std::ranges::find(come, record.key) == come.end()) arm(txn, schedule);
+    if (!comeTimer(txn, kTimer, record.key)) arm(txn, schedule);
   }
   if (records.size() < kArmedAtOnce) return;
   txn.timers().set({std::string(kClockTimer), timer.id, txn.now(), fmt::format("{} {}", by.count(), records.back().key)});

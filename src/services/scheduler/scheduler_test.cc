@@ -75,8 +75,8 @@ class SchedulerTest : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  /// A new process on the same store.
-  void boot() {
+  /// A new process on the same store. `early`: posts what comes before any timer that has come due.
+  void boot(const std::function<void()>& early = {}) {
     core_ = std::make_unique<runtime::Core>(*store_, clock_, random_);
     context_ = std::unique_ptr<Context>(new Context{*core_, realm_, clock_, random_, *blobs_, agents_, reports_, locks_});
     deliveries_ = std::make_unique<delivery::Deliveries>(*context_);
@@ -102,18 +102,23 @@ class SchedulerTest : public testing::Test {
       scheduler_->recover(txn);
       return true;
     });
+    if (early) early();
     core_->runPending();
   }
 
-  json::Object call(std::string_view operation, const json::Object& input) {
-    json::Object answer;
+  /// `answer` lives until the core has run.
+  void post(std::string_view operation, const json::Object& input, json::Object& answer) {
     const auto found = std::ranges::find(table_.operations, operation, &aws::Operation::name);
     EXPECT_NE(found, table_.operations.end()) << operation;
-    core_->post([&](store::Txn& txn) {
+    core_->post([this, found, input, &answer](store::Txn& txn) {
       auto out = found->handler({input, &txn, principal_, realm_, "request", "", txn.now()});
       answer = out ? std::move(*out) : json::Object{{"refused", out.error().code + ": " + out.error().message}};
       return out.has_value();
     });
+  }
+  json::Object call(std::string_view operation, const json::Object& input) {
+    json::Object answer;
+    post(operation, input, answer);
     core_->runPending();
     return answer;
   }
@@ -263,6 +268,49 @@ TEST_F(SchedulerTest, WhatAClockPutForwardSkippedIsMadeUpForThoughLaterTimesHave
   passUntil(at("2024-01-01T03:30:00Z"));
   EXPECT_EQ(times().back(), "2024-01-01T03:00:00Z");
   EXPECT_EQ(times().size(), 4U);
+}
+
+TEST_F(SchedulerTest, SchedulesOutliveAClockThatWasPutRightWhileTheServerWasDown) {
+  const auto right = clock_.now();
+  clock_.jump(hours(24 * 400));
+  core_->runPending();
+  create("often", "rate(1 hour)");
+  create("hourly", "cron(0 * * * ? *)");
+  passUntil(clock_.now() + hours(3));
+  const auto before = started_.size();
+  clock_.jump(-hours(24 * 400));
+  boot();
+  passUntil(right + hours(6));
+  // From ten minutes after the start on: two of each at least.
+  EXPECT_GE(started_.size(), before + 4);
+}
+
+TEST_F(SchedulerTest, AMachineThatComesUpInThePastAndIsPutRightRunsNothingTwice) {
+  create("hourly", "cron(0 * * * ? *)");
+  passUntil(at("2024-01-01T02:30:00Z"));
+  const auto aside = clock_.now() - at("2000-01-01T00:00:00Z");
+  clock_.jump(-aside);
+  boot();
+  passUntil(clock_.now() + minutes(5), minutes(1));
+  clock_.jump(aside);
+  core_->runPending();
+  passUntil(at("2024-01-01T03:30:00Z"));
+  EXPECT_THAT(times(), ElementsAre("2024-01-01T01:00:00Z", "2024-01-01T02:00:00Z", "2024-01-01T03:00:00Z"));
+}
+
+TEST_F(SchedulerTest, WhatIsWrittenAsItComesDueRuns) {
+  create("hourly", "cron(0 * * * ? *)");
+  create("paused", "cron(0 * * * ? *)");
+  create("other", "cron(0 * * * ? *)");
+  passUntil(at("2024-01-01T00:59:00Z"));
+  clock_.advance(minutes(2));
+  json::Object answer;
+  boot([&] {
+    post("UpdateSchedule", schedule("hourly", "cron(0 * * * ? *)", {{"Description", "x"}}), answer);
+    post("UpdateSchedule", schedule("paused", "cron(0 * * * ? *)", {{"State", "DISABLED"}}), answer);
+    post("UpdateSchedule", schedule("other", "cron(30 * * * ? *)"), answer);
+  });
+  EXPECT_THAT(times(), ElementsAre("2024-01-01T01:00:00Z"));
 }
 
 TEST_F(SchedulerTest, AClockThatWasSetOftenRunsNothingForEver) {

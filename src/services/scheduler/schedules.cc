@@ -1,6 +1,7 @@
 // CreateSchedule, GetSchedule, UpdateSchedule, DeleteSchedule, ListSchedules.
 #include <fmt/format.h>
 
+#include "services/ran_record.h"
 #include "services/scheduler/operations.h"
 #include "services/scheduler/targets.h"
 
@@ -177,9 +178,11 @@ aws::Outcome update(Scheduler& scheduler, const aws::Call& call) {
     schedule["anchor"] = toMicros(txn.now());
     for (const auto* key : {"last", "ran"}) schedule.erase(key);
   }
-  if (!same || json::textOr(before, "State") == "DISABLED") schedule["since"] = toMicros(txn.now());
+  const bool anew = !same || json::textOr(before, "State") == "DISABLED";
+  if (anew) schedule["since"] = toMicros(txn.now());
   save(txn, schedule, &before);
-  scheduler.arm(txn, schedule);
+  if (anew || json::textOr(schedule, "State") == "DISABLED" || !comeTimer(txn, kTimer, scheduleKey(group, name)))
+    scheduler.arm(txn, schedule);
   return json::Object{{"ScheduleArn", schedule.at("Arn")}};
 }
 

@@ -27,6 +27,7 @@ class SqliteTimers final : public TimerTable {
   explicit SqliteTimers(Connection& connection) : c_(connection) {}
   void set(const Timer& timer) override;
   void drop(std::string_view kind, std::string_view id) override;
+  std::optional<Timer> find(std::string_view kind, std::string_view id) override;
   std::vector<Timer> due(Instant now, std::size_t limit) override;
   std::optional<Instant> earliest() override;
 

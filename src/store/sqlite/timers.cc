@@ -16,6 +16,13 @@ void SqliteTimers::drop(std::string_view kind, std::string_view id) {
   q.run();
 }
 
+std::optional<Timer> SqliteTimers::find(std::string_view kind, std::string_view id) {
+  Query q(c_.prepare("SELECT due, payload FROM timers WHERE kind = ?1 AND id = ?2"));
+  q.bind(kind).bind(id);
+  if (!q.step()) return std::nullopt;
+  return Timer{std::string(kind), std::string(id), fromMicros(q.number(0)), q.text(1)};
+}
+
 std::vector<Timer> SqliteTimers::due(Instant now, std::size_t limit) {
   Query q(c_.prepare("SELECT kind, id, due, payload FROM timers WHERE due <= ?1 ORDER BY due, seq LIMIT ?2"));
   q.bind(toMicros(now)).bind(static_cast<std::int64_t>(limit));

@@ -128,7 +128,7 @@ TextMap planOfRun(store::Txn& txn, std::string_view execution) {
 Plans::Plans(Context& context, const ec2::Instances& instances, const Vaults& vaults)
     : context_(context), instances_(instances), vaults_(vaults) {
   context_.core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) { due(txn, timer); });
-  context_.core.onClockSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
+  context_.core.onDatesSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
   context_.core.onTimer(std::string(kAgainTimer), [this](store::Txn& txn, const store::Timer& timer) {
     if (const auto order = json::parse(timer.payload); order && order->is_object()) start(txn, timer.id, order->get_object());
   });
@@ -230,14 +230,17 @@ std::expected<Plan, aws::ApiError> Plans::update(store::Txn& txn, std::string_vi
   if (auto refused = check(txn, document)) return std::unexpected(std::move(*refused));
   if (plan->number >= static_cast<std::int64_t>(kMostVersions))
     return std::unexpected(invalid(fmt::format("Backup plan {} has {} versions, the most there may be.", id, kMostVersions)));
-  unschedule(txn, *plan);
   // A rule goes by its name: it keeps its id.
   for (auto& rule : document.rules) {
     const auto before = std::ranges::find_if(plan->document.rules, [&](const PlanRule& other) { return other.name == rule.name; });
     rule.id = before == plan->document.rules.end() ? context_.random.uuid() : before->id;
   }
-  for (const auto& rule : plan->document.rules)
-    if (document.rule(rule.id) == nullptr) txn.records().erase(kRanKind, selectionKey(plan->id, rule.id));
+  for (const auto& rule : plan->document.rules) {
+    const auto key = selectionKey(plan->id, rule.id);
+    const auto* now = document.rule(rule.id);
+    if (now == nullptr) txn.records().erase(kRanKind, key);
+    if (now == nullptr || expressionOf(*now) != expressionOf(rule)) txn.timers().drop(kTimer, key);
+  }
   plan->document = std::move(document);
   plan->version = context_.random.uuid();
   plan->created = txn.now();
@@ -339,6 +342,7 @@ void Plans::schedule(store::Txn& txn, const Plan& plan, const PlanRule& rule) co
   const auto recurrence = recurrenceOf(rule);
   if (!recurrence) return;
   const auto key = selectionKey(plan.id, rule.id);
+  if (comeTimer(txn, kTimer, key)) return;
   const auto ran = readRan(txn, kRanKind, key, expressionOf(rule));
   const auto next = ran.next([&](Instant after) { return recurrence->next(after); }, txn.now());
   if (next) txn.timers().set({std::string(kTimer), key, *next, ""});
@@ -346,16 +350,13 @@ void Plans::schedule(store::Txn& txn, const Plan& plan, const PlanRule& rule) co
 
 void Plans::clockSet(store::Txn& txn, Duration by) const {
   if (by >= Duration(0)) return;
-  const auto come = comeTimers(txn, kTimer);
   for (auto& plan : list(txn, "", kMostPlans, false)) {
     if (-by > schedule::kOtherDates) {
       for (const auto& rule : plan.document.rules) txn.records().erase(kRanKind, selectionKey(plan.id, rule.id));
       ++plan.era;
       save(txn, plan);
     }
-    if (plan.paused) continue;
-    for (const auto& rule : plan.document.rules)
-      if (std::ranges::find(come, selectionKey(plan.id, rule.id)) == come.end()) schedule(txn, plan, rule);
+    schedule(txn, plan);
   }
 }
 
