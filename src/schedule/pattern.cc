@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -37,31 +38,34 @@ Result<void> checkWildcard(std::string_view text) {
   return {};
 }
 
-// '*' alone is special; '\' takes the next literally. Goes back to the last star only.
-bool fitsWildcard(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0;
-  std::size_t t = 0;
-  std::size_t star = std::string_view::npos;
-  std::size_t kept = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      kept = t;
+// What stands between the stars, at least one part; '\' takes the next literally.
+std::vector<std::string> wildcardParts(std::string_view text) {
+  std::vector<std::string> out(1);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '*') {
+      out.emplace_back();
       continue;
     }
-    const auto at = p < pattern.size() && pattern[p] == '\\' ? p + 1 : p;
-    if (at < pattern.size() && pattern[at] == text[t]) {
-      p = at + 1;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++kept;
-    } else {
-      return false;
-    }
+    if (text[i] == '\\') ++i;
+    out.back() += text[i];
   }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
+  return out;
+}
+
+// Each part where it stands first: what is left for the others is longest then, and no character is looked at for two parts. memmem
+// takes a time that grows with its texts, where find() multiplies them.
+bool fitsWildcard(const std::vector<std::string>& parts, std::string_view text) {
+  if (parts.size() == 1) return text == parts.front();
+  if (!text.starts_with(parts.front())) return false;
+  text.remove_prefix(parts.front().size());
+  if (!text.ends_with(parts.back())) return false;
+  text.remove_suffix(parts.back().size());
+  for (std::size_t i = 1; i + 1 < parts.size(); ++i) {
+    const auto* found = ::memmem(text.data(), text.size(), parts[i].data(), parts[i].size());
+    if (found == nullptr) return false;
+    text.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) + parts[i].size());
+  }
+  return true;
 }
 
 bool sameLeaf(const json::Value& a, const json::Value& b) {
@@ -76,6 +80,14 @@ Matcher withText(Kind kind, std::string text) {
   Matcher m;
   m.kind = kind;
   m.text = std::move(text);
+  return m;
+}
+
+Result<Matcher> wildcard(std::string_view text) {
+  SP_CHECK_OK(checkWildcard(text));
+  Matcher m;
+  m.kind = Kind::wildcard;
+  m.parts = wildcardParts(text);
   return m;
 }
 
@@ -150,7 +162,11 @@ Result<Matcher> readAnythingBut(const json::Value& value) {
     SP_CHECK_OK(each(inner.begin()->value(), [&](const json::Value& one) -> Result<void> {
       SP_TRY(auto text, needText(op, one));
       if (text.empty() && kind != Kind::ignore_case) return bad("Null prefix/suffix not allowed");
-      if (kind == Kind::wildcard) SP_CHECK_OK(checkWildcard(text));
+      if (kind == Kind::wildcard) {
+        SP_TRY(auto made, wildcard(text));
+        m.but.push_back(std::move(made));
+        return {};
+      }
       m.but.push_back(withText(kind, kind == Kind::ignore_case ? toLower(text) : std::move(text)));
       return {};
     }));
@@ -180,9 +196,8 @@ Result<Matcher> readOperator(const json::Object& object) {
     return withText(Kind::ignore_case, toLower(text));
   }
   if (name == "wildcard") {
-    SP_TRY(auto text, needText(name, value));
-    SP_CHECK_OK(checkWildcard(text));
-    return withText(Kind::wildcard, std::move(text));
+    SP_TRY(const auto text, needText(name, value));
+    return wildcard(text);
   }
   if (name == "numeric") return readNumeric(value);
   if (name == "anything-but") return readAnythingBut(value);
@@ -288,7 +303,7 @@ bool Matcher::matches(const json::Value& leaf) const {
     case Kind::ignore_case: return toLower(given) == text;
     case Kind::prefix_ignore_case: return toLower(given).starts_with(text);
     case Kind::suffix_ignore_case: return toLower(given).ends_with(text);
-    case Kind::wildcard: return fitsWildcard(text, given);
+    case Kind::wildcard: return fitsWildcard(parts, given);
     case Kind::cidr: return network.contains(given);
     default: return false;
   }

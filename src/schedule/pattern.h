@@ -46,8 +46,10 @@ struct Matcher {
   Kind kind = Kind::exact;
   /// exact: string, number, true, false or null.
   json::Value value;
-  /// prefix, suffix, ignore_case (in lower case), wildcard.
+  /// prefix, suffix, ignore_case (in lower case).
   std::string text;
+  /// wildcard: what stands between its stars.
+  std::vector<std::string> parts;
   /// exists: wanted there, or not.
   bool wanted = true;
   /// numeric: pairs of an operator and its operand; all must hold.

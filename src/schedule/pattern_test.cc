@@ -50,6 +50,13 @@ INSTANTIATE_TEST_SUITE_P(
         MatchCase{R"({"a":[{"wildcard":"a\\*b*"}]})", R"({"a":"a*bc"})", true},
         MatchCase{R"({"a":[{"wildcard":"a\\*b*"}]})", R"({"a":"axbc"})", false},
         MatchCase{R"({"a":[{"wildcard":"*a*b*"}]})", R"({"a":"xxaxxaxxbxx"})", true},
+        MatchCase{R"({"a":[{"wildcard":"ab*ba"}]})", R"({"a":"aba"})", false},
+        MatchCase{R"({"a":[{"wildcard":"ab*ba"}]})", R"({"a":"abba"})", true},
+        MatchCase{R"({"a":[{"wildcard":"*ab*ab"}]})", R"({"a":"aababxab"})", true},
+        MatchCase{R"({"a":[{"wildcard":"*ab*ab"}]})", R"({"a":"aab"})", false},
+        MatchCase{R"({"a":[{"wildcard":"a*"}]})", R"({"a":"a"})", true},
+        MatchCase{R"({"a":[{"wildcard":"abc"}]})", R"({"a":"abcd"})", false},
+        MatchCase{R"({"a":[{"wildcard":"a\\*"}]})", R"({"a":"a\b"})", true},
         MatchCase{R"({"a":[{"wildcard":"a?c"}]})", R"({"a":"abc"})", false}, MatchCase{R"({"a":[{"wildcard":"*"}]})", R"({"a":""})", true},
         // Anything but.
         MatchCase{R"({"a":[{"anything-but":"x"}]})", R"({"a":"y"})", true},
@@ -133,6 +140,15 @@ TEST(Pattern, RefusesWhatIsNoPattern) {
                            R"({"$or":[{"a":[1]},2,[]]})",
                            R"({"a":["x"]} x)"})
     EXPECT_FALSE(Pattern::parse(text)) << text;
+}
+
+// Going back a character at a time would take minutes for each.
+TEST(Pattern, AWildcardTakesATimeThatGrowsWithItsTexts) {
+  const std::string part(400'000, 'a');
+  const auto pattern = Pattern::parse(json::toText(json::Object{{"a", json::Array{json::Object{{"wildcard", "*" + part + "b*"}}}}}));
+  ASSERT_TRUE(pattern);
+  EXPECT_FALSE(pattern->matches(json::Object{{"a", std::string(1'000'000, 'a')}}));
+  EXPECT_TRUE(pattern->matches(json::Object{{"a", std::string(1'000'000, 'a') + "b"}}));
 }
 
 TEST(Pattern, SaysWhy) {

@@ -321,6 +321,11 @@ def test_tags(events):
     name = unique("bus")
     arn = events.create_event_bus(Name=name, Tags=[{"Key": "a", "Value": "1"}])["EventBusArn"]
     events.tag_resource(ResourceARN=arn, Tags=[{"Key": "b", "Value": "2"}])
+    for key in ("aws:x", "AWS:x"):
+        refused(events.tag_resource, "ValidationException", "reserved for system use", ResourceARN=arn, Tags=[{"Key": key, "Value": "2"}])
+        refused(events.create_event_bus, "ValidationException", "reserved for system use", Name=unique("bus"), Tags=[{"Key": key, "Value": "2"}])
+        refused(events.put_rule, "ValidationException", "reserved for system use", Name=unique("rule"), EventPattern='{"source":["s"]}',
+                Tags=[{"Key": key, "Value": "2"}])
     events.untag_resource(ResourceARN=arn, TagKeys=["a"])
     assert events.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
 

@@ -310,6 +310,8 @@ def test_the_most_groups(fresh_server):
 
 def test_tags(server, scheduler):
     arn = scheduler.create_schedule_group(Name=unique("tagged"), Tags=[{"Key": "a", "Value": "1"}])["ScheduleGroupArn"]
+    for call in ({"operation": scheduler.tag_resource, "ResourceArn": arn}, {"operation": scheduler.create_schedule_group, "Name": unique("tagged")}):
+        refused(call.pop("operation"), "ValidationException", "reserved for system use", **call, Tags=[{"Key": "aws:x", "Value": "2"}])
     scheduler.tag_resource(ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}, {"Key": "c", "Value": "3"}, {"Key": "a", "Value": "4"}])
     assert scheduler.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "4"}, {"Key": "b", "Value": "2"}, {"Key": "c", "Value": "3"}]
     scheduler.untag_resource(ResourceArn=arn, TagKeys=["b"])

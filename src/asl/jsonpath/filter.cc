@@ -1,5 +1,8 @@
 #include "asl/jsonpath/filter.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include "asl/characters.h"
@@ -237,8 +240,26 @@ const json::Value* valueOf(const FilterOperand& operand, const json::Value& elem
   return &made;
 }
 
+// As sameValue(); all that it looks at is spent. False once `work` is used up.
+bool same(const json::Value& a, const json::Value& b, Work& work) {
+  if (!work.spend(1)) return false;
+  if (a.is_array() && b.is_array())
+    return a.get_array().size() == b.get_array().size() &&
+           std::ranges::equal(a.get_array(), b.get_array(), [&](const auto& one, const auto& other) { return same(one, other, work); });
+  if (a.is_object() && b.is_object()) {
+    if (a.get_object().size() != b.get_object().size()) return false;
+    return std::ranges::all_of(a.get_object(), [&](const auto& member) {
+      const auto* other = b.get_object().if_contains(member.key());
+      return other != nullptr && same(member.value(), *other, work);
+    });
+  }
+  if (a.is_string() && b.is_string() && !work.spend(static_cast<std::int64_t>(std::min(a.get_string().size(), b.get_string().size()) / 16)))
+    return false;
+  return sameValue(a, b);
+}
+
 bool within(const json::Value& value, const json::Value& list, Work& work) {
-  return list.is_array() && std::ranges::any_of(list.get_array(), [&](const auto& one) { return work.spend(1) && sameValue(one, value); });
+  return list.is_array() && std::ranges::any_of(list.get_array(), [&](const auto& one) { return same(one, value, work); });
 }
 
 bool sizeIs(const json::Value& value, const json::Value& wanted) {
@@ -256,7 +277,10 @@ bool emptyIs(const json::Value& value, const json::Value& wanted) {
 
 bool contains(const json::Value& value, const json::Value& wanted, Work& work) {
   if (json::isText(value) && json::isText(wanted))
-    return json::toView(value.get_string()).find(json::toView(wanted.get_string())) != std::string_view::npos;
+    // Where find() multiplies the lengths of its texts, this adds them.
+    return work.spend(static_cast<std::int64_t>((value.get_string().size() + wanted.get_string().size()) / 16)) &&
+           ::memmem(value.get_string().data(), value.get_string().size(), wanted.get_string().data(), wanted.get_string().size()) !=
+               nullptr;
   return within(wanted, value, work);
 }
 
@@ -268,19 +292,16 @@ bool members(FilterNode::Compare compare, const json::Value& value, const json::
   return std::ranges::any_of(value.get_array(), stands) == (compare == FilterNode::Compare::any_of);
 }
 
-// What comparing it with another may take.
-std::int64_t breadth(const json::Value& value) {
-  if (value.is_array()) return static_cast<std::int64_t>(value.get_array().size());
-  if (value.is_object()) return static_cast<std::int64_t>(value.get_object().size());
-  return value.is_string() ? static_cast<std::int64_t>(value.get_string().size() / 16) : 1;
+std::int64_t textWork(const json::Value& value) {
+  return value.is_string() ? static_cast<std::int64_t>(value.get_string().size() / 16) : 0;
 }
 
 bool compareValues(FilterNode::Compare compare, const json::Value& a, const json::Value& b, Work& work) {
-  if (!work.spend(1 + std::min(breadth(a), breadth(b)))) return false;
   using Compare = FilterNode::Compare;
+  if (!work.spend(1 + (compare == Compare::size ? textWork(a) : std::min(textWork(a), textWork(b))))) return false;
   switch (compare) {
-    case Compare::eq: return sameValue(a, b);
-    case Compare::ne: return !sameValue(a, b);
+    case Compare::eq: return same(a, b, work);
+    case Compare::ne: return !same(a, b, work);
     case Compare::in: return within(a, b, work);
     case Compare::nin: return !within(a, b, work);
     case Compare::subset_of:

@@ -437,5 +437,31 @@ TEST(Pattern, IsBounded) {
   EXPECT_FALSE(Pattern::compile(std::string(100'000, 'a'), ""));
 }
 
+// Whatever is compared is counted by what is looked at: the budget of a state is used up long before a second is.
+TEST(Filter, WhatItComparesIsBounded) {
+  json::Array numbers(30'000, json::Value(0));
+  json::Object document{
+      {"v", json::Object{{"x", numbers}}}, {"w", json::Object{{"x", numbers}}}, {"l", json::Array(60'000, json::Value(0))}};
+  document["w"].as_object()["x"].as_array().back() = 1;
+  document["list"] = json::Array{document["w"], document["w"]};
+  document["text"] = std::string(160'000, 'a');
+  document["part"] = std::string(80'000, 'a') + "b";
+  for (const auto* filter : {"$.v == $.w", "$.v != $.w", "$.text == $.text", "$.text size 5", "$.v in $.list"}) {
+    const auto path = Path::parse(fmt::format("$.l[?({})]", filter));
+    ASSERT_TRUE(path) << filter;
+    Work work(2'000'000);
+    static_cast<void>(path->read(document, &work));
+    EXPECT_TRUE(work.exhausted()) << filter;
+    // One comparison more than the budget at most: no element looked at without being counted.
+    EXPECT_LT(work.used(), 2'100'000) << filter;
+  }
+  // Found in a time that grows with the texts, not with their product.
+  const auto path = Path::parse("$.l[0:3][?($.text contains $.part)]");
+  ASSERT_TRUE(path);
+  Work work(2'000'000);
+  EXPECT_TRUE(path->read(document, &work));
+  EXPECT_GE(work.used(), 3 * (240'000 / 16));
+}
+
 }  // namespace
 }  // namespace sp::asl

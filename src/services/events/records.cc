@@ -117,12 +117,19 @@ Checked<const json::Array*> readList(const json::Object& input, std::string_view
   return &list;
 }
 
+Checked<std::string> readTagKey(const json::Object& tag) {
+  SP_TRY(auto key, readText(tag, "Key", 128, true));
+  if (toLower(key).starts_with("aws:")) return invalid("Key", key, "not begin with 'aws:', which is reserved for system use");
+  return key;
+}
+
 Checked<void> readTags(const json::Object& input, json::Object& tags) {
   const auto* list = json::find(input, "Tags");
-  if (list == nullptr || !list->is_array()) return {};
+  if (list == nullptr || list->is_null()) return {};
+  if (!list->is_array()) return aws::refuse("SerializationException", "Member 'Tags' must be a list");
   for (const auto& entry : list->get_array()) {
     if (!entry.is_object()) return invalid("Tags", json::toText(entry), "be a key and a value");
-    SP_TRY(const auto key, readText(entry.get_object(), "Key", 128, true));
+    SP_TRY(const auto key, readTagKey(entry.get_object()));
     SP_TRY(const auto value, readText(entry.get_object(), "Value", 256));
     tags[key] = value;
   }

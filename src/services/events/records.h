@@ -48,6 +48,8 @@ Checked<std::string> readBus(const Realm& realm, const json::Object& input);
 Checked<const json::Array*> readList(const json::Object& input, std::string_view key, std::size_t most);
 /// Tags ([{Key, Value}]) added to `tags`.
 Checked<void> readTags(const json::Object& input, json::Object& tags);
+/// The `Key` of a tag that is to be set.
+Checked<std::string> readTagKey(const json::Object& tag);
 std::unexpected<aws::ApiError> invalid(std::string_view key, std::string_view value, std::string_view rule);
 
 /// Limit and NextToken of a listing.

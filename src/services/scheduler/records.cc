@@ -130,7 +130,7 @@ Checked<void> readTags(const json::Object& input, json::Object& tags) {
   if (!list->is_array()) return aws::refuse("SerializationException", "Member 'tags' must be a list");
   for (const auto& entry : list->get_array()) {
     if (!entry.is_object()) return invalid("Tags", json::toText(entry), "be a key and a value");
-    SP_TRY(const auto key, readText(entry.get_object(), "Key", 128, true));
+    SP_TRY(const auto key, events::readTagKey(entry.get_object()));
     SP_TRY(const auto value, readText(entry.get_object(), "Value", 256, true));
     tags[key] = value;
   }

@@ -155,6 +155,8 @@ void Scheduler::due(store::Txn& txn, const store::Timer& timer) {
   ran.add([&](Instant after) { return recurrence->next(after); }, due.latest);
   schedule.erase("last");
   schedule["ran"] = ran.text();
+  // What was told as missed stays so, though a window that is opened later reaches back to it.
+  if (due.missed > 0) schedule["since"] = toMicros(due.latest);
   saveSchedule(txn, schedule);
   armAfter(txn, schedule, due.latest);
   static_cast<void>(failpoint::hit("schedule.due"));

@@ -298,6 +298,23 @@ TEST_F(SchedulerTest, AMachineThatComesUpInThePastAndIsPutRightRunsNothingTwice)
   EXPECT_THAT(times(), ElementsAre("2024-01-01T01:00:00Z", "2024-01-01T02:00:00Z", "2024-01-01T03:00:00Z"));
 }
 
+TEST_F(SchedulerTest, AWindowThatIsOpenedLaterRunsNothingThatWasMissed) {
+  create("often", "rate(5 minutes)");
+  passUntil(at("2024-01-01T01:01:00Z"));
+  core_.reset();
+  clock_.advance(minutes(49));
+  boot();
+  const auto before = times().size();
+  EXPECT_EQ(times().back(), "2024-01-01T01:50:00Z");
+  const json::Object window{{"Mode", "FLEXIBLE"}, {"MaximumWindowInMinutes", 60}};
+  call("UpdateSchedule", schedule("often", "rate(5 minutes)", {{"FlexibleTimeWindow", window}}));
+  passUntil(at("2024-01-01T04:00:00Z"));
+  auto later = times();
+  later.erase(later.begin(), later.begin() + static_cast<std::ptrdiff_t>(before));
+  EXPECT_FALSE(later.empty());
+  EXPECT_GT(*std::ranges::min_element(later), "2024-01-01T01:50:00Z");
+}
+
 TEST_F(SchedulerTest, WhatIsWrittenAsItComesDueRuns) {
   create("hourly", "cron(0 * * * ? *)");
   create("paused", "cron(0 * * * ? *)");
