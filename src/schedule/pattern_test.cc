@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(
         MatchCase{R"({"a":[{"wildcard":"*ab*ab"}]})", R"({"a":"aab"})", false},
         MatchCase{R"({"a":[{"wildcard":"a*"}]})", R"({"a":"a"})", true},
         MatchCase{R"({"a":[{"wildcard":"abc"}]})", R"({"a":"abcd"})", false},
-        MatchCase{R"({"a":[{"wildcard":"a\\*"}]})", R"({"a":"a\b"})", true},
+        MatchCase{R"({"a":[{"wildcard":"a\\\\*"}]})", R"({"a":"a\\b"})", true},
         MatchCase{R"({"a":[{"wildcard":"a?c"}]})", R"({"a":"abc"})", false}, MatchCase{R"({"a":[{"wildcard":"*"}]})", R"({"a":""})", true},
         // Anything but.
         MatchCase{R"({"a":[{"anything-but":"x"}]})", R"({"a":"y"})", true},
