@@ -47,6 +47,11 @@ json::Object failed(const json::Object& request, std::string_view fate, const st
   return out;
 }
 
+/// Whether the reserve is there for it: a thaw, and all that is no script, must be possible on a full disk.
+bool undoes(const json::Object& request) {
+  return FreezeTag::of(request).value_or(FreezeTag{}).thaw || json::textOr(request, "type") != agentwire::kCommandRun;
+}
+
 /// When a request was accepted stands in the journal beside it: on the boot's own clock, and on the wall's for other boots.
 json::Object stamped(const json::Object& message) {
   const SystemClock clock;
@@ -118,8 +123,7 @@ class Requests::Running final : public RequestContext {
   const std::vector<json::Object>& notes() const override { return entry_.notes; }
   Result<void> note(json::Object note) override {
     auto noted = owner_.journal_.note(id_, note);
-    if (!noted && FreezeTag::of(entry_.request).value_or(FreezeTag{}).thaw) {
-      // A thaw must be possible on a full disk.
+    if (!noted && undoes(entry_.request)) {
       owner_.journal_.releaseReserve();
       noted = owner_.journal_.note(id_, note);
     }
@@ -224,8 +228,7 @@ void Requests::accept(const std::string& id, const json::Object& received) {
     const std::lock_guard lock(freeze_mutex_);
     if (tag) freeze.emplace(tag->id, onAccept(journal_.freeze(tag->id), *tag, id));
     accepted = journal_.accept(id, message, freeze, told == Told::yes);
-    const bool undoing = (tag && tag->thaw) || json::textOr(message, "type") != agentwire::kCommandRun;
-    if (!accepted && undoing) {
+    if (!accepted && undoes(message)) {
       journal_.releaseReserve();
       accepted = journal_.accept(id, message, freeze);
     }

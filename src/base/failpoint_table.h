@@ -62,6 +62,8 @@ inline constexpr std::array kPoints = {
     Point{"agent.restic.ended", "agent", "restic's status is on disk and read"},
     Point{"agent.backup_done", "agent", "restic has ended, its result is not in the journal"},
     Point{"agent.restore_moving", "agent", "restored files lie aside, none is in place"},
+    Point{"agent.restore_failed", "agent", "that a restore has failed is durable, what lies aside is still there"},
+    Point{"agent.restore_taken_back", "agent", "what a failed restore had laid aside is gone, its result is not in the journal"},
     Point{"agent.restore_moved", "agent", "restored files are in place, the result is not told"},
 };
 

@@ -733,6 +733,28 @@ def test_a_move_that_fails_leaves_no_copy_behind(server, backup):
     own.ec2.terminate_instances(InstanceIds=[own.id])
 
 
+@pytest.mark.parametrize("point", ["failed", "taken_back"])
+def test_a_failed_move_stays_failed_when_its_agent_is_killed(server, backup, point):
+    own = Machine(server)
+    fill(own.root / "srv/data", 1)
+    taken = take(backup, own, BackupOptions={"Paths": "/srv/data"})
+    state = own.root / "var/lib/stillpoint-agent"
+    (state / "failpoints").write_text(f"agent.restore_moving fail 1\nagent.restore_{point} kill 1\n")
+    first = own.agent_pid()
+    os.kill(first, 9)
+    until(lambda: own.agent_pid_or_none() not in (None, first), 20, "another agent")
+    job = backup.start_restore_job(RecoveryPointArn=taken["RecoveryPointArn"], IamRoleArn=ROLE, Metadata={
+        "targetInstanceId": own.id, "targetPath": "/var/restored"})["RestoreJobId"]
+    hits = state / "failpoints.hits"
+    until(lambda: hits.exists() and f"agent.restore_{point} 1" in hits.read_text(), 40, "the agent's death")
+    (state / "failpoints").unlink()
+    done = restored(backup, job)
+    assert done["Status"] == "FAILED", done
+    assert "made to fail; what was put in place before it stays" in done["StatusMessage"], done
+    assert not (own.root / "var/restored").exists()
+    own.ec2.terminate_instances(InstanceIds=[own.id])
+
+
 def test_machine_terminated_in_the_middle_of_a_backup(server, backup):
     own = Machine(server)
     job = start(backup, own, BackupOptions={"Paths": long_running(own)})

@@ -25,6 +25,8 @@ NOT_IN_A_RUN = {
     "agent.restic.adopted": "src/agent/backup/backup_runner_test.cc",
     "agent.restore_moving": "tests/api/test_backup.py",
     "agent.restore_moved": "tests/api/test_backup.py",
+    "agent.restore_failed": "tests/api/test_backup.py",
+    "agent.restore_taken_back": "tests/api/test_backup.py",
     "backup.expiring": "tests/api/test_retention.py",
     "backup.plan_due": "tests/api/test_backup_plans.py",
     "vault.maintaining": "tests/api/test_retention.py",

@@ -1,6 +1,7 @@
 #include "agent/backup/restore_runner.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -113,8 +114,12 @@ class Writing final : public ResticTask {
   std::uint64_t lines_ = 0;
 };
 
-bool noted(const RequestContext& context, std::string_view step) {
-  return std::ranges::any_of(context.notes(), [&](const auto& note) { return json::textOr(note, "step") == step; });
+/// The last note that earlier agents made of that step; nullptr: none.
+const json::Object* noteOf(const RequestContext& context, std::string_view step) {
+  const json::Object* found = nullptr;
+  for (const auto& note : context.notes())
+    if (json::textOr(note, "step") == step) found = &note;
+  return found;
 }
 
 /// Restores aside; an error message, or empty.
@@ -155,6 +160,8 @@ class Target {
   }
   /// Puts what lies aside in its place.
   Result<void> put() const { return moves_ ? moveParts(*moves_, place_.aside()) : mergeTree(place_.aside(), place_.target); }
+  bool hasAside() const { return !place_.target.empty() && ::access(place_.aside().c_str(), F_OK) == 0; }
+  /// What is not put in place goes, and so do the folders that were made for it.
   void takeBack() const {
     std::error_code ignored;
     if (!place_.target.empty()) std::filesystem::remove_all(place_.aside(), ignored);
@@ -178,8 +185,7 @@ Result<void> Target::prepare() {
   const auto& request = context_.request();
   const auto path = json::textOr(request, "targetPath");
   if (outside()) { SP_TRY(root_, machineRoot(context_.identity(), json::textOr(request, "instance"))); }
-  for (const auto& note : context_.notes())
-    if (json::textOr(note, "step") == "made") made_ = textsOf(note, "folders");
+  if (const auto* made = noteOf(context_, "made"); made != nullptr) made_ = textsOf(*made, "folders");
   const auto before = made_.size();
   SP_TRY(place_.target, makeFolderIn(root_, path, &made_));
   place_.name = ".stillpoint-" + percentEncode(context_.id());
@@ -235,12 +241,24 @@ Result<void> Target::leaveOut() const {
 json::Object RestoreRunner::run(RequestContext& context) {
   if (context.cancelled() && !context.adopted()) return result("ABORTED", "The restore was cancelled before it began.");
   Target target(context);
-  const bool moving = noted(context, "moving");
-  const auto stop = [&](std::string_view state, std::string_view why) {
+  const bool moving = noteOf(context, "moving") != nullptr;
+  // What is half taken back looks like what was half moved: that nothing comes of it any more is durable before.
+  const auto stop = [&](std::string_view state, std::string why) {
+    const auto kept = context.note({{"step", "failed"}, {"state", state}, {"why", why}});
+    if (!kept && target.hasAside())
+      return result(state, fmt::format("{}; what was restored so far is left in {}, remove it: {}", why, target.place().aside(),
+                                       kept.error().text()));
+    failpoint::hit("agent.restore_failed");
     target.takeBack();
+    failpoint::hit("agent.restore_taken_back");
     return result(state, why);
   };
-  if (auto prepared = target.prepare(); !prepared) return stop("FAILED", prepared.error().text());
+  const auto prepared = target.prepare();
+  if (const auto* failed = noteOf(context, "failed"); failed != nullptr) {
+    target.takeBack();
+    return result(json::textOr(*failed, "state"), json::textOr(*failed, "why"));
+  }
+  if (!prepared) return stop("FAILED", prepared.error().text());
   const auto& place = target.place();
   if (!moving) {
     bool cancelled = false;
@@ -268,8 +286,7 @@ json::Object RestoreRunner::run(RequestContext& context) {
   auto message = result("COMPLETED", "");
   // A repeated move finds only what was left of it: the note has the whole.
   auto measured = json::Object{{"entries", size ? size->entries : 0}, {"bytes", size ? size->bytes : 0}};
-  for (const auto& note : context.notes())
-    if (json::textOr(note, "step") == "moving") measured = note;
+  if (const auto* note = noteOf(context, "moving"); note != nullptr) measured = *note;
   message["files"] = json::intOr(measured, "entries", 0);
   message["bytes"] = json::intOr(measured, "bytes", 0);
   return message;
