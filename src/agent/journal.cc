@@ -20,6 +20,9 @@ namespace {
 constexpr std::size_t kHeader = 8;
 constexpr std::uint32_t kRecordMax = 8U << 20U;
 constexpr std::uint64_t kCompactAbove = 4ULL << 20ULL;
+/// After a compaction that failed (a full disk) the next is tried when so much more was written: megabytes at every settling would be
+/// written in vain.
+constexpr std::uint64_t kCompactPause = 256U << 10U;
 constexpr std::size_t kSettledKept = 4096;
 constexpr off_t kReserve = 1 << 20;
 /// Zeros are written so far ahead: an fsync of records within the file costs one write of the disk, where one that makes the file
@@ -264,7 +267,12 @@ Result<void> Journal::finish(const std::string& id, const json::Object& result,
 Result<void> Journal::settle(const std::string& id) {
   const std::lock_guard lock(mutex_);
   SP_CHECK_OK(append({record("settled", id)}, false));
-  if (size_ > kCompactAbove && size_ > 4 * compacted_size_) return compactLocked();
+  if (size_ <= std::max(kCompactAbove, 4 * compacted_size_) || size_ < compact_again_) return {};
+  // It is settled all the same.
+  if (auto compacted = compactLocked(); !compacted) {
+    compact_again_ = size_ + kCompactPause;
+    log::warn("journal not compacted", {{"why", compacted.error().text()}});
+  }
   return {};
 }
 

@@ -68,7 +68,7 @@ class Journal {
   Result<void> note(const std::string& id, const json::Object& note);
   Result<void> finish(const std::string& id, const json::Object& result, const std::optional<std::pair<std::string, Freeze>>& freeze);
   /// The server has the result: both forget the request; its id is remembered (the last 4,096). Durable with the next record:
-  /// should a power cut take it, the result is sent and settled once more.
+  /// should a power cut take it, the result is sent and settled once more. A large file that cannot be rewritten then is no error.
   Result<void> settle(const std::string& id);
   /// That request is cancelled, whether it runs, waits or has not come yet; remembered until it is settled.
   Result<void> cancel(const std::string& id);
@@ -101,6 +101,8 @@ class Journal {
   std::uint64_t size_ = 0;
   std::uint64_t allocated_ = 0;
   std::uint64_t compacted_size_ = 0;
+  /// The size from which a compaction is tried again after one that failed.
+  std::uint64_t compact_again_ = 0;
   std::uint64_t next_sequence_ = 1;
   std::map<std::string, Entry> entries_;
   std::map<std::string, Freeze> freezes_;

@@ -140,6 +140,28 @@ TEST_F(JournalTest, CompactionForgetsSettledRequestsAndKeepsFreezes) {
   EXPECT_EQ(journal->freeze("f1")->attempts.at("thaw/1"), "r0");
 }
 
+TEST_F(JournalTest, ACompactionThatFailsIsTriedAgainLaterAndHindersNoSettling) {
+  auto journal = open(dir());
+  const auto settled = [&](const std::string& id, std::size_t size) {
+    ASSERT_TRUE(journal->accept(id, {{"type", "x"}, {"script", std::string(size, 'x')}}, std::nullopt));
+    ASSERT_TRUE(journal->finish(id, {{"type", "command.result"}}, std::nullopt));
+    const auto done = journal->settle(id);
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_EQ(journal->seen(id), Journal::Seen::settled);
+  };
+  // A folder of that name stands in for a full disk: the shorter file cannot be written.
+  const auto aside = dir() + "/journal.new";
+  fs::create_directory(aside);
+  settled("large", 5'000'000);
+  settled("small", 10);
+  EXPECT_GT(journal->bytes(), 5'000'000U);
+  fs::remove(aside);
+  settled("soon", 10);
+  EXPECT_GT(journal->bytes(), 5'000'000U) << "not at every settling";
+  settled("later", 300'000);
+  EXPECT_LT(journal->bytes(), 16'384U);
+}
+
 TEST_F(JournalTest, AFullDiskRefusesAndHarmsNothing) {
   auto journal = open(dir());
   ASSERT_TRUE(journal->accept("r1", request("r1"), std::nullopt));
