@@ -77,9 +77,10 @@ Platform readOsRelease(const std::string& text) {
 
 json::Object machineFacts(const std::string& machine_hash) {
   const auto here = platform();
-  return {{"platformType", "Linux"}, {"platformName", here.name}, {"platformVersion", here.version},
-          {"hostname", hostName()},  {"bootId", os::bootId()},    {"agentVersion", agentwire::kAgentVersion},
-          {"machine", machine_hash}};
+  return {{"platformType", "Linux"},         {"platformName", here.name},
+          {"platformVersion", here.version}, {"hostname", hostName()},
+          {"bootId", os::bootId()},          {"initStart", os::processStartTime(1)},
+          {"machine", machine_hash},         {"agentVersion", agentwire::kAgentVersion}};
 }
 
 }  // namespace sp::agent

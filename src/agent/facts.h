@@ -16,7 +16,7 @@ inline constexpr const char* kMachineIdFiles[] = {"/sys/class/dmi/id/product_uui
 Result<std::string> machineHash(const std::string& file);
 
 /// Members of "hello" that do not depend on the connection: platformType, platformName, platformVersion, hostname, agentVersion, bootId,
-/// machine.
+/// initStart, machine.
 json::Object machineFacts(const std::string& machine_hash);
 
 /// NAME and VERSION_ID of os-release's text; quotes and escapes are undone.

@@ -25,9 +25,10 @@ inline constexpr std::size_t kFrameMax = 1U << 20U;
 inline constexpr std::string_view kAlpn = "stillpoint-agent/1";
 
 // agent → server
-/// Members: agent, bootId, protocol {least, most}, agentVersion, platformType, platformName, platformVersion, hostname, address,
-/// clock (µs since the epoch), machine (hash of what names the hardware; empty: nothing does), run (names this process), open: [ids not
-/// settled]. What the port knows of the certificate is added by the port: certificate {enrolment, leftMs, lifeMs}.
+/// Members: agent, bootId (the kernel's), initStart (when its first process began, by which machines that share a kernel tell their boots
+/// apart; 0: not known, and not told by older agents), protocol {least, most}, agentVersion, platformType, platformName, platformVersion,
+/// hostname, address, clock (µs since the epoch), machine (hash of what names the hardware; empty: nothing does), run (names this process),
+/// open: [ids not settled]. What the port knows of the certificate is added by the port: certificate {enrolment, leftMs, lifeMs}.
 inline constexpr std::string_view kHello = "hello";
 inline constexpr std::string_view kProbeResult = "probe.result";  // id
 inline constexpr std::string_view kClock = "clock";               // clock: this machine's clock was set

@@ -8,6 +8,7 @@
 #include "services/backup/table.h"
 #include "services/backup/vaults.h"
 #include "services/ec2/instances.h"
+#include "services/ssm/agent_info.h"
 
 namespace sp::services::backup {
 namespace {
@@ -53,6 +54,10 @@ std::string nameSome(const std::vector<std::string>& files, std::int64_t count) 
   return out;
 }
 
+std::string bootedSince(const Job& job) {
+  return fmt::format("Instance {} was rebooted after its pre-script had prepared it: the copy would not be consistent.", job.instance);
+}
+
 }  // namespace
 
 Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points, Places& places)
@@ -87,6 +92,8 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
         (json::textOr(message, "fate") == "unknown" ? "No backup: " : "The agent cannot take backups: ") +
             json::textOr(message, "message"));
   });
+  context_.reports.on(
+      "hello", [this](store::Txn& txn, const std::string& agent, const json::Object& message) { hello(txn, agent, ssm::bootOf(message)); });
   context_.reports.on("connected", [this](store::Txn& txn, const std::string& agent, const json::Object&) {
     for (const auto& record : txn.records().findBy(kJobKind, "waitsFor", agent, "", 100'000))
       // Read anew: one that began meanwhile keeps the others waiting.
@@ -129,6 +136,7 @@ void Jobs::begin(store::Txn& txn, Job& job) {
   job.waits_for.clear();
   job.outside = instance->state == InstanceState::stopped;
   job.boot_generation = instance->boot_generation;
+  if (const auto change = powerChange(txn, job); !change.empty()) return end(txn, job, JobState::failed, change);
   const bool volumes = job.outside && !instance->isMade();
   if (volumes)
     if (const auto why = readVolumes(job, *instance); !why.empty()) return end(txn, job, JobState::failed, why);
@@ -317,9 +325,13 @@ void Jobs::settle(store::Txn& txn, Job& job, const json::Object& message) {
       fmt::format("{} of the machine's files could not be read: {}", job.failed_count, nameSome(job.failed_files, job.failed_count)));
 }
 
-// A machine that ran while it was read from outside may have changed anything: such a copy is no backup.
+// A machine that ran while it was read from outside may have changed anything: such a copy is no backup. Nor is one of a machine that runs
+// no longer as its pre-script left it.
 std::string Jobs::powerChange(store::Txn& txn, const Job& job) const {
-  if (!job.outside) return {};
+  if (!job.outside) {
+    const auto agent = job.boot.empty() ? std::nullopt : ssm::findAgentInfo(txn, job.instance);
+    return agent && ssm::rebooted(job.boot, agent->boot) ? bootedSince(job) : "";
+  }
   const auto instance = instances_.find(txn, job.instance);
   if (!instance) return fmt::format("Instance {} was terminated while its files were read.", job.instance);
   if (instance->state != InstanceState::stopped || instance->boot_generation != job.boot_generation) {
@@ -417,6 +429,12 @@ void Jobs::settledPower(store::Txn& txn, const std::string& id) {
     }
   }
   wake(txn, id);
+}
+
+// No power state tells of a reboot, nor is one heard of at all where nobody holds a power driver.
+void Jobs::hello(store::Txn& txn, const std::string& instance, const std::string& boot) {
+  for (auto& job : openOf(txn, instance))
+    if (!job.outside && job.doomed.empty() && ssm::rebooted(job.boot, boot)) doom(txn, job, JobState::failed, bootedSince(job));
 }
 
 void Jobs::watch(store::Txn& txn, const std::string& id) {

@@ -169,6 +169,7 @@ std::expected<Job, aws::ApiError> Jobs::make(store::Txn& txn, const StartSpec& s
   job.recovery_point = context_.random.uuid();
   job.token = spec.token;
   job.by = spec.by;
+  job.boot = spec.boot;
   if (spec.by.starts_with("run:")) job.created_by = planOfRun(txn, std::string_view(spec.by).substr(4));
   job.options = spec.options;
   job.recovery_point_tags = spec.recovery_point_tags;

@@ -57,6 +57,8 @@ struct StartSpec {
   std::string by;
   /// When it was asked for; its windows count from there. Absent: now.
   std::optional<Instant> since{};
+  /// The boot of the machine (ssm::bootOf) in which a pre-script prepared it: read while it runs in another one, the job fails.
+  std::string boot{};
 };
 
 class Jobs {
@@ -145,6 +147,7 @@ class Jobs {
   void watch(store::Txn& txn, const std::string& id);
   void settledPower(store::Txn& txn, const std::string& instance);
   std::string powerChange(store::Txn& txn, const Job& job) const;
+  void hello(store::Txn& txn, const std::string& instance, const std::string& boot);
 
   Context& context_;
   ec2::Instances& instances_;

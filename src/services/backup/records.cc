@@ -172,6 +172,7 @@ json::Object Job::encode() const {
                    {"superseded", toArray(superseded)}};
   if (!created_by.empty()) out["createdBy"] = toObject(created_by);
   if (!waits_for.empty()) out["waitsFor"] = waits_for;
+  if (!boot.empty()) out["boot"] = boot;
   putTime(out, "started", started);
   putTime(out, "ended", ended);
   putTime(out, "cut", cut);
@@ -217,6 +218,7 @@ Result<Job> Job::decode(const json::Object& body) {
   out.agent = reader.text("agent");
   out.outside = reader.boolean("outside");
   out.boot_generation = reader.integer("bootGeneration");
+  out.boot = reader.textIf("boot").value_or("");
   out.secret_hash = reader.text("secretHash");
   out.stop_asked = reader.boolean("stopAsked");
   out.doomed = reader.text("doomed");

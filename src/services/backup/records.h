@@ -101,6 +101,8 @@ struct Job {
   std::string agent;
   bool outside = false;
   std::int64_t boot_generation = 0;
+  /// The boot of the machine (ssm::bootOf) in which its data was prepared; empty: any will do.
+  std::string boot;
   std::string secret_hash;
   bool stop_asked = false;
   /// Why the server itself ends it, when not by the agent's report ("" if not): becomes the message.

@@ -22,6 +22,7 @@ void save(store::Txn& txn, std::string_view instance, const AgentInfo& info) {
                                               {"platformVersion", info.platform_version},
                                               {"address", info.address},
                                               {"bootId", info.boot_id},
+                                              {"boot", info.boot},
                                               {"clockOffset", info.clock_offset.count()},
                                               {"protocol", info.protocol},
                                               {"heard", toMicros(info.heard)},
@@ -51,14 +52,29 @@ Duration clockOffset(store::Txn& txn, const std::string& agent, const json::Obje
 
 }  // namespace
 
+// "BOOTID/INITSTART"
+std::string bootOf(const json::Object& hello) {
+  const auto id = textOf(hello, "bootId");
+  return id.empty() ? std::string() : fmt::format("{}/{}", id, json::intOr(hello, "initStart", 0));
+}
+
+bool rebooted(std::string_view before, std::string_view now) {
+  if (before.empty() || now.empty()) return false;
+  const auto one = before.rfind('/');
+  const auto other = now.rfind('/');
+  if (before.substr(0, one) != now.substr(0, other)) return true;
+  // An agent that was upgraded meanwhile tells more than the one before.
+  return before != now && !before.ends_with("/0") && !now.ends_with("/0");
+}
+
 void keepAgentInfo(Context& context, ec2::Instances& instances) {
   context.reports.on("hello", [&instances](store::Txn& txn, const std::string& agent, const json::Object& hello) {
     if (!instances.find(txn, agent)) return;
     const auto before = findAgentInfo(txn, agent);
     save(txn, agent,
          {versionOf(hello), textOf(hello, "hostname"), textOf(hello, "platformName"), textOf(hello, "platformVersion"),
-          textOf(hello, "address"), textOf(hello, "bootId"), clockOffset(txn, agent, hello), agentwire::chooseProtocol(hello).value_or(1),
-          txn.now(), before ? before->registered : txn.now()});
+          textOf(hello, "address"), textOf(hello, "bootId"), bootOf(hello), clockOffset(txn, agent, hello),
+          agentwire::chooseProtocol(hello).value_or(1), txn.now(), before ? before->registered : txn.now()});
   });
   const auto touch = [](store::Txn& txn, const std::string& agent, const std::optional<Duration>& offset) {
     auto info = findAgentInfo(txn, agent);
@@ -89,6 +105,7 @@ std::optional<AgentInfo> findAgentInfo(store::Txn& txn, std::string_view instanc
                    json::textOr(object, "platformVersion"),
                    json::textOr(object, "address"),
                    json::textOr(object, "bootId"),
+                   json::textOr(object, "boot"),
                    Duration(json::intOr(object, "clockOffset", 0)),
                    json::intOr(object, "protocol", 1),
                    fromMicros(json::intOr(object, "heard", 0)),

@@ -18,6 +18,8 @@ struct AgentInfo {
   /// Its own address towards the server.
   std::string address;
   std::string boot_id;
+  /// As bootOf() has it.
+  std::string boot;
   /// How far its clock was ahead of the server's when it last told, the way of the message included.
   Duration clock_offset{0};
   std::int64_t protocol = 1;
@@ -25,6 +27,11 @@ struct AgentInfo {
   Instant heard;
   Instant registered;
 };
+
+/// Names the boot of the machine whose agent says this hello; empty: it does not tell. The agent's restart does not change it.
+std::string bootOf(const json::Object& hello);
+/// Whether a machine has been booted between the two; no if one of them is empty.
+bool rebooted(std::string_view before, std::string_view now);
 
 /// Registers for hello and the end of sessions; before the core starts.
 void keepAgentInfo(Context& context, ec2::Instances& instances);

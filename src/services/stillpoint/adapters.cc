@@ -7,6 +7,7 @@
 #include "services/backup/plans/plans.h"
 #include "services/backup/table.h"
 #include "services/dynamodb/items.h"
+#include "services/ssm/agent_info.h"
 #include "services/stillpoint/records.h"
 
 namespace sp::services::stillpoint {
@@ -219,6 +220,7 @@ class OwnBackups final : public Backups {
       spec.complete_window_minutes = order.completion_window;
       spec.start_window_minutes = std::min(order.completion_window, spec.start_window_minutes.value_or(order.completion_window));
     }
+    spec.boot = order.boot;
     spec.options["StallTimeoutInSeconds"] = std::to_string(order.stall_timeout_seconds);
     return spec;
   }
@@ -247,6 +249,11 @@ class OwnTargets final : public Targets {
   }
 
   bool agentOnline(const std::string& instance) override { return agents_.connected(instance); }
+
+  std::string boot(store::Txn& txn, const std::string& instance) override {
+    const auto agent = ssm::findAgentInfo(txn, instance);
+    return agent ? agent->boot : std::string();
+  }
 
  private:
   ec2::Instances& instances_;

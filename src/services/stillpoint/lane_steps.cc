@@ -30,8 +30,17 @@ json::Object planOf(const RunInput& input, const Lane& lane) {
 }
 
 BackupOrder orderOf(const RunInput& input, const Lane& lane) {
-  return {lane.instance,           input.vault,      input.role,         holderOf(lane.execution), input.stall_timeout_seconds,
-          input.delete_after_days, input.point_tags, input.start_window, input.completion_window,  lane.waits_since};
+  return {lane.instance,
+          input.vault,
+          input.role,
+          holderOf(lane.execution),
+          input.stall_timeout_seconds,
+          input.delete_after_days,
+          input.point_tags,
+          input.start_window,
+          input.completion_window,
+          lane.waits_since,
+          lane.boot};
 }
 
 /// Its agent runs scripts and reads a machine that runs. One that is stopped for its backup and has no scripts is read by its holder.
@@ -244,6 +253,7 @@ void Lanes::preScript(store::Txn& txn, const runtime::TaskRequest& request, cons
   }
   failpoint::hit("flow.freeze_intent");
   lane.freeze = freeze;
+  lane.boot = ports_.targets.boot(txn, lane.instance);
   lane.pre_command = *sent;
   lane.pre_running = true;
   lane.pre_at = txn.now();

@@ -27,6 +27,7 @@ inline const std::string kExecution = "arn:aws:states:us-east-1:000000000000:exe
 struct ModelMachine {
   quiesce::Machine state = quiesce::Machine::running;
   bool online = true;
+  std::string boot = "first";
   bool terminated = false;
   std::string tag;
   /// Freezes whose pre-script has run and that nobody thawed.
@@ -51,6 +52,8 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   std::set<std::string> power;
   std::map<std::string, JobView> jobs;
   std::map<std::string, std::string> job_machine;
+  /// The boot that each was to read its machine in.
+  std::map<std::string, std::string> job_boot;
   std::map<std::string, std::map<std::string, std::string>> rows;
   /// Lists too large for their rows, by execution.
   std::map<std::string, std::string> lists;
@@ -158,6 +161,7 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     auto id = fmt::format("job-{}", next++);
     jobs[id] = {id, "RUNNING", "", "", 0, 0, 0};
     job_machine[id] = order.instance;
+    job_boot[id] = order.boot;
     return id;
   }
   void stop(store::Txn&, const std::string& job) override { jobs[job].state = "ABORTING"; }
@@ -193,6 +197,7 @@ class ModelTargets final : public Targets {
     return found;
   }
   bool agentOnline(const std::string& instance) override { return fleet_.machines[instance].online; }
+  std::string boot(store::Txn&, const std::string& instance) override { return fleet_.machines[instance].boot; }
 
  private:
   ModelFleet& fleet_;

@@ -139,6 +139,28 @@ TEST_F(Lanes1, AFailedBackupIsFollowedByStartAndThaw) {
   }
 }
 
+TEST_F(Lanes1, TheJobIsToReadTheMachineInTheBootThatItsPreScriptPrepared) {
+  begin(inputFor(5));
+  // Whatever the machine does from here on, also while its pre-script's end is on its way.
+  fleet_.machines["i-a"].boot = "second";
+  boot();
+  endCommand(0, "Success");
+  const auto job = openJob();
+  EXPECT_EQ(fleet_.job_boot[job], "first");
+  fleet_.jobs[job].message = "the copy would not be consistent";
+  endJob(job, "FAILED");
+  ASSERT_EQ(fleet_.commands.size(), 1U);
+  EXPECT_EQ(json::textOr(*fleet_.commands[0].order.freeze, "phase"), "thaw");
+  finishAll();
+  EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.BackupFailed");
+  EXPECT_NE(word("FailureMessage").find("the copy would not be consistent"), std::string::npos);
+  EXPECT_EQ(word("PostBackupScriptStatus"), "Success");
+  EXPECT_TRUE(owedTo("i-a").empty());
+  // Without a pre-script nothing was prepared, and any boot will do.
+  begin(inputFor(7), kExecution + "plain");
+  EXPECT_EQ(fleet_.job_boot[openJob()], "");
+}
+
 TEST_F(Lanes1, APartialBackupIsAWarningThatTheRowTells) {
   begin(inputFor(8));
   fleet_.jobs[openJob()].message = "2 files could not be read";

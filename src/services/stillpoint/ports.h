@@ -106,6 +106,8 @@ struct BackupOrder {
   std::int64_t completion_window = 0;
   /// When the lane began to wait for its machine, for a job that expired meanwhile.
   std::optional<Instant> since{};
+  /// The machine's boot in which its pre-script prepared it: a job that reads it while it runs in another one fails. Empty: any will do.
+  std::string boot{};
 };
 
 /// A job as the lane sees it; state in AWS's words.
@@ -165,6 +167,8 @@ class Targets {
   /// All that carry the tag, terminated ones too, ordered by id.
   virtual std::vector<Target> byTag(store::Txn& txn, const std::string& key, const std::string& value) = 0;
   virtual bool agentOnline(const std::string& instance) = 0;
+  /// Names the boot that the machine's agent last told of; empty: not known.
+  virtual std::string boot(store::Txn& txn, const std::string& instance) = 0;
 };
 
 class JobLog {

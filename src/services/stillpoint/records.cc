@@ -86,6 +86,7 @@ Lane decodeLane(const json::Object& from) {
   lane.notes = textsIf(from, "notes");
   if (const auto* freeze = json::find(from, "freeze"); freeze != nullptr && freeze->is_object())
     if (auto decoded = quiesce::decodeFreeze(freeze->get_object())) lane.freeze = std::move(*decoded);
+  lane.boot = json::textOr(from, "boot");
   lane.pre_command = json::textOr(from, "preCommand");
   lane.post_command = json::textOr(from, "postCommand");
   lane.job = json::textOr(from, "job");
@@ -130,6 +131,7 @@ json::Object encodeLane(const Lane& lane) {
   out["warnings"] = listOf(lane.warnings);
   out["notes"] = listOf(lane.notes);
   if (lane.freeze) out["freeze"] = quiesce::encode(*lane.freeze);
+  if (!lane.boot.empty()) out["boot"] = lane.boot;
   out["preCommand"] = lane.pre_command;
   out["postCommand"] = lane.post_command;
   out["job"] = lane.job;

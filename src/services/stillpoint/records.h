@@ -86,6 +86,8 @@ struct Lane {
   std::vector<std::string> notes;
 
   std::optional<quiesce::Freeze> freeze;
+  /// The machine's boot (Targets::boot) when its pre-script was sent: what that prepares does not outlive it.
+  std::string boot;
   std::string pre_command, post_command, job;
   bool pre_running = false;
   bool job_open = false;

@@ -15,6 +15,7 @@
 #include "services/backup/restores.h"
 #include "services/backup/vaults.h"
 #include "services/ec2/instances.h"
+#include "services/ssm/agent_info.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace sp::services::backup {
@@ -103,6 +104,7 @@ struct Server {
         context{core, realm, clock, random, blobs, agents_given, reports, locks},
         instances(context, identities),
         backup(context, instances, keeper) {
+    ssm::keepAgentInfo(context, instances);
     run([&](store::Txn& txn) { backup.recover(txn); });
   }
   void run(const std::function<void(store::Txn&)>& work) {
@@ -115,6 +117,12 @@ struct Server {
   void report(const json::Object& message) {
     const auto type = json::textOr(message, "type");
     run([&](store::Txn& txn) { EXPECT_TRUE(reports.tell(txn, "agent", type, message)); });
+  }
+  /// The machine's agent connects.
+  void hello(const std::string& boot, std::int64_t init) {
+    run([&](store::Txn& txn) {
+      reports.tell(txn, kMachine, "hello", {{"type", "hello"}, {"agent", kMachine}, {"bootId", boot}, {"initStart", init}});
+    });
   }
   void setMachine(InstanceState state, std::int64_t generation) {
     run([&](store::Txn& txn) {

@@ -80,6 +80,61 @@ TEST_F(BackupTest, AStoppedMachineIsReadFromOutsideAndMustStaySo) {
   EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'c')});
 }
 
+TEST_F(BackupTest, AMachineThatRebootsAfterItsPreScriptIsNotReadOn) {
+  server_->hello("one", 0);
+  const auto prepared = [&](const std::string& boot) {
+    auto asked = spec();
+    asked.by = "run:x";
+    asked.boot = boot;
+    return start(asked);
+  };
+  const auto rebooted =
+      fmt::format("Instance {} was rebooted after its pre-script had prepared it: the copy would not be consistent.", kMachine);
+  const auto id = prepared("one/0");
+  madeRepository();
+  ASSERT_EQ(server_->job(id).state, JobState::running);
+  // The agent was started again, and upgraded to one that tells more.
+  for (const std::int64_t init : {0, 5, 5}) server_->hello("one", init);
+  EXPECT_EQ(agents_.count("cancel"), 0U);
+  boot();
+  server_->hello("two", 5);
+  EXPECT_EQ(json::textOr(agents_.last("cancel"), "target"), "job/" + id);
+  // What it had read in both boots comes to nothing.
+  snapshot(id, std::string(64, 'c'));
+  result(id, "COMPLETED");
+  EXPECT_EQ(server_->job(id).state, JobState::failed);
+  EXPECT_EQ(server_->job(id).message, rebooted);
+  server_->core.runPending();
+  EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'c')});
+  madeRepository();
+  // Between pre-script and job; machines that share a kernel differ by their first process only.
+  const auto asked = agents_.count("backup.run");
+  for (const char* before : {"one/5", "two/4"}) {
+    const auto late = prepared(before);
+    EXPECT_EQ(server_->job(late).state, JobState::failed);
+    EXPECT_EQ(server_->job(late).message, rebooted);
+  }
+  EXPECT_EQ(agents_.count("backup.run"), asked);
+  // Others are read in whatever boot.
+  const auto plain = prepared("");
+  server_->hello("three", 1);
+  snapshot(plain, std::string(64, 'd'));
+  result(plain, "COMPLETED");
+  EXPECT_EQ(server_->job(plain).state, JobState::completed);
+}
+
+TEST_F(BackupTest, AJobPreparedBeforeItsMachineStoppedIsReadFromOutside) {
+  server_->hello("one", 5);
+  server_->setMachine(InstanceState::stopped, 4);
+  auto asked = spec();
+  asked.boot = "zero/5";
+  const auto id = start(asked);
+  madeRepository();
+  snapshot(id, std::string(64, 'c'));
+  result(id, "COMPLETED");
+  EXPECT_EQ(server_->job(id).state, JobState::completed) << server_->job(id).message;
+}
+
 TEST_F(BackupTest, OneJobAMachineAtATimeInOrder) {
   const auto first = start();
   madeRepository();
