@@ -105,11 +105,25 @@ Result<void> AddedMachine::keepUp(std::chrono::seconds time) const {
                               json::toText(json::Object{{"bootId", os::bootId()}, {"until", bootSeconds() + time.count()}}));
 }
 
+Result<void> AddedMachine::wentDown() const {
+  auto kept = readObject(path("keep-up.json")).value_or(json::Object{});
+  if (json::boolOr(kept, "down", false)) return {};
+  kept["down"] = true;
+  return os::writeFileDurably(path("keep-up.json"), json::toText(kept));
+}
+
 void AddedMachine::letDown() const { ::unlink(path("keep-up.json").c_str()); }
 
 bool AddedMachine::isKeptUp() const {
   const auto kept = readObject(path("keep-up.json"));
-  return kept && json::textOr(*kept, "bootId") == os::bootId() && bootSeconds() < json::intOr(*kept, "until", 0);
+  if (!kept) return false;
+  return json::boolOr(*kept, "down", false) ||
+         (json::textOr(*kept, "bootId") == os::bootId() && bootSeconds() < json::intOr(*kept, "until", 0));
+}
+
+bool AddedMachine::isDown() const {
+  const auto kept = readObject(path("keep-up.json"));
+  return kept && json::boolOr(*kept, "down", false);
 }
 
 }  // namespace sp::agent

@@ -2,7 +2,8 @@
 //
 //   power.json    {driver, power}: as the server gave it last
 //   boots.json    {generation, running, boot}: boots counted, and what was seen last
-//   keep-up.json  {bootId, until}: a stop was given up that cannot be taken back; if the machine goes down before, it is started
+//   keep-up.json  {bootId, until, down}: a stop has failed that may happen all the same. If the machine goes down before (this host's
+//                 seconds since that boot), `down` is set, and it is started until it runs, however long that takes
 //
 // and the driver's own files. Whoever uses one holds the machine's mutex.
 #pragma once
@@ -32,10 +33,15 @@ class AddedMachine {
   /// As counted last; 0 if never.
   std::int64_t generation() const;
 
-  /// Has a late end of the machine be answered by a start, for that long.
+  /// Has an end of the machine within that time be answered by starts until it runs. Durable.
   Result<void> keepUp(std::chrono::seconds time) const;
+  /// It has ended within that time: from now on isDown(), also after another boot of this host. Durable.
+  Result<void> wentDown() const;
   void letDown() const;
+  /// Whether it is to be started if it is off.
   bool isKeptUp() const;
+  /// Whether it was seen off while it was kept up, and was not seen to run since.
+  bool isDown() const;
 
  private:
   Result<std::unique_ptr<PowerDriver>> make(const std::string& driver, const json::Object& power) const;

@@ -21,8 +21,13 @@ constexpr std::int64_t kStartMs = 300'000;
 constexpr milliseconds kKillPatience{30'000};
 constexpr milliseconds kFirstPause{50};
 constexpr milliseconds kLongestPause{1'000};
-/// How long a shutdown that was given up may still happen.
+/// How long the shutdown of a stop that has failed may still happen.
 constexpr std::chrono::minutes kLateShutdown{15};
+/// How often a machine is looked at meanwhile, at least.
+constexpr milliseconds kLateLook{5'000};
+/// Between two starts of one that went down; doubled by each that does not help.
+constexpr milliseconds kFirstRetry{5'000};
+constexpr milliseconds kLongestRetry{300'000};
 
 bool hasNote(const RequestContext& context, std::string_view what) {
   return std::ranges::any_of(context.notes(), [&](const json::Object& note) { return json::textOr(note, "did") == what; });
@@ -35,7 +40,7 @@ double seconds(milliseconds time) { return std::chrono::duration<double>(time).c
 PowerHandler::PowerHandler(const Identity& identity, Outbox& outbox) : identity_(identity), outbox_(outbox) {
   for (const auto& id : machineIds(identity_.machinesDir()))
     if (Machine(identity_.machinesDir(), id).process()) watch(id);
-  for (const auto& id : AddedMachine::all(identity_.stateDir())) follow(id);
+  for (const auto& id : AddedMachine::all(identity_.stateDir())) follow(id, false);
 }
 
 std::vector<std::string> PowerHandler::types() const {
@@ -91,7 +96,8 @@ json::Object PowerHandler::run(RequestContext& context) {
   if (!subject) return message(agentwire::kPowerResult, id, "unknown", 0, subject.error().text());
   const auto state = change(context, *subject);
   failpoint::hit("agent.power.done");
-  if (subject->added) follow(id);
+  // The one that follows it may wait for hours, or for ever, by a description that is no longer, or for a machine that is kept up now.
+  if (subject->added) follow(id, type == agentwire::kPowerAdopt || subject->added->isKeptUp());
   // A check was one look, and an administrator's command may take its time: it is not done twice.
   const bool looked = subject->added && (type == agentwire::kPowerAdopt || type == agentwire::kPowerCheck);
   if (state) {
@@ -100,6 +106,11 @@ json::Object PowerHandler::run(RequestContext& context) {
   }
   log::error("power change failed", {{"instance", id}, {"request", type}, {"why", state.error().text()}});
   const auto now = looked ? "unknown" : stateOf(*subject);
+  if (type == agentwire::kPowerStop && now == "stopped") {
+    // Off after all, and the server is told so: whoever wants it up again asks for that.
+    if (subject->added) subject->added->letDown();
+    return message(agentwire::kPowerResult, id, now, generationOf(*subject), "");
+  }
   return message(agentwire::kPowerResult, id, now, generationOf(*subject), state.error().text());
 }
 
@@ -156,13 +167,17 @@ PowerHandler::State PowerHandler::start(RequestContext& context, Subject& subjec
 PowerHandler::State PowerHandler::stop(RequestContext& context, Subject& subject, bool force) {
   auto& driver = *subject.driver;
   if (subject.added) subject.added->letDown();
-  SP_TRY(const auto now, driver.status());
-  if (!now.running) return "stopped";
+  const auto now = driver.status();
+  // Asked before this agent died: it may be on its way down.
+  if (!now && !force && hasNote(context, "stop")) return fail(now.error().code, now.error().message + standBy(subject));
+  if (!now) return std::unexpected(now.error());
+  if (!now->running) return "stopped";
   const auto limit = milliseconds(json::intOr(context.request(), "timeoutMs", kStopMs));
   if (driver.mayAskAgain() || !hasNote(context, "stop")) {
     if (!driver.mayAskAgain()) SP_CHECK_OK(context.note({{"did", "stop"}}));
-    // A machine that cannot even be asked may still be killed.
-    if (auto asked = driver.askToStop(); !asked && !force) return std::unexpected(std::move(asked).error());
+    // A machine that cannot even be asked may still be killed. One that was asked may heed it, whatever the command said then: `ssh db1
+    // poweroff` loses its connection.
+    if (const auto asked = driver.askToStop(); !asked && !force) return fail(asked.error().code, asked.error().message + standBy(subject));
   }
   failpoint::hit("agent.power.stopping");
   std::string last;
@@ -183,12 +198,16 @@ PowerHandler::State PowerHandler::stop(RequestContext& context, Subject& subject
 PowerHandler::State PowerHandler::giveUpStop(const Subject& subject, milliseconds limit) {
   const bool taken_back = subject.driver->takeBackStop();
   if (const auto now = subject.driver->status(); now && !now->running) return "stopped";
-  if (!taken_back && subject.added)
-    if (auto kept = subject.added->keepUp(kLateShutdown); !kept)
-      log::error("a late shutdown will not be answered by a start", {{"instance", subject.id}, {"why", kept.error().text()}});
-  return fail("machine.stop",
-              fmt::format("machine {} did not shut down within {} s and {}{}", subject.id, seconds(limit),
-                          taken_back ? "was told to stay up" : "will be started again if it goes down late", subject.driver->hint()));
+  return fail("machine.stop", fmt::format("machine {} did not shut down within {} s{}{}", subject.id, seconds(limit),
+                                          taken_back ? " and was told to stay up" : standBy(subject), subject.driver->hint()));
+}
+
+std::string PowerHandler::standBy(const Subject& subject) {
+  if (!subject.added) return "";
+  const auto kept = subject.added->keepUp(kLateShutdown);
+  if (kept) return "; the machine will be started again if it goes down late";
+  log::error("a late shutdown will not be answered by a start", {{"instance", subject.id}, {"why", kept.error().text()}});
+  return "; the machine will not be started again if it goes down late: " + kept.error().message;
 }
 
 PowerHandler::State PowerHandler::reboot(RequestContext& context, Subject& subject) {
@@ -198,7 +217,11 @@ PowerHandler::State PowerHandler::reboot(RequestContext& context, Subject& subje
   const auto before = noted != context.notes().end() ? json::intOr(*noted, "generation", 0) : generationOf(subject);
   if (noted == context.notes().end()) SP_CHECK_OK(context.note({{"generation", before}}));
   if (generationOf(subject) == before)
-    if (auto stopped = stop(context, subject, true); !stopped) return stopped;
+    if (const auto stopped = stop(context, subject, true); !stopped) {
+      // Asked to shut down it may still do so, and what is rebooted shall run.
+      const auto now = subject.driver->status();
+      if (!now || now->running) return fail(stopped.error().code, stopped.error().message + standBy(subject));
+    }
   (void)stateOf(subject);
   return start(context, subject);
 }
@@ -207,6 +230,9 @@ PowerHandler::State PowerHandler::check(Subject& subject) {
   SP_CHECK_OK(subject.driver->preflight());
   auto now = subject.driver->status();
   if (!now) return std::unexpected(std::move(now).error());
+  // Not one that stays off: nobody may begin to read it as that.
+  if (subject.added && !now->running && subject.added->isKeptUp())
+    return fail("machine.late", fmt::format("machine {} went down after its stop had failed and is started again", subject.id));
   return stateOf(subject, now);
 }
 
@@ -286,32 +312,66 @@ void PowerHandler::watch(const std::string& id) {
   }).detach();
 }
 
-void PowerHandler::follow(const std::string& id) {
+void PowerHandler::follow(const std::string& id, bool now) {
   const std::lock_guard lock(mutex_);
-  if (followed_.insert(id).second) std::thread([this, id] { followOn(id); }).detach();
-  else wake_.notify_all();
+  const auto [followed, fresh] = followed_.try_emplace(id, 0);
+  if (fresh) {
+    std::thread([this, id] { followOn(id); }).detach();
+  } else if (now) {
+    ++followed->second;
+    wake_.notify_all();
+  }
+}
+
+Result<PowerNow> PowerHandler::raise(const Subject& subject, Result<PowerNow> now, Raising& raising) const {
+  const auto& added = *subject.added;
+  if (!now) return now;
+  if (now->running || !added.isKeptUp()) {
+    raising = {};
+    if (added.isDown()) added.letDown();
+    return now;
+  }
+  (void)stateOf(subject, now);  // the next boot is another one
+  if (auto noted = added.wentDown(); !noted)
+    log::error("a late shutdown is not noted", {{"instance", subject.id}, {"why", noted.error().text()}});
+  if (Steady::now() >= raising.again) {
+    log::warn("machine went down after its stop had failed: it is started", {{"instance", subject.id}, {"try", raising.tries + 1}});
+    const auto started = subject.driver->start();
+    now = subject.driver->status();
+    if (now && now->running) {
+      raising = {};
+      added.letDown();
+      return now;
+    }
+    raising.why = !started ? started.error().message : !now ? now.error().message : "it is off";
+    raising.again = Steady::now() + std::min(kLongestRetry, kFirstRetry * (1U << std::min(raising.tries, 8)));
+    ++raising.tries;
+  }
+  return fail("machine.late", fmt::format("machine {} went down after its stop had failed; start {} did not help: {}", subject.id,
+                                          raising.tries, raising.why));
 }
 
 void PowerHandler::followOn(const std::string& id) {
   const AddedMachine added(identity_.stateDir(), id);
   std::string told;
   std::uint64_t welcomes = 0;
+  Raising raising;
   while (true) {
     milliseconds pause{0};
     json::Object news;
+    std::uint64_t asked = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto followed = followed_.find(id); followed != followed_.end()) asked = followed->second;
+    }
     {
       const std::lock_guard lock(mutexOf(id));
       auto driver = added.load();
       if (!driver) break;
       pause = (*driver)->lookEvery();
       Subject subject{id, std::move(*driver), added, nullptr};
-      auto now = subject.driver->status();
-      if (now && !now->running && added.isKeptUp()) {
-        added.letDown();
-        log::warn("machine shut down after its stop was given up: it is started", {{"instance", id}});
-        if (auto started = subject.driver->start(); !started) now = std::unexpected(std::move(started).error());
-        else now = subject.driver->status();
-      }
+      const auto now = raise(subject, subject.driver->status(), raising);
+      if (added.isKeptUp()) pause = pause.count() > 0 ? std::min(pause, kLateLook) : kLateLook;
       const auto state = stateOf(subject, now);
       news = message(agentwire::kPowerChanged, id, state, added.generation(), now ? "" : now.error().text());
     }
@@ -324,7 +384,10 @@ void PowerHandler::followOn(const std::string& id) {
       outbox_.send(news);
       lock.lock();
     }
-    const auto again = [&] { return welcomes != welcomes_ || !followed_.contains(id); };
+    const auto again = [&] {
+      const auto followed = followed_.find(id);
+      return welcomes != welcomes_ || followed == followed_.end() || followed->second != asked;
+    };
     if (pause.count() > 0) wake_.wait_for(lock, pause, again);
     else wake_.wait(lock, again);
     if (!followed_.contains(id)) return;

@@ -44,7 +44,10 @@ class PowerHandler final : public RequestHandler {
   State change(RequestContext& context, Subject& subject);
   State start(RequestContext& context, Subject& subject);
   State stop(RequestContext& context, Subject& subject, bool force);
-  State giveUpStop(const Subject& subject, std::chrono::milliseconds limit);
+  static State giveUpStop(const Subject& subject, std::chrono::milliseconds limit);
+  /// Has a machine whose stop has failed be started if it goes down late. What comes of it, for the error ("; the machine will …"); empty
+  /// for a demo machine, whose stop can be taken back.
+  static std::string standBy(const Subject& subject);
   State reboot(RequestContext& context, Subject& subject);
   State check(Subject& subject);
   State forget(const std::string& id);
@@ -60,9 +63,18 @@ class PowerHandler final : public RequestHandler {
                               const std::string& error);
   /// Tells when a demo machine goes down by itself.
   void watch(const std::string& id);
-  /// Looks at an added machine now and then, and tells what is new.
-  void follow(const std::string& id);
+  /// Looks at an added machine now and then, and tells what is new; with `now` it looks at once if it does so already.
+  void follow(const std::string& id, bool now);
   void followOn(const std::string& id);
+  /// The starts of a machine that went down after its stop had failed.
+  struct Raising {
+    int tries = 0;
+    std::chrono::steady_clock::time_point again;
+    /// Why the last one did not help.
+    std::string why;
+  };
+  /// Starts it if it is kept up and off. What is seen then: an error as long as it does not run.
+  Result<PowerNow> raise(const Subject& subject, Result<PowerNow> now, Raising& raising) const;
   std::mutex& mutexOf(const std::string& id);
 
   const Identity& identity_;
@@ -71,7 +83,8 @@ class PowerHandler final : public RequestHandler {
   /// One power change at a time for each machine.
   std::map<std::string, std::unique_ptr<std::mutex>> machines_;
   std::set<std::string> watched_;
-  std::set<std::string> followed_;
+  /// Each with a number that grows when it shall be looked at now.
+  std::map<std::string, std::uint64_t> followed_;
   /// Grows with each welcome: everything is told again.
   std::uint64_t welcomes_ = 0;
   std::condition_variable wake_;
