@@ -63,6 +63,7 @@ json::Object Instance::encode() const {
   body["powerKnown"] = power_known;
   body["powerError"] = power_error;
   body["checkRequest"] = check_request;
+  body["stopError"] = stop_error;
   return body;
 }
 
@@ -98,6 +99,7 @@ Result<Instance> Instance::decode(const json::Object& body) {
   instance.power_known = reader.booleanIf("powerKnown").value_or(true);
   instance.power_error = reader.textIf("powerError").value_or("");
   instance.check_request = reader.textIf("checkRequest").value_or("");
+  instance.stop_error = reader.textIf("stopError").value_or("");
   SP_CHECK_OK(reader.finish());
   SP_TRY(instance.state, parseInstanceState(state));
   return instance;

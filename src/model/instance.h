@@ -68,6 +68,8 @@ struct Instance {
   std::string check_request;
   /// Id of the power request under way; empty if none. Only its answer moves the state.
   std::string power_request;
+  /// Why a stop has failed of which nobody can tell yet whether the machine runs: it is `stopping` till its driver sees it. Else empty.
+  std::string stop_error;
   /// Who asked for it: "api" or a holder ("run:ARN", "job:ID").
   std::string power_by;
   /// The backup job that reads the stopped machine's files; empty if none.

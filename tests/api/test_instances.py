@@ -125,6 +125,18 @@ def test_a_stop_that_fails_tells_why_and_the_machine_runs_on(server, machine):
     until(lambda: machine.state() == "running", 20, "the start of a machine that went down late")
 
 
+def test_a_stop_that_nobody_sees_the_end_of_claims_nothing(server, machine):
+    machine.set("running")
+    instance = added(server, Driver="exec", Power=machine.power(PollSeconds=0, StopTimeoutInSeconds=1))
+    machine.script("stop", "echo 'error: cannot connect' > state")
+    server.client("ec2").stop_instances(InstanceIds=[instance])
+    until(lambda: "'error: cannot connect'" in shown(server, instance).get("PowerError", ""))
+    assert state(server, instance) == "stopping", "nobody has seen it run"
+    machine.set("running")
+    until(lambda: state(server, instance) == "running")
+    assert machine.calls() == ["stop"]
+
+
 def test_what_the_machine_does_by_itself_is_seen(server, machine):
     instance = added(server, Driver="exec", Power=machine.power())
     machine.set("running")

@@ -67,6 +67,7 @@ Instances::Instances(Context& context, runtime::AgentIdentities& identities) : c
     }
   });
   context_.core.onTimer(std::string(kVanish), [](store::Txn& txn, const store::Timer& timer) { txn.records().erase(kKind, timer.id); });
+  lookAfterStops();
 }
 
 std::optional<Instance> Instances::find(store::Txn& txn, std::string_view id) const {
@@ -145,6 +146,7 @@ void Instances::request(store::Txn& txn, Instance& instance, std::string_view ty
   // The answer to an earlier request no longer matters, but it must still be done: the driver works them off in order.
   instance.power_request = "pow/" + context_.random.uuid();
   instance.power_by = by;
+  instance.stop_error.clear();
   members["type"] = type;
   members["id"] = instance.power_request;
   members["instance"] = instance.id;
@@ -321,6 +323,7 @@ void Instances::settle(store::Txn& txn, Instance& instance, InstanceState state,
   if (instance.state == InstanceState::terminated) return;
   instance.state = state;
   instance.power_known = true;
+  instance.stop_error.clear();
   if (state == InstanceState::running) {
     instance.reached_running = true;
     instance.state_reason_code = instance.state_reason = instance.transition_reason = "";
@@ -342,6 +345,8 @@ void Instances::handleResult(store::Txn& txn, const std::string& agent, const js
   const auto error = printable(json::textOr(message, "error"));
   const auto reported = parseInstanceState(json::textOr(message, "state"));
   instance->power_error = error;
+  if (!reported && instance->state == InstanceState::stopping && !instance->isMade())
+    return awaitSight(txn, *instance, error.empty() ? "the holder of its driver does not say how its stop ended" : error);
   if (error.empty()) {
     if (!reported) {
       log::error("a power result names no state", {{"instance", instance->id}, {"state", json::textOr(message, "state")}});
@@ -386,12 +391,12 @@ void Instances::handleChanged(store::Txn& txn, const std::string& agent, const j
   // What was seen of an earlier boot may come after the answer that tells the present one.
   if (generation < instance->boot_generation) return;
   instance->boot_generation = generation;
-  if (*state == InstanceState::stopped) {
+  if (*state == InstanceState::stopped && instance->state != InstanceState::stopping) {
     instance->state_reason_code = "Client.InstanceInitiatedShutdown";
     instance->state_reason = "Client.InstanceInitiatedShutdown: Instance initiated shutdown";
     instance->transition_reason.clear();
   }
-  settle(txn, *instance, *state, "");
+  seen(txn, *instance, *state);
 }
 
 }  // namespace sp::services::ec2

@@ -104,7 +104,8 @@ class Instances {
 
   /// A change that start, stop, reboot, terminate or launch began has ended: the machine is running, stopped or
   /// terminated, or it failed and `error` says why (the state is then what the driver found). Also called, with an empty
-  /// error, when a machine went down or came up by itself. In the transaction in which the record changes.
+  /// error, when a machine went down or came up by itself. In the transaction in which the record changes. A failed stop after which the
+  /// driver cannot look leaves the machine `stopping`: that is told after two minutes, and again and again, until it can.
   using Settled = std::function<void(store::Txn&, const Instance&, const std::string& error)>;
   void onSettled(Settled listener) { settled_.push_back(std::move(listener)); }
 
@@ -128,6 +129,12 @@ class Instances {
   /// The holder looks after it no longer.
   void letGo(store::Txn& txn, const Instance& instance) const;
   void handleCheck(store::Txn& txn, Instance& instance, const json::Object& message);
+  /// Its stop has failed, and nobody can tell whether it runs: what is owed to it stays owed until its driver has seen it.
+  void awaitSight(store::Txn& txn, Instance& instance, const std::string& error);
+  void lookAfterStops();
+  void lookAgain(store::Txn& txn, const std::string& id, int looks);
+  /// What its driver saw while no change was under way: ends what awaitSight() began.
+  void seen(store::Txn& txn, Instance& instance, InstanceState state);
   /// Finds a second record of the same machine.
   static void indexAdded(store::Txn& txn, const Instance& instance);
   static json::Object driverMembers(const Instance& instance);

@@ -19,6 +19,12 @@ constexpr std::string_view kMachineIndex = "machine";
 constexpr std::size_t kVolumesMost = 100;
 constexpr std::size_t kPathMost = 4096;
 constexpr std::size_t kHostnameMost = 253;
+constexpr std::string_view kLook = "ec2.look";
+constexpr auto kQuickLook = std::chrono::seconds(5);
+constexpr auto kSlowLook = std::chrono::minutes(1);
+// Two minutes until it is told, and a little longer: by then a run waits for its start.
+constexpr int kPatientLooks = 24;
+constexpr int kQuickLooks = 28;
 constexpr std::string_view kReason = "Client.UserInitiatedShutdown";
 
 std::optional<aws::ApiError> checkVolume(const std::string& path) {
@@ -179,7 +185,46 @@ void Instances::handleCheck(store::Txn& txn, Instance& instance, const json::Obj
   const bool news = settled && (*state != instance.state || generation != instance.boot_generation);
   if (!news) return save(txn, instance);
   instance.boot_generation = generation;
-  settle(txn, instance, *state, "");
+  seen(txn, instance, *state);
+}
+
+void Instances::lookAfterStops() {
+  context_.core.onTimer(std::string(kLook), [this](store::Txn& txn, const store::Timer& timer) {
+    lookAgain(txn, timer.id, static_cast<int>(parseInt(timer.payload).value_or(0)));
+  });
+  // The next look comes as soon as it would have.
+  context_.core.onClockSet([this](store::Txn& txn, Duration) {
+    for (const auto& instance : all(txn))
+      if (!instance.stop_error.empty()) lookAgain(txn, instance.id, 0);
+  });
+}
+
+void Instances::awaitSight(store::Txn& txn, Instance& instance, const std::string& error) {
+  log::warn("a stop has failed, and whether the machine runs cannot be seen", {{"instance", instance.id}, {"error", error}});
+  instance.stop_error = instance.power_error = error;
+  save(txn, instance);
+  lookAgain(txn, instance.id, 0);
+}
+
+// Those who wait for the stop, and then for the start, shall not wait as long as a hypervisor may be away: they are told that both failed.
+void Instances::lookAgain(store::Txn& txn, const std::string& id, int looks) {
+  const auto instance = find(txn, id);
+  if (!instance || instance->stop_error.empty()) return;
+  const auto pause = looks < kQuickLooks ? kQuickLook : kSlowLook;
+  txn.timers().set({std::string(kLook), id, txn.now() + pause, std::to_string(looks + 1)});
+  checkPower(txn, id);
+  if (looks < kPatientLooks) return;
+  const auto why = instance->check_request.empty()
+                       ? instance->power_error
+                       : fmt::format("the agent '{}', which holds its driver, does not answer", instance->held_by);
+  tell(txn, *instance, fmt::format("{}; whether the machine runs cannot be seen: {}", instance->stop_error, why));
+}
+
+void Instances::seen(store::Txn& txn, Instance& instance, InstanceState state) {
+  // A stop that failed and left the machine off has not failed.
+  const auto error = state == InstanceState::running ? instance.stop_error : "";
+  if (!error.empty()) instance.power_error = error;
+  settle(txn, instance, state, error);
 }
 
 Instance Instances::forget(store::Txn& txn, Instance instance) {

@@ -183,6 +183,28 @@ TEST_F(Lanes1, AFailedStopMeansNoBackupButStartAndThaw) {
   EXPECT_EQ(word("PostBackupScriptStatus"), "Success");
 }
 
+TEST_F(Lanes1, AStopOfWhichNobodyKnowsHowItEndedEndsTheRunAndKeepsTheStartOwed) {
+  begin(inputFor(1));
+  endCommand(0, "Success");
+  // Told again and again while its driver cannot look: first the stop fails, then the start.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(driver_.ended.contains(kExecution)) << i;
+    run([&](store::Txn& txn) { lanes_->powerSettled(txn, "i-a", "it cannot be seen"); });
+  }
+  EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.StopFailed");
+  EXPECT_EQ(word("StartEc2InstanceStatus"), "Failed");
+  EXPECT_EQ(owedTo("i-a").size(), 2U);
+  advance(std::chrono::minutes(6));
+  EXPECT_EQ(owedTo("i-a").size(), 2U) << "nobody has seen it run";
+  // It was off: the payer starts it, and thaws then.
+  settlePower("i-a", "");
+  EXPECT_EQ(fleet_.machines["i-a"].state, Machine::pending);
+  settlePower("i-a");
+  finishAll();
+  EXPECT_TRUE(owedTo("i-a").empty());
+  EXPECT_EQ(word("PostBackupScriptStatus"), "Success");
+}
+
 TEST_F(Lanes1, AFailedStartIsPaidAfterTheLaneAndTheThawAfterIt) {
   begin(inputFor(1));
   endCommand(0, "Success");

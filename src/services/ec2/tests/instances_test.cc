@@ -332,6 +332,69 @@ TEST_F(InstancesTest, ALookTellsWhatIsWrongAndWhatIsNew) {
   EXPECT_EQ(state(id), "stopped");
 }
 
+TEST_F(InstancesTest, AFailedStopOfAMachineThatNobodySeesClaimsNothing) {
+  const auto id = in([&](store::Txn& txn) { return instances_->add(txn, execSpec()); })->id;
+  settle("running");
+  const auto told = settled_.size();
+  ASSERT_TRUE(stop(id));
+  settle("unknown", "it did not shut down within 120 s");
+  EXPECT_EQ(state(id), "stopping") << "a start that is owed is paid by a machine that runs, and nobody has seen it";
+  EXPECT_EQ(settled_.size(), told);
+  EXPECT_EQ(last(), "power.check");
+  const auto waits = [&](std::chrono::seconds time) {
+    for (auto left = time; left.count() > 0; left -= std::chrono::seconds(5)) {
+      clock_.advance(std::chrono::seconds(5));
+      core_->runPending();
+    }
+  };
+  // It is asked again, and those who wait are told after two minutes, also if the holder does not even answer.
+  settle("unknown", "libvirt is away");
+  const auto asked = host_.sent.size();
+  waits(std::chrono::seconds(5));
+  EXPECT_EQ(host_.sent.size(), asked + 1);
+  waits(std::chrono::seconds(105));
+  EXPECT_EQ(settled_.size(), told);
+  waits(std::chrono::seconds(10));
+  ASSERT_GT(settled_.size(), told);
+  EXPECT_EQ(settled_.back(),
+            "stopping: it did not shut down within 120 s; whether the machine runs cannot be seen: the agent 'host', which holds its "
+            "driver, does not answer");
+  settle("unknown", "libvirt is away");
+  waits(std::chrono::seconds(5));
+  EXPECT_EQ(settled_.back(), "stopping: it did not shut down within 120 s; whether the machine runs cannot be seen: libvirt is away")
+      << "once more: a run may wait for its start by now";
+  EXPECT_EQ(state(id), "stopping");
+  settle("running");
+  EXPECT_EQ(state(id), "running");
+  EXPECT_EQ(settled_.back(), "running: it did not shut down within 120 s");
+  EXPECT_EQ(get(id).power_error, "it did not shut down within 120 s");
+  const auto done = host_.sent.size();
+  waits(std::chrono::minutes(5));
+  EXPECT_EQ(host_.sent.size(), done) << "it was seen";
+}
+
+TEST_F(InstancesTest, WhatIsSeenAfterAFailedStopEndsIt) {
+  const auto id = in([&](store::Txn& txn) { return instances_->add(txn, execSpec()); })->id;
+  settle("running");
+  ASSERT_TRUE(stop(id));
+  settle("unknown", "late");
+  changed(id, "stopped");
+  EXPECT_EQ(settled_.back(), "stopped") << "it has not failed after all";
+  EXPECT_EQ(get(id).state_reason_code, "Client.UserInitiatedShutdown");
+  ASSERT_TRUE(start(id));
+  settle("running");
+  ASSERT_TRUE(stop(id));
+  settle("unknown", "late");
+  changed(id, "running");
+  EXPECT_EQ(settled_.back(), "running: late");
+  ASSERT_TRUE(stop(id));
+  settle("unknown", "late");
+  ASSERT_TRUE(stop(id, true));
+  settle("stopped");
+  EXPECT_EQ(settled_.back(), "stopped") << "another request has taken over";
+  EXPECT_EQ(get(id).stop_error, "");
+}
+
 TEST_F(InstancesTest, OneRecordForEachMachine) {
   const auto add = [&](const AddSpec& spec) { return in([&](store::Txn& txn) { return instances_->add(txn, spec); }); };
   const auto first = add(execSpec());
