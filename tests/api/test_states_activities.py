@@ -130,6 +130,17 @@ def test_a_worker_fails_a_task(sfn):
     assert [e["previousEventId"] for e in events[-2:]] == [4, 5]
 
 
+def test_a_failure_told_in_any_language(sfn):
+    arn = activity(sfn)
+    execution = start(sfn, create(sfn, worked(arn)))
+    token = sfn.get_activity_task(activityArn=arn, workerName="工" * 80)["taskToken"]
+    assert "at 'cause' failed" in refused("ValidationException", sfn.send_task_failure, taskToken=token, cause="故" * 32769)
+    sfn.send_task_failure(taskToken=token, error="障" * 256, cause="故" * 32768)
+    shown, events = ended(sfn, execution), history(sfn, execution)
+    assert (shown["status"], shown["error"], shown["cause"]) == ("FAILED", "障" * 256, "故" * 32768)
+    assert details(events, "ActivityStarted") == {"workerName": "工" * 80}
+
+
 def test_tasks_are_handed_out_once_and_in_order(sfn):
     arn = activity(sfn)
     machine = create(sfn, worked(arn))

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "asl/characters.h"
 #include "json/explain.h"
 
 namespace sp::services::states {
@@ -41,15 +42,20 @@ std::string Input::text(std::string_view key, std::size_t longest) {
 }
 
 std::optional<std::string> Input::textIf(std::string_view key, std::size_t longest) {
+  return takeText(key, longest, [](std::string_view text) { return text.size(); });
+}
+
+std::optional<std::string> Input::charactersIf(std::string_view key, std::size_t most) { return takeText(key, most, asl::characterCount); }
+
+std::optional<std::string> Input::takeText(std::string_view key, std::size_t longest, std::size_t (*length)(std::string_view)) {
   const auto* value = take(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) {
     otherType(key, "string");
     return std::nullopt;
   }
-  if (value->get_string().size() > longest) {
-    constraint(key, fmt::format("'{}…'", json::toView(value->get_string()).substr(0, 32)),
-               fmt::format("have length less than or equal to {}", longest));
+  if (const auto given = json::toView(value->get_string()); length(given) > longest) {
+    constraint(key, fmt::format("'{}…'", asl::firstCharacters(given, 32)), fmt::format("have length less than or equal to {}", longest));
     return std::nullopt;
   }
   return json::toStd(value->get_string());

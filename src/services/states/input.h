@@ -19,9 +19,11 @@ class Input {
   /// `path`: of a structure within the input ("loggingConfiguration").
   explicit Input(const json::Object& object, std::string path = "") : object_(object), path_(std::move(path)) {}
 
-  /// Required, at least one character.
+  /// Required, at least one character; `longest` in bytes.
   std::string text(std::string_view key, std::size_t longest);
   std::optional<std::string> textIf(std::string_view key, std::size_t longest);
+  /// The same, `most` in characters: what people write in any language (cause, error, the name of a worker).
+  std::optional<std::string> charactersIf(std::string_view key, std::size_t most);
   /// The same of ASCII characters alone.
   std::optional<std::string> asciiIf(std::string_view key, std::size_t longest);
   /// It is missing: says so.
@@ -42,6 +44,7 @@ class Input {
 
  private:
   const json::Value* take(std::string_view key);
+  std::optional<std::string> takeText(std::string_view key, std::size_t longest, std::size_t (*length)(std::string_view));
   void constraint(std::string_view key, std::string_view value, std::string_view rule);
   void otherType(std::string_view key, std::string_view wanted);
   std::string pathOf(std::string_view key) const;

@@ -388,6 +388,34 @@ TEST_F(StatesTest, StopIsHarmlessTwice) {
   EXPECT_EQ(json::textOr(shown, "status") + json::textOr(shown, "error") + json::textOr(shown, "cause"), "ABORTEDEC");
 }
 
+// AWS counts characters: a cause of 12,000 ideographs has 36,000 bytes.
+TEST_F(StatesTest, ErrorCauseAndWorkerAreLimitedInCharacters) {
+  const auto letters = [](std::size_t count) {
+    std::string text;
+    while (count-- > 0) text += "é";
+    return text;
+  };
+  const auto execution = json::textOr(call("StartExecution", {{"stateMachineArn", create("m")}}), "executionArn");
+  EXPECT_EQ(refusal("StopExecution", {{"executionArn", execution}, {"cause", letters(32'769)}}),
+            "ValidationException: 1 validation error detected: Value '" + letters(32) +
+                "…' at 'cause' failed to satisfy constraint: Member must have length less than or equal to 32768");
+  EXPECT_THAT(refusal("StopExecution", {{"executionArn", execution}, {"error", letters(257)}}), HasSubstr("at 'error' failed"));
+  call("StopExecution", {{"executionArn", execution}, {"error", letters(256)}, {"cause", letters(32'768)}});
+  const auto shown = call("DescribeExecution", {{"executionArn", execution}});
+  EXPECT_EQ(json::textOr(shown, "error"), letters(256));
+  EXPECT_EQ(json::textOr(shown, "cause"), letters(32'768));
+
+  const auto activity = json::textOr(call("CreateActivity", {{"name", "of-words"}}), "activityArn");
+  EXPECT_EQ(call("GetActivityTask", {{"activityArn", activity}, {"workerName", letters(80)}}), json::Object());
+  EXPECT_THAT(refusal("GetActivityTask", {{"activityArn", activity}, {"workerName", letters(81)}}), HasSubstr("at 'workerName' failed"));
+  const auto failure = [&](std::size_t error, std::size_t cause) {
+    return refusal("SendTaskFailure", {{"taskToken", "none"}, {"error", letters(error)}, {"cause", letters(cause)}});
+  };
+  EXPECT_THAT(failure(256, 32'768), HasSubstr("InvalidToken"));
+  EXPECT_THAT(failure(257, 0), HasSubstr("at 'error' failed"));
+  EXPECT_THAT(failure(0, 32'769), HasSubstr("at 'cause' failed"));
+}
+
 TEST_F(StatesTest, TagsComeAndGo) {
   const auto machine = create("m");
   call("TagResource", {{"resourceArn", machine},

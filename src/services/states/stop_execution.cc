@@ -8,8 +8,8 @@ namespace sp::services::states {
 aws::Outcome stopExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto arn = input.text("executionArn", kArnLength);
-  const auto error = input.textIf("error", 256).value_or("");
-  const auto cause = input.textIf("cause", 32'768).value_or("");
+  const auto error = input.charactersIf("error", 256).value_or("");
+  const auto cause = input.charactersIf("cause", 32'768).value_or("");
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto row, service.execution(*call.txn, arn));
   if (service.runtime.stop(*call.txn, arn, error, cause)) return json::Object{{"stopDate", toEpochSeconds(call.txn->now())}};

@@ -10,7 +10,7 @@ namespace sp::services::states {
 aws::Outcome getActivityTask(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto arn = input.text("activityArn", kArnLength);
-  const auto worker = input.textIf("workerName", 80);
+  const auto worker = input.charactersIf("workerName", 80);
   SP_CHECK_OK(input.finish());
   if (worker) SP_CHECK_OK(checkName(*worker));
   auto& txn = *call.txn;

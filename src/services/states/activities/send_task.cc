@@ -48,8 +48,8 @@ aws::Outcome sendTaskSuccess(const Service& service, const aws::Call& call) {
 aws::Outcome sendTaskFailure(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto token = input.text("taskToken", kTaskTokenLength);
-  const auto error = input.textIf("error", 256).value_or("");
-  const auto cause = input.textIf("cause", 32'768).value_or("");
+  const auto error = input.charactersIf("error", 256).value_or("");
+  const auto cause = input.charactersIf("cause", 32'768).value_or("");
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto task, taskOf(service, *call.txn, token));
   service.runtime.taskFailed(*call.txn, task, error, cause);
