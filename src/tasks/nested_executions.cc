@@ -7,11 +7,15 @@
 namespace sp::tasks {
 namespace {
 
+// "CHILD_ARN#TOKEN" → {token, parsed, visit}; those of earlier versions, one a child, lie under "CHILD_ARN".
 constexpr std::string_view kKind = "nested_execution";
 // "PARENT_ARN#EVENT", the event that entered the parent's state → ARN of the child.
 constexpr std::string_view kChildKind = "nested_child";
+constexpr std::size_t kPage = 100;
 
 std::string visit(const runtime::TaskRequest& request) { return engine::globalName(request.execution_arn, request.entered); }
+
+std::string waitsOf(std::string_view child) { return std::string(child) + "#"; }
 
 std::int64_t millis(Instant at) { return toMicros(at) / 1000; }
 
@@ -55,8 +59,9 @@ json::Object nestedEnded(store::Txn& txn, const store::ExecutionRow& row, bool p
 }
 
 void NestedExecutions::await(store::Txn& txn, const runtime::TaskRequest& request, std::string_view child, bool parsed) {
-  txn.records().put(kKind, child, json::toText(json::Object{{"token", request.token}, {"parsed", parsed}, {"visit", visit(request)}}));
-  txn.records().index(kKind, child, "token", request.token);
+  const auto key = waitsOf(child) + request.token;
+  txn.records().put(kKind, key, json::toText(json::Object{{"token", request.token}, {"parsed", parsed}, {"visit", visit(request)}}));
+  txn.records().index(kKind, key, "token", request.token);
   txn.records().put(kChildKind, visit(request), child);
 }
 
@@ -65,7 +70,6 @@ std::optional<std::string> NestedExecutions::lastChild(store::Txn& txn, const ru
 }
 
 void NestedExecutions::gone(store::Txn& txn, std::string_view execution) {
-  constexpr std::size_t kPage = 100;
   while (true) {
     const auto page = txn.records().scan(kChildKind, std::string(execution) + "#", "", kPage);
     for (const auto& record : page) txn.records().erase(kChildKind, record.key);
@@ -73,21 +77,32 @@ void NestedExecutions::gone(store::Txn& txn, std::string_view execution) {
   }
 }
 
-std::optional<NestedExecutions::Parent> NestedExecutions::take(store::Txn& txn, const store::ExecutionRow& child) {
-  const auto record = txn.records().get(kKind, child.arn);
-  if (!record) return std::nullopt;
-  txn.records().erase(kKind, child.arn);
-  const auto parsed = json::parse(*record);
-  if (!parsed || !parsed->is_object()) return std::nullopt;
-  if (child.status == "SUCCEEDED") txn.records().erase(kChildKind, json::textOr(parsed->get_object(), "visit"));
-  return Parent{json::textOr(parsed->get_object(), "token"), json::boolOr(parsed->get_object(), "parsed", false)};
+std::vector<NestedExecutions::Parent> NestedExecutions::take(store::Txn& txn, const store::ExecutionRow& child) {
+  std::vector<Parent> parents;
+  const auto add = [&](const std::string& key, const std::string& body) {
+    txn.records().erase(kKind, key);
+    const auto parsed = json::parse(body);
+    if (!parsed || !parsed->is_object()) return;
+    const auto& wait = parsed->get_object();
+    if (child.status == "SUCCEEDED") txn.records().erase(kChildKind, json::textOr(wait, "visit"));
+    parents.push_back({json::textOr(wait, "token"), json::boolOr(wait, "parsed", false)});
+  };
+  if (const auto body = txn.records().get(kKind, child.arn)) add(child.arn, *body);
+  while (true) {
+    const auto page = txn.records().scan(kKind, waitsOf(child.arn), "", kPage);
+    for (const auto& record : page) add(record.key, record.body);
+    if (page.size() < kPage) return parents;
+  }
 }
 
 std::optional<std::string> NestedExecutions::withdraw(store::Txn& txn, std::string_view token) {
   const auto found = txn.records().findBy(kKind, "token", token, "", 1);
   if (found.empty()) return std::nullopt;
-  txn.records().erase(kKind, found.front().key);
-  return found.front().key;
+  const auto& key = found.front().key;
+  auto child = key.substr(0, key.find('#'));
+  txn.records().erase(kKind, key);
+  if (txn.records().get(kKind, child) || !txn.records().scan(kKind, waitsOf(child), "", 1).empty()) return std::nullopt;
+  return child;
 }
 
 }  // namespace sp::tasks

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/execution_runtime.h"
 #include "store/store.h"
@@ -19,7 +20,7 @@ json::Object nestedStarted(const json::Object& output);
 /// or as JSON when `parsed`.
 json::Object nestedEnded(store::Txn& txn, const store::ExecutionRow& row, bool parsed);
 
-/// Which task waits for which execution. Core thread only.
+/// Which tasks wait for which execution: several where they gave it one name and one input. Core thread only.
 class NestedExecutions {
  public:
   /// The task waits for the end of the execution `child`, which is remembered until it has succeeded: a redriven task goes
@@ -33,9 +34,9 @@ class NestedExecutions {
   static std::optional<std::string> lastChild(store::Txn& txn, const runtime::TaskRequest& request);
   /// An old execution is removed: forgets the children it would be redriven with.
   static void gone(store::Txn& txn, std::string_view execution);
-  /// Who waits for it; forgotten with this call, and the child too once it has succeeded.
-  static std::optional<Parent> take(store::Txn& txn, const store::ExecutionRow& child);
-  /// The task is over: forgets its wait and tells for which execution it was.
+  /// All that wait for it; forgotten with this call, and the child too once it has succeeded.
+  static std::vector<Parent> take(store::Txn& txn, const store::ExecutionRow& child);
+  /// The task is over: forgets its wait and tells for which execution it was, unless others wait for that one still.
   static std::optional<std::string> withdraw(store::Txn& txn, std::string_view token);
 };
 

@@ -18,6 +18,7 @@ namespace sp::tasks {
 namespace {
 
 constexpr std::string_view kWait = "task_wait";
+constexpr std::size_t kPage = 1000;
 constexpr std::string_view kS3 = "s3";
 constexpr std::string_view kInvoke = "lambda:invoke";
 constexpr std::string_view kPutEvents = "events:putEvents";
@@ -35,8 +36,8 @@ bool isFunction(std::string_view resource) {
   return parts.size() >= 7 && parts.size() <= 8 && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function" && !parts[6].empty();
 }
 
-// What a waiting task is ended by: "cmd/ID" and "job/ID" name one task, "pow/TOKEN" its machines; each is found by token
-// for its cancel.
+// What a waiting task is ended by: "cmd/ID" names one task, "job/ID/TOKEN" one of those that wait for a job (two calls with one
+// IdempotencyToken make one; "job/ID" is an earlier version's), "pow/TOKEN" its machines; each is found by token for its cancel.
 void putWait(store::Txn& txn, const std::string& key, const std::string& token, json::Object body = {}) {
   body["token"] = token;
   txn.records().put(kWait, key, json::toText(body));
@@ -49,6 +50,20 @@ std::optional<json::Object> readWait(store::Txn& txn, const std::string& key) {
   auto parsed = json::parse(*body);
   if (!parsed || !parsed->is_object()) return std::nullopt;
   return std::move(parsed->get_object());
+}
+
+std::string jobKey(std::string_view id) { return fmt::format("job/{}", id); }
+
+std::vector<std::string> keysOfJob(store::Txn& txn, std::string_view id) {
+  std::vector<std::string> keys;
+  if (txn.records().get(kWait, jobKey(id))) keys.push_back(jobKey(id));
+  std::string after;
+  while (true) {
+    const auto page = txn.records().scan(kWait, jobKey(id) + "/", after, kPage);
+    for (const auto& record : page) keys.push_back(record.key);
+    if (page.size() < kPage) return keys;
+    after = page.back().key;
+  }
 }
 
 }  // namespace
@@ -280,11 +295,11 @@ bool TaskRegistry::goOnWithChild(store::Txn& txn, const runtime::TaskRequest& re
 }
 
 void TaskRegistry::executionEnded(store::Txn& txn, const store::ExecutionRow& row) {
-  const auto parent = NestedExecutions::take(txn, row);
-  if (!parent) return;
-  auto told = nestedEnded(txn, row, parent->parsed);
-  if (row.status == "SUCCEEDED") executions_->taskSucceeded(txn, parent->token, json::Value(std::move(told)));
-  else executions_->taskFailed(txn, parent->token, "States.TaskFailed", json::toText(told));
+  for (const auto& parent : NestedExecutions::take(txn, row)) {
+    auto told = nestedEnded(txn, row, parent.parsed);
+    if (row.status == "SUCCEEDED") executions_->taskSucceeded(txn, parent.token, json::Value(std::move(told)));
+    else executions_->taskFailed(txn, parent.token, "States.TaskFailed", json::toText(told));
+  }
 }
 
 void TaskRegistry::startSync(store::Txn& txn, const runtime::TaskRequest& request, const Resource& resource) {
@@ -308,7 +323,7 @@ void TaskRegistry::startSync(store::Txn& txn, const runtime::TaskRequest& reques
   }
   if (resource.service == "backup") {
     const auto id = json::textOr(*outcome, "BackupJobId");
-    putWait(txn, "job/" + id, request.token);
+    putWait(txn, fmt::format("{}/{}", jobKey(id), request.token), request.token);
     if (const auto job = jobs_.find(txn, id); job && services::backup::isFinal(job->state)) jobEnded(txn, *job);
     return;
   }
@@ -355,10 +370,12 @@ void TaskRegistry::commandEnded(store::Txn& txn, const services::ssm::Command& c
 }
 
 void TaskRegistry::jobEnded(store::Txn& txn, const services::backup::Job& job) {
-  const auto key = "job/" + job.id;
-  const auto wait = readWait(txn, key);
-  if (!wait) return;
-  txn.records().erase(kWait, key);
+  std::vector<std::string> tokens;
+  for (const auto& key : keysOfJob(txn, job.id)) {
+    if (const auto wait = readWait(txn, key)) tokens.push_back(json::textOr(*wait, "token"));
+    txn.records().erase(kWait, key);
+  }
+  if (tokens.empty()) return;
   const bool good = job.state == services::backup::JobState::completed;
   json::Object output;
   output["BackupJobId"] = job.id;
@@ -367,9 +384,10 @@ void TaskRegistry::jobEnded(store::Txn& txn, const services::backup::Job& job) {
   output["State"] = services::backup::name(job.state);
   if (!job.message.empty()) output["StatusMessage"] = job.message;
   if (good) output["RecoveryPointArn"] = context_.realm.arn("backup", "recovery-point:" + job.recovery_point);
-  const auto token = json::textOr(*wait, "token");
-  if (good) executions_->taskSucceeded(txn, token, json::Value(std::move(output)));
-  else executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
+  for (const auto& token : tokens) {
+    if (good) executions_->taskSucceeded(txn, token, json::Value(output));
+    else executions_->taskFailed(txn, token, "States.TaskFailed", json::toText(output));
+  }
 }
 
 void TaskRegistry::powerSettled(store::Txn& txn, const std::string& instance, const std::string& error) {
@@ -425,7 +443,10 @@ void TaskRegistry::cancel(store::Txn& txn, std::string_view token) {
     if (record.key.starts_with("cmd/")) {
       [[maybe_unused]] const auto asked = commands_.cancel(txn, record.key.substr(4), {});
     } else if (record.key.starts_with("job/")) {
-      [[maybe_unused]] const auto asked = jobs_.stop(txn, record.key.substr(4));
+      const auto id = record.key.substr(4, record.key.find('/', 4) - 4);
+      // Another task's backup too.
+      if (!keysOfJob(txn, id).empty()) continue;
+      [[maybe_unused]] const auto asked = jobs_.stop(txn, id);
     }
   }
 }

@@ -83,6 +83,37 @@ def test_power_and_backup(server, sfn, machine):
     online(server, [machine])
 
 
+def test_two_tasks_that_wait_for_one_job(server, sfn, machine):
+    """One IdempotencyToken is one job: both end with it, and it is stopped with the last of them."""
+    backup = server.client("backup")
+
+    def both(token, **more):
+        waits = create(sfn, task("backup:startBackupJob", BackupVaultName="Default", ResourceArn=ARN + machine, IamRoleArn=ROLE, IdempotencyToken=token, **more))
+        executions = [start(sfn, waits) for _ in range(2)]
+        until(lambda: all("TaskSubmitted" in types(history(sfn, each)) for each in executions))
+        ids = {json.loads(details(history(sfn, each), "TaskSubmitted")["output"])["BackupJobId"] for each in executions}
+        assert len(ids) == 1
+        return executions, ids.pop()
+
+    executions, job = both("to its end")
+    for each in executions:
+        shown = ended(sfn, each, 120)
+        assert shown["status"] == "SUCCEEDED" and json.loads(shown["output"])["BackupJobId"] == job
+    folder = server.data / "machines" / machine / "root" / "srv" / "endless"
+    folder.mkdir(parents=True)
+    with open(folder / "hole", "wb") as file:
+        file.truncate(400 << 30)
+    (first, second), job = both("stopped", BackupOptions={"Paths": "/srv/endless"})
+    state = lambda: backup.describe_backup_job(BackupJobId=job)["State"]
+    until(lambda: state() == "RUNNING", 40)
+    sfn.stop_execution(executionArn=second)
+    assert ended(sfn, second)["status"] == "ABORTED"
+    assert state() == "RUNNING" and sfn.describe_execution(executionArn=first)["status"] == "RUNNING"
+    sfn.stop_execution(executionArn=first)
+    until(lambda: state() == "ABORTED", 60)
+    (folder / "hole").unlink()
+
+
 def test_kill_while_a_command_runs(fresh_server):
     """What ends while the server is away ends the task once it is back."""
     machine = launch(fresh_server)[0]

@@ -97,6 +97,33 @@ def test_a_stopped_parent_stops_its_child(sfn):
     assert sfn.describe_execution(executionArn=child_of(child, "other"))["status"] == "RUNNING"
 
 
+def test_iterations_that_wait_for_one_child(sfn):
+    """StartExecution of a name and an input that run already is that execution: all that wait for it end with it."""
+    child = create(sfn, {"A": {"Type": "Wait", "Seconds": 2, "Next": "B"}, "B": PASS["A"]})
+    states = {"A": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": {"StartAt": "B", "States": {"B": {
+        "Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "End": True, "Parameters": {"StateMachineArn": child, "Name": "one", "Input": {"a": 1}}}}}, "End": True}}
+    told = output(sfn, states, {"items": [1, 2]})
+    assert [each["ExecutionArn"] for each in told] == [child_of(child, "one")] * 2
+    assert [each["Output"] for each in told] == [{"Arg1": "argument1"}] * 2
+
+
+def test_a_child_is_stopped_with_the_last_parent_that_waits_for_it(sfn):
+    child = create(sfn, WAIT)
+    parent = create(sfn, nested(".sync"))
+    first, second = (start(sfn, parent, given(child)) for _ in range(2))
+    until(lambda: all("TaskSubmitted" in types(history(sfn, each)) for each in (first, second)))
+    sfn.stop_execution(executionArn=second)
+    assert ended(sfn, second)["status"] == "ABORTED"
+    assert sfn.describe_execution(executionArn=child_of(child))["status"] == "RUNNING"
+    assert sfn.describe_execution(executionArn=first)["status"] == "RUNNING"
+    third = start(sfn, parent, given(child))
+    until(lambda: "TaskSubmitted" in types(history(sfn, third)))
+    sfn.stop_execution(executionArn=first)
+    assert sfn.describe_execution(executionArn=child_of(child))["status"] == "RUNNING"
+    sfn.stop_execution(executionArn=third)
+    assert ended(sfn, child_of(child))["status"] == "ABORTED"
+
+
 def test_a_parents_timeout_stops_its_child(sfn):
     child = create(sfn, WAIT)
     shown, _ = run(sfn, nested(".sync", TimeoutSeconds=1), given(child))
