@@ -117,7 +117,10 @@ std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const Send
   const bool many = tooMany(txn, targets.size());
   auto command = create(txn, spec, input, planned, targets);
   std::vector<Invocation> over;
-  if (many) over = endUnsent(txn, command, "LimitExceeded", fmt::format("more than {} invocations would be open", most_open_));
+  if (many)
+    over =
+        endUnsent(txn, command, "LimitExceeded",
+                  fmt::format("more than {} invocations would be open: wait for some to end, or raise most_open_invocations", most_open_));
   else if (!fits) over = endUnsent(txn, command, "InvalidPlatform", fmt::format("the document is for {}", platformsOf(planned)));
   finish(txn, command, std::move(over));
   return command;

@@ -51,7 +51,8 @@ class Commands {
   /// How many invocations may be open at once; a command that would go beyond ends at once, LimitExceeded. Before the core starts.
   void setMostOpen(std::int64_t most) { most_open_ = most; }
 
-  /// SendCommand. The command, or what AWS answers to such input (InvalidInstanceId, InvalidParameters …).
+  /// SendCommand. The command, or what AWS answers to such input (InvalidInstanceId, InvalidParameters …). One that has ended within the
+  /// call (no machine, too many open invocations) has told its listeners before this returns.
   std::expected<Command, aws::ApiError> send(store::Txn& txn, const SendSpec& spec);
   /// What send() would answer to that input but for its machines; nothing is sent.
   std::expected<void, aws::ApiError> check(store::Txn& txn, const json::Object& input) const;
@@ -78,7 +79,7 @@ class Commands {
   /// In the transaction in which an invocation gets its final status, whatever it is.
   using InvocationEnded = std::function<void(store::Txn&, const Invocation&)>;
   void onInvocationEnded(InvocationEnded listener) { invocation_ended_.push_back(std::move(listener)); }
-  /// The same for the command, after its last invocation. Within send() when nothing was there to run on.
+  /// The same for the command, after its last invocation. Within send() when it went to no machine.
   using CommandEnded = std::function<void(store::Txn&, const Command&)>;
   void onCommandEnded(CommandEnded listener) { command_ended_.push_back(std::move(listener)); }
 

@@ -35,6 +35,12 @@ class OwnScripts final : public Scripts {
     spec.environment = order.environment;
     auto sent = commands_.send(txn, spec);
     if (!sent) return std::unexpected(std::move(sent.error()));
+    // Its end was told within the call, when nobody could know of it yet: who waited for it would wait for ever.
+    if (sent->hasEnded()) {
+      const auto ended = commands_.invocation(txn, sent->id, order.instance);
+      return aws::refuse(sent->details, fmt::format("command {} ended as {} before it was sent to the machine{}{}", sent->id, sent->details,
+                                                    ended && !ended->message.empty() ? ": " : "", ended ? ended->message : ""));
+    }
     return sent->id;
   }
 

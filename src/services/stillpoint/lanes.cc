@@ -102,9 +102,10 @@ void Lanes::cancel(store::Txn& txn, std::string_view token) {
   lane->token.clear();
   lane->waits.clear();
   lane->warnings.push_back(fmt::format("{} was given up before it ended", lane->step));
+  saveLane(txn, *lane);
+  // What had not begun yet ends within these calls, and its end is written to the lane.
   if (lane->pre_running) ports_.scripts.cancel(txn, lane->pre_command, lane->instance);
   if (lane->job_open) ports_.backups.stop(txn, lane->job);
-  saveLane(txn, *lane);
 }
 
 void Lanes::wait(store::Txn& txn, Lane& lane, const std::string& token, std::string_view what) {

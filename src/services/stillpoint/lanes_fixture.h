@@ -229,6 +229,18 @@ class Driver final : public runtime::Executions {
   /// StopExecution.
   void abort(store::Txn& txn, const std::string& execution, const std::string& status = "ABORTED") {
     if (ended.contains(execution)) return;
+  /// The time of the Wait is over.
+  void goOn(store::Txn& txn) {
+    for (auto& task : std::exchange(held_, {})) launch(txn, std::move(task), {});
+  }
+  /// The TimeoutSeconds of the state that the machine's lane is in, whose Catch goes on as after any failure.
+  void timeOut(store::Txn& txn, const std::string& instance) {
+    const auto found = std::ranges::find(waiting, instance, [](const auto& each) { return each.second.instance; });
+    const auto [token, task] = *found;
+    waiting.erase(found);
+    lanes->cancel(txn, token);
+    launch(txn, {task.execution, task.instance, after(task, false)}, {});
+  }
     std::vector<std::string> tokens;
     for (const auto& [token, task] : waiting)
       if (task.execution == execution) tokens.push_back(token);
@@ -348,7 +360,7 @@ class LanesTest : public testing::Test {
     ledger_.reset();
     core_ = std::make_unique<runtime::Core>(*store_, clock_, random_);
     locks_ = std::make_unique<runtime::MachineLock>();
-    const Ports ports{fleet_, fleet_, fleet_, targets_, fleet_};
+    const Ports ports{scripts_(), fleet_, fleet_, targets_, fleet_};
     ledger_ = std::make_unique<Ledger>(*core_, *locks_, ports);
     finaliser_ = std::make_unique<Finaliser>(*core_, ports, list_max_);
     lanes_ = std::make_unique<Lanes>(*core_, *locks_, ports, *ledger_, *finaliser_, kMachineArn);
@@ -435,6 +447,8 @@ class LanesTest : public testing::Test {
   ModelTargets targets_{fleet_};
   Driver driver_;
   std::filesystem::path directory_;
+  /// Makes what scripts are sent by, once the core is there.
+  std::function<Scripts&()> scripts_ = [this]() -> Scripts& { return fleet_; };
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<runtime::Core> core_;
   std::unique_ptr<runtime::MachineLock> locks_;

@@ -62,7 +62,7 @@ struct ScriptEnd {
 class Scripts {
  public:
   virtual ~Scripts() = default;
-  /// The command's id.
+  /// The command's id; its end comes by event, after this call. What ends within it is refused, as the words say.
   virtual Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) = 0;
   /// Asks for the end of a command that runs; its end still comes by event. Harmless when it has ended.
   virtual void cancel(store::Txn& txn, const std::string& command, const std::string& instance) = 0;
