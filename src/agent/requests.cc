@@ -206,8 +206,10 @@ void Requests::onRequest(const json::Object& message) {
       if (const auto entry = journal_.find(id); entry && entry->result) outbox_.send(*entry->result);
       return;
     case Journal::Seen::settled:
-      return outbox_.send(
-          {{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("request {} was done and settled before", id)}});
+      return outbox_.send({{"type", agentwire::kRefused},
+                           {"id", id},
+                           {"fate", "unknown"},
+                           {"message", fmt::format("request {} was done and settled before", id)}});
   }
 }
 

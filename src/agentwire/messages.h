@@ -40,7 +40,7 @@ inline constexpr std::string_view kPowerResult = "power.result";
 inline constexpr std::string_view kBackupResult = "backup.result";
 inline constexpr std::string_view kRestoreResult = "restore.result";
 inline constexpr std::string_view kCancelResult = "cancel.result";
-inline constexpr std::string_view kRefused = "refused";             // id, message: the agent cannot do this kind of request
+inline constexpr std::string_view kRefused = "refused";             // id, message; fate: "unknown" if it was taken before
 inline constexpr std::string_view kPowerChanged = "power.changed";  // driver's holder: a machine went down or came up by itself
 
 /// Whether an agent's message of that type ends the request that it names.

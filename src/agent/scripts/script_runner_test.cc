@@ -346,7 +346,9 @@ TEST_F(ScriptTest, DuplicatesAreAnsweredAndNotRun) {
   ASSERT_TRUE(agent_.await("command.result", "r")) << "a result is sent again until it is settled";
   agent_.send({{"type", "settled"}, {"id", "r"}});
   agent_.send(one);
-  ASSERT_TRUE(agent_.await("refused", "r"));
+  const auto refused = agent_.await("refused", "r");
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(json::textOr(*refused, "fate"), "unknown") << "it is not said that it has not run";
   EXPECT_EQ(lines("runs"), 1U);
 }
 

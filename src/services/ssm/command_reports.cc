@@ -14,6 +14,10 @@ constexpr auto kForgetEvery = std::chrono::hours(1);
 constexpr auto kForgetSoon = std::chrono::seconds(1);
 constexpr std::size_t kForgetAtOnce = 100;
 constexpr std::string_view kPrefix = "cmd/";
+/// What an agent tells of a script beside how it ended; it says "known" too.
+constexpr std::string_view kUnknownFate = "unknown";
+/// The server's own word for what no agent took.
+constexpr std::string_view kNeverBegun = "never begun";
 constexpr std::size_t kHashLength = 64;
 constexpr std::size_t kPathLength = 1024;
 constexpr std::size_t kFilesShown = 100;
@@ -236,9 +240,22 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
   std::string details(status == "TimedOut" && !ran ? "DeliveryTimedOut" : stepDetails(status));
   // What the agent itself would not do: a user it may not run as.
   if (json::textOr(message, "details") == "AccessDenied") details = "AccessDenied";
+  const auto fate = json::textOr(message, "fate");
+  invocation.may_have_run = fate == kUnknownFate;
+  invocation.never_ran = fate == kNeverBegun;
   conclude(invocation, details, txn.now());
   explain(invocation, json::textOr(message, "message"));
   finish(txn, command, {std::move(invocation)});
+}
+
+// Its disk is full, it is too old to know such a request, or no agent could be sent one of that size. What it had taken before may have
+// run: an agent that has settled it refuses it too.
+void Commands::handleRefused(store::Txn& txn, const std::string& agent, const json::Object& message) {
+  const auto about = reported(txn, agent, message);
+  if (!about) return;
+  auto told = message;
+  if (json::find(told, "fate") == nullptr) told["fate"] = about->second.accepted ? kUnknownFate : kNeverBegun;
+  handleResult(txn, agent, told);
 }
 
 // It had written down that it has it: what it knew of its scripts is gone, and so is the word on this one.
@@ -247,6 +264,7 @@ void Commands::handleAbsent(store::Txn& txn, const std::string& agent, const jso
   if (!about || !about->second.accepted) return;
   context_.agents.withdraw(txn, agent, about->second.requestId());
   auto told = message;
+  told["fate"] = kUnknownFate;
   told["message"] = fmt::format(
       "the agent of {} had accepted this and knows nothing of it any more (its state directory was emptied or set back): its fate is "
       "unknown, and it is not run again",
@@ -279,6 +297,7 @@ void Commands::handleGone(store::Txn& txn, const Instance& instance) {
     const bool may_run = mayRun(txn, open);
     if (!open.dispatched) passOver(*command, open.instance_id);
     else context_.agents.withdraw(txn, instance.id, open.requestId());
+    open.may_have_run = may_run;
     for (auto& step : open.steps) step.exit_code = -1;
     conclude(open, may_run ? "Failed" : open.status == "Cancelling" ? "Cancelled" : "Undeliverable", txn.now());
     if (may_run) explain(open, fmt::format("{} was removed after this had been sent to it: its fate is unknown", instance.id));

@@ -68,7 +68,7 @@ Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& obj
   };
   context_.reports.on("accepted", bind(&Commands::handleAccepted));
   context_.reports.on("command.result", bind(&Commands::handleResult));
-  context_.reports.on("refused", bind(&Commands::handleResult));
+  context_.reports.on("refused", bind(&Commands::handleRefused));
   context_.reports.on("absent", bind(&Commands::handleAbsent));
   // The cancelled command says by its own result how it ended.
   context_.reports.on("cancel.result", [](store::Txn&, const std::string&, const json::Object&) {});

@@ -143,6 +143,7 @@ class Commands {
   bool cancelOne(store::Txn& txn, Command& command, Invocation& invocation);
   void handleAccepted(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleResult(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleRefused(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleAbsent(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleExpiry(store::Txn& txn, const std::string& command_id);
   void handleGone(store::Txn& txn, const Instance& instance);

@@ -82,10 +82,13 @@ bool isTerminal(std::string_view status) { return status != "Pending" && status 
 json::Object Invocation::encode() const {
   json::Array encoded_steps;
   for (const auto& step : steps) encoded_steps.push_back(encodeStep(step));
-  return {{"command", command_id}, {"instance", instance_id},   {"document", document_name},         {"comment", comment},
-          {"status", status},      {"details", details},        {"requested", toMicros(requested)},  {"ended", optionalMicros(ended)},
-          {"place", place},        {"accepted", accepted},      {"steps", std::move(encoded_steps)}, {"freeze", freeze},
-          {"message", message},    {"mayHaveRun", may_have_run}};
+  json::Object body{
+      {"command", command_id}, {"instance", instance_id},   {"document", document_name},         {"comment", comment},
+      {"status", status},      {"details", details},        {"requested", toMicros(requested)},  {"ended", optionalMicros(ended)},
+      {"place", place},        {"accepted", accepted},      {"steps", std::move(encoded_steps)}, {"freeze", freeze},
+      {"message", message},    {"mayHaveRun", may_have_run}};
+  if (never_ran) body["neverRan"] = true;
+  return body;
 }
 
 Result<Invocation> Invocation::decode(const json::Object& body) {
@@ -104,6 +107,7 @@ Result<Invocation> Invocation::decode(const json::Object& body) {
   invocation.dispatched = json::boolOr(body, "dispatched", false);
   invocation.accepted = reader.boolean("accepted");
   invocation.may_have_run = json::boolOr(body, "mayHaveRun", false);
+  invocation.never_ran = json::boolOr(body, "neverRan", false);
   if (const auto* list = reader.arrayIf("steps"))
     for (const auto& each : *list)
       if (each.is_object()) invocation.steps.push_back(decodeStep(each.get_object()));

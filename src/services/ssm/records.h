@@ -67,8 +67,10 @@ struct Invocation {
   bool dispatched = false;
   /// The agent has confirmed that it has it.
   bool accepted = false;
-  /// It ended without the agent's word, and may have run all the same.
+  /// It ended without the agent's word, or without its knowing, and may have run all the same.
   bool may_have_run = false;
+  /// The agent would not take it: surely nothing of it has run.
+  bool never_ran = false;
   std::vector<StepRecord> steps;
   /// "{id, phase, attempt}" as given to Commands::send; empty for ordinary commands.
   json::Object freeze;

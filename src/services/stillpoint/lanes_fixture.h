@@ -391,7 +391,8 @@ class LanesTest : public testing::Test {
     run([&](store::Txn& txn) { driver_.begin(txn, execution, *json::parse(input)); });
   }
 
-  void endCommand(std::size_t index, const std::string& status, std::string details = "", bool ran = true, bool may_have_run = false) {
+  void endCommand(std::size_t index, const std::string& status, std::string details = "", bool ran = true, bool may_have_run = false,
+                  bool never_ran = false) {
     const auto command = fleet_.commands.at(index);
     fleet_.commands.erase(fleet_.commands.begin() + static_cast<std::ptrdiff_t>(index));
     auto& machine = fleet_.machines[command.order.instance];
@@ -406,7 +407,8 @@ class LanesTest : public testing::Test {
     }
     machine.journal.push_back(command.order.comment.substr(0, 22) + " " + status);
     run([&](store::Txn& txn) {
-      lanes_->commandEnded(txn, {command.id, command.order.instance, status, details.empty() ? status : details, "", may_have_run});
+      lanes_->commandEnded(txn,
+                           {command.id, command.order.instance, status, details.empty() ? status : details, "", may_have_run, never_ran});
     });
   }
   // By value: the name may be that of the change itself.

@@ -278,13 +278,40 @@ TEST_F(Lanes1, APostScriptThatWasNeverDeliveredIsOwedOn) {
   EXPECT_TRUE(owedTo("i-a").empty());
 }
 
-TEST_F(Lanes1, APostScriptThatMayHaveBeenDeliveredIsNotSentAgain) {
-  begin(inputFor(7));
+TEST_F(Lanes1, APostScriptThatItsMachineWouldNotTakeIsOwedOn) {
+  begin(inputFor(3));
+  settlePower("i-a");
   endJob(openJob(), "COMPLETED");
-  endCommand(0, "TimedOut", "DeliveryTimedOut", false, true);
-  advance(std::chrono::hours(2));
-  EXPECT_TRUE(fleet_.commands.empty());
+  settlePower("i-a");
+  endCommand(0, "Failed", "", false, false, true);
+  EXPECT_EQ(driver_.ended[kExecution].error, "Stillpoint.PostScriptFailed");
+  EXPECT_EQ(owedTo("i-a").size(), 1U);
+  EXPECT_EQ(entries().at(0).at("Owed").at(0), "post");
+  // Its disk is full still.
+  advance(std::chrono::minutes(6));
+  endCommand(0, "Failed", "", false, false, true);
+  advance(std::chrono::minutes(6));
+  endCommand(0, "Success");
   EXPECT_TRUE(owedTo("i-a").empty());
+  EXPECT_EQ(word("PostBackupScriptStatus"), "Success");
+}
+
+TEST_F(Lanes1, APostScriptThatMayHaveRunIsNotSentAgain) {
+  for (const char* status : {"TimedOut", "Failed"}) {
+    const auto execution = kExecution + status;
+    begin(inputFor(7), execution);
+    endJob(openJob(), "COMPLETED");
+    const auto command = fleet_.commands[0].id;
+    endCommand(0, status, status == std::string("TimedOut") ? "DeliveryTimedOut" : "", false, true);
+    advance(std::chrono::hours(2));
+    EXPECT_TRUE(fleet_.commands.empty());
+    EXPECT_TRUE(owedTo("i-a").empty());
+    run([&](store::Txn& txn) {
+      const auto debt = loadDebt(txn, execution, "i-a", quiesce::DebtKind::post);
+      EXPECT_EQ(debt->state, quiesce::DebtState::voided);
+      EXPECT_EQ(debt->by, fmt::format("it may have run once and ended as {} (command {})", status, command));
+    });
+  }
 }
 
 TEST_F(Lanes1, AnAbortInEveryPhaseLeavesAMachineThatRunsAndIsAwake) {

@@ -30,7 +30,7 @@ bool owesStart(const std::vector<Debt>& debts) {
 }
 
 // A post-script without a freeze is sent once: only a command that surely never ran may be sent again.
-bool surelyNotRun(const ScriptEnd& end) { return end.details == "DeliveryTimedOut" && !end.may_have_run; }
+bool surelyNotRun(const ScriptEnd& end) { return end.never_ran || (end.details == "DeliveryTimedOut" && !end.may_have_run); }
 
 }  // namespace
 

@@ -57,6 +57,8 @@ struct ScriptEnd {
   std::string message;
   /// Nobody knows: it had been sent, and nothing was heard of its end.
   bool may_have_run = false;
+  /// Its machine would not take it: surely it has not.
+  bool never_ran = false;
 };
 
 class Scripts {

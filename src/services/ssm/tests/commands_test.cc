@@ -287,6 +287,26 @@ TEST_F(CommandsTest, AnUnknownFateIsFailedAndSaysSo) {
   EXPECT_NE(invocation(command, id).steps[0].error.find("its fate is unknown"), std::string::npos);
 }
 
+TEST_F(CommandsTest, ItIsKnownWhatMayHaveRunAndWhatSurelyHasNot) {
+  const auto id = launch(1)[0];
+  const auto told = [&](std::string_view type, const char* fate, bool accepted) {
+    const auto command = *send({{"InstanceIds", json::Array{id}}});
+    json::Object message{{"id", "cmd/" + command.id + "/" + id}, {"message", "so"}};
+    if (accepted) report("accepted", id, message);
+    if (fate != nullptr) message["fate"] = fate;
+    report(type, id, message);
+    const auto over = invocation(command, id);
+    EXPECT_EQ(over.details, "Failed") << type;
+    return std::pair(over.may_have_run, over.never_ran);
+  };
+  EXPECT_EQ(told("command.result", "known", true), std::pair(false, false));
+  EXPECT_EQ(told("command.result", "unknown", true), std::pair(true, false));
+  EXPECT_EQ(told("absent", nullptr, true), std::pair(true, false));
+  EXPECT_EQ(told("refused", nullptr, false), std::pair(false, true)) << "its disk is full";
+  EXPECT_EQ(told("refused", nullptr, true), std::pair(true, false)) << "it had taken it";
+  EXPECT_EQ(told("refused", "unknown", false), std::pair(true, false)) << "enrolled anew";
+}
+
 TEST_F(CommandsTest, CancelEndsWhatHasNotStartedAndAsksForTheRest) {
   const auto ids = launch(2, {{"role", "db"}});
   const auto command = *send({{"Targets", tagTarget("db")}, {"MaxConcurrency", "1"}});
