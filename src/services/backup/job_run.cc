@@ -162,6 +162,8 @@ bool Jobs::canBegin(store::Txn& txn, Job& job) {
   if (instance->state != InstanceState::running && instance->state != InstanceState::stopped) return false;
   // A reboot shows in no state.
   if (!instance->power_request.empty()) return false;
+  if (job.needs_stopped && instance->state == InstanceState::running)
+    return fails(fmt::format("Instance {} had been stopped for this backup and was started before its files were read.", job.instance));
   if (!alone) return true;
   if (busy_ && busy_(txn, job.instance)) {
     txn.timers().set({"backup.again", job.id, txn.now() + kBusyPause, ""});

@@ -171,6 +171,7 @@ std::expected<Job, aws::ApiError> Jobs::make(store::Txn& txn, const StartSpec& s
   job.by = spec.by;
   job.boot = spec.boot;
   if (spec.by.starts_with("run:")) job.created_by = planOfRun(txn, std::string_view(spec.by).substr(4));
+  job.needs_stopped = spec.needs_stopped;
   job.options = spec.options;
   job.recovery_point_tags = spec.recovery_point_tags;
   save(txn, job);

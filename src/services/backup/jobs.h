@@ -55,6 +55,8 @@ struct StartSpec {
   TextMap options;
   /// "run:EXECUTION_ARN" when that run holds the machine already; empty: the job takes the machine lock itself.
   std::string by;
+  /// The machine was stopped to be read: should it run when the job begins, the job fails.
+  bool needs_stopped = false;
   /// When it was asked for; its windows count from there. Absent: now.
   std::optional<Instant> since{};
   /// The boot of the machine (ssm::bootOf) in which a pre-script prepared it: read while it runs in another one, the job fails.

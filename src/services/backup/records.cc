@@ -171,6 +171,7 @@ json::Object Job::encode() const {
                    {"snapshot", snapshot},
                    {"superseded", toArray(superseded)}};
   if (!created_by.empty()) out["createdBy"] = toObject(created_by);
+  if (needs_stopped) out["needsStopped"] = true;
   if (!waits_for.empty()) out["waitsFor"] = waits_for;
   if (!boot.empty()) out["boot"] = boot;
   putTime(out, "started", started);
@@ -214,6 +215,7 @@ Result<Job> Job::decode(const json::Object& body) {
   out.paths = reader.textsIf("paths");
   out.excludes = reader.textsIf("excludes");
   out.stall_seconds = reader.integer("stallSeconds");
+  out.needs_stopped = json::boolOr(body, "needsStopped", false);
   out.waits_for = reader.textIf("waitsFor").value_or("");
   out.agent = reader.text("agent");
   out.outside = reader.boolean("outside");

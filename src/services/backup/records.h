@@ -95,6 +95,8 @@ struct Job {
   std::vector<std::string> excludes;
   std::int64_t stall_seconds = 600;
 
+  /// It fails if the machine runs when it begins.
+  bool needs_stopped = false;
   /// While it waits for an agent that is away: that agent's name.
   std::string waits_for;
   /// Set once the request went to an agent: its name, and whether it reads a stopped machine from outside.

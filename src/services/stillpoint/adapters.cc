@@ -218,6 +218,7 @@ class OwnBackups final : public Backups {
     spec.resource_arn = realm_.arn("ec2", "instance/" + order.instance);
     spec.role_arn = order.role;
     spec.by = order.by;
+    spec.needs_stopped = order.stopped;
     spec.delete_after_days = order.delete_after_days;
     spec.recovery_point_tags = order.point_tags;
     // A job has an hour at least, and its windows one order.

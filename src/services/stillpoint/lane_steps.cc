@@ -29,6 +29,9 @@ json::Object planOf(const RunInput& input, const Lane& lane) {
   return plan;
 }
 
+/// Its data is told as read while it was down.
+bool readStopped(const Lane& lane) { return lane.found_stopped || lane.stop == "stopped"; }
+
 BackupOrder orderOf(const RunInput& input, const Lane& lane) {
   return {lane.instance,
           input.vault,
@@ -40,7 +43,8 @@ BackupOrder orderOf(const RunInput& input, const Lane& lane) {
           input.start_window,
           input.completion_window,
           lane.waits_since,
-          lane.boot};
+          lane.boot,
+          readStopped(lane)};
 }
 
 /// Its agent runs scripts and reads a machine that runs. One that is stopped for its backup and has no scripts is read by its holder.
@@ -310,6 +314,12 @@ void Lanes::stop(store::Txn& txn, const runtime::TaskRequest& request, const Run
 void Lanes::runBackupJob(store::Txn& txn, const runtime::TaskRequest& request, const Run& run, Lane lane) {
   // PrePostBackup goes past it; a copy of an older one comes here.
   if (run.input->rehearsal) return succeed(txn, std::move(lane), request.token, {{"Status", "skipped"}});
+  // A copy of the state machine may wait before this step, or try it again: nothing keeps anybody from a start meanwhile.
+  if (readStopped(lane) && ports_.power.state(txn, lane.instance) != Machine::stopped) {
+    lane.backup = "FAILED";
+    return failStep(txn, std::move(lane), request.token, "Stillpoint.BackupFailed", "backup",
+                    "the machine was stopped for its backup and is not stopped any more: somebody has started it; nothing was read");
+  }
   saveLane(txn, lane);
   if (owesPost(run, lane)) ledger_.owe(txn, lane, DebtKind::post);
   const auto job = ports_.backups.start(txn, orderOf(*run.input, lane));

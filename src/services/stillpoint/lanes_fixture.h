@@ -159,6 +159,7 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   Answer<std::string> start(store::Txn&, const BackupOrder& order) override {
     if (refuse_job) return aws::refuse("LimitExceededException", "job refused");
     auto id = fmt::format("job-{}", next++);
+    EXPECT_TRUE(!order.stopped || machines[order.instance].state == quiesce::Machine::stopped) << "a live read that is told as offline";
     jobs[id] = {id, "RUNNING", "", "", 0, 0, 0};
     job_machine[id] = order.instance;
     job_boot[id] = order.boot;
@@ -217,6 +218,8 @@ class Driver final : public runtime::Executions {
   };
   std::map<std::string, End> ended;
   std::map<std::string, std::vector<std::string>> steps;
+  /// A state machine with a Wait before that step: the lane stays there until goOn().
+  std::string waits_before;
   /// A state machine whose ReserveMachine has a Retry: how often it is still tried again.
   int retries = 0;
   EndHandler on_end;
@@ -226,9 +229,6 @@ class Driver final : public runtime::Executions {
     parameters["Input"] = input;
     launch(txn, {execution, "", "validateInput"}, std::move(parameters));
   }
-  /// StopExecution.
-  void abort(store::Txn& txn, const std::string& execution, const std::string& status = "ABORTED") {
-    if (ended.contains(execution)) return;
   /// The time of the Wait is over.
   void goOn(store::Txn& txn) {
     for (auto& task : std::exchange(held_, {})) launch(txn, std::move(task), {});
@@ -241,6 +241,9 @@ class Driver final : public runtime::Executions {
     lanes->cancel(txn, token);
     launch(txn, {task.execution, task.instance, after(task, false)}, {});
   }
+  /// StopExecution.
+  void abort(store::Txn& txn, const std::string& execution, const std::string& status = "ABORTED") {
+    if (ended.contains(execution)) return;
     std::vector<std::string> tokens;
     for (const auto& [token, task] : waiting)
       if (task.execution == execution) tokens.push_back(token);
@@ -289,6 +292,7 @@ class Driver final : public runtime::Executions {
     const auto next = after(task, good);
     (void)error;
     (void)cause;
+    if (!next.empty() && next == waits_before) return held_.push_back({task.execution, task.instance, next});
     if (!next.empty()) return launch(txn, {task.execution, task.instance, next}, {});
     if (--open_[task.execution] == 0) launch(txn, {task.execution, "", "saveWorkflowState.sync"}, {});
   }
@@ -334,6 +338,7 @@ class Driver final : public runtime::Executions {
 
   std::map<std::string, json::Object> plans_;
   std::map<std::string, int> open_;
+  std::vector<Task> held_;
   int tokens_ = 0;
 };
 
@@ -442,6 +447,8 @@ class LanesTest : public testing::Test {
     return json::parse(fleet_.rows.at(execution).at("Workflow_Overall_Status"))->as_array();
   }
 
+  /// Makes what scripts are sent by, once the core is there.
+  std::function<Scripts&()> scripts_ = [this]() -> Scripts& { return fleet_; };
   std::size_t list_max_ = kRowListMax;
   ManualClock clock_{fromMicros(1'700'000'000'000'000)};
   SeededRandom random_{7};
@@ -449,8 +456,6 @@ class LanesTest : public testing::Test {
   ModelTargets targets_{fleet_};
   Driver driver_;
   std::filesystem::path directory_;
-  /// Makes what scripts are sent by, once the core is there.
-  std::function<Scripts&()> scripts_ = [this]() -> Scripts& { return fleet_; };
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<runtime::Core> core_;
   std::unique_ptr<runtime::MachineLock> locks_;

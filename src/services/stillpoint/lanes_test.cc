@@ -364,6 +364,35 @@ TEST_F(Lanes1, AMachineFoundStoppedIsReadOfflineAndNeverStarted) {
   EXPECT_NE(word("Warning").find("found stopped"), std::string::npos);
 }
 
+TEST_F(Lanes1, AMachineThatSomebodyStartedBeforeItsBackupIsNotRead) {
+  for (const bool found_stopped : {false, true}) {
+    const auto execution = kExecution + (found_stopped ? "-found" : "");
+    fleet_.machines["i-a"].state = found_stopped ? Machine::stopped : Machine::running;
+    driver_.waits_before = "runBackupJob";
+    begin(inputFor(1), execution);
+    if (!found_stopped) {
+      endCommand(0, "Success");
+      settlePower("i-a");
+    }
+    ASSERT_EQ(fleet_.machines["i-a"].state, Machine::stopped);
+    fleet_.machines["i-a"].state = Machine::pending;
+    run([&](store::Txn& txn) { lanes_->personActed(txn, "i-a", "start", "arn:alice"); });
+    settlePower("i-a");
+    driver_.waits_before.clear();
+    run([&](store::Txn& txn) { driver_.goOn(txn); });
+    finishAll();
+    EXPECT_TRUE(fleet_.jobs.empty());
+    EXPECT_EQ(driver_.ended[execution].status, "FAILED");
+    EXPECT_EQ(driver_.ended[execution].error, "Stillpoint.BackupFailed");
+    const auto entry = entries(execution).at(0).as_object();
+    EXPECT_EQ(json::textOr(entry, "BackupJobStatus"), "FAILED");
+    EXPECT_NE(json::textOr(entry, "FailureMessage").find("somebody has started it; nothing was read"), std::string::npos);
+    EXPECT_TRUE(fleet_.machines["i-a"].frozen.empty());
+    EXPECT_TRUE(owedTo("i-a").empty());
+    EXPECT_EQ(holder("i-a"), "");
+  }
+}
+
 TEST_F(Lanes1, ABadIdFailsItsOwnTargetOnly) {
   begin(inputFor(8, R"("TargetEC2Instances": ["i-none", "i-a"])"));
   finishAll();

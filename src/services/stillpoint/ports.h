@@ -110,6 +110,8 @@ struct BackupOrder {
   std::optional<Instant> since{};
   /// The machine's boot in which its pre-script prepared it: a job that reads it while it runs in another one fails. Empty: any will do.
   std::string boot{};
+  /// It is to be read while it is stopped: a job that finds it running fails.
+  bool stopped = false;
 };
 
 /// A job as the lane sees it; state in AWS's words.

@@ -135,6 +135,20 @@ TEST_F(BackupTest, AJobPreparedBeforeItsMachineStoppedIsReadFromOutside) {
   EXPECT_EQ(server_->job(id).state, JobState::completed) << server_->job(id).message;
 }
 
+TEST_F(BackupTest, AMachineThatWasStoppedForItsBackupIsNotReadWhileItRuns) {
+  server_->setMachine(InstanceState::stopped, 1);
+  auto asked = spec();
+  asked.needs_stopped = true;
+  const auto id = start(asked);
+  // Somebody starts it while the job waits for its repository.
+  server_->setMachine(InstanceState::running, 2);
+  boot();
+  madeRepository();
+  EXPECT_EQ(server_->job(id).state, JobState::failed);
+  EXPECT_NE(server_->job(id).message.find("was started before its files were read"), std::string::npos);
+  EXPECT_EQ(agents_.count("backup.run"), 0U);
+}
+
 TEST_F(BackupTest, OneJobAMachineAtATimeInOrder) {
   const auto first = start();
   madeRepository();
