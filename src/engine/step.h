@@ -79,6 +79,8 @@ struct CancelTask {
 struct SetTimer {
   std::int64_t timer = 0;
   Instant due;
+  /// It waits for a while, which stays as long as it is when the clock is set meanwhile; false: for that very time.
+  bool relative = true;
 };
 struct DropTimer {
   std::int64_t timer = 0;

@@ -485,9 +485,9 @@ Frame* Stepper::find(std::int64_t id) {
   return found == state_.frames.end() ? nullptr : &found->second;
 }
 
-std::int64_t Stepper::setTimer(Instant due) {
+std::int64_t Stepper::setTimer(Instant due, bool relative) {
   const auto timer = state_.next_number++;
-  effects_.emplace_back(SetTimer{timer, due});
+  effects_.emplace_back(SetTimer{timer, due, relative});
   return timer;
 }
 

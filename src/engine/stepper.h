@@ -128,7 +128,7 @@ class Stepper {
   Frame* topFrame();
   Frame* frameWaitingFor(std::int64_t number);
   Frame* find(std::int64_t id);
-  std::int64_t setTimer(Instant due);
+  std::int64_t setTimer(Instant due, bool relative = true);
   void dropTimer(std::int64_t& timer);
   /// Too many bytes or nested too deep.
   std::optional<Failure> limitBroken(const Frame& frame, const Payload& payload) const;

@@ -180,7 +180,8 @@ asl::Eval<void> Stepper::executeWait(Frame& frame) {
     return {};
   }
   frame.phase = Phase::wait;
-  frame.waiting = setTimer(*end);
+  const auto& d = def(frame);
+  frame.waiting = setTimer(*end, !d.timestamp && !d.timestamp_path);
   return {};
 }
 

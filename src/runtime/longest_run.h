@@ -12,7 +12,7 @@ namespace sp::runtime {
 class LongestRun {
  public:
   /// Registers its timer: before the core starts. Both given outlive it. `longest` counts from an execution's start, or from
-  /// its last redrive.
+  /// its last redrive; setting the clock forward makes none older.
   LongestRun(Core& core, ExecutionRuntime& executions, Duration longest);
   LongestRun(const LongestRun&) = delete;
   LongestRun& operator=(const LongestRun&) = delete;
@@ -22,6 +22,7 @@ class LongestRun {
 
  private:
   void look(store::Txn& txn);
+  void clockSet(store::Txn& txn, Duration by);
 
   ExecutionRuntime& executions_;
   Duration longest_;

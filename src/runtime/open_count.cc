@@ -10,7 +10,7 @@ constexpr Duration kBetweenCounts = std::chrono::seconds(1);
 
 bool OpenCount::reached(store::Txn& txn, std::int64_t limit) {
   if (open_ < 0) count(txn);
-  else if (open_ >= limit && txn.now() - counted_ >= kBetweenCounts) count(txn);
+  else if (open_ >= limit && (txn.now() - counted_ >= kBetweenCounts || txn.now() < counted_)) count(txn);
   return open_ >= limit;
 }
 

@@ -22,15 +22,19 @@ Retention::Retention(Core& core, Duration kept) : core_(core), kept_(kept) {
     const auto after = definitions::collect(txn, timer.payload, kRowsAtOnce);
     txn.timers().set({std::string(kDefinitions), "sweep", txn.now() + (after.empty() ? kBetweenSweeps : kPause), after});
   });
+  // A clock that was put forward by mistake has an hour to be put right before anything goes for it.
+  core_.onDatesSet([](store::Txn& txn, Duration) { arm(txn, kBetweenSweeps); });
 }
 
-void Retention::begin(store::Txn& txn) {
-  txn.timers().set({std::string(kKind), "sweep", txn.now() + kPause, "0"});
-  txn.timers().set({std::string(kDefinitions), "sweep", txn.now() + kPause, ""});
+void Retention::begin(store::Txn& txn) { arm(txn, kPause); }
+
+void Retention::arm(store::Txn& txn, Duration in) {
+  txn.timers().set({std::string(kKind), "sweep", txn.now() + in, "0"});
+  txn.timers().set({std::string(kDefinitions), "sweep", txn.now() + in, ""});
 }
 
 void Retention::sweep(store::Txn& txn, const store::Timer& timer) {
-  const auto swept = txn.executions().expire(txn.now() - kept_, parseInt(timer.payload).value_or(0), kRowsAtOnce);
+  const auto swept = txn.executions().expire(txn.now() - kept_, txn.now(), parseInt(timer.payload).value_or(0), kRowsAtOnce);
   for (const auto& arn : swept.gone)
     for (const auto& handler : gone_) handler(txn, arn);
   removed_ += swept.gone.size();

@@ -16,12 +16,13 @@ class Retention {
   Retention(const Retention&) = delete;
   Retention& operator=(const Retention&) = delete;
 
-  /// Begins the next sweep soon: at every start of the server.
+  /// Begins the next sweep soon: at every start of the server. When the clock is set, one begins within an hour.
   void begin(store::Txn& txn);
   /// Called in the transaction in which an execution goes.
   void onGone(std::function<void(store::Txn&, const std::string& arn)> handler) { gone_.push_back(std::move(handler)); }
 
  private:
+  static void arm(store::Txn& txn, Duration in);
   void sweep(store::Txn& txn, const store::Timer& timer);
 
   Core& core_;

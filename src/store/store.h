@@ -61,6 +61,8 @@ class TimerTable {
   virtual void set(const Timer& timer) = 0;
   virtual void drop(std::string_view kind, std::string_view id) = 0;
   virtual std::optional<Timer> find(std::string_view kind, std::string_view id) = 0;
+  /// Moves all timers of that kind and payload by `by`, which may be negative.
+  virtual void shift(std::string_view kind, std::string_view payload, Duration by) = 0;
   /// Due at or before `now`, earliest first, then in the order they were set.
   virtual std::vector<Timer> due(Instant now, std::size_t limit) = 0;
   virtual std::optional<Instant> earliest() = 0;
@@ -176,8 +178,8 @@ class ExecutionTable {
     bool more = false;
   };
   /// Removes executions that ended before `before`, oldest first, with at most about `limit` rows of theirs: a long one goes in
-  /// several calls, first its history, then itself.
-  virtual Sweep expire(Instant before, std::int64_t position, std::size_t limit) = 0;
+  /// several calls, first its history, then itself. Those that began after `now` did so under a clock that was ahead.
+  virtual Sweep expire(Instant before, Instant now, std::int64_t position, std::size_t limit) = 0;
   /// Bytes of the store's file, and how many of them are free for what comes.
   struct Extent {
     std::uint64_t bytes = 0;

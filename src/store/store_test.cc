@@ -181,7 +181,7 @@ TEST_F(StoreTest, OldExecutionsGoInSmallSteps) {
   for (int calls = 0; more; ++calls) {
     ASSERT_LT(calls, 20);
     run([&](Txn& t) {
-      const auto sweep = t.executions().expire(fromMicros(50), position, 4);
+      const auto sweep = t.executions().expire(fromMicros(50), fromMicros(100), position, 4);
       EXPECT_LE(sweep.gone.size(), 2U);
       for (const auto& arn : sweep.gone) gone += arn + " ";
       position = sweep.position;
@@ -197,6 +197,46 @@ TEST_F(StoreTest, OldExecutionsGoInSmallSteps) {
     EXPECT_TRUE(t.executions().insert({"arn0", "m", "n", "RUNNING", fromMicros(9), {}, "{}", ""}, {}));
     EXPECT_TRUE(t.executions().history("arn0", 1, false, 10).empty());
     EXPECT_GT(t.executions().extent().bytes, 0U);
+    return true;
+  });
+}
+
+// Began under a clock that was ahead, before it, and after it was put right.
+TEST_F(StoreTest, OldExecutionsGoWhateverBeganUnderAnotherClock) {
+  const auto swept = [this](Instant before, Instant now) {
+    std::string gone;
+    std::int64_t position = 0;
+    for (bool more = true; more;)
+      run([&](Txn& t) {
+        const auto sweep = t.executions().expire(before, now, position, 4);
+        for (const auto& arn : sweep.gone) gone += arn + " ";
+        position = sweep.position;
+        more = sweep.more;
+        return true;
+      });
+    return gone;
+  };
+  run([](Txn& t) {
+    for (const int begun : {1, 500, 501, 502, 503, 504, 505, 506, 507, 508, 2, 90})
+      t.executions().insert({std::to_string(begun), "m", "n", "FAILED", fromMicros(begun), fromMicros(begun + 1), "{}", ""}, {});
+    return true;
+  });
+  EXPECT_EQ(swept(fromMicros(50), fromMicros(100)), "1 2 ");
+  EXPECT_EQ(swept(fromMicros(450), fromMicros(500)), "90 ");
+  EXPECT_EQ(swept(fromMicros(505), fromMicros(555)), "500 501 502 503 ");
+}
+
+TEST_F(StoreTest, TimersOfOnePayloadAreMovedTogether) {
+  run([](Txn& t) {
+    t.timers().set({"k", "a", fromMicros(10), "moved"});
+    t.timers().set({"k", "b", fromMicros(20), "moved"});
+    t.timers().set({"k", "c", fromMicros(30), ""});
+    t.timers().set({"other", "a", fromMicros(40), "moved"});
+    t.timers().shift("k", "moved", Duration(-5));
+    t.timers().shift("k", "moved", Duration(100));
+    EXPECT_EQ(t.timers().find("k", "a")->due, fromMicros(105));
+    EXPECT_EQ(t.timers().earliest(), fromMicros(30));
+    EXPECT_EQ(t.timers().due(fromMicros(110), 9).size(), 3U);
     return true;
   });
 }

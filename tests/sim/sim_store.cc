@@ -115,6 +115,13 @@ class Timers final : public store::TimerTable {
     const auto found = data_.timers.find(named(kind, id));
     return found == data_.timers.end() ? std::nullopt : std::optional(found->second.first);
   }
+  void shift(std::string_view kind, std::string_view payload, Duration by) override {
+    for (auto& [name, timer] : data_.timers) {
+      if (timer.first.kind != kind || timer.first.payload != payload) continue;
+      journal_.write(restore(data_.timers, name));
+      timer.first.due += by;
+    }
+  }
   std::vector<store::Timer> due(Instant now, std::size_t limit) override {
     std::vector<std::pair<store::Timer, std::uint64_t>> found;
     for (const auto& [name, timer] : data_.timers)
@@ -191,7 +198,7 @@ class Executions final : public store::ExecutionTable {
       page.push_back(found->second[at]);
     return page;
   }
-  Sweep expire(Instant, std::int64_t, std::size_t) override { SP_ASSERT(false); }
+  Sweep expire(Instant, Instant, std::int64_t, std::size_t) override { SP_ASSERT(false); }
   Numbers numbers() override { SP_ASSERT(false); }
   Extent extent() override { SP_ASSERT(false); }
 

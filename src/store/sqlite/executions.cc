@@ -217,9 +217,10 @@ std::vector<std::string> SqliteExecutions::history(std::string_view arn, std::in
   return found;
 }
 
-// Rows are numbered in the order in which executions began, so the walk ends at the first that began too late to have ended
-// before `before`: what it passes over on its way are those that still run.
-SqliteExecutions::Sweep SqliteExecutions::expire(Instant before, std::int64_t position, std::size_t limit) {
+// Rows are numbered in the order in which executions began, so the walk ends behind those that began early enough to have ended before
+// `before`: what it passes over on its way are those that still run. A clock that was ahead for a time, and was put right, leaves some out
+// of order: one page has to be without any that began early enough, and those that are to begin yet tell nothing.
+SqliteExecutions::Sweep SqliteExecutions::expire(Instant before, Instant now, std::int64_t position, std::size_t limit) {
   struct Old {
     std::int64_t id;
     std::string arn;
@@ -231,11 +232,13 @@ SqliteExecutions::Sweep SqliteExecutions::expire(Instant before, std::int64_t po
   {
     Query q(c_.prepare("SELECT id, arn, stopped, started FROM executions WHERE id > ?1 ORDER BY id LIMIT ?2"));
     q.bind(position).bind(static_cast<std::int64_t>(limit));
+    bool early = false;
     while (q.step()) {
-      if (fromMicros(q.number(3)) >= before) break;
+      const auto started = fromMicros(q.number(3));
+      early = early || started < before || started > now;
       rows.push_back({q.number(0), q.text(1), !q.isNull(2) && fromMicros(q.number(2)) < before});
     }
-    sweep.more = rows.size() == limit;
+    sweep.more = early && rows.size() == limit;
   }
   for (auto& row : rows) {
     if (row.ended) {

@@ -28,6 +28,7 @@ class SqliteTimers final : public TimerTable {
   void set(const Timer& timer) override;
   void drop(std::string_view kind, std::string_view id) override;
   std::optional<Timer> find(std::string_view kind, std::string_view id) override;
+  void shift(std::string_view kind, std::string_view payload, Duration by) override;
   std::vector<Timer> due(Instant now, std::size_t limit) override;
   std::optional<Instant> earliest() override;
 
@@ -80,7 +81,7 @@ class SqliteExecutions final : public ExecutionTable {
   std::uint64_t countRunning() override;
   void appendHistory(std::string_view arn, std::int64_t first_id, const std::vector<std::string>& events) override;
   std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) override;
-  Sweep expire(Instant before, std::int64_t position, std::size_t limit) override;
+  Sweep expire(Instant before, Instant now, std::int64_t position, std::size_t limit) override;
   Extent extent() override;
 
  private:

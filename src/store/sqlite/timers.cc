@@ -23,6 +23,13 @@ std::optional<Timer> SqliteTimers::find(std::string_view kind, std::string_view 
   return Timer{std::string(kind), std::string(id), fromMicros(q.number(0)), q.text(1)};
 }
 
+void SqliteTimers::shift(std::string_view kind, std::string_view payload, Duration by) {
+  // In the order in which they lie: by their names it takes three times as long.
+  Query q(c_.prepare("UPDATE timers NOT INDEXED SET due = due + ?3 WHERE kind = ?1 AND payload = ?2"));
+  q.bind(kind).blob(payload).bind(by.count());
+  q.run();
+}
+
 std::vector<Timer> SqliteTimers::due(Instant now, std::size_t limit) {
   Query q(c_.prepare("SELECT kind, id, due, payload FROM timers WHERE due <= ?1 ORDER BY due, seq LIMIT ?2"));
   q.bind(toMicros(now)).bind(static_cast<std::int64_t>(limit));
