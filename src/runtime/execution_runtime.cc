@@ -49,6 +49,13 @@ engine::HeldDocument heldIn(store::Txn& txn, std::string_view arn) {
   return [&txn, arn](std::int64_t event) { return heldDocument(txn, arn, event); };
 }
 
+// The id of the last event of its history; 0: it has none.
+std::int64_t lastEvent(store::Txn& txn, std::string_view arn) {
+  const auto last = txn.executions().history(arn, std::numeric_limits<std::int64_t>::max(), true, 1);
+  const auto event = last.empty() ? Result<json::Value>(json::Value()) : json::parse(last.front());
+  return event && event->is_object() ? json::intOr(event->get_object(), "id", 0) : 0;
+}
+
 // What the state with this name had as input when it was entered first, as its history tells; nullopt: it never was.
 std::optional<engine::Payload> inputOf(store::Txn& txn, std::string_view arn, std::string_view state) {
   constexpr std::size_t kPage = 200;
@@ -180,7 +187,9 @@ ExecutionRuntime::Redrivable ExecutionRuntime::redrivable(store::Txn& txn, const
     if (json::intOr(description->get_object(), "redriveCount", 0) >= kMaxRedrives) return {false, "Execution redrive limit exceeded"};
     if (json::boolOr(description->get_object(), "builtin", false))
       return {false, "Executions of built-in state machines cannot be redriven: start a new one"};
-    if (!txn.records().get(kResumeKind, row.arn)) return {false, "Execution history event limit exceeded"};
+    // A redrive writes one event at least beside the end that it comes to.
+    if (!txn.records().get(kResumeKind, row.arn) || lastEvent(txn, row.arn) >= limits_.history_events - 1)
+      return {false, "Execution history event limit exceeded"};
     const auto definition = definitionFor(txn, json::textOr(description->get_object(), "definition"));
     if (!definition) return {false, definition.error().message};
     auto plan = planOf(txn, row, definition->get());

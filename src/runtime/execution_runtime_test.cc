@@ -291,6 +291,32 @@ TEST_F(RuntimeTest, OldExecutionsAreRemovedInTheBackground) {
   startExecution(R"({"StartAt":"A","States":{"A":{"Type":"Fail","Error":"E"}}})");
 }
 
+// Its redrive would add two events, and the second would take the place of why it failed.
+TEST_F(RuntimeTest, AHistoryThatIsAllButFullIsNotRedriven) {
+  const std::string kFails = R"({"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"C"},
+      "C":{"Type":"Pass","Next":"F"},"F":{"Type":"Fail","Error":"Own","Cause":"why"}}})";
+  engine::Limits limits;
+  limits.history_events = 10;
+  runtime_->setLimits(limits);
+  startExecution(kFails);
+  const auto ended = row();
+  EXPECT_THAT(history(), HasSubstr(R"("id":9,)"));
+  run([&](store::Txn& txn) {
+    const auto can = runtime_->redrivable(txn, ended);
+    EXPECT_FALSE(can.possible);
+    EXPECT_EQ(can.reason, "Execution history event limit exceeded");
+    EXPECT_FALSE(runtime_->redrive(txn, kArn));
+    return true;
+  });
+  EXPECT_EQ(row().description, ended.description);
+  limits.history_events = 11;
+  runtime_->setLimits(limits);
+  run([&](store::Txn& txn) {
+    EXPECT_TRUE(runtime_->redrivable(txn, ended).possible);
+    return true;
+  });
+}
+
 TEST_F(RuntimeTest, DefinitionsGoWithTheLastThatMayNeedThem) {
   const std::string kOld = R"({"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":7200,"End":true}}})";
   Retention retention(*core_, std::chrono::hours(24));
