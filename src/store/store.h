@@ -143,13 +143,29 @@ class ExecutionTable {
   virtual void update(const ExecutionRow& row) = 0;
   /// Only state changes: the frequent case.
   virtual void updateState(std::string_view arn, std::string_view state) = 0;
-  /// Newest first by (started, arn), strictly after the given position. Empty status: any. Without `state`.
   struct Position {
     Instant started;
     std::string arn;
   };
-  virtual std::vector<ExecutionRow> list(std::string_view machine_arn, std::string_view status, std::optional<Position> after,
-                                         std::size_t limit) = 0;
+  struct Listing {
+    std::string_view machine_arn;
+    /// Empty: any.
+    std::string_view status = {};
+    /// Strictly after this one; none: from the newest.
+    std::optional<Position> after = {};
+    /// How many to find, and how many rows to look at for them.
+    std::size_t limit = 0;
+    std::size_t looked_at = 0;
+    /// Gets rows of that machine and status, without `state`; none: all are wanted.
+    std::function<bool(const ExecutionRow&)> wanted = {};
+  };
+  struct Page {
+    std::vector<ExecutionRow> rows;
+    /// After which one to go on; none: that was all.
+    std::optional<Position> rest;
+  };
+  /// Newest first by (started, arn), without `state`. A page may be short, or empty, and have a rest: `looked_at` is used up.
+  virtual Page list(const Listing& asked) = 0;
   /// ARNs of all that run, oldest first.
   virtual std::vector<std::string> running() = 0;
   /// Where those that run began, oldest first by (started, arn), strictly after the given position, at most `limit`.

@@ -151,13 +151,61 @@ TEST_F(StoreTest, ExecutionsAreListedNewestFirst) {
   run([](Txn& t) {
     for (int i = 0; i < 5; ++i)
       t.executions().insert({"arn" + std::to_string(i), "m", "n", i % 2 == 0 ? "FAILED" : "RUNNING", fromMicros(i / 2), {}, "{}", ""}, {});
-    const auto first = t.executions().list("m", "", {}, 2);
-    EXPECT_EQ(first.at(0).arn, "arn4");
-    EXPECT_EQ(first.at(1).arn, "arn3");
-    const auto next = t.executions().list("m", "", ExecutionTable::Position{first.at(1).started, first.at(1).arn}, 9);
-    EXPECT_EQ(next.size(), 3U);
-    EXPECT_EQ(next.at(0).arn, "arn2");
-    EXPECT_EQ(t.executions().list("m", "FAILED", {}, 9).size(), 3U);
+    const auto first = t.executions().list({.machine_arn = "m", .limit = 2, .looked_at = 9});
+    EXPECT_EQ(first.rows.at(0).arn, "arn4");
+    EXPECT_EQ(first.rows.at(1).arn, "arn3");
+    const auto next = t.executions().list({.machine_arn = "m", .after = first.rest, .limit = 3, .looked_at = 9});
+    EXPECT_EQ(next.rows.size(), 3U);
+    EXPECT_EQ(next.rows.at(0).arn, "arn2");
+    EXPECT_FALSE(next.rest);
+    EXPECT_EQ(t.executions().list({.machine_arn = "m", .status = "FAILED", .limit = 9, .looked_at = 9}).rows.size(), 3U);
+    return true;
+  });
+}
+
+// What a page looks at is bounded, and all pages together show each one that is asked for once.
+TEST_F(StoreTest, AListLooksAtNoMoreRowsThanItMay) {
+  run([](Txn& t) {
+    for (int i = 0; i < 200; ++i)
+      for (const std::string machine : {"m", "other"})
+        t.executions().insert({machine + std::to_string(1000 + i),
+                               machine,
+                               "n",
+                               i % 50 == 0   ? "RUNNING"
+                               : i % 40 == 0 ? "FAILED"
+                                             : "SUCCEEDED",
+                               fromMicros(i / 7),
+                               {},
+                               i % 30 == 0 ? "wanted" : "{}",
+                               ""},
+                              {});
+    int looked_at = 0;
+    const auto all = [&](std::string_view status, std::size_t limit, bool wanted) {
+      std::string found;
+      ExecutionTable::Listing asked{.machine_arn = "m", .status = status, .limit = limit, .looked_at = 5};
+      int in_page = 0;
+      asked.wanted = [&](const ExecutionRow& row) {
+        ++in_page;
+        ++looked_at;
+        return !wanted || row.description == "wanted";
+      };
+      while (true) {
+        in_page = 0;
+        const auto page = t.executions().list(asked);
+        EXPECT_LE(in_page, 6);
+        EXPECT_LE(page.rows.size(), limit);
+        for (const auto& row : page.rows) found += row.arn + " ";
+        if (!page.rest) return found;
+        asked.after = page.rest;
+      }
+    };
+    for (const std::size_t limit : {1U, 2U, 10U}) {
+      EXPECT_EQ(all("FAILED", limit, false), "m1160 m1120 m1080 m1040 ");
+      EXPECT_EQ(all("", limit, true), "m1180 m1150 m1120 m1090 m1060 m1030 m1000 ");
+      looked_at = 0;
+      EXPECT_EQ(all("RUNNING", limit, false), "m1150 m1100 m1050 m1000 ");
+      EXPECT_LE(looked_at, 8) << "those that have ended are not looked at";
+    }
     return true;
   });
 }

@@ -172,9 +172,7 @@ class Executions final : public store::ExecutionTable {
     journal_.write([&place, before = place.state] { place.state = before; });
     place.state = state;
   }
-  std::vector<store::ExecutionRow> list(std::string_view, std::string_view, std::optional<Position>, std::size_t) override {
-    SP_ASSERT(false);
-  }
+  Page list(const Listing&) override { SP_ASSERT(false); }
   std::vector<std::string> running() override {
     std::vector<std::string> arns;
     for (const auto& [arn, row] : data_.executions)

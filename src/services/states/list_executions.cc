@@ -9,11 +9,18 @@
 namespace sp::services::states {
 namespace {
 
-std::int64_t redriveCount(const store::ExecutionRow& row) { return json::intOr(runtime::descriptionOf(row), "redriveCount", 0); }
+// Rows of one request: all other work stands still meanwhile.
+constexpr std::size_t kLookedAt = 5'000;
+
+bool isRedriven(const store::ExecutionRow& row) {
+  constexpr const char* kCount = "redriveCount";
+  return row.description.contains(kCount) && json::intOr(runtime::descriptionOf(row), kCount, 0) > 0;
+}
 
 }  // namespace
 
-// Newest first. A position is "START_MICROSECONDS ARN" of the last one shown.
+// Newest first. A position is "START_MICROSECONDS ARN" of the last one looked at. With a filter a page may be short, or empty, and more
+// come after it.
 aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
   Input input(call.input);
   input.refuseMembers({"mapRunArn"}, "distributed Map runs are not available on this server");
@@ -27,25 +34,17 @@ aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
   SP_TRY(const auto machine, service.machine(*call.txn, arn));
   const auto bound = fmt::format("ListExecutions {} {} {}", arn, status, redriven);
   SP_TRY(const auto position, positionOf(token, bound));
-  std::optional<store::ExecutionTable::Position> after;
+  store::ExecutionTable::Listing asked{.machine_arn = machine.arn, .status = status, .limit = size, .looked_at = kLookedAt};
   if (!position.empty()) {
     const auto blank = position.find(' ');
-    after = {fromMicros(parseInt(position.substr(0, blank)).value_or(0)), position.substr(blank + 1)};
+    asked.after = {fromMicros(parseInt(position.substr(0, blank)).value_or(0)), position.substr(blank + 1)};
   }
-  // Redriven ones are told by their description alone: pages are read until enough are found.
-  std::vector<store::ExecutionRow> rows;
-  while (rows.size() <= size) {
-    auto read = call.txn->executions().list(machine.arn, status, after, size + 1);
-    const bool last = read.size() <= size;
-    if (!read.empty()) after = {read.back().started, read.back().arn};
-    for (auto& row : read)
-      if (redriven.empty() || (redriveCount(row) > 0) == (redriven == "REDRIVEN")) rows.push_back(std::move(row));
-    if (last) break;
-  }
-  const bool more = rows.size() > size;
-  rows.resize(std::min(rows.size(), size));
+  if (!redriven.empty())
+    asked.wanted = [wanted = redriven == "REDRIVEN"](const store::ExecutionRow& row) { return isRedriven(row) == wanted; };
+  // Only runs of a distributed Map's iterations come to wait for their redrive.
+  const auto page = status == "PENDING_REDRIVE" ? store::ExecutionTable::Page() : call.txn->executions().list(asked);
   json::Array executions;
-  for (const auto& row : rows) {
+  for (const auto& row : page.rows) {
     json::Object one{{"executionArn", row.arn},
                      {"stateMachineArn", row.machine_arn},
                      {"name", row.name},
@@ -59,7 +58,7 @@ aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
     executions.push_back(std::move(one));
   }
   json::Object out{{"executions", std::move(executions)}};
-  if (more) out["nextToken"] = aws::makePageToken(bound, fmt::format("{} {}", toMicros(rows.back().started), rows.back().arn));
+  if (page.rest) out["nextToken"] = aws::makePageToken(bound, fmt::format("{} {}", toMicros(page.rest->started), page.rest->arn));
   return out;
 }
 

@@ -331,6 +331,56 @@ TEST_F(StatesTest, ExecutionsAndHistoryArePaged) {
   EXPECT_EQ(ids, "4321");
 }
 
+// As a machine has them that has run for long: no call looks at all of them.
+TEST_F(StatesTest, FiltersFindWhatIsFarBackPageByPage) {
+  const auto machine = create("m");
+  constexpr int kRows = 12'000;
+  core_->post([&](store::Txn& txn) {
+    for (int i = 0; i < kRows; ++i) {
+      const bool redriven = i == 10 || i == 6'000;
+      txn.executions().insert({"arn" + std::to_string(i),
+                               machine,
+                               "n",
+                               i == 20   ? "RUNNING"
+                               : i == 30 ? "ABORTED"
+                                         : "FAILED",
+                               fromMicros(i),
+                               {},
+                               redriven  ? R"({"redriveCount":1})"
+                               : i == 40 ? R"({"input":"redriveCount"})"
+                                         : "{}",
+                               ""},
+                              {});
+    }
+    return true;
+  });
+  core_->runPending();
+  int pages = 0;
+  const auto found = [&](json::Object filter, int size) {
+    std::string arns;
+    filter["stateMachineArn"] = machine;
+    filter["maxResults"] = size;
+    for (pages = 1;; ++pages) {
+      const auto answer = call("ListExecutions", filter);
+      const auto& shown = answer.at("executions").get_array();
+      EXPECT_LE(shown.size(), static_cast<std::size_t>(size));
+      for (const auto& one : shown) arns += json::textOr(one.get_object(), "executionArn") + " ";
+      if (json::find(answer, "nextToken") == nullptr) return arns;
+      filter["nextToken"] = answer.at("nextToken");
+    }
+  };
+  EXPECT_EQ(found({{"statusFilter", "RUNNING"}}, 1), "arn20 ");
+  EXPECT_EQ(pages, 1);
+  EXPECT_EQ(found({{"statusFilter", "ABORTED"}}, 1), "arn30 ");
+  EXPECT_EQ(pages, 3);
+  EXPECT_EQ(found({{"redriveFilter", "REDRIVEN"}}, 1), "arn6000 arn10 ");
+  EXPECT_LE(pages, 4);
+  EXPECT_EQ(found({{"redriveFilter", "REDRIVEN"}, {"statusFilter", "RUNNING"}}, 1000), "");
+  EXPECT_EQ(pages, 1);
+  EXPECT_EQ(found({{"statusFilter", "PENDING_REDRIVE"}}, 1000), "");
+  EXPECT_EQ(pages, 1);
+}
+
 TEST_F(StatesTest, LongDocumentsAreShownWholeInEveryEvent) {
   const auto machine = create("p", kPass);
   const auto input = "\"" + std::string(3000, 'x') + "\"";

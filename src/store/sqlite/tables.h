@@ -73,8 +73,7 @@ class SqliteExecutions final : public ExecutionTable {
   std::string state(std::string_view arn) override;
   void update(const ExecutionRow& row) override;
   void updateState(std::string_view arn, std::string_view state) override;
-  std::vector<ExecutionRow> list(std::string_view machine_arn, std::string_view status, std::optional<Position> after,
-                                 std::size_t limit) override;
+  Page list(const Listing& asked) override;
   std::vector<std::string> running() override;
   std::vector<Position> oldestRunning(std::optional<Position> after, std::size_t limit) override;
   Numbers numbers() override;
