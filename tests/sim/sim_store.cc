@@ -188,10 +188,15 @@ class Executions final : public store::ExecutionTable {
     all.insert(all.end(), events.begin(), events.end());
   }
   std::vector<std::string> history(std::string_view arn, std::int64_t from, bool backward, std::size_t limit) override {
-    SP_ASSERT(!backward && from > 0);
+    SP_ASSERT(from > 0);
     std::vector<std::string> page;
     const auto found = data_.history.find(arn);
     if (found == data_.history.end()) return page;
+    if (backward) {
+      for (auto at = std::min(found->second.size(), static_cast<std::size_t>(from)); at > 0 && page.size() < limit; --at)
+        page.push_back(found->second[at - 1]);
+      return page;
+    }
     for (auto at = static_cast<std::size_t>(from - 1); at < found->second.size() && page.size() < limit; ++at)
       page.push_back(found->second[at]);
     return page;
