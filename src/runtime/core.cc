@@ -120,6 +120,8 @@ void Core::lookBack() {
                                }},
                                now());
   if (!read) return log::error("what the clock showed last cannot be read", {{"error", read.error().text()}});
+  // A start has nothing of its own to write within the minute.
+  seen_ = seen;
   if (dates && *dates - now() >= kClockSet) {
     behind_ = Behind{*dates, clock_.boottime()};
     log::warn("the clock shows less than it did while the server worked here before",
