@@ -227,6 +227,32 @@ TEST(S3Listing, AGroupIsSkippedNotWalked) {
   EXPECT_LT(read, 30U);
 }
 
+TEST(S3Listing, AThousandFoldersAreReadByTheFew) {
+  std::set<std::string> keys;
+  for (int folder = 0; folder < 1000; ++folder)
+    for (int i = 0; i < 1000; ++i) keys.insert(fmt::format("{:03}/{:03}", folder, i));
+  std::size_t read = 0;
+  const auto source = [&](std::string_view from, std::size_t limit) {
+    std::vector<store::Record> records;
+    for (auto at = keys.lower_bound(std::string(from)); at != keys.end() && records.size() < limit; ++at) records.push_back({*at, ""});
+    read += records.size();
+    return records;
+  };
+  const auto page = listPage({"", "/", "", 1000}, source);
+  EXPECT_EQ(page.common_prefixes.size(), 1000U);
+  EXPECT_FALSE(page.truncated);
+  EXPECT_LT(read, 5'000U);
+  // Keys that stand for themselves take few readings more.
+  std::size_t readings = 0;
+  const auto alone = listPage({"", "-", "", 1000}, [&](std::string_view from, std::size_t limit) {
+    ++readings;
+    return source(from, limit);
+  });
+  EXPECT_EQ(alone.records.size(), 1000U);
+  EXPECT_TRUE(alone.truncated);
+  EXPECT_LT(readings, 12U);
+}
+
 TEST(S3Listing, NothingIsAskedForNothing) {
   const auto page = listPage({"", "", "", 0}, [](std::string_view, std::size_t) -> std::vector<store::Record> { return {{"a", ""}}; });
   EXPECT_TRUE(page.records.empty());

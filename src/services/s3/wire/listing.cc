@@ -5,6 +5,10 @@
 namespace sp::services::s3 {
 namespace {
 
+// So many records are read where a group may begin: all but the first of a group are read in vain. Twice as many after each reading
+// whose records all stood for themselves.
+constexpr std::size_t kFew = 4;
+
 // The part of `key` that stands for its group, or empty if it stands for itself. What follows a NUL is no part of a key.
 std::string_view groupOf(const ListAsk& ask, std::string_view key) {
   if (ask.delimiter.empty()) return {};
@@ -31,9 +35,10 @@ ListPage listPage(const ListAsk& ask, const ListSource& source) {
     from = afterPrefix(group);
   if (from.empty() && !ask.after.empty()) return page;
   std::size_t items = 0;
+  auto at_once = ask.delimiter.empty() ? ask.limit + 1 : kFew;
   while (true) {
     // One more than still fits tells whether there are more.
-    const auto wanted = ask.limit - items + 1;
+    const auto wanted = std::min(ask.limit - items + 1, at_once);
     auto records = source(from, wanted);
     const bool exhausted = records.size() < wanted;
     bool skipped = false;
@@ -53,14 +58,15 @@ ListPage listPage(const ListAsk& ask, const ListSource& source) {
       page.last = group;
       page.common_prefixes.emplace_back(group);
       from = afterPrefix(group);
+      at_once = kFew;
       skipped = true;
       break;
     }
     if (skipped && from.empty()) return page;
     if (skipped) continue;
     if (exhausted) return page;
-    // All read records were taken, but one was the item `after` itself.
     from = page.last + '\0';
+    at_once *= 2;
   }
 }
 

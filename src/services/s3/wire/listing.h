@@ -31,7 +31,7 @@ struct ListPage {
 using ListSource = std::function<std::vector<store::Record>(std::string_view from, std::size_t limit)>;
 
 /// Keys that share what comes up to the delimiter (after the prefix) are one item. An item is on the page if it is greater
-/// than `after`. Reads few more records than it returns: a group is skipped, not walked.
+/// than `after`. Reads a few records for each item: a group is skipped, not walked.
 ListPage listPage(const ListAsk& ask, const ListSource& source);
 
 /// The least text greater than all texts that start with `prefix`; empty if there is none.
