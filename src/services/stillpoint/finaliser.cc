@@ -46,6 +46,7 @@ void Finaliser::save(store::Txn& txn, const std::string& execution, const std::s
     return;
   }
   if (!run->ended) run->ended = txn.now();
+  failWithoutBackup(txn, *run);
   run->save_token = token;
   saveRun(txn, *run);
   write(txn, std::move(*run));
@@ -58,6 +59,7 @@ void Finaliser::executionEnded(store::Txn& txn, const std::string& execution, co
   run->save_token.clear();
   run->ended = txn.now();
   run->ended_as = status;
+  failWithoutBackup(txn, *run);
   saveRun(txn, *run);
   write(txn, std::move(*run));
 }
@@ -76,6 +78,15 @@ void Finaliser::redriven(store::Txn& txn, const std::string& execution) {
 
 void Finaliser::refresh(store::Txn& txn, const std::string& execution) {
   if (auto run = loadRun(txn, execution); run && run->row_written) write(txn, std::move(*run));
+}
+
+void Finaliser::failWithoutBackup(store::Txn& txn, Run& run) {
+  for (auto& lane : loadLanes(txn, run.execution)) {
+    auto why = withoutBackup(run, lane);
+    if (why.empty()) continue;
+    lane.failure = {++run.failures, "Stillpoint.BackupFailed", "backup", std::move(why)};
+    saveLane(txn, lane);
+  }
 }
 
 bool Finaliser::write(store::Txn& txn, Run run) {

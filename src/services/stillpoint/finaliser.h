@@ -31,6 +31,8 @@ class Finaliser {
   void refresh(store::Txn& txn, const std::string& execution);
 
  private:
+  /// No machine without a backup is told as good.
+  static void failWithoutBackup(store::Txn& txn, Run& run);
   bool write(store::Txn& txn, Run run);
   void storeList(store::Txn& txn, const std::string& execution);
   void listStored(store::Txn& txn, const std::string& execution, std::int64_t revision, const Result<std::string>& where);

@@ -10,6 +10,15 @@ namespace {
 
 constexpr std::string_view kResourcePrefix = "arn:aws:states:::stillpoint:";
 
+/// Phase and error of a task that waited for that and was given up.
+std::pair<std::string_view, std::string_view> failureOf(std::string_view waits) {
+  if (waits == "pre") return {"pre", "Stillpoint.PreScriptTimedOut"};
+  if (waits == "stop") return {"stop", "Stillpoint.StopFailed"};
+  if (waits == "start") return {"start", "Stillpoint.StartFailed"};
+  if (waits == "post") return {"post", "Stillpoint.PostScriptFailed"};
+  return {waits == "cut" || waits == "job" ? "backup" : "preflight", "Stillpoint.BackupFailed"};
+}
+
 }  // namespace
 
 Lanes::Lanes(runtime::Core& core, runtime::MachineLock& locks, const Ports& ports, Ledger& ledger, Finaliser& finaliser,
@@ -91,8 +100,8 @@ void Lanes::start(store::Txn& txn, const runtime::TaskRequest& request) {
   (this->*step)(txn, request, *run, std::move(*lane));
 }
 
-// A task given up while the execution lives: a timeout the state machine set. The lane goes on by its Catch; what was
-// begun is undone by the steps that follow, or by the ledger.
+// A task given up while the execution lives: a timeout the state machine set. The lane has failed in it and goes on by its Catch; what
+// was begun is undone by the steps that follow, or by the ledger.
 void Lanes::cancel(store::Txn& txn, std::string_view token) {
   const auto ref = findLaneRef(txn, "tok/" + std::string(token));
   if (!ref) return;
@@ -100,8 +109,8 @@ void Lanes::cancel(store::Txn& txn, std::string_view token) {
   auto lane = loadLane(txn, ref->execution, ref->instance);
   if (!lane || lane->token != token) return;
   lane->token.clear();
-  lane->waits.clear();
-  lane->warnings.push_back(fmt::format("{} was given up before it ended", lane->step));
+  const auto [phase, error] = failureOf(std::exchange(lane->waits, ""));
+  noteFailure(txn, *lane, std::string(error), std::string(phase), fmt::format("{} was given up before it ended", lane->step));
   saveLane(txn, *lane);
   // What had not begun yet ends within these calls, and its end is written to the lane.
   if (lane->pre_running) ports_.scripts.cancel(txn, lane->pre_command, lane->instance);

@@ -94,6 +94,8 @@ Lane decodeLane(const json::Object& from) {
   lane.job_open = json::boolOr(from, "jobOpen", false);
   lane.cut = json::boolOr(from, "cut", false);
   lane.recovery_point = json::textOr(from, "recoveryPoint");
+  // Earlier versions did not tell: it was over and had done nothing.
+  lane.left_out = json::boolOr(from, "leftOut", lane.over && !lane.reserved && !lane.waits_since && !lane.failure && lane.job.empty());
   lane.reserved_at = timeIf(from, "reservedAt");
   lane.pre_at = timeIf(from, "preAt");
   lane.frozen_at = timeIf(from, "frozenAt");
@@ -117,6 +119,7 @@ json::Object encodeLane(const Lane& lane) {
   out["reserved"] = lane.reserved;
   out["foundStopped"] = lane.found_stopped;
   if (lane.skipped) out["skipped"] = true;
+  out["leftOut"] = lane.left_out;
   out["over"] = lane.over;
   putTime(out, "overAt", lane.over_at);
   putTime(out, "waitsSince", lane.waits_since);

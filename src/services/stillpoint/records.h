@@ -67,6 +67,8 @@ struct Lane {
   bool found_stopped = false;
   /// Its start window passed before it was reserved.
   bool skipped = false;
+  /// Never to begin: its machine carries the tag and is terminated.
+  bool left_out = false;
   /// Nothing follows; what is still owed is the payer's.
   bool over = false;
   std::optional<Instant> over_at;

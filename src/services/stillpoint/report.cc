@@ -83,6 +83,14 @@ std::string summary(const Run& run, const std::vector<const LaneReport*>& failed
 
 }  // namespace
 
+std::string withoutBackup(const Run& run, const Lane& lane) {
+  if (!run.input || run.input->rehearsal || run.failure || lane.failure || lane.left_out) return "";
+  if (lane.backup == "COMPLETED" || lane.backup == "PARTIAL") return "";
+  if (lane.job_open) return fmt::format("job {} had not ended when the run did", lane.job);
+  if (!lane.job.empty()) return fmt::format("job {} ended as {}", lane.job, lane.backup);
+  return fmt::format("the machine was not backed up; its lane came to {}", wordOr(lane.step, "no step"));
+}
+
 double frozenSeconds(const Lane& lane, Instant now) {
   if (!lane.frozen_at) return 0;
   Instant end = now;
@@ -132,7 +140,7 @@ Report makeReport(const Run& run, const std::vector<LaneReport>& lanes) {
   for (const auto& lane : lanes) {
     if (lane.lane.failure) failed.push_back(&lane);
     warned = warned || !lane.lane.warnings.empty();
-    // Listed only to be told: terminated machines that still carry the tag.
+    // Listed only to be told: terminated machines that still carry the tag, and those of a run that was refused.
     if (!lane.lane.failure && !lane.lane.reserved) ++left_out;
     if (lane.lane.skipped) ++report.skipped;
   }

@@ -30,6 +30,10 @@ struct Report {
   int skipped = 0;
 };
 
+/// Why a machine that was to be backed up, and of which no failure is known, was not; empty: it was, or was not to be. Asked at the run's
+/// end: a copy of the state machine may go past the backup, or give up all lanes at once.
+std::string withoutBackup(const Run& run, const Lane& lane);
+
 /// One entry of Workflow_Overall_Status: the seed's seven keys, then ours.
 json::Object statusEntry(const Run& run, const LaneReport& lane);
 Report makeReport(const Run& run, const std::vector<LaneReport>& lanes);

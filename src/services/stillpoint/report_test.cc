@@ -68,6 +68,32 @@ TEST(Report, TheCauseStaysBelowTheLimitOfAnExecution) {
   EXPECT_EQ(static_cast<std::int64_t>(cause.at("targets").as_array().size()) + cause.at("more").as_int64(), 2000);
 }
 
+TEST(Report, AMachineWithoutABackupIsNotGood) {
+  auto run = aRun();
+  auto lane = aLane(0, false).lane;
+  EXPECT_EQ(withoutBackup(run, lane), "");
+  lane.backup = "PARTIAL";
+  EXPECT_EQ(withoutBackup(run, lane), "");
+  lane.backup = "ABORTED";
+  lane.job = "j";
+  EXPECT_EQ(withoutBackup(run, lane), "job j ended as ABORTED");
+  lane.job_open = true;
+  EXPECT_EQ(withoutBackup(run, lane), "job j had not ended when the run did");
+  Lane idle;
+  EXPECT_EQ(withoutBackup(run, idle), "the machine was not backed up; its lane came to no step");
+  idle.left_out = true;
+  EXPECT_EQ(withoutBackup(run, idle), "");
+  idle.left_out = false;
+  idle.failure = {1, "Stillpoint.StopFailed", "stop", "x"};
+  EXPECT_EQ(withoutBackup(run, idle), "") << "told already";
+  idle.failure = {};
+  run.failure = {1, "Stillpoint.VaultNotFound", "preflight", "x"};
+  EXPECT_EQ(withoutBackup(run, idle), "") << "no lane began";
+  run.failure = {};
+  run.input->rehearsal = true;
+  EXPECT_EQ(withoutBackup(run, idle), "");
+}
+
 TEST(Report, FrozenSecondsRunUntilTheThaw) {
   auto lane = aLane(0, false).lane;
   const auto at = fromMicros(1'000'000'000);

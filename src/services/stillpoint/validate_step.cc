@@ -86,6 +86,7 @@ Result<void> Lanes::resolveTargets(store::Txn& txn, Run& run, std::vector<Lane>&
   if (input.by_tag) {
     for (const auto& target : ports_.targets.byTag(txn, input.tag_key, input.tag_value)) {
       lanes.push_back(newLane(run, target.instance, static_cast<int>(lanes.size())));
+      lanes.back().left_out = target.terminated;
       if (target.terminated) closeLane(lanes.back(), txn.now());
       else ++good;
     }

@@ -55,7 +55,8 @@ class Workflow : public LanesTest {
     lanes_->attach(*runtime_);
   }
   /// `built_in`: of the server's own machine, else of a copy of it.
-  void startExecution(const std::string& arn, const std::string& input, bool built_in = true) {
+  void startExecution(const std::string& arn, const std::string& input, bool built_in = true,
+                      const std::string& definition = std::string(prePostBackupDefinition())) {
     run([&](store::Txn& txn) {
       runtime::StartSpec spec;
       spec.arn = arn;
@@ -64,7 +65,7 @@ class Workflow : public LanesTest {
       spec.machine_name = "PrePostBackup";
       spec.role_arn = "arn:aws:iam::000000000000:role/stillpoint";
       spec.input = input;
-      spec.definition = runtime::definitions::add(txn, std::string(prePostBackupDefinition()));
+      spec.definition = runtime::definitions::add(txn, definition);
       spec.unlimited = built_in;
       EXPECT_TRUE(runtime_->start(txn, spec));
     });
@@ -301,6 +302,67 @@ TEST_F(Workflow, ATargetThatIsGoneStaysFailed) {
   EXPECT_EQ(row(kExecution).status, "FAILED");
   EXPECT_EQ(json::textOr(entry("i-none"), "FailureMessage"), "TargetEC2Instances: i-none does not exist");
   EXPECT_EQ(fleet_.jobs.size(), 1U);
+}
+
+/// A copy of the state machine, with a member of a state of its lanes changed.
+std::string copyWith(const std::string& state, const std::string& member, const json::Value& value) {
+  auto definition = *json::parse(prePostBackupDefinition());
+  auto& map = definition.as_object().at("States").as_object().at("BackupWorkflow").as_object();
+  map.at("ItemProcessor").as_object().at("States").as_object().at(state).as_object()[member] = value;
+  return json::toText(definition);
+}
+
+TEST_F(Workflow, AMachineWhoseStateTimesOutHasFailed) {
+  struct Case {
+    const char* state;
+    int events;
+    const char* error;
+    const char* phase;
+  };
+  for (const auto& [state, events, error, phase] :
+       std::vector<Case>{{"ReserveMachine", 0, "Stillpoint.BackupFailed", "preflight"},
+                         {"ExecutePreBackupScript", 0, "Stillpoint.PreScriptTimedOut", "pre"},
+                         {"StopEC2Instance", 1, "Stillpoint.StopFailed", "stop"},
+                         {"RunBackupJob", 2, "Stillpoint.BackupFailed", "backup"},
+                         {"AwaitBackupJobCompletion", 2, "Stillpoint.BackupFailed", "backup"},
+                         {"StartEC2Instance", 3, "Stillpoint.StartFailed", "start"},
+                         {"ExecutePostBackupScript", 4, "Stillpoint.PostScriptFailed", "post"}}) {
+    SCOPED_TRACE(state);
+    fleet_.jobs.clear();
+    const auto arn = kExecution + "-" + state;
+    const bool queues = std::string_view(state) == "ReserveMachine";
+    if (queues) startExecution(arn + "-first", inputFor(5));
+    startExecution(arn, inputFor(1), false, copyWith(state, "TimeoutSeconds", 60));
+    for (int i = 0; i < events; ++i) oneEvent();
+    if (std::string_view(state) == "AwaitBackupJobCompletion") cutJob(fleet_.jobs.begin()->first);
+    EXPECT_EQ(tasksEntered(arn).back(), state);
+    advance(std::chrono::seconds(61));
+    for (int i = 0; i < 3; ++i) {
+      while (oneEvent()) {}
+      advance(std::chrono::minutes(6));
+    }
+    EXPECT_EQ(row(arn).status, "FAILED");
+    EXPECT_EQ(json::textOr(json::parse(row(arn).description)->as_object(), "error"), error);
+    EXPECT_EQ(fleet_.rows.at(arn).at("Status"), "FAILED");
+    const auto lane = entries(arn).at(0).as_object();
+    EXPECT_EQ(json::textOr(lane, "Phase"), phase);
+    EXPECT_EQ(json::textOr(lane, "FailureMessage"), std::string(state) + " was given up before it ended");
+    EXPECT_EQ(fleet_.machines["i-a"].state, quiesce::Machine::running);
+    EXPECT_TRUE(fleet_.machines["i-a"].frozen.empty());
+    EXPECT_TRUE(owedTo("i-a").empty());
+    EXPECT_EQ(holder("i-a"), "");
+  }
+}
+
+TEST_F(Workflow, ACopyThatGoesPastTheBackupDoesNotSucceed) {
+  startExecution(kExecution, inputFor(7, R"("TargetEC2Instances": ["i-a", "i-b"])"), false,
+                 copyWith("isStopEC2InstanceRequired?", "Default", "RunPostBackupScript?"));
+  while (oneEvent()) {}
+  EXPECT_EQ(row(kExecution).status, "FAILED");
+  EXPECT_EQ(json::textOr(json::parse(row(kExecution).description)->as_object(), "error"), "Stillpoint.BackupFailed");
+  EXPECT_EQ(fleet_.rows.at(kExecution).at("FailedCount"), "2");
+  EXPECT_EQ(json::textOr(entry("i-b"), "FailureMessage"), "the machine was not backed up; its lane came to done");
+  EXPECT_TRUE(fleet_.jobs.empty());
 }
 
 TEST_F(Workflow, TwoHundredMachinesInOneRun) {
