@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import urllib.request
 
@@ -246,3 +247,49 @@ def test_tail_begins_a_line_of_its_own(server, machine):
     assert done.returncode == 3 and "half\nstillpoint: Failed on" in done.stdout, done.stdout
     apart = server.cli(["tail", command], check=False)
     assert apart.stdout == "half" and apart.stderr.startswith("stillpoint: Failed on")
+
+
+def test_who_watches_bears_a_restart_of_the_server(fresh_server):
+    server = fresh_server
+    runs.upload_scripts(server, pre="#!/bin/sh\nuntil [ -e /var/tmp/go ]; do sleep 0.05; done\n")
+    machine = runs.launch(server)[0]
+    point = json.loads(server.cli(["run", "--instance", machine, "--json"]).stdout)["Lanes"][0]["RecoveryPointArn"]
+    sfn, backup = server.client("stepfunctions"), server.client("backup")
+
+    def verb(*words):
+        return subprocess.Popen([BINARY, *words, "--data-dir", str(server.data)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    run = verb("run", "--instance", machine, "--pre", "s3://scripts/pre.sh", "--post", "s3://scripts/post.sh", "--name", "restarted", "--json")
+    until(lambda: "restarted" in [e["name"] for e in sfn.list_executions(stateMachineArn=runs.MACHINE)["executions"]], 20, "the run's start")
+    # Waits for the machine that the run holds.
+    restore = verb("restore", "--recovery-point", point, "--instance", machine, "--to", "/srv/restored")
+    until(lambda: backup.list_restore_jobs()["RestoreJobs"], 20, "the restore's start")
+    server.stop()
+    # Each calls in vain at least once: the port of a server that is away refuses.
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(1)
+    assert restore.poll() is None, restore.communicate()
+    server.start()
+    runs.online(server, [machine])
+    runs.shell(server, machine, "touch /var/tmp/go")
+    told, errors = run.communicate(timeout=60)
+    assert run.returncode == 0 and json.loads(told)["Status"] == "SUCCEEDED", errors
+    told, errors = restore.communicate(timeout=60)
+    assert restore.returncode == 0 and "restored into /srv/restored" in told, errors
+
+
+def test_a_server_that_cannot_be_reached_is_no_wrong_usage(tmp_path):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "STILLPOINT_ENDPOINT": f"http://127.0.0.1:{closed.getsockname()[1]}",
+               "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+
+        def code(*words):
+            done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=60, env=env, check=False)
+            return done.returncode, done.stderr
+
+        for words in (["--instance", "i-1"], ["--again", "some-run"]):
+            status, told = code("run", *words)
+            assert status == 1 and "net.connect" in told, told
+        status, told = code("run", "--input", str(tmp_path / "none.json"))
+        assert status == 2 and "none.json" in told

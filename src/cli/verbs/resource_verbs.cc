@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "base/time_format.h"
 #include "cli/api.h"
+#include "cli/verbs/patience.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/terminal.h"
 
@@ -55,9 +56,16 @@ int restoreVerb(const Target& target, const RestoreOptions& options) {
   if (!started) return complain(started.error());
   const auto id = json::textOr(*started, "RestoreJobId");
   Terminal terminal;
+  constexpr int kPauseMs = 100;
+  Patience patience(kPauseMs);
   while (true) {
     const auto job = api.rest("backup", "GET", "/restore-jobs/" + id, {});
-    if (!job) return complain(job.error());
+    if (!job) {
+      if (!patience.bears(job.error())) return complain(job.error());
+      ::poll(nullptr, 0, kPauseMs);
+      continue;
+    }
+    patience.answered();
     const auto status = json::textOr(*job, "Status");
     const double percent = std::strtod(json::textOr(*job, "PercentDone", "0").c_str(), nullptr);
     const auto bytes = static_cast<double>(json::intOr(*job, "BackupSizeInBytes", 0));
@@ -70,7 +78,7 @@ int restoreVerb(const Target& target, const RestoreOptions& options) {
       else fmt::print(stderr, "stillpoint: restore {}: {}\n", status, json::textOr(*job, "StatusMessage"));
       return status == "COMPLETED" ? 0 : 1;
     }
-    ::poll(nullptr, 0, 100);
+    ::poll(nullptr, 0, kPauseMs);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/time_format.h"
 #include "cli/api.h"
+#include "cli/verbs/patience.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/run_view.h"
 #include "os/file.h"
@@ -60,30 +61,31 @@ std::string laneText(const LaneView& lane) {
   return text;
 }
 
-// Until the run is over. Returns its last description.
-Result<json::Object> follow(Api& api, const std::string& arn, bool json) {
+enum class Told { drawn, changes, nothing };
+
+// Until the run is over. Returns its last description. On the way it is drawn for people, or told as JSON at every change.
+Result<json::Object> follow(Api& api, const std::string& arn, Told how) {
   Terminal terminal;
   std::vector<std::string> told;
-  int failures = 0;
+  Patience patience(kRedrawMs);
   while (true) {
     auto description = describe(api, arn);
     if (!description) {
-      // The server may be restarting: a run goes on without us.
-      if (!description.error().code.starts_with("net.") || ++failures > 150) return description;
+      if (!patience.bears(description.error())) return description;
       if (g_interrupted != 0) return interrupted(arn);
       ::poll(nullptr, 0, kRedrawMs);
       continue;
     }
-    failures = 0;
+    patience.answered();
     const auto run = readRun(*description);
-    if (json) {
+    if (how == Told::changes) {
       if (told.empty() || told.front() != json::toText(*description)) fmt::print("{}\n", json::toText(*description));
       told = {json::toText(*description)};
       std::fflush(stdout);
-    } else if (terminal.live()) {
+    } else if (how == Told::drawn && terminal.live()) {
       if (run.over()) terminal.finish(drawRun(run, terminal, terminal.width()));
       else terminal.redraw(drawRunOnScreen(run, terminal, terminal.width(), terminal.rows()));
-    } else {
+    } else if (how == Told::drawn) {
       std::vector<std::string> now = {fmt::format("{} {}", run.name, statusText(run))};
       for (const auto& lane : run.lanes) now.push_back(laneText(lane));
       for (const auto& line : now)
@@ -94,7 +96,7 @@ Result<json::Object> follow(Api& api, const std::string& arn, bool json) {
     if (run.over()) return description;
     if (g_interrupted != 0) {
       // The terminal shows ^C where the cursor was.
-      if (terminal.live()) fmt::print("\n");
+      if (terminal.live() && how != Told::nothing) fmt::print("\n");
       std::fflush(stdout);
       return interrupted(arn);
     }
@@ -149,9 +151,13 @@ Result<json::Value> inputOf(Api& api, const RunOptions& options) {
     if (options.input_file == "-") {
       text.assign(std::istreambuf_iterator<char>(std::cin), {});
     } else {
-      SP_TRY(text, os::readFile(options.input_file, 1U << 20U));
+      auto read = os::readFile(options.input_file, 1U << 20U);
+      if (!read) return fail("cli.usage", fmt::format("--input: {}", read.error().text()));
+      text = std::move(*read);
     }
-    return withContext(json::parse(text), "read " + options.input_file);
+    auto parsed = withContext(json::parse(text), "read " + options.input_file);
+    if (!parsed) return fail("cli.usage", fmt::format("--input: {}", parsed.error().text()));
+    return parsed;
   }
   if (options.tag_key.empty() == options.instances.empty())
     return fail("cli.usage", "give the machines either by --tag KEY=VALUE or by --instance ID (or the whole input by --input FILE)");
@@ -205,7 +211,7 @@ int runVerb(const Target& target, const RunOptions& options) {
   const auto input = inputOf(api, options);
   if (!input) {
     complain(input.error());
-    return 2;
+    return input.error().code == "cli.usage" ? 2 : 1;
   }
   const auto machine = api.machineArn();
   if (!machine) return complain(machine.error());
@@ -221,19 +227,11 @@ int runVerb(const Target& target, const RunOptions& options) {
     return 0;
   }
   // --json prints the run as it is at its end; watch --json prints every change.
+  const auto description = follow(api, arn, options.json ? Told::nothing : Told::drawn);
   if (options.json) {
-    while (true) {
-      const auto description = describe(api, arn);
-      if (!description) return complain(description.error());
-      if (readRun(*description).over()) {
-        fmt::print("{}\n", json::toText(*description));
-        return finishWatching(description, true);
-      }
-      if (g_interrupted != 0) return finishWatching(interrupted(arn), true);
-      ::poll(nullptr, 0, kRedrawMs);
-    }
+    if (description) fmt::print("{}\n", json::toText(*description));
+    return finishWatching(description, true);
   }
-  const auto description = follow(api, arn, false);
   if (description && options.rehearsal) printFrozen(*description);
   return finishWatching(description, false);
 }
@@ -243,7 +241,7 @@ int watchVerb(const Target& target, const std::string& execution, bool json) {
   const auto arn = api.executionArn(execution);
   if (!arn) return complain(arn.error());
   noticeInterrupt();
-  return finishWatching(follow(api, *arn, json), json);
+  return finishWatching(follow(api, *arn, json ? Told::changes : Told::drawn), json);
 }
 
 int redriveVerb(const Target& target, const std::string& execution, bool json) {
@@ -253,7 +251,7 @@ int redriveVerb(const Target& target, const std::string& execution, bool json) {
   const auto redriven = api.call("states", "AWSStepFunctions.RedriveExecution", {{"executionArn", *arn}});
   if (!redriven) return complain(redriven.error());
   noticeInterrupt();
-  return finishWatching(follow(api, *arn, json), json);
+  return finishWatching(follow(api, *arn, json ? Told::changes : Told::drawn), json);
 }
 
 int listVerb(const Target& target, std::size_t limit, bool json) {
