@@ -45,6 +45,9 @@ class RecordTable {
   /// Records with that value (keys greater than `after`), ordered by key.
   virtual std::vector<Record> findBy(std::string_view kind, std::string_view index, std::string_view value, std::string_view after,
                                      std::size_t limit) = 0;
+  /// The same from the greatest key down; `before` empty: from the end.
+  virtual std::vector<Record> findByBack(std::string_view kind, std::string_view index, std::string_view value, std::string_view before,
+                                         std::size_t limit) = 0;
 };
 
 /// A timer: at `due` the handler of `kind` gets (id, payload). Setting the same (kind, id) moves it.

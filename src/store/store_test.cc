@@ -97,6 +97,9 @@ TEST_F(StoreTest, AnIndexFollowsItsRecord) {
     t.records().put("job", "2", "two");
     t.records().index("job", "2", "state", "RUNNING");
     EXPECT_EQ(t.records().findBy("job", "state", "RUNNING", "", 10).size(), 2U);
+    EXPECT_EQ(t.records().findByBack("job", "state", "RUNNING", "", 1).at(0).key, "2");
+    EXPECT_EQ(t.records().findByBack("job", "state", "RUNNING", "2", 10).at(0).key, "1");
+    EXPECT_TRUE(t.records().findByBack("job", "state", "RUNNING", "1", 10).empty());
     t.records().index("job", "1", "state", "DONE");
     EXPECT_EQ(t.records().findBy("job", "state", "RUNNING", "", 10).at(0).body, "two");
     t.records().erase("job", "2");

@@ -91,6 +91,9 @@ class Records final : public store::RecordTable {
   // Executions and activities use none of these.
   std::vector<store::Record> scanBack(std::string_view, std::string_view, std::string_view, std::size_t) override { SP_ASSERT(false); }
   std::uint64_t count(std::string_view, std::uint64_t) override { SP_ASSERT(false); }
+  std::vector<store::Record> findByBack(std::string_view, std::string_view, std::string_view, std::string_view, std::size_t) override {
+    SP_ASSERT(false);
+  }
 
  private:
   std::map<Data::Name, Data::Record>& all_;

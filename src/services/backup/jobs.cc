@@ -236,10 +236,9 @@ void Jobs::addLive(Job& job) const {
   job.stored_bytes = live->second.stored_before + static_cast<std::int64_t>(grants_.movedBy(job.id).received);
 }
 
-std::vector<std::pair<std::string, Job>> Jobs::list(store::Txn& txn, std::string_view before_key, std::size_t limit,
-                                                    const std::function<bool(const Job&)>& wanted) const {
-  auto found = listBack<Job>(txn, kJobKind, before_key, limit, wanted);
-  for (auto& entry : found) addLive(entry.second);
+Listed<Job> Jobs::list(store::Txn& txn, const ListAsk& ask, const std::function<bool(const Job&)>& wanted) const {
+  auto found = listBack<Job>(txn, kJobKind, ask, wanted);
+  for (auto& entry : found.entries) addLive(entry.second);
   return found;
 }
 

@@ -14,6 +14,7 @@
 
 #include "aws/operation.h"
 #include "services/backup/records.h"
+#include "services/backup/table.h"
 #include "services/context.h"
 #include "services/watch.h"
 
@@ -78,9 +79,8 @@ class Jobs {
   std::expected<void, aws::ApiError> stop(store::Txn& txn, std::string_view id);
   /// With the live figures of a running job.
   std::optional<Job> find(store::Txn& txn, std::string_view id) const;
-  /// The newest before that key that `wanted` accepts, newest first, with their keys; at most `limit`.
-  std::vector<std::pair<std::string, Job>> list(store::Txn& txn, std::string_view before_key, std::size_t limit,
-                                                const std::function<bool(const Job&)>& wanted) const;
+  /// Those that `wanted` accepts.
+  Listed<Job> list(store::Txn& txn, const ListAsk& ask, const std::function<bool(const Job&)>& wanted) const;
 
   /// Makes sure that the machine's repository in the vault is there or being made, so that a later job need not wait for
   /// it. Harmless when repeated; unknown vaults are ignored.

@@ -6,6 +6,8 @@ namespace sp::services::backup {
 namespace {
 
 constexpr std::string_view kRepositoryIndex = "repository";
+constexpr std::string_view kVaultIndex = "vault";
+constexpr std::string_view kMachineIndex = "machine";
 constexpr std::size_t kAll = 1'000'000;
 
 }  // namespace
@@ -47,12 +49,20 @@ void RecoveryPoints::save(store::Txn& txn, const RecoveryPoint& point) const {
       [&] {
         const auto key = saveRecord(txn, kPointKind, point);
         txn.records().index(kPointKind, key, kRepositoryIndex, fmt::format("{}/{}", point.vault, point.instance));
+        txn.records().index(kPointKind, key, kVaultIndex, point.vault);
+        txn.records().index(kPointKind, key, kMachineIndex, point.instance);
       });
 }
 
-std::vector<std::pair<std::string, RecoveryPoint>> RecoveryPoints::list(store::Txn& txn, std::string_view before_key, std::size_t limit,
-                                                                        const std::function<bool(const RecoveryPoint&)>& wanted) const {
-  return listBack<RecoveryPoint>(txn, kPointKind, before_key, limit, wanted);
+Listed<RecoveryPoint> RecoveryPoints::list(store::Txn& txn, std::string_view vault, std::string_view instance, const ListAsk& ask,
+                                           const std::function<bool(const RecoveryPoint&)>& wanted) const {
+  if (vault.empty() && instance.empty()) return listBack<RecoveryPoint>(txn, kPointKind, ask, wanted);
+  const auto index = vault.empty() ? kMachineIndex : instance.empty() ? kVaultIndex : kRepositoryIndex;
+  const auto value = fmt::format("{}{}{}", vault, vault.empty() || instance.empty() ? "" : "/", instance);
+  return listBack<RecoveryPoint>(
+      kPointKind, ask,
+      [&](std::string_view before, std::size_t limit) { return txn.records().findByBack(kPointKind, index, value, before, limit); },
+      wanted);
 }
 
 std::vector<RecoveryPoint> RecoveryPoints::of(store::Txn& txn, std::string_view vault, std::string_view instance) const {
@@ -72,9 +82,14 @@ void RecoveryPoints::remove(store::Txn& txn, RecoveryPoint point, bool by_lifecy
 }
 
 void RecoveryPoints::recover(store::Txn& txn) const {
-  constexpr std::string_view kDone = "recovery_points_by_repository";
+  constexpr std::string_view kDone = "recovery_points_by_machine";
   if (txn.records().get("upgrade", kDone)) return;
-  for (const auto& [key, point] : list(txn, "", kAll, [](const RecoveryPoint&) { return true; })) save(txn, point);
+  ListAsk ask{"", "", kAll};
+  do {
+    const auto some = list(txn, "", "", ask, [](const RecoveryPoint&) { return true; });
+    for (const auto& [key, point] : some.entries) save(txn, point);
+    ask.before = some.next;
+  } while (!ask.before.empty());
   txn.records().put("upgrade", kDone, "{}");
 }
 

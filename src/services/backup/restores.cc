@@ -174,9 +174,8 @@ std::optional<RestoreJob> Restores::find(store::Txn& txn, std::string_view id) c
   return job;
 }
 
-std::vector<std::pair<std::string, RestoreJob>> Restores::list(store::Txn& txn, std::string_view before_key, std::size_t limit,
-                                                               const std::function<bool(const RestoreJob&)>& wanted) const {
-  return listBack<RestoreJob>(txn, kRestoreKind, before_key, limit, wanted);
+Listed<RestoreJob> Restores::list(store::Txn& txn, const ListAsk& ask, const std::function<bool(const RestoreJob&)>& wanted) const {
+  return listBack<RestoreJob>(txn, kRestoreKind, ask, wanted);
 }
 
 std::vector<RestoreJob> Restores::open(store::Txn& txn) const {

@@ -12,6 +12,7 @@
 
 #include "aws/operation.h"
 #include "services/backup/records.h"
+#include "services/backup/table.h"
 #include "services/context.h"
 #include "services/watch.h"
 
@@ -44,8 +45,8 @@ class Restores {
 
   std::expected<RestoreJob, aws::ApiError> start(store::Txn& txn, const RestoreSpec& spec);
   std::optional<RestoreJob> find(store::Txn& txn, std::string_view id) const;
-  std::vector<std::pair<std::string, RestoreJob>> list(store::Txn& txn, std::string_view before_key, std::size_t limit,
-                                                       const std::function<bool(const RestoreJob&)>& wanted) const;
+  /// Those that `wanted` accepts.
+  Listed<RestoreJob> list(store::Txn& txn, const ListAsk& ask, const std::function<bool(const RestoreJob&)>& wanted) const;
   /// Whether a restore that has not ended reads from that vault.
   bool usesVault(store::Txn& txn, std::string_view vault) const;
   /// Recovery points that restores which have not ended read or are about to read: their UUIDs.

@@ -1,5 +1,7 @@
 #include "services/backup/shapes.h"
 
+#include <cmath>
+
 #include "base/strings.h"
 #include "base/time_format.h"
 #include "schedule/retention.h"
@@ -13,6 +15,8 @@ namespace {
 constexpr std::int64_t kNever = -1;
 /// A hundred years, as vault locks have it.
 constexpr std::int64_t kMostDays = 36'500;
+/// Seconds from 1970 to a moment that can be asked for: some three thousand years. Microseconds hold a hundred times as many.
+constexpr std::int64_t kFarthest = 100'000'000'000;
 
 std::string percentText(double percent) { return fmt::format("{:.1f}", percent); }
 
@@ -149,12 +153,15 @@ std::expected<std::int64_t, aws::ApiError> deleteAfterDays(const json::Object& i
 std::expected<std::optional<Instant>, aws::ApiError> timeFilter(const json::Object& input, std::string_view member) {
   const auto* value = json::find(input, member);
   if (value == nullptr || value->is_null()) return std::nullopt;
-  if (value->is_number()) return fromMicros(static_cast<std::int64_t>(value->to_number<double>() * 1e6));
+  if (value->is_number() && std::abs(value->to_number<double>()) <= static_cast<double>(kFarthest))
+    return fromMicros(std::llround(value->to_number<double>() * 1e6));
   if (value->is_string()) {
     if (const auto time = parseIso8601(json::toView(value->get_string()))) return *time;
-    if (const auto seconds = parseInt(json::toView(value->get_string()))) return fromMicros(*seconds * 1'000'000);
+    if (const auto seconds = parseInt(json::toView(value->get_string())); seconds && *seconds >= -kFarthest && *seconds <= kFarthest)
+      return fromMicros(*seconds * 1'000'000);
   }
-  return std::unexpected(invalid(fmt::format("{} must be a time such as 2026-11-01T00:00:00Z: {}", member, json::toText(*value))));
+  return std::unexpected(invalid(fmt::format("{} must be a time such as 2026-11-01T00:00:00Z, or seconds since 1970, at most {}: {}",
+                                             member, kFarthest, json::toText(*value))));
 }
 
 std::expected<PageAsk, aws::ApiError> pageAsk(const aws::Call& call, std::string_view operation) {
@@ -193,6 +200,11 @@ json::Object vaultShape(const Vault& vault, const Realm& realm) {
   return out;
 }
 
+std::string_view messageCategory(JobState state) {
+  if (!isFinal(state)) return "";
+  return state == JobState::completed ? "SUCCESS" : state == JobState::aborted ? "ABORTED" : "FAILURE";
+}
+
 json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& points) {
   json::Object out{{"AccountId", realm.account},
                    {"BackupJobId", job.id},
@@ -223,9 +235,7 @@ json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& 
   }
   if (job.delete_after_days > 0) out["RecoveryPointLifecycle"] = json::Object{{"DeleteAfterDays", job.delete_after_days}};
   putCreatedBy(out, job.created_by);
-  if (job.state == JobState::completed) out["MessageCategory"] = "SUCCESS";
-  else if (job.state == JobState::aborted) out["MessageCategory"] = "ABORTED";
-  else if (isFinal(job.state)) out["MessageCategory"] = "FAILURE";
+  if (const auto category = messageCategory(job.state); !category.empty()) out["MessageCategory"] = category;
   return out;
 }
 

@@ -38,7 +38,8 @@ std::expected<std::optional<std::int64_t>, aws::ApiError> integer(const json::Ob
 /// DeleteAfterDays of the member Lifecycle, 1 to 36,500; 0 when it is -1 or absent: for ever. InvalidParameterValueException for
 /// anything else, and for a move to cold storage, which there is not.
 std::expected<std::int64_t, aws::ApiError> deleteAfterDays(const json::Object& input);
-/// ISO 8601 text or epoch seconds of a query's time filter; nullopt when absent.
+/// ISO 8601 text or epoch seconds, within some three thousand years of 1970, of a time filter; nullopt when absent.
+/// InvalidParameterValueException for anything else.
 std::expected<std::optional<Instant>, aws::ApiError> timeFilter(const json::Object& input, std::string_view member);
 /// A moment as answers show it: whole milliseconds. Filters compare these, so that a time that was read can be asked with.
 inline Instant shown(Instant time) { return std::chrono::floor<std::chrono::milliseconds>(time); }
@@ -56,6 +57,8 @@ void putNextToken(json::Object& output, const PageAsk& page, std::string_view la
 
 std::string vaultArn(const Realm& realm, std::string_view name);
 json::Object vaultShape(const Vault& vault, const Realm& realm);
+/// AWS's word for how a job ended; empty while it has not.
+std::string_view messageCategory(JobState state);
 json::Object jobShape(const Job& job, const Realm& realm, const RecoveryPoints& points);
 json::Object pointShape(const RecoveryPoint& point, const Realm& realm, const RecoveryPoints& points);
 /// Lifecycle and CalculatedLifecycle; nothing for a point that is kept for ever.

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -50,25 +51,56 @@ std::string saveRecord(store::Txn& txn, std::string_view kind, const T& value) {
   return key;
 }
 
-/// The newest below `before` (empty: from the newest) that `wanted` accepts; at most `limit`, with their keys.
-template <class T, class Wanted>
-std::vector<std::pair<std::string, T>> listBack(store::Txn& txn, std::string_view kind, std::string_view before, std::size_t limit,
-                                                const Wanted& wanted) {
+/// A list looks at so many records at most: a page may have fewer entries than it was asked for, or none, and go on all the same.
+inline constexpr std::size_t kLookedAt = 5'000;
+
+/// What a list, newest first, is asked for: records below the key `before` (empty: from the newest), none below the key `least`.
+struct ListAsk {
+  std::string before;
+  std::string least;
+  /// At least 1.
+  std::size_t limit = 1;
+};
+
+/// Entries with their keys.
+template <class T>
+struct Listed {
+  std::vector<std::pair<std::string, T>> entries;
+  /// `before` of what follows; empty: nothing does.
+  std::string next;
+};
+
+/// Those that `wanted` accepts among what `read(before, limit)` gives: records below a key, newest first.
+template <class T, class Read, class Wanted>
+Listed<T> listBack(std::string_view kind, const ListAsk& ask, const Read& read, const Wanted& wanted) {
   constexpr std::size_t kAtOnce = 200;
-  std::vector<std::pair<std::string, T>> out;
-  std::string position(before);
-  while (out.size() < limit) {
-    const auto records = txn.records().scanBack(kind, "", position, kAtOnce);
+  Listed<T> out;
+  auto position = ask.before;
+  for (std::size_t looked = 0; looked < kLookedAt; looked += kAtOnce) {
+    const auto records = read(position, kAtOnce);
     for (const auto& record : records) {
-      position = record.key;
+      if (record.key < ask.least) return out;
       auto value = decodeRecord<T>(kind, record.key, record.body);
-      if (!value || !wanted(*value)) continue;
-      out.emplace_back(record.key, std::move(*value));
-      if (out.size() == limit) return out;
+      if (value && wanted(*value)) {
+        if (out.entries.size() == ask.limit) {
+          out.next = position;
+          return out;
+        }
+        out.entries.emplace_back(record.key, std::move(*value));
+      }
+      position = record.key;
     }
     if (records.size() < kAtOnce) return out;
   }
+  out.next = position;
   return out;
+}
+
+/// The same among all of a kind.
+template <class T, class Wanted>
+Listed<T> listBack(store::Txn& txn, std::string_view kind, const ListAsk& ask, const Wanted& wanted) {
+  return listBack<T>(
+      kind, ask, [&](std::string_view before, std::size_t limit) { return txn.records().scanBack(kind, "", before, limit); }, wanted);
 }
 
 }  // namespace sp::services::backup

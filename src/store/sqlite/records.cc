@@ -52,12 +52,11 @@ std::uint64_t SqliteRecords::count(std::string_view kind, std::uint64_t most) {
 std::vector<Record> SqliteRecords::scanBack(std::string_view kind, std::string_view prefix, std::string_view before, std::size_t limit) {
   auto end = prefixEnd(prefix);
   if (!before.empty() && (!end || before < *end)) end = before;
-  Query q(
-      c_.prepare("SELECT key, body FROM records WHERE kind = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) ORDER BY key DESC LIMIT ?4"));
-  q.bind(kind).blob(prefix);
+  // Two statements: an end that may be NULL is no bound of the index, and a list that goes on far down would walk all above it.
+  Query q(c_.prepare(end ? "SELECT key, body FROM records WHERE kind = ?1 AND key >= ?2 AND key < ?4 ORDER BY key DESC LIMIT ?3"
+                         : "SELECT key, body FROM records WHERE kind = ?1 AND key >= ?2 ORDER BY key DESC LIMIT ?3"));
+  q.bind(kind).blob(prefix).bind(static_cast<std::int64_t>(limit));
   if (end) q.blob(*end);
-  else q.bindNull();
-  q.bind(static_cast<std::int64_t>(limit));
   std::vector<Record> found;
   while (q.step()) found.push_back({q.text(0), q.text(1)});
   return found;
@@ -82,6 +81,19 @@ std::vector<Record> SqliteRecords::findBy(std::string_view kind, std::string_vie
       c_.prepare("SELECT r.key, r.body FROM record_index i JOIN records r ON r.kind = i.kind AND r.key = i.key "
                  "WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 AND i.key > ?4 ORDER BY i.key LIMIT ?5"));
   q.bind(kind).bind(index).blob(value).blob(after).bind(static_cast<std::int64_t>(limit));
+  std::vector<Record> found;
+  while (q.step()) found.push_back({q.text(0), q.text(1)});
+  return found;
+}
+
+std::vector<Record> SqliteRecords::findByBack(std::string_view kind, std::string_view index, std::string_view value,
+                                              std::string_view before, std::size_t limit) {
+  Query q(c_.prepare(before.empty() ? "SELECT r.key, r.body FROM record_index i JOIN records r ON r.kind = i.kind AND r.key = i.key "
+                                      "WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 ORDER BY i.key DESC LIMIT ?4"
+                                    : "SELECT r.key, r.body FROM record_index i JOIN records r ON r.kind = i.kind AND r.key = i.key "
+                                      "WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 AND i.key < ?5 ORDER BY i.key DESC LIMIT ?4"));
+  q.bind(kind).bind(index).blob(value).bind(static_cast<std::int64_t>(limit));
+  if (!before.empty()) q.blob(before);
   std::vector<Record> found;
   while (q.step()) found.push_back({q.text(0), q.text(1)});
   return found;

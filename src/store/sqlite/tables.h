@@ -17,6 +17,8 @@ class SqliteRecords final : public RecordTable {
   void index(std::string_view kind, std::string_view key, std::string_view index, std::string_view value) override;
   std::vector<Record> findBy(std::string_view kind, std::string_view index, std::string_view value, std::string_view after,
                              std::size_t limit) override;
+  std::vector<Record> findByBack(std::string_view kind, std::string_view index, std::string_view value, std::string_view before,
+                                 std::size_t limit) override;
 
  private:
   Connection& c_;

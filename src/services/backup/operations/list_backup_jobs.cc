@@ -11,16 +11,13 @@ struct Filter {
   std::string vault, resource, type, account, parent, category;
   std::optional<Instant> created_before, created_after, complete_before, complete_after;
 
-  bool accepts(const Job& job, const json::Object& shape) const {
+  bool accepts(const Job& job) const {
     if (state && job.state != *state) return false;
     if (!vault.empty() && job.vault != vault) return false;
     if (!resource.empty() && job.resource_arn != resource) return false;
     if (!type.empty() && type != "EC2") return false;
-    if (!account.empty() && account != "*" && account != json::textOr(shape, "AccountId")) return false;
     if (!parent.empty()) return false;
-    if (!category.empty() && category != json::textOr(shape, "MessageCategory")) return false;
-    if (created_before && shown(job.created) >= shown(*created_before)) return false;
-    if (created_after && shown(job.created) <= shown(*created_after)) return false;
+    if (!category.empty() && category != messageCategory(job.state)) return false;
     if (complete_before && (!job.ended || shown(*job.ended) >= shown(*complete_before))) return false;
     return !complete_after || (job.ended && shown(*job.ended) > shown(*complete_after));
   }
@@ -60,11 +57,11 @@ aws::Outcome listBackupJobs(Service& service, const aws::Call& call) {
   if (!page) return std::unexpected(page.error());
   const auto filter = readFilter(call.input);
   if (!filter) return std::unexpected(filter.error());
-  const auto oldest = call.now - kShownFor;
-  auto entries = service.jobs.list(*call.txn, page->after, page->limit + 1, [&](const Job& job) {
-    return job.created >= oldest && filter->accepts(job, jobShape(job, call.realm, service.points));
-  });
-  return pageOf("BackupJobs", std::move(entries), *page, [&](const Job& job) { return jobShape(job, call.realm, service.points); });
+  auto ask = listAsk(*page, filter->created_after, filter->created_before);
+  ask.least = std::max(ask.least, timeKey(call.now - kShownFor, ""));
+  const bool account = filter->account.empty() || filter->account == "*" || filter->account == call.realm.account;
+  const auto listed = service.jobs.list(*call.txn, ask, [&](const Job& job) { return account && filter->accepts(job); });
+  return pageOf("BackupJobs", listed, *page, [&](const Job& job) { return jobShape(job, call.realm, service.points); });
 }
 
 }  // namespace sp::services::backup

@@ -17,15 +17,13 @@ aws::Outcome listRecoveryPointsByBackupVault(Service& service, const aws::Call& 
   const auto plan = json::textOr(call.input, "ByBackupPlanId");
   // Parents do not exist: whoever asks for one's points finds none.
   const bool none = !json::textOr(call.input, "ByParentRecoveryPointArn").empty();
-  auto entries = service.points.list(*call.txn, page->after, page->limit + 1, [&](const RecoveryPoint& point) {
-    if (none || point.vault != vault->name) return false;
+  const auto wanted = [&](const RecoveryPoint& point) {
+    if (none) return false;
     if (!plan.empty() && (!point.created_by.contains("BackupPlanId") || point.created_by.at("BackupPlanId") != plan)) return false;
-    if (!resource.empty() && point.resource_arn != resource) return false;
-    if (!type.empty() && type != "EC2") return false;
-    return (!*before || shown(point.created) < shown(**before)) && (!*after || shown(point.created) > shown(**after));
-  });
-  return pageOf("RecoveryPoints", std::move(entries), *page,
-                [&](const RecoveryPoint& point) { return pointShape(point, call.realm, service.points); });
+    return type.empty() || type == "EC2";
+  };
+  const auto listed = pointsOfResource(service, call, vault->name, resource, listAsk(*page, *after, *before), wanted);
+  return pageOf("RecoveryPoints", listed, *page, [&](const RecoveryPoint& point) { return pointShape(point, call.realm, service.points); });
 }
 
 }  // namespace sp::services::backup

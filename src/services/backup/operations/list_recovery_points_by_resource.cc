@@ -9,9 +9,8 @@ aws::Outcome listRecoveryPointsByResource(Service& service, const aws::Call& cal
   if (!Arn::parse(*resource)) return std::unexpected(badValue("ResourceArn", *resource, "an ARN"));
   const auto page = pageAsk(call, "ListRecoveryPointsByResource");
   if (!page) return std::unexpected(page.error());
-  auto entries = service.points.list(*call.txn, page->after, page->limit + 1,
-                                     [&](const RecoveryPoint& point) { return point.resource_arn == *resource; });
-  return pageOf("RecoveryPoints", std::move(entries), *page, [&](const RecoveryPoint& point) {
+  const auto listed = pointsOfResource(service, call, "", *resource, listAsk(*page, {}, {}), [](const RecoveryPoint&) { return true; });
+  return pageOf("RecoveryPoints", listed, *page, [&](const RecoveryPoint& point) {
     json::Object out{{"RecoveryPointArn", service.points.arn(point.id)},
                      {"CreationDate", toEpochSeconds(point.created)},
                      {"Status", point.status},

@@ -23,16 +23,13 @@ aws::Outcome listRestoreJobs(Service& service, const aws::Call& call) {
     if (!time) return std::unexpected(time.error());
     *into = *time;
   }
-  auto entries = service.restores.list(*call.txn, page->after, page->limit + 1, [&](const RestoreJob& job) {
+  const auto listed = service.restores.list(*call.txn, listAsk(*page, created_after, created_before), [&](const RestoreJob& job) {
     if (status && job.status != *status) return false;
     if (!account.empty() && account != call.realm.account) return false;
-    if (created_before && shown(job.created) >= shown(*created_before)) return false;
-    if (created_after && shown(job.created) <= shown(*created_after)) return false;
     if (complete_before && (!job.ended || shown(*job.ended) >= shown(*complete_before))) return false;
     return !complete_after || (job.ended && shown(*job.ended) > shown(*complete_after));
   });
-  return pageOf("RestoreJobs", std::move(entries), *page,
-                [&](const RestoreJob& job) { return restoreShape(job, call.realm, service.points); });
+  return pageOf("RestoreJobs", listed, *page, [&](const RestoreJob& job) { return restoreShape(job, call.realm, service.points); });
 }
 
 }  // namespace sp::services::backup

@@ -28,6 +28,30 @@ std::expected<RecoveryPoint, aws::ApiError> namedPoint(Service& service, const a
   return std::move(*point);
 }
 
+Listed<RecoveryPoint> pointsOfResource(Service& service, const aws::Call& call, std::string_view vault, std::string_view resource,
+                                       const ListAsk& ask, const std::function<bool(const RecoveryPoint&)>& wanted) {
+  std::string instance;
+  if (!resource.empty()) {
+    // Nothing but instances is backed up.
+    constexpr std::string_view kInstance = "instance/";
+    const auto arn = Arn::parse(resource);
+    if (!arn || !arn->resource.starts_with(kInstance) || arn->resource.size() == kInstance.size()) return {};
+    instance = arn->resource.substr(kInstance.size());
+  }
+  return service.points.list(*call.txn, vault, instance, ask, [&](const RecoveryPoint& point) {
+    return (resource.empty() || point.resource_arn == resource) && wanted(point);
+  });
+}
+
+// Keys begin with the moment of creation.
+ListAsk listAsk(const PageAsk& page, const std::optional<Instant>& created_after, const std::optional<Instant>& created_before) {
+  ListAsk ask{page.after, "", page.limit};
+  if (created_after) ask.least = timeKey(shown(*created_after) + std::chrono::milliseconds(1), "");
+  if (created_before)
+    if (const auto end = timeKey(shown(*created_before), ""); ask.before.empty() || end < ask.before) ask.before = end;
+  return ask;
+}
+
 aws::ApiError badValue(std::string_view member, std::string_view value, std::string_view wanted) {
   return apiError("InvalidParameterValueException", fmt::format("{} '{}' is not {}.", member, value, wanted));
 }

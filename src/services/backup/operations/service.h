@@ -6,6 +6,7 @@
 #include "services/backup/recovery_points.h"
 #include "services/backup/restores.h"
 #include "services/backup/shapes.h"
+#include "services/backup/table.h"
 #include "services/backup/vaults.h"
 #include "services/context.h"
 
@@ -37,6 +38,19 @@ json::Object pageOf(std::string_view member, Entries entries, const PageAsk& pag
   return out;
 }
 
+template <class T, class Shape>
+json::Object pageOf(std::string_view member, const Listed<T>& listed, const PageAsk& page, const Shape& shape) {
+  json::Array shown;
+  for (const auto& entry : listed.entries) shown.push_back(shape(entry.second));
+  json::Object out;
+  out[member] = std::move(shown);
+  putNextToken(out, page, listed.next, !listed.next.empty());
+  return out;
+}
+
+/// One page of a list of what was created between two moments, neither of them included; both count as they are shown.
+ListAsk listAsk(const PageAsk& page, const std::optional<Instant>& created_after, const std::optional<Instant>& created_before);
+
 aws::Outcome createBackupVault(Service& service, const aws::Call& call);
 aws::Outcome deleteBackupVault(Service& service, const aws::Call& call);
 aws::Outcome deleteRecoveryPoint(Service& service, const aws::Call& call);
@@ -59,6 +73,9 @@ aws::Outcome updateRecoveryPointLifecycle(Service& service, const aws::Call& cal
 std::expected<Vault, aws::ApiError> namedVault(Service& service, const aws::Call& call);
 /// The recovery point of members BackupVaultName and RecoveryPointArn.
 std::expected<RecoveryPoint, aws::ApiError> namedPoint(Service& service, const aws::Call& call);
+/// The recovery points of a resource (its ARN; empty: of any) in a vault (empty: in any) that `wanted` accepts. Both must not be empty.
+Listed<RecoveryPoint> pointsOfResource(Service& service, const aws::Call& call, std::string_view vault, std::string_view resource,
+                                       const ListAsk& ask, const std::function<bool(const RecoveryPoint&)>& wanted);
 /// Any text of the caller's that must be one of a state's words.
 aws::ApiError badValue(std::string_view member, std::string_view value, std::string_view wanted);
 

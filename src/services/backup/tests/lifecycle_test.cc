@@ -300,7 +300,7 @@ TEST_F(LifecycleTest, PointsOfBeforeAreFoundByTheirRepositoryAfterAnUpgrade) {
   server_->run([&](store::Txn& txn) {
     for (const auto& record : txn.records().scan("recovery_point", "", "", 100))
       txn.records().index("recovery_point", record.key, "repository", "");
-    txn.records().erase("upgrade", "recovery_points_by_repository");
+    txn.records().erase("upgrade", "recovery_points_by_machine");
     EXPECT_TRUE(server_->backup.recoveryPoints().of(txn, "Default", kMachine).empty());
   });
   boot();
