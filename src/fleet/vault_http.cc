@@ -33,6 +33,12 @@ struct Place {
   bool creates = false;
 };
 
+/// What the client is told; `why` where it is refused.
+struct Answer {
+  int status = 200;
+  std::string why;
+};
+
 bool isId(std::string_view text) { return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 
 std::optional<Place> parsePlace(std::string_view target) {
@@ -75,6 +81,25 @@ std::optional<Range> parseRange(const net::Headers& headers, std::uint64_t size)
   return Range{start, until - start, true};
 }
 
+/// A change of the repository's files. It holds off maintenance while it lives, so that no client's file comes among what a prune has
+/// counted, and is refused once the job has ended, however long ago the request was admitted.
+class Change {
+ public:
+  Change(runtime::VaultAccess& access, const runtime::VaultGrant& grant)
+      : access_(access), grant_(grant), allowed_(access.beginChange(grant)) {}
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+  ~Change() {
+    if (allowed_) access_.changed(grant_);
+  }
+  bool allowed() const { return allowed_; }
+
+ private:
+  runtime::VaultAccess& access_;
+  const runtime::VaultGrant& grant_;
+  bool allowed_;
+};
+
 /// One request under a grant.
 class Conversation {
  public:
@@ -88,7 +113,7 @@ class Conversation {
     if (method == "GET" && place_.kind != FileKind::config && place_.id.empty()) return list();
     if (method == "GET" || method == "HEAD") return read(method == "HEAD");
     if (method == "POST") return store();
-    if (method == "DELETE") return remove();
+    if (method == "DELETE") return answer(remove());
     return refuse(405, "method " + method + " is not of restic's protocol");
   }
 
@@ -96,6 +121,11 @@ class Conversation {
   Result<void> refuse(int status, std::string_view why) {
     return stream_.respond(status, {{"Content-Type", "text/plain"}}, fmt::format("{}\n", why));
   }
+
+  Result<void> answer(const Answer& what) { return what.status == 200 ? stream_.respond(200, {}, "") : refuse(what.status, what.why); }
+
+  /// As to those that come after their job's end.
+  Answer ended() const { return {401, fmt::format("job {} has ended: this credential is not valid any more", grant_.job)}; }
 
   Result<void> list() {
     auto files = files_.list(place_.kind);
@@ -140,11 +170,11 @@ class Conversation {
     return {};
   }
 
-  Result<void> refuseStore(const Error& error) {
+  Answer notStored(const Error& error) {
     log::warn("a vault file could not be stored", {{"job", grant_.job}, {"error", error.text()}});
     const bool full = error.code == "os.full";
     if (full) access_.full(grant_, error.message);
-    return refuse(full ? 507 : 500, error.message);
+    return {full ? 507 : 500, error.message};
   }
 
   bool mayStore() const {
@@ -157,39 +187,44 @@ class Conversation {
   Result<void> store() {
     if (!mayStore()) return refuse(403, "this credential may not store such a file");
     auto upload = files_.begin();
-    if (!upload) return refuseStore(upload.error());
+    if (!upload) return answer(notStored(upload.error()));
     while (true) {
       SP_TRY(const auto piece, stream_.readBody(kPiece));
       if (piece.empty()) break;
-      if (auto written = upload->write(piece); !written) return refuseStore(written.error());
+      if (auto written = upload->write(piece); !written) return answer(notStored(written.error()));
       if (place_.kind == FileKind::data) access_.moved(grant_, piece.size(), 0);
     }
     if (upload->hash() != place_.id) return refuse(400, "the SHA-256 of the body is not the file's name");
-    return keep(*upload);
+    // Told when the change has ended: a client that does not read keeps no maintenance waiting.
+    return answer(keep(*upload));
   }
 
-  Result<void> keep(RepositoryFiles::Upload& upload) {
+  Answer keep(RepositoryFiles::Upload& upload) {
+    const Change change(access_, grant_);
+    if (!change.allowed()) return ended();
     if (place_.kind == FileKind::locks) {
-      if (auto noted = files_.recordLockMaker(place_.id, grant_.job); !noted) return refuseStore(noted.error());
+      if (auto noted = files_.recordLockMaker(place_.id, grant_.job); !noted) return notStored(noted.error());
     }
     if (place_.kind == FileKind::snapshots) {
-      if (auto coming = access_.snapshotComing(grant_, place_.id); !coming) return refuse(503, coming.error().message);
+      if (auto coming = access_.snapshotComing(grant_, place_.id); !coming) return {503, coming.error().message};
     }
     auto stored = files_.commit(upload, place_.kind, place_.id);
     // Its name is the hash of its bytes, which were just checked: what is there already is the same file, and the client
     // asks again because it never heard that it was stored.
-    if (!stored && stored.error().code != "vault.exists") return refuseStore(stored.error());
+    if (!stored && stored.error().code != "vault.exists") return notStored(stored.error());
     if (place_.kind == FileKind::snapshots) {
-      if (auto recorded = access_.snapshotStored(grant_, place_.id); !recorded) return refuse(503, recorded.error().message);
+      if (auto recorded = access_.snapshotStored(grant_, place_.id); !recorded) return {503, recorded.error().message};
     }
-    return stream_.respond(200, {}, "");
+    return {};
   }
 
-  Result<void> remove() {
-    if (place_.kind != FileKind::locks || place_.id.empty()) return refuse(403, "only locks may be deleted");
-    if (!files_.madeLock(place_.id, grant_.job)) return refuse(403, "this lock was not made under this credential");
-    if (auto removed = files_.removeLock(place_.id); !removed) return refuse(500, removed.error().message);
-    return stream_.respond(200, {}, "");
+  Answer remove() {
+    if (place_.kind != FileKind::locks || place_.id.empty()) return {403, "only locks may be deleted"};
+    const Change change(access_, grant_);
+    if (!change.allowed()) return ended();
+    if (!files_.madeLock(place_.id, grant_.job)) return {403, "this lock was not made under this credential"};
+    if (auto removed = files_.removeLock(place_.id); !removed) return {500, removed.error().message};
+    return {};
   }
 
   AgentHttpStream& stream_;

@@ -33,6 +33,11 @@ class VaultAccess {
   virtual ~VaultAccess() = default;
   /// The grant of that credential, if it is open, belongs to that agent and the secret is right. Does not block.
   virtual std::optional<VaultGrant> admit(std::string_view agent, std::string_view user, std::string_view secret) = 0;
+  /// A file is about to be put under its name in the repository, or to be removed from it. False: the grant is open no more, and
+  /// nothing may be changed. After true no maintenance of the repository begins until changed() was called, once, whatever became
+  /// of the file. Does not block.
+  virtual bool beginChange(const VaultGrant& grant) = 0;
+  virtual void changed(const VaultGrant& grant) = 0;
   /// A snapshot file is about to become durable in the repository. Returns once this is recorded, so that one that nobody
   /// hears of again is removed in the end; an error keeps it from being stored.
   virtual Result<void> snapshotComing(const VaultGrant& grant, std::string_view snapshot_id) = 0;

@@ -26,6 +26,8 @@ class Access final : public runtime::VaultAccess {
   std::optional<runtime::VaultGrant> admit(std::string_view, std::string_view user, std::string_view) override {
     return user.empty() ? std::nullopt : std::optional(runtime::VaultGrant{"job", "i-1", "v", "r", direction_});
   }
+  bool beginChange(const runtime::VaultGrant&) override { return true; }
+  void changed(const runtime::VaultGrant&) override {}
   Result<void> snapshotComing(const runtime::VaultGrant&, std::string_view) override { return {}; }
   Result<void> snapshotStored(const runtime::VaultGrant&, std::string_view) override { return {}; }
   void full(const runtime::VaultGrant&, const std::string&) override {}

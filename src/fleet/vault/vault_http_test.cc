@@ -12,6 +12,7 @@
 #include <fstream>
 #include <future>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include <fmt/format.h>
@@ -163,9 +164,20 @@ class HttpPort {
 class Access final : public runtime::VaultAccess {
  public:
   std::optional<runtime::VaultGrant> admit(std::string_view agent, std::string_view user, std::string_view secret) override {
-    if (secret != "right" || agent != "i-1") return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    if (ended_.contains(user) || secret != "right" || agent != "i-1") return std::nullopt;
     const auto direction = user.starts_with("restore") ? runtime::VaultDirection::restore : runtime::VaultDirection::backup;
     return runtime::VaultGrant{std::string(user), "i-1", "V", "i-1", direction};
+  }
+  bool beginChange(const runtime::VaultGrant& grant) override {
+    const std::lock_guard lock(mutex_);
+    if (ended_.contains(grant.job)) return false;
+    ++changing_;
+    return true;
+  }
+  void changed(const runtime::VaultGrant&) override {
+    const std::lock_guard lock(mutex_);
+    --changing_;
   }
   Result<void> snapshotStored(const runtime::VaultGrant& grant, std::string_view snapshot_id) override {
     if (refuse_next.exchange(false)) return fail("store.full", "no");
@@ -193,6 +205,15 @@ class Access final : public runtime::VaultAccess {
     const std::lock_guard lock(mutex_);
     return coming_;
   }
+  /// Closes a job's grant.
+  void end(const std::string& job) {
+    const std::lock_guard lock(mutex_);
+    ended_.insert(job);
+  }
+  int changing() {
+    const std::lock_guard lock(mutex_);
+    return changing_;
+  }
   std::atomic<bool> refuse_next{false};
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> sent{0};
@@ -201,6 +222,8 @@ class Access final : public runtime::VaultAccess {
   std::mutex mutex_;
   std::vector<std::pair<std::string, std::string>> snapshots_;
   std::vector<std::string> coming_;
+  std::set<std::string, std::less<>> ended_;
+  int changing_ = 0;
 };
 
 class VaultHttpTest : public testing::Test {
@@ -246,20 +269,39 @@ class VaultHttpTest : public testing::Test {
   std::string url(const std::string& user, const std::string& secret = "right", const std::string& repository = "i-1") const {
     return fmt::format("rest:http://{}:{}@127.0.0.1:{}/vault/V/{}/", user, secret, port_->port(), repository);
   }
-  /// One raw request; its status.
-  std::string ask(const std::string& method, const std::string& path, const std::string& user = "job", const std::string& body = "") {
-    const os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  static bool send(const os::Fd& fd, std::string_view bytes) {
+    return ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  }
+  /// The head of a raw request, with so much of its body as is given; what it was sent on.
+  os::Fd begin(const std::string& method, const std::string& path, const std::string& user, std::string_view body, std::size_t length) {
+    os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port_->port());
-    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "no connection";
-    const auto request = fmt::format("{} /vault/V/i-1/{} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {}\r\nContent-Length: {}\r\n\r\n{}",
-                                     method, path, toBase64(user + ":right"), body.size(), body);
-    if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) return "not sent";
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_TRUE(send(fd, fmt::format("{} /vault/V/i-1/{} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {}\r\nContent-Length: {}\r\n\r\n{}",
+                                     method, path, toBase64(user + ":right"), length, body)));
+    return fd;
+  }
+  /// The status of its answer.
+  static std::string status(const os::Fd& fd) {
     char answer[4096];
     const auto got = ::recv(fd.get(), answer, sizeof answer, 0);
     return got > 12 ? std::string(answer + 9, 3) : "no answer";
+  }
+  /// One raw request; its status.
+  std::string ask(const std::string& method, const std::string& path, const std::string& user = "job", const std::string& body = "") {
+    return status(begin(method, path, user, body, body.size()));
+  }
+  /// Until the server has received so many bytes of an upload that goes on.
+  bool incoming(std::size_t bytes) const {
+    std::error_code error;
+    for (int i = 0; i < 2000; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(5)))
+
+      for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/vaults/V/.stillpoint/incoming", error))
+        if (entry.file_size(error) >= bytes) return true;
+    return false;
   }
   void makeFiles() {
     std::filesystem::create_directories(dir_ + "/src/deep");
@@ -372,6 +414,30 @@ TEST_F(VaultHttpTest, OnlyOwnLocksCanBeDeletedEvenAfterARestart) {
   port_ = std::make_unique<HttpPort>(*route_);
   EXPECT_EQ(ask("DELETE", "locks/" + lock, "restore1"), "200");
   EXPECT_FALSE(std::filesystem::exists(keeper_->pathOf("V", "i-1") + "/locks/" + lock));
+}
+
+TEST_F(VaultHttpTest, WhatWasAdmittedBeforeItsJobsEndDoesNotLandAfterThePrune) {
+  makeFiles();
+  ASSERT_EQ(restic(url("job1"), {"backup", "src"}).status.code, 0);
+  const auto path = keeper_->pathOf("V", "i-1");
+  // As if its index and its snapshot had not come yet, but all of its packs.
+  const auto index = std::filesystem::directory_iterator(path + "/index")->path();
+  const auto id = index.filename().string();
+  const auto bytes = os::readFile(index.string()).value();
+  std::filesystem::remove(index);
+  std::filesystem::remove(path + "/snapshots/" + access_.snapshots().at(0).second);
+  const auto upload = begin("POST", "index/" + id, "job1", std::string_view(bytes).substr(0, bytes.size() / 2), bytes.size());
+  ASSERT_TRUE(incoming(bytes.size() / 2));
+  access_.end("job1");
+  ASSERT_TRUE(wait([&](auto done) { keeper_->forget({"V", "i-1", "geheim"}, {}, done); }).has_value());
+  EXPECT_TRUE(send(upload, std::string_view(bytes).substr(bytes.size() / 2)));
+  EXPECT_EQ(status(upload), "401");
+  EXPECT_FALSE(std::filesystem::exists(path + "/index/" + id));
+  EXPECT_EQ(access_.changing(), 0);
+  // The next one sends again what the prune has removed.
+  ASSERT_EQ(restic(url("job2"), {"backup", "src"}).status.code, 0);
+  const auto check = restic(path, {"check", "--read-data"});
+  EXPECT_EQ(check.status.code, 0) << check.err << check.out;
 }
 
 TEST_F(VaultHttpTest, KeeperForgetsDespiteAStaleLock) {

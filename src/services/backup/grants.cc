@@ -22,10 +22,20 @@ void Grants::close(std::string_view job) {
   if (found != open_.end()) open_.erase(found);
 }
 
-bool Grants::used(std::string_view vault, std::string_view repository) const {
-  const std::lock_guard lock(mutex_);
+// Under the lock.
+bool Grants::isOpen(std::string_view vault, std::string_view repository) const {
   return std::ranges::any_of(
       open_, [&](const auto& entry) { return entry.second.grant.vault == vault && entry.second.grant.repository == repository; });
+}
+
+bool Grants::used(std::string_view vault, std::string_view repository) const {
+  const std::lock_guard lock(mutex_);
+  return isOpen(vault, repository) || changing_.contains({std::string(vault), std::string(repository)});
+}
+
+bool Grants::changing(std::string_view vault) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(changing_, [&](const auto& entry) { return entry.first.first == vault; });
 }
 
 Grants::Moved Grants::movedBy(std::string_view job) const {
@@ -41,6 +51,25 @@ std::optional<runtime::VaultGrant> Grants::admit(std::string_view agent, std::st
   if (found == open_.end() || found->second.grant.agent != agent || !equalConstantTime(found->second.secret_hash, hash))
     return std::nullopt;
   return found->second.grant;
+}
+
+bool Grants::beginChange(const runtime::VaultGrant& grant) {
+  const std::lock_guard lock(mutex_);
+  if (!open_.contains(grant.job)) return false;
+  ++changing_[{grant.vault, grant.repository}];
+  return true;
+}
+
+// Whoever closed the grant meanwhile found the repository in use and went away: it is told now.
+void Grants::changed(const runtime::VaultGrant& grant) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = changing_.find({grant.vault, grant.repository});
+    if (--found->second > 0) return;
+    changing_.erase(found);
+    if (isOpen(grant.vault, grant.repository)) return;
+  }
+  if (on_idle_) on_idle_(grant.vault, grant.repository);
 }
 
 Result<void> Grants::record(store::Job job) {

@@ -25,6 +25,9 @@ Vaults::Vaults(Context& context, runtime::VaultKeeper& keeper, Grants& grants) :
     const auto slash = timer.id.find('/');
     maintain(txn, timer.id.substr(0, slash), timer.id.substr(slash + 1));
   });
+  grants_.onIdle([this](const std::string& vault, const std::string& instance) {
+    record([this, vault, instance](store::Txn& txn) { maintain(txn, vault, instance); });
+  });
 }
 
 std::optional<Vault> Vaults::find(store::Txn& txn, std::string_view name) const {

@@ -179,6 +179,28 @@ TEST_F(LifecycleTest, AfterAWholeLeaseJobsHaveTheirTurn) {
   EXPECT_EQ(keeper_.forgotten.size(), 2U);
 }
 
+TEST_F(LifecycleTest, MaintenanceWaitsForAChangeThatOutlivesItsJob) {
+  const auto old = taken('a', spec());
+  const auto id = start(spec());
+  const runtime::VaultGrant grant{id, kMachine, "Default", kMachine, runtime::VaultDirection::backup};
+  auto& access = server_->backup.access();
+  server_->run(
+      [&](store::Txn& txn) { server_->backup.recoveryPoints().remove(txn, *server_->backup.recoveryPoints().find(txn, old), false); });
+  ASSERT_TRUE(access.beginChange(grant));
+  ASSERT_TRUE(access.beginChange(grant));
+  result(id, "FAILED");
+  EXPECT_FALSE(access.beginChange(grant)) << "its job has ended";
+  EXPECT_TRUE(keeper_.forgotten.empty());
+  access.changed(grant);
+  server_->core.runPending();
+  EXPECT_TRUE(keeper_.forgotten.empty()) << "the other is still under way";
+  access.changed(grant);
+  server_->core.runPending();
+  EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'a')});
+  maintained();
+  EXPECT_FALSE(point(old).has_value());
+}
+
 TEST_F(LifecycleTest, APersonsDeletionStaysADeletion) {
   const auto id = taken('a', spec());
   server_->run(
