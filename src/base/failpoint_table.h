@@ -43,6 +43,8 @@ inline constexpr std::array kPoints = {
     Point{"vault.maintaining", "server", "a repository is leased for maintenance, nothing was done to it"},
     Point{"vault.forgotten", "server", "snapshots are gone from a repository, their space is not free"},
     Point{"vault.pruned", "server", "a repository's space is free, the core does not know"},
+    Point{"vault.removing", "server", "a vault is deleted, its folder lies under its name"},
+    Point{"vault.removed", "server", "a deleted vault's folder is gone, the core does not know"},
     Point{"flow.freeze_intent", "server", "a pre-script and its thaw debt are written, not yet durable"},
     Point{"flow.stop_intent", "server", "a stop and its start debt are written, not yet durable"},
     Point{"flow.job_intent", "server", "a run's backup job is written, not yet durable"},

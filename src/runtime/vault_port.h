@@ -90,8 +90,14 @@ class VaultKeeper {
   /// The snapshots in the repository that are not in `known`, by id.
   using Found = std::function<void(Result<std::vector<VaultSnapshot>>)>;
   virtual void look(const VaultRepository& repository, std::set<std::string> known, Found done) = 0;
-  /// Removes a vault's folder with all its repositories.
-  virtual void removeVault(const std::string& vault, Done done) = 0;
+  /// "NAME/ID" of every snapshot in a vault's folder, also in repositories that nobody asked for; none where there is no folder. Lists a
+  /// folder for each repository and reads nothing. Any thread.
+  virtual Result<std::set<std::string>> snapshots(const std::string& vault) const = 0;
+  /// Removes a vault's folder with all its repositories; one that is not there is success, and then its name is free also after a loss
+  /// of power. `known` as snapshots() says them. Not while a repository of it is made or maintained. Errors: "vault.strange", there is
+  /// a snapshot that is not in `known`, and all is as it was; "vault.left", the name is free, but not all of the space: the next removal
+  /// or start tries again; any other: all is as it was.
+  virtual void removeVault(const std::string& vault, std::set<std::string> known, Done done) = 0;
   /// Where a repository lies: what plain restic takes as -r.
   virtual std::string pathOf(std::string_view vault, std::string_view name) const = 0;
 };

@@ -32,6 +32,8 @@ NOT_IN_A_RUN = {
     "vault.maintaining": "tests/api/test_retention.py",
     "vault.forgotten": "tests/api/test_retention.py",
     "vault.pruned": "tests/api/test_retention.py",
+    "vault.removing": "tests/api/test_vault_removal.py",
+    "vault.removed": "tests/api/test_vault_removal.py",
     "events.routed": "tests/api/test_events.py",
     "events.started": "tests/api/test_events.py",
     "events.dead": "tests/api/test_dead_letters.py",

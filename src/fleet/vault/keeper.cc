@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "fleet/vault/maintenance.h"
@@ -21,6 +22,8 @@ namespace sp::fleet {
 namespace {
 
 constexpr auto kCreateLimit = std::chrono::minutes(2);
+/// How the folders of deleted vaults begin; no vault has such a name.
+constexpr std::string_view kRemoved = ".removed-";
 
 class Keeper final : public runtime::VaultKeeper {
  public:
@@ -52,8 +55,19 @@ class Keeper final : public runtime::VaultKeeper {
       done(Maintenance(directory_, repository, restic_, stopping_).look(known));
     });
   }
-  void removeVault(const std::string& vault, Done done) override {
-    post([this, vault, done = std::move(done)] { done(removeNow(vault)); });
+  Result<std::set<std::string>> snapshots(const std::string& vault) const override {
+    std::set<std::string> out;
+    SP_TRY(const auto names, repositories(vault));
+    for (const auto& name : names) {
+      const auto folder = pathOf(vault, name) + "/snapshots";
+      SP_TRY(const auto files, listing(folder));
+      for (const auto& file : files)
+        if (isResticId(file)) out.insert(fmt::format("{}/{}", name, file));
+    }
+    return out;
+  }
+  void removeVault(const std::string& vault, std::set<std::string> known, Done done) override {
+    post([this, vault, known = std::move(known), done = std::move(done)] { done(removeNow(vault, known)); });
   }
   std::string pathOf(std::string_view vault, std::string_view name) const override {
     return fmt::format("{}/{}/{}", directory_, vault, name);
@@ -110,16 +124,63 @@ class Keeper final : public runtime::VaultKeeper {
     return os::fsyncDirectory(pathOf(repository.vault, ""));
   }
 
-  // Renamed first: a vault of the same name may be made again at once.
-  Result<void> removeNow(const std::string& vault) {
-    const auto path = fmt::format("{}/{}", directory_, vault);
+  /// The names in a folder; none if it is not there.
+  static Result<std::set<std::string>> listing(const std::string& folder) {
+    std::set<std::string> out;
     std::error_code error;
-    if (!std::filesystem::exists(path, error)) return {};
+    std::filesystem::directory_iterator entries(folder, error);
+    while (!error && entries != std::filesystem::directory_iterator()) {
+      out.insert(entries->path().filename().string());
+      entries.increment(error);
+    }
+    if (error && error != std::errc::no_such_file_or_directory) return failErrno("vault.list", "cannot list " + folder, error.value());
+    return out;
+  }
+
+  /// The names of a vault's repositories, whoever made them.
+  Result<std::set<std::string>> repositories(const std::string& vault) const {
+    SP_TRY(auto names, listing(pathOf(vault, "")));
+    std::erase_if(names, [&](const std::string& name) {
+      std::error_code error;
+      return name == ".stillpoint" || !std::filesystem::is_directory(pathOf(vault, name), error);
+    });
+    return names;
+  }
+
+  // Renamed first: a vault of the same name may be made again at once.
+  Result<void> removeNow(const std::string& vault, const std::set<std::string>& known) {
+    const auto path = fmt::format("{}/{}", directory_, vault);
+    SP_CHECK_OK(os::makeDirectories(directory_));
+    // A restic that a killed server left in one of them would make its folders again.
+    std::vector<os::Fd> held;
+    SP_TRY(const auto names, repositories(vault));
+    for (const auto& name : names) {
+      SP_TRY(auto lease, Maintenance(directory_, {vault, name, ""}, restic_, stopping_).hold());
+      held.push_back(std::move(lease));
+    }
+    SP_TRY(const auto present, snapshots(vault));
+    for (const auto& snapshot : present)
+      if (!known.contains(snapshot)) return fail("vault.strange", fmt::format("{} has the snapshot {} of no known job", path, snapshot));
+    if (failpoint::hit("vault.removing")) return fail("vault.failpoint", "made to fail");
     SystemRandom random;
-    const auto aside = fmt::format("{}/.removed-{}", directory_, random.hex(16));
-    if (::rename(path.c_str(), aside.c_str()) != 0) return failErrno("vault.remove", "cannot rename " + path, errno);
-    std::filesystem::remove_all(aside, error);
-    if (error) return failErrno("vault.remove", "cannot remove " + aside, error.value());
+    const auto aside = fmt::format("{}/{}{}", directory_, kRemoved, random.hex(16));
+    if (::rename(path.c_str(), aside.c_str()) != 0 && errno != ENOENT)
+      return failErrno("vault.remove", fmt::format("cannot rename {} to {}", path, aside), errno);
+    SP_CHECK_OK(os::fsyncDirectory(directory_));
+    const auto left = removeLeft();
+    if (failpoint::hit("vault.removed")) return fail("vault.failpoint", "made to fail");
+    return left;
+  }
+
+  /// What was renamed so far, also by those that could not remove all of it.
+  Result<void> removeLeft() const {
+    SP_TRY(const auto names, listing(directory_));
+    for (const auto& name : names) {
+      if (!name.starts_with(kRemoved)) continue;
+      std::error_code error;
+      std::filesystem::remove_all(fmt::format("{}/{}", directory_, name), error);
+      if (error) return failErrno("vault.left", fmt::format("cannot remove {}/{}", directory_, name), error.value());
+    }
     return {};
   }
 
@@ -137,7 +198,7 @@ void removeLeftovers(const std::string& directory) {
   std::error_code error;
   for (const auto& vault : std::filesystem::directory_iterator(directory, error)) {
     std::error_code ignored;
-    if (vault.path().filename().string().starts_with(".removed-")) std::filesystem::remove_all(vault.path(), ignored);
+    if (vault.path().filename().string().starts_with(kRemoved)) std::filesystem::remove_all(vault.path(), ignored);
     for (const auto* folder : {"/.stillpoint/incoming", "/.stillpoint/made", "/.stillpoint/tmp"})
       std::filesystem::remove_all(vault.path().string() + folder, ignored);
   }

@@ -32,7 +32,6 @@ constexpr std::size_t kNamedAtOnce = 500;
 constexpr std::string_view kRepackAtOnce = "--max-repack-size=16G";
 /// What restic seals has a nonce and a signature.
 constexpr std::size_t kLeastSealed = 32;
-constexpr std::size_t kIdLength = 64;
 constexpr auto kHalfWrittenFor = std::chrono::minutes(10);
 /// Removes only what is not needed at all: takes next to no room.
 constexpr std::string_view kRepackNothing = "--max-repack-size=0";
@@ -49,11 +48,6 @@ std::vector<std::string> textsOf(const json::Object& object, std::string_view ke
   for (const auto& entry : value->get_array())
     if (entry.is_string()) out.push_back(json::toStd(entry.get_string()));
   return out;
-}
-
-/// Not what a restic is just writing ("ID-tmp-…").
-bool isId(std::string_view name) {
-  return name.size() == kIdLength && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 bool isFull(const Error& error) { return error.message.find("no space left on device") != std::string::npos; }
@@ -106,6 +100,11 @@ Result<Maintenance::Lease> Maintenance::lease() const {
   return lease;
 }
 
+Result<os::Fd> Maintenance::hold() const {
+  SP_TRY(auto held, lease());
+  return std::move(held.fd);
+}
+
 Result<std::string> Maintenance::restic(const Lease& lease, std::vector<std::string> arguments) const {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(lease.until - std::chrono::steady_clock::now());
   ResticRun run{path_, repository_.key, std::move(arguments), std::max(left, std::chrono::milliseconds(0)), aside_ + "/tmp",
@@ -140,19 +139,20 @@ Result<void> Maintenance::clearLocks(const Lease& lease) const {
   // A damaged one is nobody's, and keeps every restic from its work.
   for (const auto& id : listing("locks")) {
     const auto bytes = os::readFile(fmt::format("{}/locks/{}", path_, id), 1U << 20U);
-    if (isId(id) && bytes && (bytes->size() < kLeastSealed || sha256Hex(*bytes) != id)) SP_CHECK_OK(removeLock(id));
+    if (isResticId(id) && bytes && (bytes->size() < kLeastSealed || sha256Hex(*bytes) != id)) SP_CHECK_OK(removeLock(id));
   }
   // What a restic that was killed while it wrote its lock left: no restic reads it, and none writes at one for so long.
   const auto old = std::filesystem::file_time_type::clock::now() - kHalfWrittenFor;
   for (const auto& name : listing("locks")) {
     const std::filesystem::path file(fmt::format("{}/locks/{}", path_, name));
     const auto written = std::filesystem::last_write_time(file, error);
-    if (!error && written < old && isId(name.substr(0, kIdLength)) && name.find("-tmp-") == kIdLength) std::filesystem::remove(file, error);
+    if (!error && written < old && isResticId(name.substr(0, kResticIdLength)) && name.find("-tmp-") == kResticIdLength)
+      std::filesystem::remove(file, error);
   }
-  if (std::ranges::none_of(listing("locks"), isId)) return {};
+  if (std::ranges::none_of(listing("locks"), isResticId)) return {};
   SP_CHECK_OK(restic(lease, {"unlock"}));
   for (const auto& id : listing("locks"))
-    if (isId(id)) SP_CHECK_OK(clearLock(lease, id));
+    if (isResticId(id)) SP_CHECK_OK(clearLock(lease, id));
   return {};
 }
 
@@ -199,7 +199,7 @@ Result<void> Maintenance::forget(const std::vector<std::string>& snapshots) cons
 Result<std::vector<runtime::VaultSnapshot>> Maintenance::look(const std::set<std::string>& known) const {
   std::vector<std::string> unknown;
   for (const auto& id : listing("snapshots"))
-    if (isId(id) && !known.contains(id)) unknown.push_back(id);
+    if (isResticId(id) && !known.contains(id)) unknown.push_back(id);
   std::vector<runtime::VaultSnapshot> out;
   for (std::size_t from = 0; from < unknown.size(); from += kNamedAtOnce) {
     const auto to = std::min(from + kNamedAtOnce, unknown.size());

@@ -25,6 +25,8 @@ class Maintenance {
   Result<void> forget(const std::vector<std::string>& snapshots) const;
   /// The snapshots that are not in `known`, with what they say of themselves. Blocks, for a listing or a run of restic.
   Result<std::vector<runtime::VaultSnapshot>> look(const std::set<std::string>& known) const;
+  /// Keeps every maintenance out as long as the descriptor is open; one that a killed server left is ended. Blocks.
+  Result<os::Fd> hold() const;
 
  private:
   /// The restic that last ran under the lease.

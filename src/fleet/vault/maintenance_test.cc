@@ -216,6 +216,32 @@ TEST_F(MaintenanceTest, AResticThatOutlivedItsServerIsEnded) {
   EXPECT_EQ(status->signal, SIGINT);
 }
 
+TEST_F(MaintenanceTest, AVaultIsRemovedOnlyWhenAllItsSnapshotsAreKnown) {
+  const auto remove = [&](std::set<std::string> known) {
+    std::promise<Result<void>> done;
+    keeper_->removeVault("V", std::move(known), [&](Result<void> result) { done.set_value(std::move(result)); });
+    return done.get_future().get();
+  };
+  const auto first = backup("first");
+  const auto second = backup("second");
+  // Of a machine that the server knows nothing of.
+  std::filesystem::create_directories(dir_ + "/vaults/V/i-2/snapshots");
+  const auto third = sha256Hex("third");
+  std::ofstream(dir_ + "/vaults/V/i-2/snapshots/" + third) << "sealed";
+  std::ofstream(dir_ + "/vaults/V/i-2/snapshots/" + third + "-tmp-1") << "half";
+  const std::set<std::string> all{"i-1/" + first, "i-1/" + second, "i-2/" + third};
+  EXPECT_EQ(keeper_->snapshots("V").value(), all);
+  EXPECT_EQ(remove({"i-1/" + first, "i-1/" + second}).error().code, "vault.strange");
+  EXPECT_EQ(remove({"i-1/" + first, "i-2/" + third}).error().code, "vault.strange");
+  EXPECT_EQ(keeper_->snapshots("V").value(), all);
+  restic({"check", "--read-data"});
+  const auto gone = remove(all);
+  EXPECT_TRUE(gone.has_value()) << gone.error().text();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vaults"));
+  EXPECT_TRUE(keeper_->snapshots("V").value().empty());
+  EXPECT_TRUE(remove({}).has_value());
+}
+
 TEST_F(MaintenanceTest, WhatIsNotKnownIsTold) {
   const auto first = backup("first");
   EXPECT_TRUE(look({first}).empty());

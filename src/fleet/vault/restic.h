@@ -7,12 +7,19 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "os/process.h"
 
 namespace sp::fleet {
+
+constexpr std::size_t kResticIdLength = 64;
+/// Whether a file in a repository's folder has the name of a whole one: not what a restic is just writing ("ID-tmp-…").
+inline bool isResticId(std::string_view name) {
+  return name.size() == kResticIdLength && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 /// One run of restic.
 struct ResticRun {

@@ -17,6 +17,8 @@ namespace sp::services::backup {
 inline constexpr std::string_view kVaultKind = "backup_vault";
 inline constexpr std::string_view kRepositoryKind = "vault_repository";
 inline constexpr std::string_view kForgetKind = "vault_forget";
+/// A vault that was deleted and whose folder may still lie under its name. Key: the vault's name.
+inline constexpr std::string_view kRemovalKind = "vault_removal";
 inline constexpr std::string_view kQuarantineKind = "vault_quarantine";
 inline constexpr std::string_view kJobKind = "backup_job";
 inline constexpr std::string_view kPointKind = "recovery_point";

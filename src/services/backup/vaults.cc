@@ -1,5 +1,7 @@
 #include "services/backup/vaults.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "services/backup/table.h"
 
@@ -9,6 +11,7 @@ namespace {
 /// In the place of a snapshot's id; no snapshot has such a name.
 constexpr std::string_view kLeftovers = "leftovers";
 constexpr std::string_view kMaintainTimer = "backup.maintain";
+constexpr std::string_view kRemoveTimer = "backup.remove_vault";
 constexpr auto kMaintainAgain = std::chrono::minutes(1);
 constexpr auto kMaintainAgainAtMost = std::chrono::minutes(15);
 constexpr auto kMaintainAfterLease = std::chrono::hours(6);
@@ -18,6 +21,38 @@ constexpr std::size_t kAll = 100'000;
 
 std::string repositoryKey(std::string_view vault, std::string_view name) { return fmt::format("{}/{}", vault, name); }
 
+/// "INSTANCE/ID" of what is to be forgotten in a vault: all that may lie there without a recovery point.
+std::set<std::string> forgettable(const std::vector<store::Record>& forgets, std::string_view vault) {
+  std::set<std::string> out;
+  for (const auto& record : forgets) out.insert(record.key.substr(vault.size() + 1));
+  return out;
+}
+
+/// What a removal erased, to be put back if it must not be.
+json::Object removalOf(const std::vector<std::pair<std::string_view, std::vector<store::Record>>>& erased) {
+  json::Object out;
+  for (const auto& [kind, records] : erased) {
+    json::Array list;
+    for (const auto& record : records) list.emplace_back(json::Object{{"key", record.key}, {"body", record.body}});
+    out[kind] = std::move(list);
+  }
+  return out;
+}
+
+/// The records of that kind in a removal's record; a broken one is logged and has none.
+std::vector<store::Record> erasedBy(const std::string& vault, const std::string& removal, std::string_view kind) {
+  std::vector<store::Record> out;
+  const auto parsed = json::parse(removal);
+  const auto* list = parsed && parsed->is_object() ? json::find(parsed->get_object(), kind) : nullptr;
+  if (list == nullptr || !list->is_array()) {
+    log::error("a record cannot be read", {{"kind", kRemovalKind}, {"key", vault}, {"missing", kind}});
+    return out;
+  }
+  for (const auto& entry : list->get_array())
+    if (entry.is_object()) out.push_back({json::textOr(entry.get_object(), "key"), json::textOr(entry.get_object(), "body")});
+  return out;
+}
+
 }  // namespace
 
 Vaults::Vaults(Context& context, runtime::VaultKeeper& keeper, Grants& grants) : context_(context), keeper_(keeper), grants_(grants) {
@@ -25,6 +60,7 @@ Vaults::Vaults(Context& context, runtime::VaultKeeper& keeper, Grants& grants) :
     const auto slash = timer.id.find('/');
     maintain(txn, timer.id.substr(0, slash), timer.id.substr(slash + 1));
   });
+  context_.core.onTimer(std::string(kRemoveTimer), [this](store::Txn& txn, const store::Timer& timer) { beginRemoval(txn, timer.id); });
   grants_.onIdle([this](const std::string& vault, const std::string& instance) {
     record([this, vault, instance](store::Txn& txn) { maintain(txn, vault, instance); });
   });
@@ -57,18 +93,84 @@ void Vaults::create(store::Txn& txn, const Vault& vault) const {
   });
 }
 
+// The folder is found by its name alone: until it is gone, this is durable, and so are the keys of what lies in it.
 void Vaults::erase(store::Txn& txn, const std::string& name) {
-  for (const auto& repository : repositories(txn, name))
-    txn.records().erase(kRepositoryKind, repositoryKey(repository.vault, repository.name));
-  for (const auto kind : {kForgetKind, kQuarantineKind})
-    for (const auto& record : txn.records().scan(kind, name + "/", "", kAll)) txn.records().erase(kind, record.key);
-  txn.records().erase(kVaultKind, name);
+  dropUnbegun(txn);
+  std::vector<std::pair<std::string_view, std::vector<store::Record>>> erased;
+  for (const auto kind : {kRepositoryKind, kForgetKind, kQuarantineKind})
+    erased.emplace_back(kind, txn.records().scan(kind, name + "/", "", kAll));
+  if (const auto body = txn.records().get(kVaultKind, name)) erased.emplace_back(kVaultKind, std::vector<store::Record>{{name, *body}});
+  for (const auto& [kind, records] : erased)
+    for (const auto& record : records) txn.records().erase(kind, record.key);
+  // If one of that name is still to be removed, nothing was made in this one.
+  if (!txn.records().get(kRemovalKind, name)) txn.records().put(kRemovalKind, name, json::toText(removalOf(erased)));
   if (existence_) existence_(txn, name, false);
-  txn.afterCommit([this, name] {
-    keeper_.removeVault(name, [name](const Result<void>& result) {
-      if (!result) log::warn("a deleted vault's folder is still there", {{"vault", name}, {"error", result.error().text()}});
+  beginRemoval(txn, name);
+}
+
+Result<std::string> Vaults::strange(store::Txn& txn, const std::string& name) const {
+  // What lies there is another's.
+  if (txn.records().get(kRemovalKind, name)) return std::string();
+  SP_TRY(const auto present, keeper_.snapshots(name));
+  const auto known = forgettable(txn.records().scan(kForgetKind, name + "/", "", kAll), name);
+  for (const auto& snapshot : present)
+    if (!known.contains(snapshot)) return snapshot;
+  return std::string();
+}
+
+// Not beside those that still make or maintain a repository there: each of them comes here at its end.
+void Vaults::beginRemoval(store::Txn& txn, const std::string& vault) {
+  const auto removal = txn.records().get(kRemovalKind, vault);
+  if (!removal) return;
+  txn.afterCommit([this, vault, known = forgettable(erasedBy(vault, *removal, kForgetKind), vault)] {
+    const auto within = [&](const std::string& key) { return key.starts_with(vault + "/"); };
+    if (std::ranges::any_of(created_now_, within) || std::ranges::any_of(maintained_now_, within)) return;
+    if (!removed_now_.insert(vault).second) return;
+    keeper_.removeVault(vault, known, [this, vault](const Result<void>& result) {
+      record([this, vault, result](store::Txn& later) { removed(later, vault, result); });
     });
   });
+}
+
+void Vaults::removed(store::Txn& txn, const std::string& vault, const Result<void>& result) {
+  removed_now_.erase(vault);
+  const auto removal = txn.records().get(kRemovalKind, vault);
+  if (!removal) return;
+  const auto code = result ? std::string() : result.error().code;
+  const auto error = result ? std::string() : result.error().text();
+  if (!result && code != "vault.strange" && code != "vault.left") {
+    log::warn("a deleted vault's folder is still there, and will be tried again", {{"vault", vault}, {"error", error}});
+    return txn.timers().set({std::string(kRemoveTimer), vault, txn.now() + kMaintainAgain, ""});
+  }
+  txn.records().erase(kRemovalKind, vault);
+  if (code == "vault.strange") {
+    log::error("a deleted vault is put back: somebody's snapshot lies in it", {{"vault", vault}, {"error", error}});
+    putBack(txn, vault, *removal);
+  } else if (code == "vault.left") {
+    log::warn("the space of a deleted vault is not free: the next start tries again", {{"vault", vault}, {"error", error}});
+  }
+  // Those that were asked for since.
+  for (const auto& repository : repositories(txn, vault))
+    if (repository.state == "creating") beginCreate(txn, repository);
+}
+
+// With the keys that open what lies there. A vault that was made since stays as it is, and has them too.
+void Vaults::putBack(store::Txn& txn, const std::string& vault, const std::string& removal) {
+  const bool there = txn.records().get(kVaultKind, vault).has_value();
+  for (const auto kind : {kVaultKind, kRepositoryKind, kForgetKind, kQuarantineKind})
+    for (const auto& record : erasedBy(vault, removal, kind))
+      if (kind != kVaultKind || !there) txn.records().put(kind, record.key, record.body);
+  if (!there && existence_) existence_(txn, vault, true);
+  for (auto& repository : repositories(txn, vault)) {
+    if (repository.state == "maintenance") {
+      // It has ended: the removal waited for it.
+      repository.state = "ready";
+      saveRepository(txn, repository);
+    }
+    if (!txn.records().scan(kForgetKind, repositoryKey(vault, repository.name) + "/", "", 1).empty())
+      txn.timers().set({std::string(kMaintainTimer), repositoryKey(vault, repository.name), txn.now(), ""});
+    for (const auto& listener : changed_) listener(txn, repository);
+  }
 }
 
 void Vaults::countPoints(store::Txn& txn, std::string_view vault, std::int64_t change) const {
@@ -108,8 +210,11 @@ Repository Vaults::ensure(store::Txn& txn, const std::string& vault, const std::
 }
 
 // The key is durable before the repository is made with it: a repository whose key nobody knows is never left behind.
+// Where a deleted vault of that name still lies, it is made once that is gone.
 void Vaults::beginCreate(store::Txn& txn, const Repository& repository) {
+  if (txn.records().get(kRemovalKind, repository.vault)) return;
   txn.afterCommit([this, repository] {
+    created_now_.insert(repositoryKey(repository.vault, repository.name));
     keeper_.create({repository.vault, repository.name, repository.key}, [this, repository](const Result<void>& result) {
       record([this, repository, result](store::Txn& later) { created(later, repository.vault, repository.name, result); });
     });
@@ -132,13 +237,11 @@ void Vaults::record(std::function<void(store::Txn&)> outcome) {
 }
 
 void Vaults::created(store::Txn& txn, const std::string& vault, const std::string& name, const Result<void>& result) {
+  created_now_.erase(repositoryKey(vault, name));
+  // Its vault was deleted meanwhile; one of that name that is wanted now is another's.
+  if (txn.records().get(kRemovalKind, vault)) return beginRemoval(txn, vault);
   auto found = repository(txn, vault, name);
-  if (!found) {
-    // The vault was deleted meanwhile; its folder has just been made again.
-    if (!find(txn, vault)) keeper_.removeVault(vault, [](const Result<void>&) {});
-    return;
-  }
-  if (found->state != "creating") return;
+  if (!found || found->state != "creating") return;
   found->state = result ? "ready" : "broken";
   found->error = result ? "" : result.error().text();
   saveRepository(txn, *found);
@@ -176,18 +279,23 @@ void Vaults::maintain(store::Txn& txn, const std::string& vault, const std::stri
   const auto holder = context_.locks.holder(txn, instance);
   if (moment == Moment::any && holder && holder->starts_with("run:"))
     return txn.timers().set({std::string(kMaintainTimer), key, txn.now() + kMaintainAgain, ""});
-  // One whose beginning could not be made durable has not begun.
-  std::erase_if(maintained_now_, [&](const std::string& other) {
-    const auto body = txn.records().get(kRepositoryKind, other);
-    const auto there = body ? decodeRecord<Repository>(kRepositoryKind, other, *body) : std::nullopt;
-    return !there || there->state != "maintenance";
-  });
+  dropUnbegun(txn);
   if (maintained_now_.size() >= runtime::VaultKeeper::kMaintainedAtOnce) {
     // The end of one of those begins the next, but for one that failed.
     if (failures_.contains(key)) txn.timers().set({std::string(kMaintainTimer), key, txn.now() + kMaintainAgain, ""});
     return;
   }
   beginMaintenance(txn, *found);
+}
+
+// One whose beginning could not be made durable has not begun. One whose vault was deleted since has.
+void Vaults::dropUnbegun(store::Txn& txn) {
+  std::erase_if(maintained_now_, [&](const std::string& other) {
+    if (txn.records().get(kRemovalKind, other.substr(0, other.find('/')))) return false;
+    const auto body = txn.records().get(kRepositoryKind, other);
+    const auto there = body ? decodeRecord<Repository>(kRepositoryKind, other, *body) : std::nullopt;
+    return !there || there->state != "maintenance";
+  });
 }
 
 void Vaults::beginMaintenance(store::Txn& txn, Repository repository) {
@@ -211,6 +319,7 @@ void Vaults::maintained(store::Txn& txn, const std::string& vault, const std::st
                         const Result<void>& result) {
   const auto key = repositoryKey(vault, name);
   maintained_now_.erase(key);
+  beginRemoval(txn, vault);
   auto found = repository(txn, vault, name);
   if (!found || found->state != "maintenance") return maintainOthers(txn);
   found->state = "ready";
@@ -257,6 +366,7 @@ void Vaults::maintainOthers(store::Txn& txn) {
 
 void Vaults::recover(store::Txn& txn) {
   if (!find(txn, "Default")) create(txn, Vault{"Default", txn.now(), "", "", {}, 0});
+  for (const auto& record : txn.records().scan(kRemovalKind, "", "", kAll)) beginRemoval(txn, record.key);
   for (auto& repository : repositories(txn, "")) {
     if (repository.state == "maintenance") {
       // The lease is kept, so that nothing gets in between: the keeper ends a restic that still runs and does all of it again.

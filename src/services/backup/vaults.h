@@ -29,8 +29,14 @@ class Vaults {
   void save(store::Txn& txn, const Vault& vault) const;
   /// Adds a vault; the first one makes the log tell the administrator to keep the keys.
   void create(store::Txn& txn, const Vault& vault) const;
-  /// With its repositories' records; the folder goes after the commit. Only when nothing in it is wanted.
+  /// With its repositories' records; the folder goes after the commit, and until it has gone no repository is made in a vault of that
+  /// name. Only when nothing in it is wanted: if the folder has a snapshot that nobody knows by then, the vault is put back as it was.
   void erase(store::Txn& txn, const std::string& name);
+  /// A snapshot in the vault's folder, "INSTANCE/ID", that is of no job ("": there is none). Only when it has no recovery points and no
+  /// job uses it. Lists folders.
+  Result<std::string> strange(store::Txn& txn, const std::string& name) const;
+  /// Whether a job's files are just being put into the vault, also of one that has ended.
+  bool changing(std::string_view name) const { return grants_.changing(name); }
   void countPoints(store::Txn& txn, std::string_view vault, std::int64_t change) const;
 
   std::optional<Repository> repository(store::Txn& txn, std::string_view vault, std::string_view instance) const;
@@ -77,6 +83,12 @@ class Vaults {
   /// Makes the outcome of the keeper's work durable, as soon as that can be done. Any thread.
   void record(std::function<void(store::Txn&)> outcome);
   void created(store::Txn& txn, const std::string& vault, const std::string& name, const Result<void>& result);
+  /// Goes on with the removal of that vault's folder, if it is to be removed and nobody works in it.
+  void beginRemoval(store::Txn& txn, const std::string& vault);
+  void removed(store::Txn& txn, const std::string& vault, const Result<void>& result);
+  void putBack(store::Txn& txn, const std::string& vault, const std::string& removal);
+  /// Drops from maintained_now_ what never began.
+  void dropUnbegun(store::Txn& txn);
   /// Takes the lease: from now on nobody else may use the repository.
   void beginMaintenance(store::Txn& txn, Repository repository);
   void maintained(store::Txn& txn, const std::string& vault, const std::string& name, const std::vector<std::string>& snapshots,
@@ -93,6 +105,9 @@ class Vaults {
   /// "VAULT/INSTANCE" of those that are being maintained, and how often in a row it failed.
   std::set<std::string> maintained_now_;
   std::map<std::string, int> failures_;
+  /// "VAULT/INSTANCE" of those that are being made, and the vaults whose folders are being removed.
+  std::set<std::string> created_now_;
+  std::set<std::string> removed_now_;
   Existence existence_;
 };
 

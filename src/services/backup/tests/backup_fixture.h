@@ -65,9 +65,16 @@ class Keeper final : public runtime::VaultKeeper {
       if (!known.contains(snapshot.id)) out.push_back(snapshot);
     done(std::move(out));
   }
-  void removeVault(const std::string& vault, Done done) override {
+  Result<std::set<std::string>> snapshots(const std::string&) const override {
+    if (!unlisted.empty()) return fail("vault.list", unlisted);
+    std::set<std::string> out;
+    for (const auto& snapshot : present) out.insert(fmt::format("{}/{}", kMachine, snapshot.id));
+    return out;
+  }
+  void removeVault(const std::string& vault, std::set<std::string> known, Done done) override {
     removed.push_back(vault);
-    done({});
+    removed_known = std::move(known);
+    waiting.push_back(std::move(done));
   }
   std::string pathOf(std::string_view vault, std::string_view name) const override {
     return fmt::format("/data/vaults/{}/{}", vault, name);
@@ -82,6 +89,9 @@ class Keeper final : public runtime::VaultKeeper {
   std::vector<std::string> removed;
   /// What lies in every repository.
   std::vector<runtime::VaultSnapshot> present;
+  /// Why its folders cannot be listed.
+  std::string unlisted;
+  std::set<std::string> removed_known;
   int looks = 0;
   std::vector<Done> waiting;
 };
@@ -167,6 +177,8 @@ class BackupTest : public testing::Test {
   }
   void boot() {
     server_.reset();
+    // What the keeper would have told the old one: it ends with it.
+    keeper_.waiting.clear();
     server_ = std::make_unique<Server>(dir_ + "/store.db", clock_, random_, keeper_, agents_);
   }
   StartSpec spec() const {

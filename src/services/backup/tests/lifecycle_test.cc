@@ -201,6 +201,161 @@ TEST_F(LifecycleTest, MaintenanceWaitsForAChangeThatOutlivesItsJob) {
   EXPECT_FALSE(point(old).has_value());
 }
 
+class RemovalTest : public LifecycleTest {
+ protected:
+  static constexpr auto kVault = "removed";
+  void SetUp() override {
+    LifecycleTest::SetUp();
+    make();
+  }
+  void make() {
+    server_->run([&](store::Txn& txn) { server_->backup.vaults().create(txn, Vault{kVault, txn.now(), "", "", {}, 0}); });
+  }
+  void erase() {
+    server_->run([&](store::Txn& txn) { server_->backup.vaults().erase(txn, kVault); });
+  }
+  StartSpec there() const {
+    auto out = spec();
+    out.vault = kVault;
+    return out;
+  }
+  std::optional<Repository> in() {
+    std::optional<Repository> out;
+    server_->run([&](store::Txn& txn) { out = server_->backup.vaults().repository(txn, kVault, kMachine); });
+    return out;
+  }
+  bool isThere() {
+    bool out = false;
+    server_->run([&](store::Txn& txn) { out = server_->backup.vaults().find(txn, kVault).has_value(); });
+    return out;
+  }
+  /// A failed backup: the vault's repository is made, and a snapshot is to be forgotten in it.
+  void fails(char name) {
+    const auto id = start(there());
+    if (!keeper_.waiting.empty()) madeRepository();
+    snapshot(id, std::string(64, name));
+    result(id, "FAILED");
+  }
+  std::string toldBy(const std::string& operation) {
+    std::string out;
+    const json::Object input{{"BackupVaultName", kVault}};
+    const aws::Principal who;
+    const auto table = server_->backup.makeBackup();
+    const auto& row = *std::ranges::find(table.operations, operation, &aws::Operation::name);
+    server_->run([&](store::Txn& txn) {
+      const auto answer = row.handler(aws::Call{input, &txn, who, server_->realm, "", "", txn.now(), nullptr});
+      if (!answer) out = json::textOr(answer.error().extra, "Code") + ": " + answer.error().message;
+    });
+    return out;
+  }
+};
+
+TEST_F(RemovalTest, IsTakenUpAfterAKillAndAwaitedByAVaultOfTheSameName) {
+  fails('a');
+  maintained();
+  const auto key = in()->key;
+  erase();
+  ASSERT_EQ(keeper_.removed, std::vector<std::string>{kVault});
+  keeper_.waiting.clear();
+  boot();
+  EXPECT_EQ(keeper_.removed.size(), 2U) << "begun again";
+  make();
+  keeper_.created.clear();
+  const auto job = start(there());
+  EXPECT_NE(in()->key, key);
+  EXPECT_TRUE(keeper_.created.empty()) << "the old folder lies where it would be made";
+  maintained();
+  ASSERT_EQ(keeper_.created.size(), 1U);
+  maintained();
+  EXPECT_EQ(server_->job(job).state, JobState::running);
+  boot();
+  EXPECT_EQ(keeper_.removed.size(), 2U) << "done once";
+}
+
+TEST_F(RemovalTest, IsTriedAgainAndTheSecondDeletionOfTheNameIsTheSame) {
+  erase();
+  make();
+  erase();
+  maintained(fail("vault.remove", "no"));
+  EXPECT_EQ(keeper_.removed.size(), 1U);
+  advance(std::chrono::minutes(1));
+  EXPECT_EQ(keeper_.removed.size(), 2U);
+  maintained(fail("vault.left", "some of it is left"));
+  advance(std::chrono::hours(1));
+  EXPECT_EQ(keeper_.removed.size(), 2U) << "the name is free";
+  EXPECT_FALSE(isThere());
+}
+
+TEST_F(RemovalTest, WaitsForWhoWorksThere) {
+  // Made while its vault is deleted, and made again in the new one.
+  server_->run([&](store::Txn& txn) { server_->backup.vaults().ensure(txn, kVault, kMachine); });
+  ASSERT_EQ(keeper_.waiting.size(), 1U);
+  erase();
+  make();
+  const auto job = start(there());
+  EXPECT_TRUE(keeper_.removed.empty());
+  maintained();
+  EXPECT_EQ(keeper_.removed.size(), 1U);
+  EXPECT_EQ(in()->state, "creating") << "what was made is not this one";
+  maintained();
+  maintained();
+  EXPECT_EQ(server_->job(job).state, JobState::running);
+  result(job, "FAILED");
+  // The same of one that is maintained.
+  fails('b');
+  ASSERT_EQ(in()->state, "maintenance");
+  erase();
+  EXPECT_EQ(keeper_.removed.size(), 1U);
+  maintained();
+  EXPECT_EQ(keeper_.removed.size(), 2U);
+  EXPECT_EQ(keeper_.removed_known, std::set<std::string>{fmt::format("{}/{}", kMachine, std::string(64, 'b'))});
+}
+
+TEST_F(RemovalTest, ASnapshotThatNobodyKnowsPutsTheVaultBackWithItsKey) {
+  fails('a');
+  const auto key = in()->key;
+  erase();
+  EXPECT_FALSE(isThere());
+  maintained();
+  keeper_.forgotten.clear();
+  maintained(fail("vault.strange", "a snapshot"));
+  EXPECT_TRUE(isThere());
+  EXPECT_EQ(in()->key, key);
+  EXPECT_EQ(keeper_.forgotten, std::vector<std::string>{std::string(64, 'a')}) << "what was to be forgotten is so still";
+  maintained();
+  EXPECT_EQ(in()->state, "ready");
+  // A vault that was made meanwhile gets what lies there, and jobs go on with it.
+  erase();
+  make();
+  const auto job = start(there());
+  EXPECT_NE(in()->key, key);
+  maintained(fail("vault.strange", "a snapshot"));
+  EXPECT_EQ(in()->key, key);
+  EXPECT_EQ(server_->job(job).state, JobState::running);
+}
+
+TEST_F(RemovalTest, DeleteBackupVaultLooksItself) {
+  fails('a');
+  maintained();
+  keeper_.present = {{std::string(64, 'f'), "", "", "", {}, {}, ""}};
+  EXPECT_TRUE(toldBy("DeleteBackupVault").starts_with("ERROR_9104")) << toldBy("DeleteBackupVault");
+  EXPECT_NE(toldBy("DeleteBackupVault").find(std::string(64, 'f')), std::string::npos);
+  keeper_.unlisted = "no such luck";
+  EXPECT_TRUE(toldBy("DeleteBackupVault").starts_with("ERROR_9104"));
+  EXPECT_NE(toldBy("DeleteBackupVault").find("no such luck"), std::string::npos);
+  keeper_.unlisted.clear();
+  keeper_.present.clear();
+  auto blind = *in();
+  blind.look_error = "was blind";
+  server_->run([&](store::Txn& txn) { server_->backup.vaults().saveRepository(txn, blind); });
+  EXPECT_NE(toldBy("DeleteBackupVault").find("was blind"), std::string::npos);
+  blind.look_error.clear();
+  server_->run([&](store::Txn& txn) { server_->backup.vaults().saveRepository(txn, blind); });
+  EXPECT_EQ(toldBy("DeleteBackupVault"), "");
+  EXPECT_TRUE(keeper_.removed_known.empty());
+  EXPECT_EQ(keeper_.removed.size(), 1U);
+}
+
 TEST_F(LifecycleTest, APersonsDeletionStaysADeletion) {
   const auto id = taken('a', spec());
   server_->run(
