@@ -183,6 +183,36 @@ def test_put_and_delete_return_old_values_alone(ddb, table):
             assert refusal(lambda call=call, kind=kind: call(kind)) == ("ValidationException", "ReturnValues can only be ALL_OLD or NONE")
 
 
+def test_update_with_a_set_of_millions_is_refused(server, update, table, item):
+    update("SET s = :s", s={"NS": ["0"]})
+    numbers = ",".join(f'"{n}"' for n in range(1_000_000, 2_500_000))
+    body = f'{{"TableName":"{table}","Key":{{"id":{{"S":"a"}}}},"UpdateExpression":"ADD s :v","ExpressionAttributeValues":{{":v":{{"NS":[{numbers}]}}}}}}'
+    status, answer = call_json(server, "dynamodb", "DynamoDB_20120810.UpdateItem", body.encode())
+    assert (status, answer["__type"].rpartition("#")[2]) == (400, "ValidationException")
+    assert "ExpressionAttributeValues is too large" in answer["message"] and "the maximum is 2097152" in answer["message"]
+    assert item()["s"] == {"NS": ["0"]}
+
+
+def test_update_of_large_sets(update, item):
+    update("SET s = :s", s={"NS": [str(n) for n in range(40_000)]})
+    update("ADD s :s", s={"NS": [str(n) for n in range(30_000, 80_000)]})
+    assert {int(n) for n in item()["s"]["NS"]} == set(range(80_000))
+    update("DELETE s :s", s={"NS": [str(n) for n in range(1, 80_000)]})
+    assert item()["s"] == {"NS": ["0"]}
+
+
+def test_update_that_puts_one_value_many_times(ddb, update, table, item):
+    many = "SET " + ",".join(f"a{n}=:v" for n in range(500))
+    too_large = "Item size to update has exceeded the maximum allowed size"
+    assert refusal(lambda: update(many, v={"S": "x" * 2_000_000})) == ("ValidationException", too_large)
+    with pytest.raises(ddb.exceptions.TransactionCanceledException) as caught:
+        ddb.transact_write_items(TransactItems=[{"Update": {"TableName": table, "Key": KEY, "UpdateExpression": many, "ExpressionAttributeValues": {":v": {"S": "x" * 2_000_000}}}}])
+    assert caught.value.response["CancellationReasons"] == [{"Code": "ValidationError", "Message": too_large}]
+    assert item() is None
+    update(many, v={"S": "x" * 800})
+    assert len(item()) == 501
+
+
 def test_concurrent_counters_lose_nothing(server, ddb, table):
     def count():
         client = server.client("dynamodb")

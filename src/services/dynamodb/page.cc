@@ -66,6 +66,8 @@ std::expected<std::optional<StoreKey>, aws::ApiError> PageWishes::startKey(const
 json::Object readPage(const Table& table, const PageWishes& wishes, const Expressions& expressions, std::optional<StoreKey> after,
                       const FetchItems& fetch, const SkipItem& skip) {
   json::Array items;
+  // Once for all items: there may be a thousand paths and tens of thousands of items.
+  const auto wanted_parts = wantedBy(expressions.projection.value_or(std::vector<Path>{}));
   std::int64_t matched = 0;
   std::int64_t evaluated = 0;
   std::size_t bytes = 0;  // of the evaluated items, as AWS counts them
@@ -92,7 +94,7 @@ json::Object readPage(const Table& table, const PageWishes& wishes, const Expres
       if (full) last = keyAttributes(table, item);
       if (!skipped && (!expressions.filter || meets(*expressions.filter, item))) {
         ++matched;
-        if (wishes.select != "COUNT") items.push_back(expressions.projection ? project(*expressions.projection, item) : std::move(item));
+        if (wishes.select != "COUNT") items.push_back(expressions.projection ? project(wanted_parts, item) : std::move(item));
       }
       if (full) break;
     }

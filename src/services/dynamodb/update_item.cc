@@ -32,7 +32,7 @@ std::expected<std::optional<json::Object>, aws::ApiError> updatedItem(const Tabl
   SP_TRY(auto item, updated(update, old, canonicalItem(key)));
   if (!old && !update.actions.empty() && onlyRemoves(update)) return std::nullopt;
   SP_TRY(const auto checked, checkItem(item));
-  if (checked.size > kItemSizeMax) return aws::refuse("ValidationException", "Item size to update has exceeded the maximum allowed size");
+  if (checked.size > kItemSizeMax) return itemTooLarge();
   return item;
 }
 

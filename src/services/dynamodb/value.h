@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "aws/api_error.h"
 #include "json/json.h"
@@ -43,6 +44,10 @@ struct TypedValue {
   const json::Value* content = nullptr;
 };
 TypedValue typed(const json::Value& value);
+
+/// The elements of a set, in order: a set may have a million, too many to look for one among the others. Views of `elements`, which must
+/// be canonical, so that equal numbers have equal texts.
+std::vector<std::string_view> sortedTexts(const json::Array& elements);
 
 /// Deep equality: sets without order, numbers by value. Both must be canonical.
 bool equalValues(const json::Value& a, const json::Value& b);

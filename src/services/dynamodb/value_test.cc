@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hash.h"
+
 namespace sp::dynamodb {
 namespace {
 
@@ -86,6 +88,15 @@ TEST(Value, OnlyTextNumbersAndBinaryHaveAnOrder) {
   EXPECT_TRUE(*orderOfValues(value(R"({"B":"/w=="})"), value(R"({"B":"AAA="})")) > 0);
   EXPECT_FALSE(orderOfValues(value(R"({"N":"1"})"), value(R"({"S":"1"})")));
   EXPECT_FALSE(orderOfValues(value(R"({"BOOL":true})"), value(R"({"BOOL":false})")));
+}
+
+TEST(Value, BinaryIsOrderedByItsBytes) {
+  const std::vector<std::string> ordered = {
+      "", std::string("\0", 1), std::string("\0\0\0", 3), "AB", "ABC", "ABCD", "ABCDEF", "ABD", "AC", "\xff"};
+  const auto binary = [](const std::string& bytes) { return json::Value(json::Object{{"B", toBase64(bytes)}}); };
+  for (std::size_t i = 0; i < ordered.size(); ++i)
+    for (std::size_t j = 0; j < ordered.size(); ++j)
+      EXPECT_EQ(*orderOfValues(binary(ordered[i]), binary(ordered[j])), i <=> j) << i << " " << j;
 }
 
 }  // namespace

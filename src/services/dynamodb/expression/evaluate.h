@@ -1,5 +1,6 @@
 // Whether an item meets a condition, and what a projection leaves of it.
 #pragma once
+#include <map>
 #include <vector>
 
 #include "json/json.h"
@@ -13,7 +14,15 @@ bool meets(const Condition& condition, const json::Object& item);
 /// The attribute value at a path, or nullptr.
 const json::Value* valueAt(const Path& path, const json::Object& item);
 
-/// The item with nothing but these paths; list elements move together, as AWS answers them.
+/// What is asked of an item, an attribute or an element: all of it, or parts.
+struct Wanted {
+  bool all = false;
+  std::map<Path::Step, Wanted> parts;
+};
+Wanted wantedBy(const std::vector<Path>& paths);
+
+/// The item with nothing but what is wanted; list elements move together, as AWS answers them.
+json::Object project(const Wanted& wanted, const json::Object& item);
 json::Object project(const std::vector<Path>& paths, const json::Object& item);
 
 }  // namespace sp::dynamodb

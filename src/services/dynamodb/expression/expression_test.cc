@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/hash.h"
 #include "services/dynamodb/expression/evaluate.h"
 #include "services/dynamodb/expression/key_condition.h"
 #include "services/dynamodb/expression/parser.h"
@@ -46,6 +47,53 @@ TEST(Expression, Comparisons) {
   for (const auto* text : {"n = :six", "n <> :five", "s < :five", "absent = :five", "absent < :five", "n BETWEEN :six AND :six",
                            "n IN (:one)", "size(n) = :one", "t > n", "nest = elems"})
     EXPECT_EQ(ask(text), "no") << text;
+}
+
+// Whether a filter over a: the item's attribute and :v: the value holds.
+bool holds(std::string_view filter, json::Object a, json::Object v) {
+  json::Object input{{"FilterExpression", filter}, {"ExpressionAttributeValues", json::Object{{":v", std::move(v)}}}};
+  const auto expressions = Expressions::read(Request(input), {"FilterExpression"});
+  EXPECT_TRUE(expressions) << filter;
+  return expressions && meets(*expressions->filter, json::Object{{"a", std::move(a)}});
+}
+
+TEST(Expression, BinaryIsComparedByItsBytes) {
+  const auto binary = [](const std::string& bytes) { return json::Object{{"B", toBase64(bytes)}}; };
+  for (std::size_t whole = 0; whole <= 7; ++whole) {
+    for (std::size_t size = 0; size <= 7; ++size) {
+      const auto text = std::string("abcdefg").substr(0, whole);
+      EXPECT_EQ(holds("begins_with(a, :v)", binary(text), binary(std::string("abcdefg").substr(0, size))), size <= whole) << whole << size;
+      EXPECT_EQ(holds("begins_with(a, :v)", binary(text), binary(std::string("abcdefg").substr(0, size) + "x")), false) << whole << size;
+      EXPECT_EQ(holds("contains(a, :v)", binary("x" + text + "y"), binary(std::string("abcdefg").substr(0, size))), size <= whole);
+    }
+  }
+}
+
+// Neither of these grows with the product of the two sizes.
+TEST(Expression, LargeValuesAreLookedForInLargeValues) {
+  const std::string half(200'000, 'a');
+  EXPECT_TRUE(holds("contains(a, :v)", json::Object{{"S", half + half + "b"}}, json::Object{{"S", half + "b"}}));
+  EXPECT_FALSE(holds("contains(a, :v)", json::Object{{"S", half + half}}, json::Object{{"S", half + "b"}}));
+  json::Array sets;
+  json::Array large;
+  for (int i = 0; i < 40'000; ++i) {
+    sets.push_back(json::Object{{"NS", json::Array{json::Value(std::to_string(i))}}});
+    large.push_back(json::Value(std::to_string(i)));
+  }
+  EXPECT_FALSE(holds("contains(a, :v)", json::Object{{"L", sets}}, json::Object{{"NS", large}}));
+  sets.push_back(json::Object{{"NS", json::Array(large.rbegin(), large.rend())}});
+  EXPECT_TRUE(holds("contains(a, :v)", json::Object{{"L", sets}}, json::Object{{"NS", large}}));
+}
+
+TEST(Expression, InTakesAHundredValues) {
+  const auto in = [](int values) {
+    std::string text = "n IN (:five";
+    for (int i = 1; i < values; ++i) text += ",:six";
+    return ask(text + ")");
+  };
+  EXPECT_EQ(in(1), "yes");
+  EXPECT_EQ(in(100), "yes");
+  EXPECT_EQ(in(101), "Invalid FilterExpression: The IN operator is provided with too many operands; number of operands: 101");
 }
 
 TEST(Expression, FunctionsAndPaths) {

@@ -10,6 +10,8 @@ namespace sp::dynamodb {
 namespace {
 
 constexpr int kDepthMax = 150;
+/// Values that one IN compares with.
+constexpr std::size_t kInMax = 100;
 constexpr std::array<std::string_view, 5> kKeywords = {"AND", "OR", "NOT", "BETWEEN", "IN"};
 struct Clause {
   std::string_view word;
@@ -244,6 +246,8 @@ Parser::Parsed<Parser::Node> Parser::in(Operand first, int depth) {
     node->operands.push_back(std::move(one));
   } while (takeSymbol(","));
   SP_CHECK_OK(expect(")"));
+  if (node->operands.size() > kInMax + 1)
+    return invalid(fmt::format("The IN operator is provided with too many operands; number of operands: {}", node->operands.size() - 1));
   return node;
 }
 

@@ -33,6 +33,9 @@ constexpr std::array<Signature, 8> kFunctions = {{{"attribute_exists", 1, true, 
                                                   {"if_not_exists", 2, true, Use::update},
                                                   {"list_append", 2, false, Use::update}}};
 constexpr std::size_t kPathMax = 32;
+/// Bytes of all names and values that stand for placeholders, with the placeholders; and of one name.
+constexpr std::size_t kSubstitutedMax = 2UL * 1024 * 1024;
+constexpr std::size_t kNameMax = 65535;
 constexpr std::array<std::string_view, 10> kTypeNames = {"B", "NULL", "SS", "BOOL", "L", "BS", "N", "NS", "S", "M"};
 
 bool isOrdered(std::string_view type) { return type == "S" || type == "N" || type == "B"; }
@@ -81,6 +84,13 @@ std::string describeValue(const json::Value& value) {
   const auto found = typed(value);
   return fmt::format("AttributeValue: {{{}:{}}}", found.type,
                      found.content->is_string() ? json::toStd(found.content->get_string()) : json::toText(*found.content));
+}
+
+std::expected<void, aws::ApiError> checkSubstituted(std::string_view parameter, std::size_t bytes) {
+  if (bytes <= kSubstitutedMax) return {};
+  return invalid(fmt::format(
+      "{} is too large: the names and values of an expression add up to {} bytes at least, the maximum is {}: use several requests",
+      parameter, bytes, kSubstitutedMax));
 }
 
 }  // namespace
@@ -251,6 +261,7 @@ class Resolver {
 std::expected<Placeholders, aws::ApiError> Placeholders::read(const json::Object& input, const std::vector<std::string>& expressions,
                                                               const std::vector<std::string>& possible) {
   Placeholders out;
+  std::size_t bytes = 0;
   const auto* names = json::find(input, "ExpressionAttributeNames");
   const auto* values = json::find(input, "ExpressionAttributeValues");
   if (names != nullptr && !names->is_null()) {
@@ -266,6 +277,13 @@ std::expected<Placeholders, aws::ApiError> Placeholders::read(const json::Object
       if (name.empty())
         return invalid(
             fmt::format("ExpressionAttributeNames contains invalid value: The expression attribute name must not be empty; key: {}", key));
+      if (name.size() > kNameMax)
+        return invalid(
+            fmt::format("ExpressionAttributeNames contains invalid value: Attribute name is too large, must be less than {} "
+                        "bytes; key: {}",
+                        kNameMax + 1, key));
+      bytes += key.size() + name.size();
+      SP_CHECK_OK(checkSubstituted("ExpressionAttributeNames", bytes));
       out.names_[key] = name;
     }
   }
@@ -279,12 +297,15 @@ std::expected<Placeholders, aws::ApiError> Placeholders::read(const json::Object
     const std::string key(member.key());
     if (!isPlaceholder(key, ':'))
       return invalid(fmt::format("ExpressionAttributeValues contains invalid key: Syntax error; key: \"{}\"", key));
-    if (auto checked = checkValue(member.value()); !checked) {
+    auto checked = checkValue(member.value());
+    if (!checked) {
       if (checked.error().code == "ValidationException")
         checked.error().message =
             fmt::format("ExpressionAttributeValues contains invalid value: {} for key {}", checked.error().message, key);
       return std::unexpected(checked.error());
     }
+    bytes += key.size() + checked->size;
+    SP_CHECK_OK(checkSubstituted("ExpressionAttributeValues", bytes));
     out.values_.emplace(key, canonicalValue(member.value()));
   }
   return out;

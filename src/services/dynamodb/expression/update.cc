@@ -48,24 +48,25 @@ Evaluated evaluate(const Operand& operand, const json::Object& item) {
   const auto head = typed(first);
   const auto tail = typed(second);
   if (head.type != "L" || tail.type != "L") return wrongType();
+  // What is put together ends in the item; calls within calls would copy it again and again.
+  if (sizeOfValue(first) + sizeOfValue(second) > kItemSizeMax) return itemTooLarge();
   auto all = head.content->get_array();
   all.insert(all.end(), tail.content->get_array().begin(), tail.content->get_array().end());
   return json::Object{{"L", std::move(all)}};
 }
 
-bool holds(const json::Array& elements, const json::Value& one) { return std::ranges::find(elements, one) != elements.end(); }
-
-// Both are sets of one type.
-json::Array unite(json::Array into, const json::Array& more) {
-  for (const auto& element : more)
-    if (!holds(into, element)) into.push_back(element);
-  return into;
-}
+// The elements of a set that another of its type has not.
 json::Array subtract(const json::Array& from, const json::Array& less) {
+  const auto texts = sortedTexts(less);
   json::Array kept;
   for (const auto& element : from)
-    if (!holds(less, element)) kept.push_back(element);
+    if (!std::ranges::binary_search(texts, json::toView(element.get_string()))) kept.push_back(element);
   return kept;
+}
+json::Array unite(json::Array into, const json::Array& more) {
+  const auto fresh = subtract(more, into);
+  into.insert(into.end(), fresh.begin(), fresh.end());
+  return into;
 }
 
 Evaluated added(const json::Value* current, const json::Value& more) {
@@ -135,16 +136,16 @@ std::expected<Place, aws::ApiError> placeOf(const Path& path, json::Object& item
   return invalid("The document path provided in the update expression is invalid for update");
 }
 
-std::expected<void, aws::ApiError> put(const Change& change, json::Object& item) {
+std::expected<void, aws::ApiError> put(Change& change, json::Object& item) {
   SP_TRY(const auto place, placeOf(*change.path, item));
   const auto& last = change.path->steps.back();
   if (place.members != nullptr) {
-    (*place.members)[std::get<std::string>(last)] = *change.value;
+    (*place.members)[std::get<std::string>(last)] = *std::move(change.value);
     return {};
   }
   const auto at = std::get<std::size_t>(last);
-  if (at < place.elements->size()) (*place.elements)[at] = *change.value;
-  else place.elements->push_back(*change.value);
+  if (at < place.elements->size()) (*place.elements)[at] = *std::move(change.value);
+  else place.elements->push_back(*std::move(change.value));
   return {};
 }
 
@@ -159,6 +160,8 @@ std::expected<void, aws::ApiError> remove(const Change& change, bool is_there, j
 
 }  // namespace
 
+std::unexpected<aws::ApiError> itemTooLarge() { return invalid("Item size to update has exceeded the maximum allowed size"); }
+
 bool onlyRemoves(const Update& update) {
   return std::ranges::all_of(update.actions, [](const auto& action) { return action.kind == Kind::remove || action.kind == Kind::erase; });
 }
@@ -169,8 +172,12 @@ std::expected<json::Object, aws::ApiError> updated(const Update& update, const s
   const auto& before = old ? *old : nothing;
   std::vector<Change> puts;
   std::vector<Change> removals;
+  // Paths do not overlap, so the item holds all that is put. Hundreds of actions may put one large value each.
+  std::size_t bytes = 0;
   for (const auto& action : update.actions) {
     SP_TRY(auto change, changeOf(action, before));
+    if (change.value) bytes += sizeOfValue(*change.value);
+    if (bytes > kItemSizeMax) return itemTooLarge();
     (change.value ? puts : removals).push_back(std::move(change));
   }
   auto item = old ? *old : fresh;
@@ -179,7 +186,7 @@ std::expected<json::Object, aws::ApiError> updated(const Update& update, const s
   const auto byPath = [](const Change& change) -> const std::vector<Path::Step>& { return change.path->steps; };
   std::ranges::sort(puts, {}, byPath);
   std::ranges::sort(removals, std::ranges::greater(), byPath);
-  for (const auto& change : puts) SP_CHECK_OK(put(change, item));
+  for (auto& change : puts) SP_CHECK_OK(put(change, item));
   if (!old) return item;
   for (const auto& change : removals) SP_CHECK_OK(remove(change, valueAt(*change.path, before) != nullptr, item));
   return item;

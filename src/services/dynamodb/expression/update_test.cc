@@ -170,5 +170,60 @@ TEST(Update, ArithmeticIsExactOrRefused) {
   EXPECT_EQ(count("1.1e-130", "-", "1e-130"), "Number underflow. Attempting to store a number with magnitude smaller than supported range");
 }
 
+// "0","1",…: the numbers from `first` to `first` + `count` - 1 as elements of a set.
+std::string elements(int first, int count) {
+  std::string all;
+  for (int i = first; i < first + count; ++i) all += (all.empty() ? "\"" : ",\"") + std::to_string(i) + "\"";
+  return all;
+}
+
+constexpr auto* kTooLarge = "Item size to update has exceeded the maximum allowed size";
+
+TEST(Update, LargeSetsAreUnitedAndLessened) {
+  const auto item = R"({"id":{"S":"a"},"s":{"NS":[)" + elements(0, 40'000) + "]}}";
+  const auto more = R"({":v":{"NS":[)" + elements(39'999, 40'000) + "]}}";
+  EXPECT_EQ(ask("ADD s :v", more, "s", item), R"({"NS":[)" + elements(0, 79'999) + "]}");
+  EXPECT_EQ(ask("DELETE s :v", more, "s", item), R"({"NS":[)" + elements(0, 39'999) + "]}");
+  EXPECT_EQ(ask("ADD s :v", R"({":v":{"NS":[)" + elements(50'000, 90'000) + "]}}", "s", item), kTooLarge);
+}
+
+TEST(Update, WhatAllActionsPutIsLimitedTogether) {
+  const auto value = [](std::size_t size) { return R"({":v":{"S":")" + std::string(size, 'x') + R"("}})"; };
+  EXPECT_EQ(ask("SET a = :v, b = :v, c = :v, d = :v", value(102'000), "d").size(), 102'000U + 8);
+  EXPECT_EQ(ask("SET a = :v, b = :v, c = :v, d = :v", value(103'000)), kTooLarge);
+  std::string many = "SET a0 = :v";
+  for (int i = 1; i < 300; ++i) many += ",a" + std::to_string(i) + "=:v";
+  EXPECT_EQ(ask(many, value(2'000'000)), kTooLarge);
+  std::string nested = "list_append(:v, :v)";
+  for (int i = 0; i < 70; ++i) nested = "list_append(if_not_exists(x, " + nested + "), :v)";
+  EXPECT_EQ(ask("SET a = " + nested, R"({":v":{"L":[{"S":")" + std::string(205'000, 'x') + R"("}]}})"), kTooLarge);
+}
+
+TEST(Update, NamesAndValuesAreLimitedTogether) {
+  const auto value = [](std::size_t size) { return R"({":v":{"S":")" + std::string(size, 'x') + R"("}})"; };
+  EXPECT_EQ(ask("SET a = if_not_exists(s, :v)", value((2UL << 20U) - 2), "a"), R"({"S":"x"})");
+  EXPECT_EQ(
+      ask("SET a = if_not_exists(s, :v)", value((2UL << 20U) - 1)),
+      "ExpressionAttributeValues is too large: the names and values of an expression add up to 2097153 bytes at least, the maximum is "
+      "2097152: use several requests");
+  const auto named = [](std::size_t count, std::size_t size) {
+    json::Object names;
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto key = "#n" + std::to_string(i);
+      names[key] = std::to_string(10 + i) + std::string(size - 2, 'x');
+      text += (i == 0 ? "REMOVE " : ", ") + key;
+    }
+    const auto read = Expressions::read(Request({{"UpdateExpression", text}, {"ExpressionAttributeNames", names}}), {"UpdateExpression"});
+    return read ? "" : read.error().message;
+  };
+  EXPECT_EQ(named(1, 65'535), "");
+  EXPECT_EQ(named(1, 65'536),
+            "ExpressionAttributeNames contains invalid value: Attribute name is too large, must be less than 65536 bytes; key: #n0");
+  EXPECT_EQ(named(32, 65'535),
+            "ExpressionAttributeNames is too large: the names and values of an expression add up to 2097238 bytes at "
+            "least, the maximum is 2097152: use several requests");
+}
+
 }  // namespace
 }  // namespace sp::dynamodb

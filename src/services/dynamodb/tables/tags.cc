@@ -32,6 +32,7 @@ aws::Outcome tagResource(Service& service, const aws::Call& call) {
   const auto* given = request.array("Tags");
   SP_CHECK_OK(request.finish());
   SP_TRY(const auto tags, readTags(*given));
+  SP_CHECK_OK(checkTagCount(tags));
   SP_TRY(auto table, taggedTable(service, call, *arn));
   for (const auto& tag : tags) {
     dropTag(table.tags, json::textOr(tag.get_object(), "Key"));
