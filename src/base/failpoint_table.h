@@ -31,6 +31,7 @@ inline constexpr std::array kPoints = {
     Point{"blob.write", "server", "a piece of a blob is to be written aside"},
     Point{"blob.written", "server", "a blob's bytes are written aside, nothing of it is durable"},
     Point{"blob.durable", "server", "a blob is durable, no row names it"},
+    Point{"dynamodb.dropping", "server", "some items of a deleted table are deleted, not yet durable"},
     Point{"s3.replaced", "server", "a row is durable that no longer names a blob, the blob is still there"},
     Point{"s3.task_answered", "server", "an S3 task's object is written and its outcome with it, nothing told of it"},
     Point{"vault.opening", "server", "a client asks for its repository's config to open it, it was not answered"},

@@ -1,7 +1,10 @@
 """DynamoDB with boto3 and the AWS CLI: tables, items, queries, scans, and how they refuse."""
+import contextlib
 import decimal
 import itertools
 import json
+import shutil
+import sqlite3
 import threading
 import zlib
 
@@ -11,6 +14,7 @@ from boto3.dynamodb.conditions import Attr, Key
 
 from tests.support.dynamodb import make, refusal, unique
 from tests.support.signed import call_json, send
+from tests.support.until import until
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,38 @@ def test_delete_table(ddb, table):
     assert refusal(lambda: ddb.put_item(TableName=table, Item={"id": {"S": "a"}})) == ("ResourceNotFoundException", "Requested resource not found")
     make(ddb, table)
     assert ddb.scan(TableName=table)["Count"] == 0, "a table made anew is empty"
+
+
+def items_stored(data):
+    """How many items of all tables lie in a data directory."""
+    with contextlib.closing(sqlite3.connect(data / "store.db")) as database:
+        return database.execute("SELECT count(*) FROM items").fetchone()[0]
+
+
+def test_the_items_of_a_deleted_table_go_in_steps(fresh_server, tmp_path):
+    """Other calls are answered between the steps; after a kill between two of them the next server goes on. A new table of the name is empty."""
+    make(fresh_server.client("dynamodb"), "large")
+    for i in range(60):
+        fresh_server.client("dynamodb").put_item(TableName="large", Item={"id": {"S": str(i)}, "x": {"S": "x" * 300_000}})
+    fresh_server.stop()
+    points = tmp_path / "points"
+    points.write_text("dynamodb.dropping kill 4\n")
+    fresh_server.args = ["--failpoints", str(points)]
+    fresh_server.start()
+    fresh_server.client("dynamodb").delete_table(TableName="large")
+    until(lambda: fresh_server.process.poll() is not None, 20, "the server dies in the fourth step")
+    # A copy: who opens the store itself would put it in order.
+    shutil.copytree(fresh_server.data, tmp_path / "copy", ignore=lambda _, names: [name for name in names if not name.startswith("store.db")])
+    assert items_stored(tmp_path / "copy") == 36
+    fresh_server.args = []
+    fresh_server.start()
+    ddb = fresh_server.client("dynamodb")
+    assert refusal(lambda: ddb.describe_table(TableName="large"))[0] == "ResourceNotFoundException"
+    make(ddb, "large")
+    assert ddb.scan(TableName="large")["Count"] == 0
+    ddb.put_item(TableName="large", Item={"id": {"S": "1"}})
+    until(lambda: items_stored(fresh_server.data) == 1, 20, "the old items are gone")
+    assert ddb.scan(TableName="large")["Items"] == [{"id": {"S": "1"}}]
 
 
 def test_delete_table_missing(ddb):

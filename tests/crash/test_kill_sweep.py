@@ -34,6 +34,7 @@ NOT_IN_A_RUN = {
     "vault.pruned": "tests/api/test_retention.py",
     "vault.removing": "tests/api/test_vault_removal.py",
     "vault.removed": "tests/api/test_vault_removal.py",
+    "dynamodb.dropping": "tests/api/test_dynamodb.py",
     "events.routed": "tests/api/test_events.py",
     "events.started": "tests/api/test_events.py",
     "events.dead": "tests/api/test_dead_letters.py",

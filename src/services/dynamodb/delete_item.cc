@@ -15,9 +15,9 @@ aws::Outcome deleteItem(Service& service, const aws::Call& call) {
   SP_TRY(const auto table, service.tables->find(*call.txn, name));
   SP_TRY(const auto key, keyOf(*table, *given));
   std::optional<json::Object> old;
-  if (wishes.needOld(expressions)) old = storedItem(*call.txn, name, key);
+  if (wishes.needOld(expressions)) old = storedItem(*call.txn, *table, key);
   SP_CHECK_OK(checkCondition(expressions, wishes, old));
-  call.txn->items().erase(name, key.partition, key.sort);
+  call.txn->items().erase(table->items, key.partition, key.sort);
   return writeOutput(wishes, name, std::move(old), 0);
 }
 

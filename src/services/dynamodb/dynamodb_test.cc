@@ -6,6 +6,7 @@
 
 #include "services/dynamodb/items.h"
 #include "services/dynamodb/service.h"
+#include "services/dynamodb/tables/tables.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace sp::dynamodb {
@@ -110,6 +111,80 @@ TEST_F(DynamoDbTest, ARolledBackChangeLeavesTheCacheTrue) {
                                    fromMicros(0));
   ASSERT_TRUE(outcome);
   EXPECT_EQ(call(getItem, R"({"TableName":"things","Key":{"id":{"S":"a"}}})"), R"({"Item":{"id":{"S":"a"}}})");
+}
+
+TEST_F(DynamoDbTest, ADeletedTablesItemsGoInSeveralCommits) {
+  makeTable("things", false);
+  const std::string filler(100'000, 'x');
+  const auto put = [&](std::string_view id) {
+    return call(putItem, R"({"TableName":"things","Item":{"id":{"S":")" + std::string(id) + R"("},"f":{"S":")" + filler + R"("}}})");
+  };
+  for (int i = 0; i < 35; ++i) EXPECT_EQ(put("k" + std::to_string(i)), "{}");
+  makeTable("empty", false);
+  const auto items = [&](std::string_view table) {
+    std::string key;
+    EXPECT_TRUE(store_->run({[&](store::Txn& txn) {
+                              key = loadTable(txn, table)->items;
+                              return true;
+                            }},
+                            fromMicros(0)));
+    return key;
+  };
+  const auto old = items("things");
+  call(deleteTable, R"({"TableName":"empty"})");
+  call(deleteTable, R"({"TableName":"things"})");
+  EXPECT_EQ(put("k0"), "ResourceNotFoundException: Requested resource not found");
+  // A new table of the name is empty while the items of the old one are still there, and keeps its own.
+  makeTable("things", false);
+  EXPECT_EQ(call(scan, R"({"TableName":"things"})"), R"({"Count":0,"ScannedCount":0,"Items":[]})");
+  EXPECT_EQ(put("k0"), "{}");
+
+  std::vector<std::uint64_t> left;
+  const auto step = [&] {
+    bool more = false;
+    const auto outcome = store_->run({[&](store::Txn& txn) {
+                                       const auto due = txn.timers().due(fromMicros(2'000'000'000'000'000), 9);
+                                       more = !due.empty();
+                                       if (!more) return true;
+                                       EXPECT_EQ(due.size(), 1U);
+                                       EXPECT_EQ(due[0].kind, kDropTimer);
+                                       txn.timers().drop(due[0].kind, due[0].id);
+                                       dropItems(txn, clock_);
+                                       left.push_back(txn.items().count(old));
+                                       return true;
+                                     }},
+                                     fromMicros(1700000000000000));
+    EXPECT_TRUE(outcome) << outcome.error().text();
+    return more;
+  };
+  EXPECT_TRUE(step());
+  // A restart in between.
+  store_.reset();
+  store_ = *store::openSqlite(directory_ / "store.db");
+  while (step()) EXPECT_NE(call(getItem, R"({"TableName":"things","Key":{"id":{"S":"k0"}}})").find("xxx"), std::string::npos);
+  // The table without items may come before it or after it.
+  std::ranges::sort(left, std::greater());
+  left.erase(std::unique(left.begin(), left.end()), left.end());
+  if (left.front() == 35) left.erase(left.begin());
+  EXPECT_EQ(left, (std::vector<std::uint64_t>{19, 3, 0}));
+  EXPECT_EQ(call(scan, R"({"TableName":"things","Select":"COUNT"})"), R"({"Count":1,"ScannedCount":1})");
+}
+
+// As a version before items lay under an id left it.
+TEST_F(DynamoDbTest, ATableOfAnOlderVersionKeepsItsItemsUnderItsName) {
+  makeTable("things", false);
+  const auto outcome = store_->run({[&](store::Txn& txn) {
+                                     auto record = json::parse(*txn.records().get(kTableRecord, "things"))->get_object();
+                                     record.erase("items");
+                                     txn.records().put(kTableRecord, "things", json::toText(record));
+                                     txn.items().put("things", {"a", "", R"({"id":{"S":"a"}})"});
+                                     return true;
+                                   }},
+                                   fromMicros(0));
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(call(getItem, R"({"TableName":"things","Key":{"id":{"S":"a"}}})"), R"({"Item":{"id":{"S":"a"}}})");
+  EXPECT_EQ(call(updateTable, R"({"TableName":"things","DeletionProtectionEnabled":false})").substr(0, 20), R"({"TableDescription":)");
+  EXPECT_EQ(call(scan, R"({"TableName":"things","Select":"COUNT"})"), R"({"Count":1,"ScannedCount":1})");
 }
 
 TEST_F(DynamoDbTest, NumbersSortAsNumbersBothWaysAndPagesJoin) {

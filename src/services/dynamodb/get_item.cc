@@ -16,7 +16,7 @@ aws::Outcome getItem(Service& service, const aws::Call& call) {
   SP_TRY(const auto expressions, Expressions::read(request, {"ProjectionExpression"}));
   SP_TRY(const auto table, service.tables->find(*call.txn, name));
   SP_TRY(const auto key, keyOf(*table, *given));
-  auto item = storedItem(*call.txn, name, key);
+  auto item = storedItem(*call.txn, *table, key);
   json::Object out;
   if (capacity != CapacityWish::none) addCapacity(out, capacity, name, readUnits(item ? sizeOfItem(*item) : 0, consistent));
   if (item) out["Item"] = expressions.projection ? project(*expressions.projection, *item) : std::move(*item);

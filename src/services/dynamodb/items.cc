@@ -9,7 +9,7 @@ void ensureTable(store::Txn& txn, Random& random, std::string_view name, std::st
   if (txn.records().get(kTableRecord, name)) return;
   Table table;
   table.name = std::string(name);
-  table.id = random.uuid();
+  table.identify(random);
   table.hash = {std::string(hash_key), "S"};
   table.created = txn.now();
   txn.records().put(kTableRecord, name, json::toText(table.encode()));
@@ -19,7 +19,7 @@ std::expected<void, aws::ApiError> putItem(store::Txn& txn, std::string_view tab
   SP_TRY(const auto prepared, prepareItem(item));
   SP_TRY(const auto described, loadTable(txn, table));
   SP_TRY(const auto key, keyOfItem(described, item));
-  txn.items().put(table, {key.partition, key.sort, prepared.body()});
+  txn.items().put(described.items, {key.partition, key.sort, prepared.body()});
   return {};
 }
 
@@ -27,7 +27,7 @@ std::expected<std::optional<json::Object>, aws::ApiError> getItem(store::Txn& tx
   SP_CHECK_OK(checkItem(key));
   SP_TRY(const auto described, loadTable(txn, table));
   SP_TRY(const auto where, keyOf(described, key));
-  return storedItem(txn, table, where);
+  return storedItem(txn, described, where);
 }
 
 }  // namespace sp::dynamodb

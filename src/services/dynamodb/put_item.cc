@@ -14,9 +14,9 @@ aws::Outcome putItem(Service& service, const aws::Call& call) {
   SP_TRY(const auto table, service.tables->find(*call.txn, name));
   SP_TRY(auto key, keyOfItem(*table, *item));
   std::optional<json::Object> old;
-  if (wishes.needOld(expressions)) old = storedItem(*call.txn, name, key);
+  if (wishes.needOld(expressions)) old = storedItem(*call.txn, *table, key);
   SP_CHECK_OK(checkCondition(expressions, wishes, old));
-  call.txn->items().put(name, {std::move(key.partition), std::move(key.sort), prepared.body()});
+  call.txn->items().put(table->items, {std::move(key.partition), std::move(key.sort), prepared.body()});
   return writeOutput(wishes, name, std::move(old), prepared.size);
 }
 

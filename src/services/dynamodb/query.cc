@@ -62,7 +62,7 @@ aws::Outcome query(Service& service, const aws::Call& call) {
     if (after) range.after = after->sort;
     range.backward = !forward;
     range.limit = limit;
-    return call.txn->items().query(name, range);
+    return call.txn->items().query(table->items, range);
   };
   return readPage(*table, wishes, expressions, std::move(start), fetch, {});
 }

@@ -44,7 +44,7 @@ aws::Outcome scan(Service& service, const aws::Call& call) {
   const auto fetch = [&](const std::optional<StoreKey>& after, std::size_t limit) {
     std::optional<std::pair<std::string, std::string>> position;
     if (after) position.emplace(after->partition, after->sort);
-    return call.txn->items().scan(name, position, limit);
+    return call.txn->items().scan(table->items, position, limit);
   };
   SkipItem skip;
   if (segments.total > 1) {

@@ -18,13 +18,13 @@ std::unexpected<aws::ApiError> noSuchTable(std::string_view name) {
   return aws::refuse("ResourceNotFoundException", fmt::format("Requested resource not found: Table: {} not found", name));
 }
 
-store::ItemTable::Extent Extents::of(store::Txn& txn, std::string_view table) {
+store::ItemTable::Extent Extents::of(store::Txn& txn, const Table& table) {
   const auto began = clock_.boottime();
-  const auto known = known_.find(table);
+  const auto known = known_.find(table.items);
   if (known != known_.end() && began < known->second.until) return known->second.extent;
-  const auto extent = txn.items().extent(table);
+  const auto extent = txn.items().extent(table.items);
   const auto ended = clock_.boottime();
-  known_.insert_or_assign(std::string(table), Known{extent, ended + (ended - began) * 1000});
+  known_.insert_or_assign(table.items, Known{extent, ended + (ended - began) * 1000});
   return extent;
 }
 
@@ -43,8 +43,8 @@ json::Object decodeItem(std::string_view body) {
   return readable ? std::move(parsed->get_object()) : json::Object{};
 }
 
-std::optional<json::Object> storedItem(store::Txn& txn, std::string_view table, const StoreKey& key) {
-  const auto body = txn.items().get(table, key.partition, key.sort);
+std::optional<json::Object> storedItem(store::Txn& txn, const Table& table, const StoreKey& key) {
+  const auto body = txn.items().get(table.items, key.partition, key.sort);
   if (!body) return std::nullopt;
   return decodeItem(*body);
 }
@@ -136,6 +136,8 @@ aws::ServiceTable makeDynamoDb(Context& context, std::function<std::string()> en
                        [](store::Txn& txn, const store::Timer& timer) { dynamodb::forgetToken(txn, timer.id); });
   context.core.onTimer(std::string(dynamodb::kExpiryTimer),
                        [&context](store::Txn& txn, const store::Timer& timer) { dynamodb::expireItems(txn, context.clock, timer); });
+  context.core.onTimer(std::string(dynamodb::kDropTimer),
+                       [&context](store::Txn& txn, const store::Timer&) { dynamodb::dropItems(txn, context.clock); });
   return table;
 }
 

@@ -18,8 +18,8 @@ namespace sp::dynamodb {
 class Extents {
  public:
   explicit Extents(const Clock& clock) : clock_(clock) {}
-  store::ItemTable::Extent of(store::Txn& txn, std::string_view table);
-  void forget(std::string_view table) { known_.erase(std::string(table)); }
+  store::ItemTable::Extent of(store::Txn& txn, const Table& table);
+  void forget(const Table& table) { known_.erase(table.items); }
 
  private:
   struct Known {
@@ -27,6 +27,7 @@ class Extents {
     Duration until;
   };
   const Clock& clock_;
+  // By Table::items.
   std::map<std::string, Known, std::less<>> known_;
 };
 
@@ -52,7 +53,7 @@ struct PreparedItem {
 std::expected<PreparedItem, aws::ApiError> prepareItem(const json::Object& item);
 
 /// The stored item, or nullopt.
-std::optional<json::Object> storedItem(store::Txn& txn, std::string_view table, const StoreKey& key);
+std::optional<json::Object> storedItem(store::Txn& txn, const Table& table, const StoreKey& key);
 /// An item's stored text as an object; an unreadable one is an invariant broken and reads as empty.
 json::Object decodeItem(std::string_view body);
 

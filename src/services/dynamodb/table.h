@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "aws/api_error.h"
+#include "base/random.h"
 #include "json/json.h"
 #include "model/arn.h"
 #include "store/store.h"
@@ -25,6 +26,9 @@ struct KeyAttribute {
 struct Table {
   std::string name;
   std::string id;
+  /// The name under which the store keeps the items. No other table ever has it, one of the same name neither: what is left of a deleted
+  /// table goes in the background.
+  std::string items;
   KeyAttribute hash;
   std::optional<KeyAttribute> range;
   /// Provisioned units; both 0 for PAY_PER_REQUEST. They are recorded, never enforced.
@@ -39,10 +43,12 @@ struct Table {
 
   bool onDemand() const { return read_units == 0; }
   bool isKey(std::string_view attribute) const { return attribute == hash.name || (range && attribute == range->name); }
+  /// A new table: its id, and where its items are to lie.
+  void identify(Random& random);
   json::Object encode() const;
   static Table decode(const json::Object& record);
   /// TableDescription of the API. `status`: CREATING, ACTIVE, DELETING.
-  json::Object describe(const Realm& realm, std::string_view status, std::uint64_t items, std::uint64_t bytes) const;
+  json::Object describe(const Realm& realm, std::string_view status, std::uint64_t count, std::uint64_t bytes) const;
 };
 
 /// A primary key as the store's bytes: their order is DynamoDB's order. `sort` is empty for tables without range key.

@@ -46,10 +46,10 @@ aws::Outcome updateItem(Service& service, const aws::Call& call) {
   SP_TRY(const auto expressions, Expressions::read(request, {"UpdateExpression", "ConditionExpression"}));
   SP_TRY(const auto table, service.tables->find(*call.txn, name));
   SP_TRY(const auto key, keyOf(*table, *given));
-  const auto old = storedItem(*call.txn, name, key);
+  const auto old = storedItem(*call.txn, *table, key);
   SP_CHECK_OK(checkCondition(expressions, wishes, old));
   SP_TRY(auto item, updatedItem(*table, expressions, *given, old));
-  if (item) call.txn->items().put(name, {key.partition, key.sort, json::toText(*item)});
+  if (item) call.txn->items().put(table->items, {key.partition, key.sort, json::toText(*item)});
   json::Object out;
   if (wishes.capacity != CapacityWish::none)
     addCapacity(out, wishes.capacity, name, writeUnits(std::max(item ? sizeOfItem(*item) : 0, old ? sizeOfItem(*old) : 0)));

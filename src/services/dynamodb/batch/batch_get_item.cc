@@ -74,7 +74,7 @@ aws::Outcome batchGetItem(Service& service, const aws::Call& call) {
         unprocessed.push_back((*reads.keys)[i]);
         continue;
       }
-      auto item = storedItem(*call.txn, reads.of.name, reads.where[i]);
+      auto item = storedItem(*call.txn, *reads.of.table, reads.where[i]);
       const auto size = item ? sizeOfItem(*item) : 0;
       bytes += size;
       capacity.add(reads.of.name, readUnits(size, reads.consistent));

@@ -11,7 +11,7 @@ constexpr std::size_t kWritesMax = 25;
 
 // `body` absent: the item is deleted.
 struct Write {
-  std::string table;
+  std::shared_ptr<const Table> table;
   StoreKey key;
   std::optional<std::string> body;
   std::size_t size = 0;
@@ -33,7 +33,7 @@ std::expected<Write, aws::ApiError> readWrite(const BatchTable& of, const json::
                                    "exactly one of the two",
                                    inside.substr(0, inside.size() - 1), put == nullptr ? "neither" : "both"));
   Write write;
-  write.table = of.name;
+  write.table = of.table;
   Request request(put != nullptr ? *put : *erase, inside + (put != nullptr ? "putRequest." : "deleteRequest."));
   const auto* given = request.object(put != nullptr ? "Item" : "Key");
   SP_CHECK_OK(request.finish());
@@ -83,11 +83,12 @@ aws::Outcome batchWriteItem(Service& service, const aws::Call& call) {
   CapacityList capacity(wish);
   for (auto& write : writes) {
     if (wish != CapacityWish::none) {
-      const auto old = storedItem(*call.txn, write.table, write.key);
-      capacity.add(write.table, writeUnits(std::max(write.size, old ? sizeOfItem(*old) : 0)));
+      const auto old = storedItem(*call.txn, *write.table, write.key);
+      capacity.add(write.table->name, writeUnits(std::max(write.size, old ? sizeOfItem(*old) : 0)));
     }
-    if (write.body) call.txn->items().put(write.table, {std::move(write.key.partition), std::move(write.key.sort), *std::move(write.body)});
-    else call.txn->items().erase(write.table, write.key.partition, write.key.sort);
+    if (write.body)
+      call.txn->items().put(write.table->items, {std::move(write.key.partition), std::move(write.key.sort), *std::move(write.body)});
+    else call.txn->items().erase(write.table->items, write.key.partition, write.key.sort);
   }
   json::Object out{{"UnprocessedItems", json::Object{}}};
   capacity.addTo(out);

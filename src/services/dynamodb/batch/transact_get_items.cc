@@ -9,7 +9,7 @@ namespace sp::dynamodb {
 namespace {
 
 struct Read {
-  std::string table;
+  std::shared_ptr<const Table> table;
   StoreKey key;
   Expressions expressions;
   /// Why this one cannot be read: a reason of the cancellation.
@@ -23,13 +23,13 @@ std::expected<Read, aws::ApiError> readGet(Service& service, const aws::Call& ca
   SP_CHECK_OK(outer.finish());
   Request request(*get, inside + "get.");
   Read read;
-  read.table = request.tableName();
+  const auto name = request.tableName();
   const auto* key = request.object("Key");
   SP_CHECK_OK(request.finish());
   SP_CHECK_OK(checkItem(*key));
   SP_TRY(read.expressions, Expressions::read(request, {"ProjectionExpression"}));
-  SP_TRY(const auto table, service.tables->find(*call.txn, read.table));
-  if (auto where = keyOf(*table, *key)) read.key = *std::move(where);
+  SP_TRY(read.table, service.tables->find(*call.txn, name));
+  if (auto where = keyOf(*read.table, *key)) read.key = *std::move(where);
   else read.failure = std::move(where).error();
   return read;
 }
@@ -50,7 +50,7 @@ aws::Outcome transactGetItems(Service& service, const aws::Call& call) {
     if (read.failure) reason["Message"] = read.failure->message;
     reasons.push_back(std::move(reason));
     failed = failed || read.failure.has_value();
-    if (!read.failure && !seen.add(read.table, read.key))
+    if (!read.failure && !seen.add(read.table->name, read.key))
       return aws::refuse("ValidationException", "Transaction request cannot include multiple operations on one item");
     reads.push_back(std::move(read));
   }
@@ -58,9 +58,9 @@ aws::Outcome transactGetItems(Service& service, const aws::Call& call) {
   CapacityList capacity(wish);
   json::Array responses;
   for (const auto& read : reads) {
-    auto found = storedItem(*call.txn, read.table, read.key);
+    auto found = storedItem(*call.txn, *read.table, read.key);
     // A transaction counts twice what a consistent read does.
-    if (wish != CapacityWish::none) capacity.add(read.table, 2 * readUnits(found ? sizeOfItem(*found) : 0, true));
+    if (wish != CapacityWish::none) capacity.add(read.table->name, 2 * readUnits(found ? sizeOfItem(*found) : 0, true));
     json::Object response;
     if (found) response["Item"] = read.expressions.projection ? project(*read.expressions.projection, *found) : std::move(*found);
     responses.push_back(std::move(response));

@@ -66,7 +66,7 @@ std::expected<Action, aws::ApiError> readAction(Service& service, const aws::Cal
 
 // What the action comes to as things are now. An error is a reason of the cancellation.
 std::expected<void, aws::ApiError> decide(store::Txn& txn, Action& action) {
-  const auto old = storedItem(txn, action.name, action.key);
+  const auto old = storedItem(txn, *action.table, action.key);
   SP_CHECK_OK(checkCondition(action.expressions, action.wishes, old));
   action.size = old ? sizeOfItem(*old) : 0;
   if (action.member == "ConditionCheck") return {};
@@ -173,8 +173,8 @@ aws::Outcome transactWriteItems(Service& service, const aws::Call& call) {
   for (auto& action : actions) {
     capacity.add(action.name, 2 * writeUnits(action.size));
     if (action.body)
-      call.txn->items().put(action.name, {std::move(action.key.partition), std::move(action.key.sort), *std::move(action.body)});
-    else if (action.writes) call.txn->items().erase(action.name, action.key.partition, action.key.sort);
+      call.txn->items().put(action.table->items, {std::move(action.key.partition), std::move(action.key.sort), *std::move(action.body)});
+    else if (action.writes) call.txn->items().erase(action.table->items, action.key.partition, action.key.sort);
   }
   capacity.addTo(out, "WriteCapacityUnits");
   return out;

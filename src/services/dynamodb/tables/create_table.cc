@@ -115,7 +115,7 @@ aws::Outcome createTable(Service& service, const aws::Call& call) {
   }
   if (call.txn->records().get(kTableRecord, table.name))
     return aws::refuse("ResourceInUseException", fmt::format("Table already exists: {}", table.name));
-  table.id = service.random.uuid();
+  table.identify(service.random);
   table.created = call.now;
   storeTable(service, call, table);
   return json::Object{{"TableDescription", table.describe(service.realm, "CREATING", 0, 0)}};

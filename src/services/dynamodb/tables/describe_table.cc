@@ -8,7 +8,7 @@ aws::Outcome describeTable(Service& service, const aws::Call& call) {
   const auto name = request.tableName();
   SP_CHECK_OK(request.finish());
   SP_TRY(const auto table, existingTable(call, name));
-  const auto extent = service.extents.of(*call.txn, name);
+  const auto extent = service.extents.of(*call.txn, table);
   return json::Object{{"Table", table.describe(service.realm, "ACTIVE", extent.items, extent.bytes)}};
 }
 

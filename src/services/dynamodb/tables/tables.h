@@ -26,6 +26,11 @@ inline constexpr std::string_view kExpiryTimer = "dynamodb.ttl";
 /// the core thread at most.
 void expireItems(store::Txn& txn, const Clock& clock, const store::Timer& timer);
 
+/// The timer of this kind deletes what deleted tables have left, one table after the other; the handler is registered by makeDynamoDb.
+inline constexpr std::string_view kDropTimer = "dynamodb.drop";
+/// One step of that: about 1 MB of items, then the next timer. Steps are spaced so that they take a fifth of the core thread at most.
+void dropItems(store::Txn& txn, const Clock& clock);
+
 aws::Outcome updateTable(Service& service, const aws::Call& call);
 aws::Outcome tagResource(Service& service, const aws::Call& call);
 aws::Outcome untagResource(Service& service, const aws::Call& call);

@@ -54,14 +54,14 @@ void expireItems(store::Txn& txn, const Clock& clock, const store::Timer& timer)
   std::size_t bytes = 0;
   bool more = true;
   while (more && bytes < kStepBytes) {
-    const auto items = txn.items().scan(timer.id, after, kStepItems);
+    const auto items = txn.items().scan(table->items, after, kStepItems);
     more = items.size() == kStepItems;
     for (const auto& item : items) {
       bytes += item.body.size();
       after = std::pair(item.partition, item.sort);
       // Most items have no such attribute: their text need not be read.
       if (item.body.find(name) != std::string::npos && hasExpired(decodeItem(item.body), table->expires_by, now))
-        txn.items().erase(timer.id, item.partition, item.sort);
+        txn.items().erase(table->items, item.partition, item.sort);
     }
   }
   auto next = timer;

@@ -33,7 +33,7 @@ aws::Outcome updateTable(Service& service, const aws::Call& call) {
   }
   if (protection) table.deletion_protected = protect;
   storeTable(service, call, table);
-  const auto extent = service.extents.of(*call.txn, name);
+  const auto extent = service.extents.of(*call.txn, table);
   return json::Object{{"TableDescription", table.describe(service.realm, "UPDATING", extent.items, extent.bytes)}};
 }
 
