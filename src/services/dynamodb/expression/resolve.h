@@ -16,6 +16,8 @@ namespace sp::dynamodb {
 class Placeholders {
  public:
   /// `expressions`: the parameters in which they may be used, those that are given (for AWS's message when none is).
+  /// Errors: SerializationException, ValidationException in AWS's words; also if names and values, with their placeholders, add up to
+  /// more than 2 MB, or a name to more than 65,535 bytes.
   static std::expected<Placeholders, aws::ApiError> read(const json::Object& input, const std::vector<std::string>& expressions,
                                                          const std::vector<std::string>& possible);
 
