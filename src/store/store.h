@@ -105,7 +105,6 @@ class ItemTable {
     std::uint64_t bytes = 0;
   };
   virtual Extent extent(std::string_view table) = 0;
-  virtual void eraseTable(std::string_view table) = 0;
 };
 
 /// S3 keys: (bucket, key) → what is known of the object (JSON text); bytes lie in the blob store.

@@ -73,10 +73,4 @@ ItemTable::Extent SqliteItems::extent(std::string_view table) {
   return {static_cast<std::uint64_t>(q.number(0)), static_cast<std::uint64_t>(q.number(1))};
 }
 
-void SqliteItems::eraseTable(std::string_view table) {
-  Query q(c_.prepare("DELETE FROM items WHERE tbl = ?1"));
-  q.bind(table);
-  q.run();
-}
-
 }  // namespace sp::store

@@ -48,7 +48,6 @@ class SqliteItems final : public ItemTable {
   std::vector<Item> scan(std::string_view table, std::optional<std::pair<std::string, std::string>> after, std::size_t limit) override;
   std::uint64_t count(std::string_view table) override;
   Extent extent(std::string_view table) override;
-  void eraseTable(std::string_view table) override;
 
  private:
   Connection& c_;
