@@ -11,22 +11,13 @@ constexpr std::size_t kBatchMax = 512;
 constexpr std::size_t kTimersAtOnce = 256;
 // Less is what keeps a clock right.
 constexpr Duration kClockSet = std::chrono::seconds(5);
-/// By the key: what the clock showed. It is kept with what is written anyway, and so says when that was.
+/// What the clock showed when a timer last fired: the time that the dates go by.
 constexpr std::string_view kClock = "clock";
-constexpr std::string_view kSeen = "seen";
 constexpr std::string_view kDates = "dates";
-constexpr Duration kSeenEvery = std::chrono::minutes(1);
+constexpr Duration kKeptEvery = std::chrono::minutes(1);
 // A machine without a battery comes up in the past, and asks for the time when it has a network.
 constexpr Duration kMayComeRight = std::chrono::days(2);
 constexpr Duration kComesRightWithin = std::chrono::minutes(10);
-
-std::optional<Instant> kept(store::Txn& txn, std::string_view key) {
-  const auto body = txn.records().get(kClock, key);
-  const auto micros = body ? parseInt(*body) : std::nullopt;
-  return micros ? std::optional(fromMicros(*micros)) : std::nullopt;
-}
-
-void keep(store::Txn& txn, std::string_view key, Instant time) { txn.records().put(kClock, key, std::to_string(toMicros(time))); }
 
 std::int64_t inSeconds(Duration by) { return std::chrono::duration_cast<std::chrono::seconds>(by).count(); }
 }  // namespace
@@ -98,37 +89,36 @@ bool Core::tellClockSet(const std::vector<const std::vector<ClockSetHandler>*>& 
                          return true;
                        },
                        {}});
-  return batch.empty() || runBatch(std::move(batch));
+  batch.push_back({[this](store::Txn& txn) {
+                     rememberClock(txn);
+                     return true;
+                   },
+                   {}});
+  return runBatch(std::move(batch));
 }
 
-// Kept in the same commit as what it goes with, so that nothing is moved twice.
+// With what is written anyway: a batch that only reads writes nothing, and succeeds on a full disk.
 void Core::rememberClock(store::Txn& txn) {
-  if (seen_ && txn.now() >= *seen_ && txn.now() - *seen_ < kSeenEvery) return;
-  seen_ = txn.now();
-  keep(txn, kSeen, txn.now());
-  if (!behind_) keep(txn, kDates, txn.now());
+  if (behind_ || (dates_ && txn.now() >= *dates_ && txn.now() - *dates_ < kKeptEvery)) return;
+  txn.records().put(kClock, kDates, std::to_string(toMicros(txn.now())));
+  txn.afterCommit([this, now = txn.now()] { dates_ = now; });
 }
 
-// Before anything is written here.
+// Delays are left as they are: a machine may come up in the past, and what was moved back for that would all be over once its clock is put
+// right while no server is there to see it.
 void Core::lookBack() {
-  std::optional<Instant> seen;
-  std::optional<Instant> dates;
-  const auto read = store_.run({[&](store::Txn& txn) {
-                                 seen = kept(txn, kSeen);
-                                 dates = kept(txn, kDates);
+  const auto read = store_.run({[this](store::Txn& txn) {
+                                 const auto body = txn.records().get(kClock, kDates);
+                                 if (const auto micros = body ? parseInt(*body) : std::nullopt) dates_ = fromMicros(*micros);
                                  return true;
                                }},
                                now());
   if (!read) return log::error("what the clock showed last cannot be read", {{"error", read.error().text()}});
-  // A start has nothing of its own to write within the minute.
-  seen_ = seen;
-  if (dates && *dates - now() >= kClockSet) {
-    behind_ = Behind{*dates, clock_.boottime()};
-    log::warn("the clock shows less than it did while the server worked here before",
-              {{"seconds", inSeconds(*dates - now())},
-               {"schedules", *dates - now() > kMayComeRight ? "follow it in ten minutes, if it is not put right" : "follow it"}});
-  }
-  if (seen && *seen - now() >= kClockSet) tellClockSet({&clock_set_}, now() - *seen);
+  if (!dates_ || *dates_ - now() < kClockSet) return;
+  behind_ = Behind{*dates_, clock_.boottime()};
+  log::warn("the clock shows less than it did while the server worked here before",
+            {{"seconds", inSeconds(*dates_ - now())},
+             {"schedules", *dates_ - now() > kMayComeRight ? "follow it in ten minutes, if it is not put right" : "follow it"}});
 }
 
 void Core::tellDatesBehind() {
@@ -137,7 +127,7 @@ void Core::tellDatesBehind() {
   const bool right = -by < kClockSet;
   if (!right && -by > kMayComeRight && clock_.boottime() - behind_->since < kComesRightWithin) return;
   const auto before = std::exchange(behind_, std::nullopt);
-  seen_.reset();
+  // With the dates, so that they are told once.
   if (!right && !tellClockSet({&dates_set_}, by)) behind_ = before;
 }
 
@@ -217,7 +207,6 @@ Result<std::vector<bool>> Core::commit(std::vector<store::Job> jobs) {
       following_.pop_front();
       txn.nested([&] { return next(txn); });
     }
-    rememberClock(txn);
     next_timer_ = txn.timers().earliest();
     return true;
   });
@@ -268,6 +257,7 @@ bool Core::fireTimers() {
       }
       handler->second(txn, timer);
     }
+    if (!due.empty()) rememberClock(txn);
     return true;
   };
   batch.push_back({fire, {}});

@@ -47,12 +47,12 @@ class Core {
   void onTimer(std::string kind, TimerHandler handler);
 
   /// Who is told, in a job of its own, that the wall clock was set, and by how much. Before start(). It is seen within a second while
-  /// anybody waits for a time. Timers stay where they are on the clock: what else waits for a while is its owner's to move. A clock that
-  /// shows less at the start than when a server last worked here was set back too: this is told before what was posted.
+  /// anybody waits for a time. Timers stay where they are on the clock: what else waits for a while is its owner's to move.
   using ClockSetHandler = std::function<void(store::Txn&, Duration by)>;
   void onClockSet(ClockSetHandler handler);
-  /// The same for whoever keeps times of the calendar and has to look for the next one anew. At the start a clock that is behind by more
-  /// than two days may be one that nobody has put right yet since the machine came up: that is told after ten minutes, if it lasts.
+  /// The same for whoever keeps times of the calendar and has to look for the next one anew. They are also told, after what was posted
+  /// before the start, of a clock that shows less than when a server last worked here. One that is behind by more than two days may not
+  /// have been put right yet since the machine came up: that is told after ten minutes, if it lasts.
   void onDatesSet(ClockSetHandler handler);
 
   /// Long polls. Core thread only.
@@ -103,8 +103,8 @@ class Core {
   Waiters waiters_;
   std::vector<ClockSetHandler> clock_set_;
   std::vector<ClockSetHandler> dates_set_;
-  /// What the clock showed when a server last worked here, as it is kept.
-  std::optional<Instant> seen_;
+  /// The time that the dates go by, as it is kept.
+  std::optional<Instant> dates_;
   /// The same of the time that the dates go by, while the clock is behind it and nobody was told, and when this began.
   struct Behind {
     Instant dates;

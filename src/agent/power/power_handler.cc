@@ -343,8 +343,10 @@ Result<PowerNow> PowerHandler::raise(const Subject& subject, Result<PowerNow> no
       added.letDown();
       return now;
     }
-    raising.why = !started ? started.error().message : !now ? now.error().message : "it is off";
-    raising.again = Steady::now() + std::min(kLongestRetry, kFirstRetry * (1U << std::min(raising.tries, 8)));
+    raising.why = !started ? started.error().message : !now ? now.error().message : "it does not run yet";
+    // One that was begun has its time: a second would reset, or switch off, what is just booting.
+    const auto pause = started ? milliseconds(kStartMs) : std::min(kLongestRetry, kFirstRetry * (1U << std::min(raising.tries, 8)));
+    raising.again = Steady::now() + pause;
     ++raising.tries;
   }
   return fail("machine.late", fmt::format("machine {} went down after its stop had failed; start {} did not help: {}", subject.id,

@@ -58,7 +58,8 @@ Ledger::Ledger(runtime::Core& core, runtime::MachineLock& locks, const Ports& po
     const auto separator = timer.id.rfind('#');
     work(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
   });
-  core.onClockSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
+  // Not only what is owed while the server looks on: a machine that waits must not wait for a time that a wrong clock had shown.
+  core.onDatesSet([this](store::Txn& txn, Duration by) { clockSet(txn, by); });
 }
 
 void Ledger::owe(store::Txn& txn, const Lane& lane, DebtKind kind, const std::string& freeze_id) {
