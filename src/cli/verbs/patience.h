@@ -1,25 +1,25 @@
 // What goes on at the server goes on without its watcher: who only watches bears a restart of the server.
 #pragma once
+#include <chrono>
+#include <optional>
+
 #include "base/result.h"
 
 namespace sp::cli {
 
 class Patience {
  public:
-  /// `pause_ms` passes between two calls.
-  explicit Patience(int pause_ms) : pause_ms_(pause_ms) {}
-
-  void answered() { waited_ms_ = 0; }
-  /// Whether to call again after the pause: the server cannot be reached, and has not been for less than 30 s.
+  void answered() { since_.reset(); }
+  /// Whether to call again after a pause: the server cannot be reached, and this was first seen less than 30 s ago.
   bool bears(const Error& error) {
-    constexpr int kMostMs = 30'000;
-    waited_ms_ += pause_ms_;
-    return error.code.starts_with("net.") && waited_ms_ <= kMostMs;
+    constexpr std::chrono::seconds kMost{30};
+    const auto now = std::chrono::steady_clock::now();
+    if (!since_) since_ = now;
+    return error.code.starts_with("net.") && now - *since_ <= kMost;
   }
 
  private:
-  int pause_ms_;
-  int waited_ms_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> since_;
 };
 
 }  // namespace sp::cli

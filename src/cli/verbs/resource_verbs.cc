@@ -57,7 +57,7 @@ int restoreVerb(const Target& target, const RestoreOptions& options) {
   const auto id = json::textOr(*started, "RestoreJobId");
   Terminal terminal;
   constexpr int kPauseMs = 100;
-  Patience patience(kPauseMs);
+  Patience patience;
   while (true) {
     const auto job = api.rest("backup", "GET", "/restore-jobs/" + id, {});
     if (!job) {

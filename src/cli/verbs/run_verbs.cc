@@ -67,7 +67,7 @@ enum class Told { drawn, changes, nothing };
 Result<json::Object> follow(Api& api, const std::string& arn, Told how) {
   Terminal terminal;
   std::vector<std::string> told;
-  Patience patience(kRedrawMs);
+  Patience patience;
   while (true) {
     auto description = describe(api, arn);
     if (!description) {

@@ -152,12 +152,9 @@ class Keeper final : public runtime::VaultKeeper {
     const auto path = fmt::format("{}/{}", directory_, vault);
     SP_CHECK_OK(os::makeDirectories(directory_));
     // A restic that a killed server left in one of them would make its folders again.
-    std::vector<os::Fd> held;
+    // It has ended once its lease was held: this server's own work waits for the removal, so that none begins after.
     SP_TRY(const auto names, repositories(vault));
-    for (const auto& name : names) {
-      SP_TRY(auto lease, Maintenance(directory_, {vault, name, ""}, restic_, stopping_).hold());
-      held.push_back(std::move(lease));
-    }
+    for (const auto& name : names) SP_CHECK_OK(Maintenance(directory_, {vault, name, ""}, restic_, stopping_).hold());
     SP_TRY(const auto present, snapshots(vault));
     for (const auto& snapshot : present)
       if (!known.contains(snapshot)) return fail("vault.strange", fmt::format("{} has the snapshot {} of no known job", path, snapshot));
@@ -173,7 +170,9 @@ class Keeper final : public runtime::VaultKeeper {
   }
 
   /// What was renamed so far, also by those that could not remove all of it.
-  Result<void> removeLeft() const {
+  Result<void> removeLeft() {
+    // Two in one folder would each find that its files go.
+    const std::lock_guard lock(removing_);
     SP_TRY(const auto names, listing(directory_));
     for (const auto& name : names) {
       if (!name.starts_with(kRemoved)) continue;
@@ -185,6 +184,7 @@ class Keeper final : public runtime::VaultKeeper {
   }
 
   std::string directory_;
+  std::mutex removing_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;

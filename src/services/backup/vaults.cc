@@ -61,6 +61,9 @@ Vaults::Vaults(Context& context, runtime::VaultKeeper& keeper, Grants& grants) :
     maintain(txn, timer.id.substr(0, slash), timer.id.substr(slash + 1));
   });
   context_.core.onTimer(std::string(kRemoveTimer), [this](store::Txn& txn, const store::Timer& timer) { beginRemoval(txn, timer.id); });
+  context_.core.onClockSet([this](store::Txn& txn, Duration) {
+    for (const auto& record : txn.records().scan(kRemovalKind, "", "", kAll)) beginRemoval(txn, record.key);
+  });
   grants_.onIdle([this](const std::string& vault, const std::string& instance) {
     record([this, vault, instance](store::Txn& txn) { maintain(txn, vault, instance); });
   });

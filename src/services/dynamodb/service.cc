@@ -136,8 +136,21 @@ aws::ServiceTable makeDynamoDb(Context& context, std::function<std::string()> en
                        [](store::Txn& txn, const store::Timer& timer) { dynamodb::forgetToken(txn, timer.id); });
   context.core.onTimer(std::string(dynamodb::kExpiryTimer),
                        [&context](store::Txn& txn, const store::Timer& timer) { dynamodb::expireItems(txn, context.clock, timer); });
-  context.core.onTimer(std::string(dynamodb::kDropTimer),
-                       [&context](store::Txn& txn, const store::Timer&) { dynamodb::dropItems(txn, context.clock); });
+  // Each step is a deletion of its own: on a full disk it has the reserve, and no other timer waits for it. One that fails is tried again.
+  context.core.onTimer(std::string(dynamodb::kDropTimer), [&context](store::Txn& txn, const store::Timer& timer) {
+    txn.timers().set({timer.kind, timer.id, txn.now() + dynamodb::kDropAgain, ""});
+    txn.afterCommit([&context] {
+      context.core.postDeletion(
+          [&context](store::Txn& step) {
+            dynamodb::dropItems(step, context.clock);
+            return true;
+          },
+          {});
+    });
+  });
+  context.core.onClockSet([](store::Txn& txn, Duration) {
+    if (auto timer = txn.timers().find(dynamodb::kDropTimer, "")) txn.timers().set({timer->kind, timer->id, txn.now(), ""});
+  });
   return table;
 }
 

@@ -35,11 +35,11 @@ bool eraseSome(store::ItemTable& table, std::string_view name) {
 void dropItems(store::Txn& txn, const Clock& clock) {
   const auto began = clock.boottime();
   const auto dropped = txn.records().scan(kDroppedRecord, "", "", 2);
-  if (dropped.empty()) return;
+  if (dropped.empty()) return txn.timers().drop(kDropTimer, "");
   const bool more = eraseSome(txn.items(), dropped[0].key);
   static_cast<void>(failpoint::hit("dynamodb.dropping"));
   if (!more) txn.records().erase(kDroppedRecord, dropped[0].key);
-  if (!more && dropped.size() == 1) return;
+  if (!more && dropped.size() == 1) return txn.timers().drop(kDropTimer, "");
   const auto pause = std::max<Duration>(kStepPause, 4 * (clock.boottime() - began));
   txn.timers().set({std::string(kDropTimer), "", txn.now() + pause, ""});
 }
@@ -58,7 +58,7 @@ aws::Outcome deleteTable(Service& service, const aws::Call& call) {
   call.txn->timers().drop(kExpiryTimer, name);
   // Millions of items take longer than other calls can wait.
   call.txn->records().put(kDroppedRecord, table.items, "{}");
-  if (!call.txn->timers().find(kDropTimer, "")) call.txn->timers().set({std::string(kDropTimer), "", call.txn->now(), ""});
+  call.txn->timers().set({std::string(kDropTimer), "", call.txn->now(), ""});
   return json::Object{{"TableDescription", table.describe(service.realm, "DELETING", 0, 0)}};
 }
 
