@@ -127,7 +127,7 @@ void Core::tellDatesBehind() {
   const bool right = -by < kClockSet;
   if (!right && -by > kMayComeRight && clock_.boottime() - behind_->since < kComesRightWithin) return;
   const auto before = std::exchange(behind_, std::nullopt);
-  // With the dates, so that they are told once.
+  // No longer behind: rememberClock() keeps the new time in the commit that tells it, so that it is told once.
   if (!right && !tellClockSet({&dates_set_}, by)) behind_ = before;
 }
 

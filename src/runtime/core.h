@@ -105,9 +105,10 @@ class Core {
   std::vector<ClockSetHandler> dates_set_;
   /// The time that the dates go by, as it is kept.
   std::optional<Instant> dates_;
-  /// The same of the time that the dates go by, while the clock is behind it and nobody was told, and when this began.
+  /// The clock was behind the time that the dates go by when this core began, and nobody was told yet.
   struct Behind {
     Instant dates;
+    /// Of the clock that never jumps.
     Duration since;
   };
   std::optional<Behind> behind_;

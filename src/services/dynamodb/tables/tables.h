@@ -29,6 +29,7 @@ void expireItems(store::Txn& txn, const Clock& clock, const store::Timer& timer)
 
 /// The timer of this kind deletes what deleted tables have left, one table after the other; the handler is registered by makeDynamoDb.
 inline constexpr std::string_view kDropTimer = "dynamodb.drop";
+/// When a step that failed, or that its server did not outlive, is tried again.
 inline constexpr auto kDropAgain = std::chrono::seconds(5);
 /// One step of that: about 1 MB of items, then the next timer. Steps are spaced so that they take a fifth of the core thread at most.
 void dropItems(store::Txn& txn, const Clock& clock);
