@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.api import api_pages
+from tests.api import api_pages, test_states_language
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNKNOWN = {"json": "UnknownOperationException", "rest-json": "UnknownOperationException", "query": "InvalidAction", "ec2": "InvalidAction", "rest-xml": "NotImplemented"}
@@ -88,6 +88,7 @@ def named():
     for service in api_pages.SERVICES:
         if (api_pages.PAGES / f"{service}.md").exists():
             tests.update(api_pages.read(service).named_tests())
+    tests.update({test: f"states-language {what}" for what, _, names in test_states_language.rows() for test in names if "::" in test})
     assert tests
     return tests
 

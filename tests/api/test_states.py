@@ -257,6 +257,8 @@ def test_unknown_resource(sfn, call, more):
 def test_invalid_arn(sfn, call, member):
     assert refused("InvalidArn", getattr(sfn, call), **{member: "nonsense"}) == "Invalid Arn: 'Invalid ARN prefix: nonsense'"
     assert "Resource type not valid in this context: activity" in refused("InvalidArn", getattr(sfn, call), **{member: PREFIX + "activity:a"})
+    if member == "executionArn":
+        assert "Resource type not valid in this context: express" in refused("InvalidArn", getattr(sfn, call), **{member: PREFIX + "express:m:e:u"})
 
 
 @pytest.mark.parametrize("call, more", TAG_CALLS)
@@ -366,6 +368,34 @@ def test_bad_tokens(sfn):
     for call, arguments in ((sfn.list_executions, {"stateMachineArn": machine}), (sfn.get_execution_history, {"executionArn": execution}),
                             (sfn.list_state_machines, {})):
         assert refused("InvalidToken", call, nextToken="bm9uc2Vuc2U=", **arguments) == "Invalid Token: 'Invalid token'"
+
+
+@pytest.mark.parametrize("call, token", [("list_executions", 3096), ("get_execution_history", 1024), ("list_state_machines", 1024), ("list_activities", 1024)])
+def test_lengths_of_pages_and_their_tokens(server, call, token):
+    sfn = server.client("stepfunctions", parameter_validation=False)
+    machine = create(sfn)
+    more = {"list_executions": {"stateMachineArn": machine}, "get_execution_history": {"executionArn": start(sfn, machine)}}.get(call, {})
+    ask = getattr(sfn, call)
+    assert f"at 'nextToken' failed to satisfy constraint: Member must have length less than or equal to {token}" in refused("ValidationException", ask, nextToken="x" * (token + 1), **more)
+    refused("InvalidToken", ask, nextToken="x" * token, **more)
+    assert "at 'nextToken' failed to satisfy constraint: Member must have length greater than or equal to 1" in refused("ValidationException", ask, nextToken="", **more)
+    assert "at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000" in refused("ValidationException", ask, maxResults=1001, **more)
+    assert ask(maxResults=1000, **more) and ask(maxResults=0, **more)
+
+
+@pytest.mark.parametrize("call, member", [*MACHINE_CALLS, *EXECUTION_CALLS, ("delete_state_machine", "stateMachineArn"), ("describe_activity", "activityArn"),
+                                          ("delete_activity", "activityArn"), ("get_activity_task", "activityArn"), ("list_tags_for_resource", "resourceArn")])
+def test_length_of_an_arn(server, call, member):
+    """Counted in characters: a name may be of any language."""
+    ask = getattr(server.client("stepfunctions", parameter_validation=False), call)
+    kind = "execution:" if member.startswith("execution") else "activity:" if "activity" in member else "stateMachine:"
+    start = PREFIX + kind
+    long = start + "ü" * (257 - len(start))
+    assert f"at '{member}' failed to satisfy constraint: Member must have length less than or equal to 256" in refused("ValidationException", ask, **{member: long})
+    try:
+        ask(**{member: long[:-1]})
+    except botocore.exceptions.ClientError as error:
+        assert error.response["Error"]["Code"] != "ValidationException"
 
 
 def test_stop(sfn):

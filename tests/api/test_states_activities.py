@@ -6,7 +6,7 @@ import time
 import botocore.exceptions
 import pytest
 
-from tests.support.machines import PREFIX, create, details, ended, fresh, history, refused, start, types
+from tests.support.machines import PREFIX, create, details, ended, fresh, history, refused, run, start, types
 from tests.support.until import until
 
 UNKNOWN = PREFIX + "activity:nobody"
@@ -254,6 +254,13 @@ def test_tokens_of_tasks_that_answer_for_themselves(sfn, call):
     start(sfn, create(sfn, {"A": {**callback(child, End=True), "Resource": "arn:aws:states:::states:startExecution.sync"}}))
     more = {"output": "1"} if call == "send_task_success" else {}
     assert refused("TaskDoesNotExist", getattr(sfn, call), taskToken=handed(sfn, child), **more) == "Task Does Not Exist: 'Provided task does not exist'"
+
+
+def test_a_task_is_told_of_a_bad_token_in_the_words_of_the_service(sfn):
+    """The one code that does not end in Exception in the model gets it like the others (reference of the SDK integrations)."""
+    state = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sfn:sendTaskSuccess", "Parameters": {"TaskToken": "none", "Output": "1"}, "End": True}
+    shown, _ = run(sfn, {"A": state})
+    assert shown["error"] == "Sfn.InvalidTokenException" and shown["cause"].startswith("Invalid Token: 'Invalid token' (Service: Sfn, Status Code: 400, Request ID: ")
 
 
 def test_bad_output(sfn):

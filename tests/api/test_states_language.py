@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import botocore.session
 import pytest
 
 from tests.support.machines import create, details, ended, fresh, history, output, refused, run, start, types
@@ -404,6 +405,24 @@ def test_the_page_names_tests_that_exist():
             wrong.append(f"{what}: no test")
         wrong += [f"{what}: no test {test}" for test in tests if test not in collected and test not in units]
     assert not wrong, "\n".join(wrong)
+
+
+ERRORS = ("ALL", "Runtime", "DataLimitExceeded", "TaskFailed", "Timeout", "HeartbeatTimeout", "Permissions", "ResultPathMatchFailure", "ParameterPathFailure", "BranchFailed",
+          "NoChoiceMatched", "IntrinsicFailure", "ExceedToleratedFailureThreshold", "ItemReaderFailed", "ResultWriterFailed", "QueryEvaluationError", "Http.Socket")
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html and the lengths of the API's model.
+LIMITS = ("262,144 bytes", "25,000 events", "256 characters, cause of 32,768", "definition of 1 MiB", "request of 1 MiB", "names of states of 80", "activities: 80 characters", "40 iterations",
+          "2,048 characters, long poll of 60", "90 days", "14", "a year", "1,000,000 open", "100,000 state machines", "100,000 activities", "50 tags", "keys of 128 and values of 256",
+          "1,000 results of a page, 100 unless", "1,024 characters, ListExecutions 3,096", "ARN of 256", "10,000 iterations", "label of 40", "1,000 open map runs", "1,000 versions and 100 aliases",
+          "5 minutes of an EXPRESS", "60 seconds of an HTTP", "256 KiB each, 10 MiB")
+
+
+def test_the_page_lists_every_error_event_and_limit():
+    sections = {section.partition("\n")[0]: section for section in PAGE.read_text().split("\n## ")}
+    errors, events, limits = (set(re.findall(r"[\w.]+\w", sections[title])) for title in ("Errors", "History events", "Limits"))
+    assert not {f"States.{name}" for name in ERRORS} - errors
+    model = botocore.session.get_session().get_service_model("stepfunctions")
+    assert not set(model.shape_for("HistoryEventType").enum) - events
+    assert limits and not [limit for limit in LIMITS if limit not in sections["Limits"]]
 
 
 def test_the_page_lists_every_field():

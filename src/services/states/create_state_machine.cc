@@ -10,7 +10,7 @@ aws::Outcome createStateMachine(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto name = input.text("name", 512);
   const auto definition = input.text("definition", kDefinitionLength);
-  const auto role = input.text("roleArn", 256);
+  const auto role = input.arn("roleArn");
   const auto type = input.choiceIf("type", {"STANDARD", "EXPRESS"}).value_or("STANDARD");
   const auto* tag_list = input.arrayIf("tags");
   if (input.flag("publish", false)) input.refuseMembers({"publish"}, "versions of state machines are not available on this server");

@@ -9,7 +9,7 @@ namespace sp::services::states {
 // Executions that run go on to their end and can be described; deleting what is not there succeeds, as on AWS.
 aws::Outcome deleteStateMachine(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("stateMachineArn", kArnLength);
+  const auto arn = input.arn("stateMachineArn");
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto name, nameInArn(arn, "stateMachine"));
   const auto machine = service.find(*call.txn, name);

@@ -9,7 +9,7 @@ namespace sp::services::states {
 
 aws::Outcome describeExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("executionArn", kArnLength);
+  const auto arn = input.arn("executionArn");
   const bool with_data = includesData(input);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto row, service.execution(*call.txn, arn));

@@ -7,7 +7,7 @@ namespace sp::services::states {
 
 aws::Outcome describeStateMachine(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("stateMachineArn", kArnLength);
+  const auto arn = input.arn("stateMachineArn");
   const bool with_data = includesData(input);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto machine, service.machine(*call.txn, arn));

@@ -56,11 +56,11 @@ class Documents {
 
 aws::Outcome getExecutionHistory(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("executionArn", kArnLength);
+  const auto arn = input.arn("executionArn");
   const bool backward = input.flag("reverseOrder", false);
   const bool with_data = input.flag("includeExecutionData", true);
   const auto size = input.pageSize();
-  const auto token = input.textIf("nextToken", kTokenLength);
+  const auto token = input.filledIf("nextToken", kTokenLength);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto row, service.execution(*call.txn, arn));
   const auto bound = fmt::format("GetExecutionHistory {} {}", arn, backward);

@@ -9,6 +9,7 @@ namespace sp::services::states {
 
 constexpr std::int64_t kMostResults = 1000;
 constexpr std::size_t kUsualResults = 100;
+constexpr std::size_t kArnCharacters = 256;
 
 aws::ApiError wrongType(std::string_view path, std::string_view wanted) {
   return {"SerializationException", fmt::format("Member '{}' must be a {}", path, wanted), 400, true, {}};
@@ -31,18 +32,29 @@ void Input::otherType(std::string_view key, std::string_view wanted) {
 
 std::string Input::pathOf(std::string_view key) const { return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key); }
 
-std::string Input::text(std::string_view key, std::size_t longest) {
+std::string Input::text(std::string_view key, std::size_t longest) { return filled(key, &Input::textIf, longest); }
+
+std::string Input::arn(std::string_view key) { return filled(key, &Input::charactersIf, kArnCharacters); }
+
+std::string Input::filled(std::string_view key, std::optional<std::string> (Input::*take_it)(std::string_view, std::size_t),
+                          std::size_t most) {
   if (take(key) == nullptr) {
     constraint(key, "null", "not be null");
     return {};
   }
-  auto value = textIf(key, longest).value_or("");
+  auto value = (this->*take_it)(key, most).value_or("");
   if (value.empty()) constraint(key, "''", "have length greater than or equal to 1");
   return value;
 }
 
 std::optional<std::string> Input::textIf(std::string_view key, std::size_t longest) {
   return takeText(key, longest, [](std::string_view text) { return text.size(); });
+}
+
+std::optional<std::string> Input::filledIf(std::string_view key, std::size_t longest) {
+  auto value = textIf(key, longest);
+  if (value && value->empty()) constraint(key, "''", "have length greater than or equal to 1");
+  return value;
 }
 
 std::optional<std::string> Input::charactersIf(std::string_view key, std::size_t most) { return takeText(key, most, asl::characterCount); }

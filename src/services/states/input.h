@@ -21,7 +21,11 @@ class Input {
 
   /// Required, at least one character; `longest` in bytes.
   std::string text(std::string_view key, std::size_t longest);
+  /// Required, 1 to 256 characters: every ARN but that of a map run.
+  std::string arn(std::string_view key);
   std::optional<std::string> textIf(std::string_view key, std::size_t longest);
+  /// The same, of at least one character.
+  std::optional<std::string> filledIf(std::string_view key, std::size_t longest);
   /// The same, `most` in characters: what people write in any language (cause, error, the name of a worker).
   std::optional<std::string> charactersIf(std::string_view key, std::size_t most);
   /// The same of ASCII characters alone.
@@ -47,6 +51,7 @@ class Input {
   std::optional<std::string> takeText(std::string_view key, std::size_t longest, std::size_t (*length)(std::string_view));
   void constraint(std::string_view key, std::string_view value, std::string_view rule);
   void otherType(std::string_view key, std::string_view wanted);
+  std::string filled(std::string_view key, std::optional<std::string> (Input::*take_it)(std::string_view, std::size_t), std::size_t most);
   std::string pathOf(std::string_view key) const;
 
   const json::Object& object_;

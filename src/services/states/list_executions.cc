@@ -24,12 +24,12 @@ bool isRedriven(const store::ExecutionRow& row) {
 aws::Outcome listExecutions(const Service& service, const aws::Call& call) {
   Input input(call.input);
   input.refuseMembers({"mapRunArn"}, "distributed Map runs are not available on this server");
-  const auto arn = input.text("stateMachineArn", kArnLength);
+  const auto arn = input.arn("stateMachineArn");
   const auto status =
       input.choiceIf("statusFilter", {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"}).value_or("");
   const auto redriven = input.choiceIf("redriveFilter", {"REDRIVEN", "NOT_REDRIVEN"}).value_or("");
   const auto size = input.pageSize();
-  const auto token = input.textIf("nextToken", kTokenLength);
+  const auto token = input.filledIf("nextToken", kExecutionsTokenLength);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto machine, service.machine(*call.txn, arn));
   const auto bound = fmt::format("ListExecutions {} {} {}", arn, status, redriven);

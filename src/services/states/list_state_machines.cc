@@ -7,7 +7,7 @@ namespace sp::services::states {
 aws::Outcome listStateMachines(const Service&, const aws::Call& call) {
   Input input(call.input);
   const auto size = input.pageSize();
-  const auto token = input.textIf("nextToken", kTokenLength);
+  const auto token = input.filledIf("nextToken", kTokenLength);
   SP_CHECK_OK(input.finish());
   constexpr std::string_view kBound = "ListStateMachines";
   SP_TRY(const auto after, positionOf(token, kBound));

@@ -30,8 +30,9 @@ aws::Outcome tagResource(const Service& service, const aws::Call& call);
 aws::Outcome untagResource(const Service& service, const aws::Call& call);
 aws::Outcome listTagsForResource(const Service& service, const aws::Call& call);
 
-constexpr std::size_t kArnLength = 2000;
 constexpr std::size_t kDefinitionLength = 1'048'576;
-constexpr std::size_t kTokenLength = 3096;
+constexpr std::size_t kTokenLength = 1024;
+/// Of ListExecutions: a position there names an execution.
+constexpr std::size_t kExecutionsTokenLength = 3096;
 
 }  // namespace sp::services::states

@@ -10,7 +10,7 @@ namespace sp::services::states {
 // A client's token makes a second call with it the first one's retry.
 aws::Outcome redriveExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("executionArn", kArnLength);
+  const auto arn = input.arn("executionArn");
   const auto token = input.textIf("clientToken", 64);
   if (token && token->empty()) input.require("clientToken");
   SP_CHECK_OK(input.finish());

@@ -24,7 +24,7 @@ std::string nameFor(const Service& service, const aws::Call& call, std::string_v
 
 aws::Outcome startExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("stateMachineArn", kArnLength);
+  const auto arn = input.arn("stateMachineArn");
   const auto name = input.textIf("name", 512);
   const auto given = input.textIf("input", 16U << 20U).value_or("{}");
   // Nothing is traced here.

@@ -7,7 +7,7 @@ namespace sp::services::states {
 // Stopping one that has ended changes nothing and tells when it ended.
 aws::Outcome stopExecution(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("executionArn", kArnLength);
+  const auto arn = input.arn("executionArn");
   const auto error = input.charactersIf("error", 256).value_or("");
   const auto cause = input.charactersIf("cause", 32'768).value_or("");
   SP_CHECK_OK(input.finish());

@@ -37,7 +37,7 @@ Answer<Tagged> taggable(const Service& service, const aws::Call& call, const std
 
 aws::Outcome tagResource(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("resourceArn", kArnLength);
+  const auto arn = input.arn("resourceArn");
   const auto* list = input.arrayIf("tags");
   SP_CHECK_OK(input.finish());
   SP_TRY(auto found, taggable(service, call, arn));
@@ -48,7 +48,7 @@ aws::Outcome tagResource(const Service& service, const aws::Call& call) {
 
 aws::Outcome untagResource(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("resourceArn", kArnLength);
+  const auto arn = input.arn("resourceArn");
   const auto* keys = input.arrayIf("tagKeys");
   SP_CHECK_OK(input.finish());
   SP_TRY(auto found, taggable(service, call, arn));
@@ -61,7 +61,7 @@ aws::Outcome untagResource(const Service& service, const aws::Call& call) {
 
 aws::Outcome listTagsForResource(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("resourceArn", kArnLength);
+  const auto arn = input.arn("resourceArn");
   SP_CHECK_OK(input.finish());
   SP_TRY(auto found, taggable(service, call, arn));
   json::Array tags;

@@ -9,7 +9,7 @@ namespace sp::services::states {
 // Executions that run keep the definition and role they were started with.
 aws::Outcome updateStateMachine(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("stateMachineArn", kArnLength);
+  const auto arn = input.arn("stateMachineArn");
   const auto definition = input.textIf("definition", kDefinitionLength);
   const auto role = input.textIf("roleArn", 256);
   if (input.flag("publish", false)) input.refuseMembers({"publish"}, "versions of state machines are not available on this server");

@@ -7,7 +7,7 @@ namespace sp::services::states {
 // Deleting what is not there succeeds.
 aws::Outcome deleteActivity(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("activityArn", kArnLength);
+  const auto arn = input.arn("activityArn");
   SP_CHECK_OK(input.finish());
   SP_CHECK_OK(nameInArn(arn, "activity"));
   if (service.activities.find(*call.txn, arn)) service.activities.erase(*call.txn, arn);

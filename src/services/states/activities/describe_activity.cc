@@ -6,7 +6,7 @@ namespace sp::services::states {
 
 aws::Outcome describeActivity(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("activityArn", kArnLength);
+  const auto arn = input.arn("activityArn");
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto activity, service.activity(*call.txn, arn));
   return json::Object{{"activityArn", activity.arn},

@@ -9,7 +9,7 @@ namespace sp::services::states {
 // when its time is over.
 aws::Outcome getActivityTask(const Service& service, const aws::Call& call) {
   Input input(call.input);
-  const auto arn = input.text("activityArn", kArnLength);
+  const auto arn = input.arn("activityArn");
   const auto worker = input.charactersIf("workerName", 80);
   SP_CHECK_OK(input.finish());
   if (worker) SP_CHECK_OK(checkName(*worker));

@@ -7,7 +7,7 @@ namespace sp::services::states {
 aws::Outcome listActivities(const Service& service, const aws::Call& call) {
   Input input(call.input);
   const auto size = input.pageSize();
-  const auto token = input.textIf("nextToken", 1024);
+  const auto token = input.filledIf("nextToken", kTokenLength);
   SP_CHECK_OK(input.finish());
   SP_TRY(const auto after, positionOf(token, "ListActivities"));
   auto found = service.activities.list(*call.txn, after, size + 1);
