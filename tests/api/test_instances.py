@@ -307,6 +307,22 @@ def test_preflight_of_a_run_with_stop_looks_at_the_driver(server, machine):
     assert server.client("ssm").list_command_invocations(InstanceId=instance)["CommandInvocations"] == []
 
 
+@pytest.mark.parametrize("broken, told", [("stop", "the Stop command of {} cannot be run: {}/stop"), ("start", "the Start command of {} cannot be run: {}/start"),
+                                          ("status", "said neither that it runs nor that it is off: 'paused'")])
+def test_preflight_of_a_run_with_stop_looks_at_the_commands(server, machine, broken, told):
+    machine.set("running")
+    instance = added(server, Driver="exec", Power=machine.power(PollSeconds=300))
+    if broken == "status":
+        machine.set("paused")
+    else:
+        (machine.folder / broken).unlink()
+    done = runs.finished(server, runs.start(server, f"preflight-{broken}", runs.run_input(4, ids=[instance])))
+    target = json.loads(done["cause"])["targets"][0]
+    assert done["status"] == "FAILED" and target["phase"] == "preflight", done
+    assert told.format(instance, machine.folder) in target["message"] and "nothing was touched" in target["message"]
+    assert machine.calls() == []
+
+
 def test_verbs_for_instances(server, machine, tmp_path):
     power = machine.power()
     done = server.cli(["instance", "add", "--name", "db1", "--tag", "a=b", "--json", "--start", power["Start"][0], "--stop", json.dumps(power["Stop"]),

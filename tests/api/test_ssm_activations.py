@@ -109,10 +109,11 @@ def test_a_machine_is_activated(server, role, host):
     assert abs(shown["RegistrationDate"] - datetime.datetime.now(datetime.timezone.utc)) < datetime.timedelta(minutes=5)
     assert one(server, made)["RegistrationsCount"] == 1 and one(server, made)["Expired"]
     ssm = server.client("ssm")
-    for key, value in (("ActivationIds", made["ActivationId"]), ("tag:team", "backup"), ("tag-key", "team")):
+    for key, value in (("ActivationIds", made["ActivationId"]), ("tag:team", "backup"), ("tag-key", "team"), ("SourceIds", agent.id)):
         found = ssm.describe_instance_information(Filters=[{"Key": key, "Values": [value]}])["InstanceInformationList"]
         assert [each["InstanceId"] for each in found] == [agent.id], key
     found = ssm.describe_instance_information(InstanceInformationFilterList=[{"key": "ResourceType", "valueSet": ["ManagedInstance"]},
+                                                                              {"key": "SourceTypes", "valueSet": ["AWS::SSM::ManagedInstance"]},
                                                                               {"key": "ActivationIds", "valueSet": [made["ActivationId"]]}])
     assert [each["InstanceId"] for each in found["InstanceInformationList"]] == [agent.id]
     assert shell(server, agent.id, "echo activated").strip() == "activated"

@@ -207,6 +207,12 @@ def test_a_watchdog_hit_ends_no_backup(world):
     outlives(world, "watchdog", lambda pid: world.guest.run(f"kill -STOP {pid}"))
 
 
+def test_another_version_of_the_package_ends_no_backup(world):
+    """Back to the one before the upgrade: dpkg puts another program in the agent's place either way."""
+    outlives(world, "version", lambda pid: world.guest.run("dpkg -i /run/files/stillpoint.deb", 120))
+    assert not world.guest.run("dpkg-query -W -f '${Version}' stillpoint").endswith("+upgrade")
+
+
 def test_it_shuts_down_by_the_power_button_and_comes_back(world):
     world.ec2.stop_instances(InstanceIds=[world.id])
     until(lambda: world.state() != "stopping", 120)

@@ -21,10 +21,11 @@ struct Filter {
   std::vector<std::string> values;
 };
 
-constexpr std::array<std::string_view, 8> kKeys = {"InstanceIds",   "AgentVersion", "PingStatus",   "PlatformTypes",
-                                                   "ActivationIds", "IamRole",      "ResourceType", "AssociationStatus"};
+constexpr std::array<std::string_view, 10> kKeys = {"InstanceIds", "AgentVersion", "PingStatus",        "PlatformTypes", "ActivationIds",
+                                                    "IamRole",     "ResourceType", "AssociationStatus", "SourceIds",     "SourceTypes"};
 constexpr std::array<std::string_view, 3> kPingStatuses = {"Online", "ConnectionLost", "Inactive"};
 constexpr std::array<std::string_view, 3> kPlatforms = {"Windows", "Linux", "MacOS"};
+constexpr std::array<std::string_view, 3> kSources = {"AWS::EC2::Instance", "AWS::IoT::Thing", "AWS::SSM::ManagedInstance"};
 
 std::expected<std::vector<Filter>, aws::ApiError> readInformationFilters(const aws::Call& call, const ec2::Instances& instances) {
   std::vector<Filter> filters;
@@ -43,7 +44,8 @@ std::expected<std::vector<Filter>, aws::ApiError> readInformationFilters(const a
       return aws::refuse("InvalidInstanceInformationFilterValue", fmt::format("The filter {} has no values.", filter.key));
     for (const auto& value : filter.values) {
       const bool wrong = (filter.key == "PingStatus" && std::ranges::find(kPingStatuses, value) == kPingStatuses.end()) ||
-                         (filter.key == "PlatformTypes" && std::ranges::find(kPlatforms, value) == kPlatforms.end());
+                         (filter.key == "PlatformTypes" && std::ranges::find(kPlatforms, value) == kPlatforms.end()) ||
+                         (filter.key == "SourceTypes" && std::ranges::find(kSources, value) == kSources.end());
       if (wrong)
         return aws::refuse("InvalidInstanceInformationFilterValue", fmt::format("'{}' is no value of the filter {}.", value, filter.key));
       if (filter.key == "InstanceIds")
@@ -58,6 +60,8 @@ std::string_view memberOf(std::string_view key) {
   if (key == "InstanceIds") return "InstanceId";
   if (key == "PlatformTypes") return "PlatformType";
   if (key == "ActivationIds") return "ActivationId";
+  if (key == "SourceIds") return "SourceId";
+  if (key == "SourceTypes") return "SourceType";
   return key;
 }
 
