@@ -1,13 +1,13 @@
 """Every operation of Step Functions by Debian's AWS CLI, and every error that its page names."""
 import json
 import pathlib
-import re
 
 import pytest
 from botocore import xform_name
 
 from tests.api import api_pages
 from tests.conftest import make
+from tests.support import by_cli
 from tests.support.machines import PREFIX, ROLE, fresh
 from tests.support.until import until
 
@@ -22,13 +22,7 @@ def sfn(server, operation, *words):
 
 
 def refused(server, code, operation, *words):
-    """The CLI ends with a status of its own for an error of the service, and names code and operation."""
-    done = server.aws(["stepfunctions", operation, *words], check=False)
-    assert done.returncode == 254, (done.returncode, done.stdout, done.stderr)
-    name = operation.replace("-", "")
-    told = re.search(r"An error occurred \((\w+)\) when calling the (\w+) operation: .", done.stderr)
-    assert told and (told[1], told[2].lower()) == (code, name), done.stderr
-    return done.stderr
+    return by_cli.refused(server, "stepfunctions", operation, code, *words)
 
 
 def machine(server, definition=PASS, name=None):
