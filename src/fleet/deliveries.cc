@@ -322,7 +322,12 @@ bool Deliveries::noLongerArriving(const std::string& agent, SessionId session) {
   return true;
 }
 
-void Deliveries::closed(store::Txn& txn, SessionId session, const std::string& agent) {
+Duration Deliveries::quiet(std::string_view agent) const {
+  const auto found = sessions_.find(agent);
+  return found == sessions_.end() ? Duration{0} : sender_.quiet(found->second.id);
+}
+
+void Deliveries::closed(store::Txn& txn, SessionId session, const std::string& agent, Duration quiet) {
   if (noLongerArriving(agent, session)) return;
   if (const auto newcomer = waiting_.find(agent); newcomer != waiting_.end() && newcomer->second.session == session) {
     waiting_.erase(newcomer);
@@ -333,7 +338,8 @@ void Deliveries::closed(store::Txn& txn, SessionId session, const std::string& a
   if (found == sessions_.end() || found->second.id != session) return;
   sessions_.erase(found);
   log::info("agent disconnected", {{"agent", agent}});
-  reports_.tell(txn, agent, "disconnected", {{"type", "disconnected"}});
+  reports_.tell(txn, agent, "disconnected",
+                {{"type", "disconnected"}, {"quietUs", std::chrono::duration_cast<std::chrono::microseconds>(quiet).count()}});
   probed(txn, agent, false);
 }
 

@@ -32,6 +32,8 @@ class SessionSender {
   /// One framed message; nothing if the session has gone.
   virtual void send(SessionId session, std::string frame) = 0;
   virtual void close(SessionId session) = 0;
+  /// For how long nothing has come from it; zero if it has gone.
+  virtual Duration quiet(SessionId session) const = 0;
 };
 
 /// Reported at "hello" of a request that is sent once more to the enrolment it was sent to: the agent has not named it.
@@ -46,6 +48,7 @@ class Deliveries final : public runtime::AgentPort {
   void request(store::Txn& txn, std::string_view agent, const json::Object& message) override;
   void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) override;
   bool connected(std::string_view agent) const override { return sessions_.contains(agent); }
+  Duration quiet(std::string_view agent) const override;
   bool mayHaveLeft(store::Txn& txn, std::string_view agent, std::string_view id) const override;
 
   /// Who may connect: a refusal, or nothing.
@@ -57,8 +60,9 @@ class Deliveries final : public runtime::AgentPort {
   /// A session said hello: it becomes the agent's only one, and is sent what waits for it. Where another process has a session as
   /// that agent, it waits until that one has answered a probe, and is refused then; or has not within 5 s, and takes its place.
   void opened(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& hello);
-  /// It ended; reported as a message of type "disconnected" unless a newer session has taken its place.
-  void closed(store::Txn& txn, SessionId session, const std::string& agent);
+  /// It ended, `quiet` after the last that came from it; reported as a message of type "disconnected" {quietUs} unless a newer session has
+  /// taken its place.
+  void closed(store::Txn& txn, SessionId session, const std::string& agent, Duration quiet = {});
   /// Any later message.
   void received(store::Txn& txn, SessionId session, const std::string& agent, const json::Object& message);
 

@@ -21,6 +21,7 @@ class Recorder final : public SessionSender {
     sent[session].push_back(parsed->get_object());
   }
   void close(SessionId session) override { closed.push_back(session); }
+  Duration quiet(SessionId session) const override { return std::chrono::seconds(session); }
 
   std::vector<std::string> types(SessionId session) {
     std::vector<std::string> found;
@@ -50,7 +51,10 @@ struct Side {
       EXPECT_TRUE(deliveries.connected(agent));
       ++came;
     });
-    reports.on("disconnected", [this](store::Txn&, const std::string& agent, const json::Object&) { gone.push_back(agent); });
+    reports.on("disconnected", [this](store::Txn&, const std::string& agent, const json::Object& message) {
+      gone.push_back(agent);
+      quiet_us = json::intOr(message, "quietUs", -1);
+    });
   }
 
   void run(std::function<void(store::Txn&)> job) {
@@ -102,6 +106,7 @@ struct Side {
   Deliveries deliveries;
   int came = 0;
   std::vector<std::string> results, accepted, refused, absent, gone;
+  std::int64_t quiet_us = -1;
 };
 
 class DeliveriesTest : public testing::Test {
@@ -469,6 +474,15 @@ TEST_F(DeliveriesTest, AJobThatFailsSendsNothing) {
   });
   side_->core.runPending();
   EXPECT_EQ(side_->sender.types(7), (Types{"welcome:"}));
+}
+
+TEST_F(DeliveriesTest, TellsForHowLongAnAgentHasBeenSilent) {
+  EXPECT_EQ(side_->deliveries.quiet(kAgent), Duration{0});
+  side_->hello(7);
+  EXPECT_EQ(side_->deliveries.quiet(kAgent), std::chrono::seconds(7)) << "as its session's other end says";
+  side_->run([this](store::Txn& txn) { side_->deliveries.closed(txn, 7, std::string(kAgent), std::chrono::seconds(60)); });
+  EXPECT_EQ(side_->quiet_us, 60'000'000);
+  EXPECT_EQ(side_->deliveries.quiet(kAgent), Duration{0});
 }
 
 }  // namespace

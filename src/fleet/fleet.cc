@@ -106,9 +106,9 @@ Result<void> RealFleet::start() {
   events.message = [this](SessionId session, const std::string& agent, json::Object message) {
     post(&Deliveries::received, session, agent, std::move(message));
   };
-  events.closed = [this](SessionId session, const std::string& agent) {
-    core_.post([this, session, agent](store::Txn& txn) {
-      deliveries_.closed(txn, session, agent);
+  events.closed = [this](SessionId session, const std::string& agent, Duration quiet) {
+    core_.post([this, session, agent, quiet](store::Txn& txn) {
+      deliveries_.closed(txn, session, agent, quiet);
       return true;
     });
   };

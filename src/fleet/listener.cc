@@ -54,7 +54,7 @@ struct Listener::Session {
   std::size_t out_at = 0;
   int unhandled = 0;
   Duration since{0};
-  Duration heard{0};
+  std::atomic<Duration> heard{Duration{0}};
   /// When it was last given something to read, a ping or anything else.
   Duration told{0};
 };
@@ -176,9 +176,9 @@ void Listener::acceptAgain() {
 
 bool Listener::makeRoom() {
   if (shaking_.size() < limits_.handshakes) return true;
-  const auto oldest = std::ranges::min_element(shaking_, {}, [this](SessionId id) { return sessions_.at(id)->heard; });
+  const auto oldest = std::ranges::min_element(shaking_, {}, [this](SessionId id) { return sessions_.at(id)->heard.load(); });
   const auto& session = *sessions_.at(*oldest);
-  if (clock_.boottime() - session.heard < limits_.patience) return false;
+  if (clock_.boottime() - session.heard.load() < limits_.patience) return false;
   log::debug("a handshake makes room for others", {{"remote", session.remote}});
   const auto id = *oldest;
   shaking_.erase(id);
@@ -218,7 +218,8 @@ void Listener::adopt(int fd) {
   session->fd = os::Fd(fd);
   session->ssl = SslPtr(SSL_new(context_.get()));
   session->remote = remoteAddress(fd);
-  session->since = session->heard = session->told = clock_.boottime();
+  session->since = session->told = clock_.boottime();
+  session->heard = session->since;
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (!session->ssl || SSL_set_fd(session->ssl.get(), fd) != 1) return;
@@ -399,6 +400,10 @@ bool Listener::takeHello(Session& session, json::Object& hello) {
   const auto ms = [](Duration time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time).count(); };
   hello["certificate"] = json::Object{{"enrolment", peer.enrolment}, {"leftMs", ms(peer.left)}, {"lifeMs", ms(peer.life)}};
   hello["remote"] = session.remote;
+  if (!session.greeted) {
+    const std::lock_guard lock(heard_mutex_);
+    heard_.emplace(session.id, &session.heard);
+  }
   session.greeted = true;
   return true;
 }
@@ -424,10 +429,21 @@ void Listener::drop(SessionId id, std::string_view why) {
   else log::debug("agent's session ends", {{"agent", session.agent}, {"why", why}});
   const auto agent = session.agent;
   const bool greeted = session.greeted;
+  const auto quiet = clock_.boottime() - session.heard.load();
   if (session.established) SSL_shutdown(session.ssl.get());
+  if (greeted) {
+    const std::lock_guard lock(heard_mutex_);
+    heard_.erase(id);
+  }
   sessions_.erase(found);
   acceptAgain();
-  if (greeted) events_.closed(id, agent);
+  if (greeted) events_.closed(id, agent, quiet);
+}
+
+Duration Listener::quiet(SessionId session) const {
+  const std::lock_guard lock(heard_mutex_);
+  const auto found = heard_.find(session);
+  return found == heard_.end() ? Duration{0} : clock_.boottime() - found->second->load();
 }
 
 void Listener::tick() {
@@ -438,7 +454,7 @@ void Listener::tick() {
   for (auto& [id, session] : sessions_) {
     if (!session->established || !session->greeted) {
       if (now - session->since > limits_.handshake) late.emplace_back(id, "no hello in time");
-    } else if (now - session->heard > limits_.silence) {
+    } else if (now - session->heard.load() > limits_.silence) {
       late.emplace_back(id, "silent");
     } else if (now - session->told > limits_.ping) {
       // Both ends need to hear something: an agent that reports progress all the time as well.

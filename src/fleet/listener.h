@@ -57,8 +57,8 @@ class Listener final : public SessionSender {
     /// "certificate" {enrolment, leftMs, lifeMs} and "remote" are the port's own words.
     std::function<void(SessionId, const std::string& agent, json::Object message)> hello;
     std::function<void(SessionId, const std::string& agent, json::Object message)> message;
-    /// Only for sessions that said hello.
-    std::function<void(SessionId, const std::string& agent)> closed;
+    /// Only for sessions that said hello; `quiet` after the last that came from them.
+    std::function<void(SessionId, const std::string& agent, Duration quiet)> closed;
   };
 
   /// Binds; accepts nothing before start(). Errors "net.bind", "tls.…", "ca.issue". `clock` outlives it.
@@ -82,6 +82,7 @@ class Listener final : public SessionSender {
 
   void send(SessionId session, std::string frame) override;
   void close(SessionId session) override;
+  Duration quiet(SessionId session) const override;
   /// One message of that session has been handled. Any thread.
   void consumed(SessionId session);
 
@@ -141,6 +142,9 @@ class Listener final : public SessionSender {
   Duration last_begun_{0};
   std::mutex mutex_;
   std::vector<Order> orders_;
+  /// When those that said hello were last heard, for other threads.
+  mutable std::mutex heard_mutex_;
+  std::unordered_map<SessionId, const std::atomic<Duration>*> heard_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

@@ -41,7 +41,13 @@ class ListenerTest : public testing::Test {
       note(json::textOr(message, "type"), session);
       listener_->consumed(session);
     };
-    events.closed = [this](SessionId session, const std::string& agent) { note("closed " + agent, session); };
+    events.closed = [this](SessionId session, const std::string& agent, Duration quiet) {
+      {
+        const std::lock_guard lock(mutex_);
+        quiet_ = quiet;
+      }
+      note("closed " + agent, session);
+    };
     listener_->start(std::move(events));
   }
 
@@ -110,6 +116,7 @@ class ListenerTest : public testing::Test {
   std::condition_variable changed_;
   std::vector<std::string> events_;
   SessionId last_session_ = 0;
+  Duration quiet_{0};
 };
 
 TEST_F(ListenerTest, FramesTravelBothWays) {
@@ -180,7 +187,10 @@ TEST_F(ListenerTest, SilenceIsAnsweredByPingsAndThenTheEnd) {
   const auto ping = receive(**client);
   ASSERT_TRUE(ping) << ping.error().text();
   EXPECT_EQ(json::textOr(*ping, "type"), "ping");
+  EXPECT_GE(listener_->quiet(last_session_), limits.ping);
   EXPECT_TRUE(sees("closed i-1"));
+  EXPECT_GE(quiet_, limits.silence);
+  EXPECT_EQ(listener_->quiet(last_session_), Duration{0});
 }
 
 TEST_F(ListenerTest, WhoNeverShakesHandsIsDropped) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "json/json.h"
 #include "store/store.h"
 
@@ -23,6 +24,8 @@ class AgentPort {
   virtual void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) = 0;
   /// Whether that agent's session is up now, and since when (boot id and version in its hello).
   virtual bool connected(std::string_view agent) const = 0;
+  /// For how long nothing has come from its session; zero if it has none. One that hangs is connected until that is a minute.
+  virtual Duration quiet(std::string_view /*agent*/) const { return {}; }
   /// Whether that request waits for its answer and a session was there to take it: what came of it is not known.
   virtual bool mayHaveLeft(store::Txn& /*txn*/, std::string_view /*agent*/, std::string_view /*id*/) const { return false; }
 };

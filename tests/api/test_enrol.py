@@ -1,5 +1,6 @@
 """Hosts that become agents: tokens, certificates, what is refused and what survives. Real agents as processes of this host."""
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 import uuid
 
 import pytest
@@ -18,7 +20,7 @@ from tests.support.machines import refused
 from tests.support.own_model import stillpoint
 from tests.support.runs import launch, shell
 from tests.support.server import BINARY, Server
-from tests.support.until import until
+from tests.support.until import elapsed, until
 
 
 @pytest.fixture
@@ -593,6 +595,27 @@ def test_a_line_without_certificate(server, host):
 
 # What is known of an agent
 
+def test_when_an_agent_was_last_heard(server, host):
+    """One that hangs is connected until a minute of silence is over; what is told of it is when it spoke, not when it was asked for."""
+    agent = enrolled(server, host, "hangs")
+    agent.process.send_signal(signal.SIGSTOP)
+    stopped = time.time()
+
+    def heard():
+        shown = server.client("ssm").describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [agent.id]}])["InstanceInformationList"][0]
+        seen = datetime.datetime.fromisoformat(agent_of(server, agent.id)["LastSeenTime"].replace("Z", "+00:00"))
+        assert abs(seen - shown["LastPingDateTime"]).total_seconds() < 0.5
+        return shown["PingStatus"], shown["LastPingDateTime"].timestamp()
+
+    until(elapsed(3))
+    status, first = heard()
+    assert status == "Online" and first < stopped + 1
+    # Its connection ends with it: what is kept is when it spoke.
+    agent.kill()
+    agents.pinged(server, agent.id, "ConnectionLost")
+    assert heard()[1] < stopped + 1
+
+
 def test_what_the_agent_tells(server, host):
     agent = enrolled(server, host, "telling", Name="telling")
     shown = agent_of(server, agent.id)
@@ -613,7 +636,6 @@ def test_a_clock_that_is_off(server, host):
     assert line.hear()["type"] == "welcome"
     until(lambda: agent_of(server, agent.id)["ClockOffsetSeconds"] < -1e9)
     assert "clock is off" in server.log()
-    import time
     line.say({"type": "clock", "clock": int((time.time() + 7200) * 1e6)})
     until(lambda: 7100 < agent_of(server, agent.id)["ClockOffsetSeconds"] < 7300)
     line.close()
@@ -644,7 +666,8 @@ def as_user(server, instance, script, user=None, document="AWS-RunShellScript", 
     def over():
         found = ssm.list_command_invocations(CommandId=command, Details=True)["CommandInvocations"]
         return found[0] if found and found[0]["Status"] not in ("Pending", "InProgress") else None
-    return until(over, 30)["CommandPlugins"][-1]
+    found = until(over, 30)
+    return {**found["CommandPlugins"][-1], "Details": found["StatusDetails"]}
 
 
 @pytest.fixture
@@ -682,7 +705,7 @@ def test_a_list_of_users(server, run_as):
     assert as_user(server, agent.id, "id -un")["Output"].strip() == "nobody"
     assert as_user(server, agent.id, "id -un", "daemon")["Output"].strip() == "daemon"
     refused_ = as_user(server, agent.id, "touch /var/tmp/never", "root")
-    assert refused_["Status"] == "Failed" and "may run as nobody, daemon on this machine, not as 'root'" in refused_["Output"]
+    assert (refused_["Status"], refused_["Details"]) == ("Failed", "AccessDenied") and "may run as nobody, daemon on this machine, not as 'root'" in refused_["Output"]
 
 
 def test_a_list_in_the_agents_file(server, run_as):

@@ -323,6 +323,17 @@ def test_preflight_of_a_run_with_stop_looks_at_the_commands(server, machine, bro
     assert machine.calls() == []
 
 
+@pytest.mark.parametrize("words, told", [(["--argv", '["/nonexistent/qemu", "-m", "1"]'], "the program of {} cannot be run: /nonexistent/qemu"),
+                                         (["--start", "/nonexistent/start", "--stop", "/bin/true", "--status", "/bin/echo off"], "the Start command of {} cannot be run: /nonexistent/start")])
+def test_a_machine_that_could_not_be_started_is_told_when_it_is_added(server, words, told):
+    done = server.cli(["instance", "add", "--json", *words], check=False)
+    instance = json.loads(done.stdout)["InstanceId"]
+    assert done.returncode == 1 and told.format(instance) in done.stderr
+    # Its driver sees it and goes on saying so.
+    record = known(server, instance)
+    assert record["State"] == "stopped" and told.format(instance) in record["PowerError"]
+
+
 def test_verbs_for_instances(server, machine, tmp_path):
     power = machine.power()
     done = server.cli(["instance", "add", "--name", "db1", "--tag", "a=b", "--json", "--start", power["Start"][0], "--stop", json.dumps(power["Stop"]),

@@ -117,6 +117,18 @@ TEST_F(ExecPowerTest, TellsWhatTheMachineDoesByItself) {
   EXPECT_EQ(calls(), "") << "looking starts and stops nothing";
 }
 
+TEST_F(ExecPowerTest, AMachineThatCanBeSeenButNotStartedIsTold) {
+  agent_.start();
+  fs::rename(path("start"), path("away"));
+  EXPECT_NE(ask(message("power.adopt", "pow/1")).find("the Start command of i-0aaaaaaaaaaaaaae1 cannot be run: " + path("start")),
+            std::string::npos);
+  EXPECT_TRUE(tells("stopped", "the Start command of i-0aaaaaaaaaaaaaae1 cannot be run: " + path("start")))
+      << "nor is that forgotten by the next look";
+  fs::rename(path("away"), path("start"));
+  EXPECT_EQ(ask(message("power.adopt", "pow/2")), "stopped");
+  EXPECT_TRUE(tells("stopped"));
+}
+
 TEST_F(ExecPowerTest, ALookIsOneCommand) {
   agent_.start();
   script("status", "echo look >> looks; cat state");

@@ -375,7 +375,9 @@ void PowerHandler::followOn(const std::string& id) {
       const auto now = raise(subject, subject.driver->status(), raising);
       if (added.isKeptUp()) pause = pause.count() > 0 ? std::min(pause, kLateLook) : kLateLook;
       const auto state = stateOf(subject, now);
-      news = message(agentwire::kPowerChanged, id, state, added.generation(), now ? "" : now.error().text());
+      // One that could be seen but not started is told before somebody has stopped it.
+      const auto able = subject.driver->preflight();
+      news = message(agentwire::kPowerChanged, id, state, added.generation(), !now ? now.error().text() : !able ? able.error().text() : "");
     }
     std::unique_lock lock(mutex_);
     if (!followed_.contains(id)) return;

@@ -143,6 +143,8 @@ class CommandRun {
   std::set<std::size_t> forgiven_;
   /// The step whose script's fate is not known; empty: none. Nothing is done after it.
   std::string unknown_;
+  /// A script was not begun because it may not run as whom it was to.
+  bool refused_ = false;
   struct Output {
     std::string directory;
     std::string step;
@@ -354,6 +356,7 @@ void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepRes
     if (auto begun = begin(index, run, step, result.name, supervised); !begun) {
       result.err = toUtf8(begun.error().text());
       result.err_bytes = result.err.size();
+      refused_ = refused_ || begun.error().code == "agent.run_as";
       return add(result);
     }
   }
@@ -545,7 +548,11 @@ json::Object CommandRun::answer(std::string status, std::string_view fate, const
   for (const auto place : forgiven_) results_[place].get_object()["status"] = "Success";
   // Of the steps, unless something else decides.
   if (status.empty()) status = overallStatus(results_);
+  // No script at all was begun, and that because of whom it was to run as.
+  const bool denied = status == "Failed" && refused_ &&
+                      std::ranges::none_of(results_, [](const auto& step) { return step.get_object().contains("sha256"); });
   json::Object out{{"type", agentwire::kCommandResult}, {"status", std::move(status)}, {"fate", fate}, {"steps", std::move(results_)}};
+  if (denied) out["details"] = "AccessDenied";
   if (!message.empty()) out["message"] = message;
   return out;
 }

@@ -76,17 +76,18 @@ void keepAgentInfo(Context& context, ec2::Instances& instances) {
           textOf(hello, "address"), textOf(hello, "bootId"), bootOf(hello), clockOffset(txn, agent, hello),
           agentwire::chooseProtocol(hello).value_or(1), txn.now(), before ? before->registered : txn.now()});
   });
-  const auto touch = [](store::Txn& txn, const std::string& agent, const std::optional<Duration>& offset) {
+  const auto touch = [](store::Txn& txn, const std::string& agent, Instant heard, const std::optional<Duration>& offset) {
     auto info = findAgentInfo(txn, agent);
     if (!info) return;
-    info->heard = txn.now();
+    info->heard = heard;
     if (offset) info->clock_offset = *offset;
     save(txn, agent, *info);
   };
-  context.reports.on("disconnected",
-                     [touch](store::Txn& txn, const std::string& agent, const json::Object&) { touch(txn, agent, std::nullopt); });
+  context.reports.on("disconnected", [touch](store::Txn& txn, const std::string& agent, const json::Object& message) {
+    touch(txn, agent, txn.now() - std::chrono::microseconds(json::intOr(message, "quietUs", 0)), std::nullopt);
+  });
   context.reports.on("clock", [touch](store::Txn& txn, const std::string& agent, const json::Object& message) {
-    touch(txn, agent, clockOffset(txn, agent, message));
+    touch(txn, agent, txn.now(), clockOffset(txn, agent, message));
   });
   instances.onSettled([](store::Txn& txn, const Instance& instance, const std::string&) {
     if (instance.state == InstanceState::terminated) txn.records().erase(kKind, instance.id);
@@ -110,6 +111,10 @@ std::optional<AgentInfo> findAgentInfo(store::Txn& txn, std::string_view instanc
                    json::intOr(object, "protocol", 1),
                    fromMicros(json::intOr(object, "heard", 0)),
                    fromMicros(json::intOr(object, "registered", 0))};
+}
+
+Instant lastHeard(const Context& context, std::string_view instance, const AgentInfo& info, Instant now) {
+  return context.agents.connected(instance) ? now - context.agents.quiet(instance) : info.heard;
 }
 
 }  // namespace sp::services::ssm

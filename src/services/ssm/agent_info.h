@@ -36,5 +36,7 @@ bool rebooted(std::string_view before, std::string_view now);
 /// Registers for hello and the end of sessions; before the core starts.
 void keepAgentInfo(Context& context, ec2::Instances& instances);
 std::optional<AgentInfo> findAgentInfo(store::Txn& txn, std::string_view instance);
+/// When it was last heard: of one that is connected whatever came last, of any other what is recorded.
+Instant lastHeard(const Context& context, std::string_view instance, const AgentInfo& info, Instant now);
 
 }  // namespace sp::services::ssm

@@ -86,7 +86,7 @@ json::Object viewOf(store::Txn& txn, const Context& context, const Instance& ins
   const bool managed = enrolled && instance.driver == kNoPower;
   json::Object view{{"InstanceId", instance.id},
                     {"PingStatus", online ? "Online" : "ConnectionLost"},
-                    {"LastPingDateTime", toEpochSeconds(online ? now : info.heard)},
+                    {"LastPingDateTime", toEpochSeconds(lastHeard(context, instance.id, info, now))},
                     {"AgentVersion", info.version},
                     {"IsLatestVersion", info.version == agentwire::kAgentVersion},
                     {"PlatformType", "Linux"},

@@ -57,7 +57,7 @@ json::Object agentShape(const aws::Call& call, const Context& context, const Ins
     out["BootId"] = info->boot_id;
     out["ClockOffsetSeconds"] =
         static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(info->clock_offset).count()) / 1000;
-    out["LastSeenTime"] = toIso8601Millis(connected ? call.now : info->heard);
+    out["LastSeenTime"] = toIso8601Millis(ssm::lastHeard(context, instance.id, *info, call.now));
   }
   if (registration && !registration->enrolment.empty()) {
     out["EnrolledTime"] = toIso8601Millis(registration->enrolled);
