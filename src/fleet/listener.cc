@@ -103,6 +103,11 @@ void Listener::stop() {
   if (!stopping_.exchange(true)) order({OrderKind::consumed, 0, {}});
   if (thread_.joinable()) thread_.join();
   http_.stop();
+  {
+    // The core outlives this and may still ask.
+    const std::lock_guard lock(heard_mutex_);
+    heard_.clear();
+  }
   sessions_.clear();
   socket_.reset();
 }

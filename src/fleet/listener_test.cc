@@ -193,6 +193,17 @@ TEST_F(ListenerTest, SilenceIsAnsweredByPingsAndThenTheEnd) {
   EXPECT_EQ(listener_->quiet(last_session_), Duration{0});
 }
 
+TEST_F(ListenerTest, AfterItsStopNothingIsSaidOfSessions) {
+  open();
+  start();
+  const auto client = dial(identity(*authority_, "i-1"));
+  ASSERT_TRUE(client);
+  ASSERT_TRUE(say(**client, {{"type", "hello"}, {"agent", "i-1"}}));
+  ASSERT_TRUE(sees("hello i-1"));
+  listener_->stop();
+  EXPECT_EQ(listener_->quiet(last_session_), Duration{0});
+}
+
 TEST_F(ListenerTest, WhoNeverShakesHandsIsDropped) {
   ListenerLimits limits;
   limits.handshake = std::chrono::milliseconds(500);
