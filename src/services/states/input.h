@@ -19,14 +19,14 @@ class Input {
   /// `path`: of a structure within the input ("loggingConfiguration").
   explicit Input(const json::Object& object, std::string path = "") : object_(object), path_(std::move(path)) {}
 
-  /// Required, at least one character; `longest` in bytes.
-  std::string text(std::string_view key, std::size_t longest);
   /// Required, 1 to 256 characters: every ARN but that of a map run.
   std::string arn(std::string_view key);
+  /// Required, at least one character; `longest` in bytes.
+  std::string text(std::string_view key, std::size_t longest);
   std::optional<std::string> textIf(std::string_view key, std::size_t longest);
-  /// The same, of at least one character.
+  /// If given, at least one character.
   std::optional<std::string> filledIf(std::string_view key, std::size_t longest);
-  /// The same, `most` in characters: what people write in any language (cause, error, the name of a worker).
+  /// As textIf(), `most` in characters: what people write in any language (cause, error, the name of a worker).
   std::optional<std::string> charactersIf(std::string_view key, std::size_t most);
   /// The same of ASCII characters alone.
   std::optional<std::string> asciiIf(std::string_view key, std::size_t longest);
