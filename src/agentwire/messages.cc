@@ -1,6 +1,7 @@
 #include "agentwire/messages.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,26 @@ Result<std::int64_t> chooseProtocol(const json::Object& hello) {
   if (most < kProtocolLeast) return fail(std::string(kProtocolTooOld), told("the agent is too old, upgrade it"));
   if (least > kProtocolMost) return fail(std::string(kProtocolTooNew), told("the agent is too new, upgrade the server first"));
   return std::min(most, kProtocolMost);
+}
+
+namespace {
+constexpr std::size_t kUuid = 36;
+constexpr std::size_t kAttemptDigits = 4;
+}  // namespace
+
+std::string guardCommandId(std::string_view promise, std::int64_t attempt) {
+  return fmt::format("{}{:04x}", promise.substr(0, promise.size() - std::min(promise.size(), kAttemptDigits)),
+                     std::clamp<std::int64_t>(attempt, 1, kGuardAttemptsMost));
+}
+
+std::optional<GuardCommand> promiseOf(std::string_view command_id) {
+  if (command_id.size() != kUuid) return std::nullopt;
+  const auto digits = command_id.substr(kUuid - kAttemptDigits);
+  if (digits.find_first_not_of("0123456789abcdef") != std::string_view::npos) return std::nullopt;
+  std::int64_t attempt = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), attempt, 16);
+  if (attempt == 0) return std::nullopt;
+  return GuardCommand{std::string(command_id.substr(0, kUuid - kAttemptDigits)) + "0000", attempt};
 }
 
 Result<std::string> frame(const json::Object& message) {

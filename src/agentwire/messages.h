@@ -7,6 +7,8 @@
 // remembers settled ids of freezes for ever. Durations travel in milliseconds, never times of day.
 #pragma once
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -42,6 +44,7 @@ inline constexpr std::string_view kRestoreResult = "restore.result";
 inline constexpr std::string_view kCancelResult = "cancel.result";
 inline constexpr std::string_view kRefused = "refused";             // id, message; fate: "unknown" if it was taken before
 inline constexpr std::string_view kPowerChanged = "power.changed";  // driver's holder: a machine went down or came up by itself
+inline constexpr std::string_view kLeased = "leased";               // freeze, held, ask (as "lease" had it), why (what broke it)
 
 /// Whether an agent's message of that type ends the request that it names.
 constexpr bool isAnswer(std::string_view type) { return type.ends_with(".result") || type == kRefused; }
@@ -66,6 +69,11 @@ inline constexpr std::string_view kPowerCheck = "power.check";    // can the dri
 inline constexpr std::string_view kPowerForget = "power.forget";  // hold it no longer
 inline constexpr std::string_view kBackupRun = "backup.run";
 inline constexpr std::string_view kRestoreRun = "restore.run";
+// What an agent undoes by itself when the server has been away for too long. leaseMs > 0: that freeze ("freeze": its id), or that machine's
+// stop
+// ("start": its instance), is held for so long from now; 0: only a question, answered by "leased"; -1: that machine's start is owed no
+// longer.
+inline constexpr std::string_view kLease = "lease";
 
 // Codes of "rejected", and of refusals by /enrol and /renew
 inline constexpr std::string_view kUnknownAgent = "unknown_agent";         // no such machine, or it is terminated
@@ -84,6 +92,17 @@ inline constexpr std::string_view kTooManyAttempts = "too_many_attempts";  // tr
 /// The version to speak with an agent that says this hello (one without "protocol" speaks version 1). Errors kProtocolTooOld and
 /// kProtocolTooNew tell both ranges and which end to upgrade.
 Result<std::int64_t> chooseProtocol(const json::Object& hello);
+
+/// The command that an agent makes of what it was promised: its n-th thaw of a freeze by itself, n from 1 to 65535. `promise` is a UUID
+/// whose last four hex digits are 0, given with the freeze.
+inline constexpr std::int64_t kGuardAttemptsMost = 65'535;
+std::string guardCommandId(std::string_view promise, std::int64_t attempt);
+struct GuardCommand {
+  std::string promise;
+  std::int64_t attempt = 0;
+};
+/// The other way round; nullopt if a promise cannot have made that id. Other commands may have such ids too: the promise must be known.
+std::optional<GuardCommand> promiseOf(std::string_view command_id);
 
 /// A frame: length and text. Error "wire.too_large".
 Result<std::string> frame(const json::Object& message);

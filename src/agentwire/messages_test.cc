@@ -25,5 +25,26 @@ TEST(ChooseProtocol, TooOldAndTooNewAreErrorsOfTheirOwn) {
   EXPECT_NE(fresh.error().message.find("upgrade the server"), std::string::npos);
 }
 
+constexpr std::string_view kPromise = "0f8fad5b-d9cb-469f-a165-708677280000";
+
+TEST(GuardCommand, APromiseMakesOneCommandForEachAttempt) {
+  for (const std::int64_t attempt : {1, 2, 15, 16, 4095, 65'535}) {
+    const auto id = guardCommandId(kPromise, attempt);
+    EXPECT_EQ(id.size(), kPromise.size());
+    const auto made = promiseOf(id);
+    ASSERT_TRUE(made) << id;
+    EXPECT_EQ(made->promise, kPromise);
+    EXPECT_EQ(made->attempt, attempt);
+  }
+  EXPECT_EQ(guardCommandId(kPromise, 70'000), guardCommandId(kPromise, kGuardAttemptsMost));
+}
+
+TEST(GuardCommand, WhatNoPromiseMakes) {
+  for (const std::string_view id :
+       {std::string_view(""), std::string_view("0001"), kPromise, std::string_view("0f8fad5b-d9cb-469f-a165-70867728000G"),
+        std::string_view("0f8fad5b-d9cb-469f-a165-70867728000F"), std::string_view("0f8fad5b-d9cb-469f-a165-708677280001x")})
+    EXPECT_FALSE(promiseOf(id)) << id;
+}
+
 }  // namespace
 }  // namespace sp::agentwire

@@ -127,6 +127,14 @@ void Deliveries::request(store::Txn& txn, std::string_view agent, const json::Ob
 
 void Deliveries::withdraw(store::Txn& txn, std::string_view agent, std::string_view id) { txn.records().erase(kKind, keyOf(agent, id)); }
 
+void Deliveries::tell(store::Txn& txn, std::string_view agent, const json::Object& message) {
+  auto framed = agentwire::frame(message);
+  if (!framed) return log::error("a message to an agent is too long", {{"agent", agent}, {"type", json::textOr(message, "type")}});
+  txn.afterCommit([this, name = std::string(agent), bytes = std::move(*framed)] {
+    if (const auto session = sessions_.find(name); session != sessions_.end()) sender_.send(session->second.id, bytes);
+  });
+}
+
 bool Deliveries::mayHaveLeft(store::Txn& txn, std::string_view agent, std::string_view id) const {
   const auto record = txn.records().get(kKind, keyOf(agent, id));
   const auto request = record ? Pending::decode(id, *record) : std::unexpected(Error());

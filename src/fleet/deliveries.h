@@ -47,6 +47,7 @@ class Deliveries final : public runtime::AgentPort {
 
   void request(store::Txn& txn, std::string_view agent, const json::Object& message) override;
   void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) override;
+  void tell(store::Txn& txn, std::string_view agent, const json::Object& message) override;
   bool connected(std::string_view agent) const override { return sessions_.contains(agent); }
   Duration quiet(std::string_view agent) const override;
   bool mayHaveLeft(store::Txn& txn, std::string_view agent, std::string_view id) const override;

@@ -22,6 +22,8 @@ class AgentPort {
   virtual void request(store::Txn& txn, std::string_view agent, const json::Object& message) = 0;
   /// Forgets a request that no longer matters; the agent may have got it already.
   virtual void withdraw(store::Txn& txn, std::string_view agent, std::string_view id) = 0;
+  /// A message without an id, sent once after the commit if the agent's session is up then, and kept nowhere.
+  virtual void tell(store::Txn& /*txn*/, std::string_view /*agent*/, const json::Object& /*message*/) {}
   /// Whether that agent's session is up now, and since when (boot id and version in its hello).
   virtual bool connected(std::string_view agent) const = 0;
   /// For how long nothing has come from its session; zero if it has none. One that hangs is connected until that is a minute.
