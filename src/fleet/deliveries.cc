@@ -298,6 +298,10 @@ void Deliveries::welcome(store::Txn& txn, SessionId session, const std::string& 
     return true;
   });
   reports_.tell(txn, agent, agentwire::kHello, hello);
+  // What it has to tell of without having been asked; before it hears of anything that ends it.
+  for (const auto& id : open)
+    if (!txn.records().get(kKind, keyOf(agent, id)))
+      reports_.tell(txn, agent, runtime::kUnasked, {{"type", runtime::kUnasked}, {"id", id}});
   auto waiting = toSend(txn, agent, enrolment, open);
   json::Object answer{{"type", agentwire::kWelcome}, {"serverId", server_id_}, {"protocol", protocol}};
   if (const auto* certificate = json::find(hello, "certificate"); certificate != nullptr && certificate->is_object()) {
@@ -376,6 +380,7 @@ void Deliveries::received(store::Txn& txn, SessionId session, const std::string&
   const auto key = keyOf(agent, id);
   const auto record = txn.records().get(kKind, key);
   if (!record) {
+    reports_.tell(txn, agent, runtime::kUnasked, message);
     if (agentwire::isAnswer(type)) settle(txn, session, id);
     return;
   }

@@ -5,7 +5,7 @@
 // message's text: most are sent as they lie there. A script, backup or restore that may have left for one enrolment is never sent to
 // another: it is reported as "refused" with {fate: "unknown"}. Sent after the commit that made them, again, in their order, whenever the
 // agent's session comes up, and forgotten in the transaction that handles the answer; then the agent is told "settled". What an agent
-// reports of requests nobody knows any more is settled at once.
+// reports of requests nobody knows (any more) is told as "unasked", and answers among it are settled.
 #pragma once
 #include <cstdint>
 #include <functional>

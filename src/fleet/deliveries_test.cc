@@ -47,6 +47,9 @@ struct Side {
     });
     reports.on(std::string(kAbsent),
                [this](store::Txn&, const std::string&, const json::Object& message) { absent.push_back(json::textOr(message, "id")); });
+    reports.on("unasked", [this](store::Txn&, const std::string& agent, const json::Object& message) {
+      unasked.push_back(fmt::format("{} {} {}", agent, json::textOr(message, "type"), json::textOr(message, "id")));
+    });
     reports.on("connected", [this](store::Txn&, const std::string& agent, const json::Object&) {
       EXPECT_TRUE(deliveries.connected(agent));
       ++came;
@@ -105,7 +108,7 @@ struct Side {
   Recorder sender;
   Deliveries deliveries;
   int came = 0;
-  std::vector<std::string> results, accepted, refused, absent, gone;
+  std::vector<std::string> results, accepted, refused, absent, gone, unasked;
   std::int64_t quiet_us = -1;
 };
 
@@ -159,6 +162,47 @@ TEST_F(DeliveriesTest, AResultIsHandledOnceAndSettledAlways) {
   EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "command.run:cmd/a", "settled:cmd/a", "settled:cmd/a"}));
   restart();
   side_->hello(8);
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+}
+
+TEST_F(DeliveriesTest, WhatNobodyAskedForIsToldBeforeItIsSettled) {
+  const auto told = [](std::string_view type, std::string_view id) { return fmt::format("{} {} {}", kAgent, type, id); };
+  side_->request("cmd/a");
+  side_->hello(7, {"cmd/a", "cmd/own"});
+  EXPECT_EQ(side_->unasked, (Types{told("unasked", "cmd/own")}));
+  side_->say(7, "accepted", "cmd/other");
+  side_->say(7, "command.result", "cmd/own");
+  EXPECT_EQ(side_->unasked, (Types{told("unasked", "cmd/own"), told("accepted", "cmd/other"), told("command.result", "cmd/own")}));
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "settled:cmd/own"}));
+  EXPECT_TRUE(side_->results.empty());
+  // What was asked for is told to whoever waits for it; told again it was not asked for any more.
+  side_->say(7, "command.result", "cmd/a");
+  side_->say(7, "command.result", "cmd/a");
+  EXPECT_EQ(side_->results.size(), 1U);
+  EXPECT_EQ(side_->unasked.size(), 4U);
+}
+
+TEST_F(DeliveriesTest, WhatIsOnlyToldIsSentOnceToWhoIsThere) {
+  const auto tell = [&] {
+    side_->run([&](store::Txn& txn) {
+      side_->deliveries.tell(txn, kAgent, {{"type", "lease"}, {"freeze", "frz-1"}});
+      EXPECT_EQ(std::ranges::count(side_->sender.types(7), "lease:"), 0) << "before the commit";
+    });
+  };
+  tell();
+  side_->hello(7);
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:"}));
+  tell();
+  EXPECT_EQ(side_->sender.types(7), (Types{"welcome:", "lease:"}));
+  side_->leave(7);
+  side_->hello(8);
+  EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
+  // Nor what a transaction that came to nothing would have told.
+  side_->core.post([&](store::Txn& txn) {
+    side_->deliveries.tell(txn, kAgent, {{"type", "lease"}});
+    return false;
+  });
+  side_->core.runPending();
   EXPECT_EQ(side_->sender.types(8), (Types{"welcome:"}));
 }
 

@@ -32,12 +32,17 @@ class AgentPort {
   virtual bool mayHaveLeft(store::Txn& /*txn*/, std::string_view /*agent*/, std::string_view /*id*/) const { return false; }
 };
 
+/// What an agent tells about an id that no request of the server has (any more): the message as it came, its "type" being the agent's own;
+/// at its hello {type: "unasked", id} for each such id that it says is open, after the hello itself. An answer is settled after that,
+/// whatever came of it.
+inline constexpr std::string_view kUnasked = "unasked";
+
 /// Who gets what agents report, by message type; called on the core thread inside the transaction that also removes the
 /// request, so that an answer is handled exactly once. Several may ask for one type ("progress", "accepted", "refused",
-/// "hello", "absent", "connected", "disconnected"): all are called, in the order they registered, and look at the message's id. At "hello"
-/// the agent is not connected yet; "absent" {id} follows for each request that had been sent to it and that it does not name: whoever knows
-/// that it had come withdraws it, else it goes out again. A "refused" with {fate: "unknown"} ends what an earlier enrolment may have done.
-/// "connected" comes in a job of its own, once it is. Filled before the server listens.
+/// "hello", "absent", "connected", "disconnected", "unasked"): all are called, in the order they registered, and look at the message's id.
+/// At "hello" the agent is not connected yet; "absent" {id} follows for each request that had been sent to it and that it does not name:
+/// whoever knows that it had come withdraws it, else it goes out again. A "refused" with {fate: "unknown"} ends what an earlier enrolment
+/// may have done. "connected" comes in a job of its own, once it is. Filled before the server listens.
 class AgentReports {
  public:
   using Handler = std::function<void(store::Txn&, const std::string& agent, const json::Object& message)>;
