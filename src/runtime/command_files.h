@@ -22,8 +22,8 @@ class CommandFiles {
     /// The next at most `limit` bytes; empty at the end.
     virtual Result<std::string> read(std::size_t limit) = 0;
   };
-  /// The object `key` a command downloads. "files.forbidden": that agent has no open invocation of the command, or the
-  /// command does not download that key; "files.missing": no such object now.
+  /// The object `key` a command downloads. "files.forbidden": that agent has no open invocation of the command, nor was it promised to it,
+  /// or the command does not download that key; "files.missing": no such object now.
   virtual Result<std::unique_ptr<Source>> source(std::string_view command, std::string_view agent, std::string_view key) = 0;
 
   /// Whose output that is (`stream`: "stdout" or "stderr"), if the agent may send it: "files.forbidden" when it was never asked to run

@@ -164,7 +164,8 @@ void explain(Invocation& invocation, const std::string& message) {
   step->error_bytes = std::max<std::int64_t>(step->error_bytes, 0) + static_cast<std::int64_t>(message.size());
 }
 
-/// The id of the command that an agent's message is about; nullopt if it is about none, or about another agent's.
+}  // namespace
+
 std::optional<std::string> commandReported(const std::string& agent, const json::Object& message) {
   const auto id = json::textOr(message, "id");
   if (!id.starts_with(kPrefix)) return std::nullopt;
@@ -173,8 +174,6 @@ std::optional<std::string> commandReported(const std::string& agent, const json:
   if (slash == std::string_view::npos || key.substr(slash + 1) != agent) return std::nullopt;
   return std::string(key.substr(0, slash));
 }
-
-}  // namespace
 
 void conclude(Invocation& invocation, std::string_view details, Instant now) {
   invocation.details = details;
@@ -243,6 +242,7 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
   const auto fate = json::textOr(message, "fate");
   invocation.may_have_run = fate == kUnknownFate;
   invocation.never_ran = fate == kNeverBegun;
+  invocation.guarded = json::boolOr(message, "guarded", false);
   conclude(invocation, details, txn.now());
   explain(invocation, json::textOr(message, "message"));
   finish(txn, command, {std::move(invocation)});

@@ -26,11 +26,6 @@ bool matches(const std::string& id, const json::Object& tags, const Target& targ
   return tag != nullptr && tag->is_string() && std::ranges::find(target.values, json::toView(tag->get_string())) != target.values.end();
 }
 
-std::string freezeText(const json::Object& freeze) {
-  return fmt::format("freeze {} {} attempt {}", json::textOr(freeze, "id"), json::textOr(freeze, "phase"),
-                     json::intOr(freeze, "attempt", 1));
-}
-
 std::unexpected<aws::ApiError> invalidInstances(const std::vector<std::string>& ids, std::string_view account) {
   return aws::refuse("InvalidInstanceId", fmt::format("Instances [[{}]] not in a valid state for account {}", join(ids, ", "), account));
 }
@@ -61,6 +56,13 @@ std::string fileName(std::string_view key) {
 
 }  // namespace
 
+bool isGuards(const Command& command) { return json::boolOr(command.freeze, "guard", false); }
+
+std::string freezeText(const json::Object& freeze) {
+  return fmt::format("freeze {} {} attempt {}", json::textOr(freeze, "id"), json::textOr(freeze, "phase"),
+                     json::intOr(freeze, "attempt", 1));
+}
+
 Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& objects)
     : context_(context), instances_(instances), objects_(objects) {
   const auto bind = [this](void (Commands::*handle)(store::Txn&, const std::string&, const json::Object&)) {
@@ -70,6 +72,8 @@ Commands::Commands(Context& context, ec2::Instances& instances, s3::Objects& obj
   context_.reports.on("command.result", bind(&Commands::handleResult));
   context_.reports.on("refused", bind(&Commands::handleRefused));
   context_.reports.on("absent", bind(&Commands::handleAbsent));
+  context_.reports.on(std::string(runtime::kUnasked), bind(&Commands::handleUnasked));
+  context_.reports.on("hello", bind(&Commands::handleHello));
   // The cancelled command says by its own result how it ended.
   context_.reports.on("cancel.result", [](store::Txn&, const std::string&, const json::Object&) {});
   context_.core.onTimer(std::string(kExpiryTimer), [this](store::Txn& txn, const store::Timer& timer) { handleExpiry(txn, timer.id); });
@@ -101,19 +105,25 @@ std::expected<void, aws::ApiError> Commands::check(store::Txn& txn, const json::
   return {};
 }
 
-std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const SendSpec& spec) {
-  if (!spec.dedup_key.empty())
-    for (const auto& record : txn.records().findBy(kCommandKind, kDedupIndex, spec.dedup_key, "", 1))
-      if (auto earlier = find(txn, record.key); earlier && txn.now() - earlier->requested < kRepeatWithin) return *earlier;
-  SP_TRY(const auto right, read(txn, spec.input));
-  const auto& [input, planned] = right;
-  SP_TRY(const auto targets, resolve(txn, instances_, input, context_.realm.account));
+std::expected<Commands::Aimed, aws::ApiError> Commands::aim(store::Txn& txn, const json::Object& given) const {
+  SP_TRY(auto right, read(txn, given));
+  auto& [input, planned] = right;
+  SP_TRY(auto targets, resolve(txn, instances_, input, context_.realm.account));
   // All machines run Linux.
   const bool fits = std::ranges::find(planned.platforms, "Linux") != planned.platforms.end();
   if (!fits && !input.instance_ids.empty())
     return aws::refuse("UnsupportedPlatformType",
                        fmt::format("Cannot perform operation for instance id {} of platform type Linux: the document {} is for {}.",
                                    input.instance_ids.front(), planned.found.document.name, platformsOf(planned)));
+  return Aimed{std::move(input), std::move(planned), std::move(targets), fits};
+}
+
+std::expected<Command, aws::ApiError> Commands::send(store::Txn& txn, const SendSpec& spec) {
+  if (!spec.dedup_key.empty())
+    for (const auto& record : txn.records().findBy(kCommandKind, kDedupIndex, spec.dedup_key, "", 1))
+      if (auto earlier = find(txn, record.key); earlier && txn.now() - earlier->requested < kRepeatWithin) return *earlier;
+  SP_TRY(const auto aimed, aim(txn, spec.input));
+  const auto& [input, planned, targets, fits] = aimed;
   const bool many = tooMany(txn, targets.size());
   auto command = create(txn, spec, input, planned, targets);
   std::vector<Invocation> over;
@@ -152,19 +162,13 @@ void Commands::countOpen(store::Txn& txn, std::int64_t change) {
   if (open_ && change != 0) txn.afterCommit([this, change] { *open_ += change; });
 }
 
-// All invocations exist before anything is answered: an empty list would read as success.
-Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const PlannedDocument& planned,
-                         const std::vector<std::string>& targets) {
+Command Commands::describe(store::Txn& txn, const SendSpec& spec, const SendInput& input, const PlannedDocument& planned) const {
   Command command;
   command.id = context_.random.uuid();
   command.document_name = planned.found.document.name;
   command.document_version = input.version;
   command.comment = input.comment;
-  if (spec.freeze) {
-    command.freeze = *spec.freeze;
-    command.comment =
-        command.comment.empty() ? freezeText(*spec.freeze) : fmt::format("{} ({})", command.comment, freezeText(*spec.freeze));
-  }
+  if (spec.freeze) command.freeze = *spec.freeze;
   for (const auto& [name, value] : spec.environment) command.environment[name] = value;
   command.parameters = input.parameters;
   command.instance_ids = input.instance_ids;
@@ -181,10 +185,27 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   command.service_role = input.service_role;
   command.notification = input.notification;
   command.cloudwatch = input.cloudwatch;
-  command.target_count = static_cast<std::int64_t>(targets.size());
-  command.waiting = command.target_count;
   command.by = spec.by;
   command.dedup_key = spec.dedup_key;
+  command.promise = spec.promise;
+  return command;
+}
+
+Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const PlannedDocument& planned,
+                         const std::vector<std::string>& targets) {
+  auto command = describe(txn, spec, input, planned);
+  if (spec.freeze)
+    command.comment =
+        command.comment.empty() ? freezeText(*spec.freeze) : fmt::format("{} ({})", command.comment, freezeText(*spec.freeze));
+  command.target_count = static_cast<std::int64_t>(targets.size());
+  command.waiting = command.target_count;
+  if (!spec.dedup_key.empty()) txn.records().index(kCommandKind, command.id, kDedupIndex, spec.dedup_key);
+  put(txn, command, targets, planned.plan);
+  return command;
+}
+
+// All invocations exist before anything is answered: an empty list would read as success.
+void Commands::put(store::Txn& txn, const Command& command, const std::vector<std::string>& targets, const document::Plan& plan) {
   std::int64_t place = 0;
   for (const auto& id : targets) {
     Invocation invocation;
@@ -195,7 +216,10 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
     invocation.comment = command.comment;
     invocation.requested = command.requested;
     invocation.freeze = command.freeze;
-    for (const auto& each : planned.plan.steps) {
+    // Whoever says that it has begun has it.
+    invocation.accepted = invocation.place < command.next;
+    invocation.status = invocation.details = command.status;
+    for (const auto& each : plan.steps) {
       StepRecord step;
       step.name = each.name;
       step.plugin = each.plugin;
@@ -209,34 +233,39 @@ Command Commands::create(store::Txn& txn, const SendSpec& spec, const SendInput&
   txn.records().put(kTargetsKind, command.id, json::toText(json::Object{{"machines", json::Array(targets.begin(), targets.end())}}));
   txn.records().put(kProgressKind, command.id, json::toText(command.encodeProgress()));
   // Whatever becomes of the document, this command does what it was sent for.
-  txn.records().put(kPlanKind, command.id, json::toText(planned.plan.encode()));
+  txn.records().put(kPlanKind, command.id, json::toText(plan.encode()));
   if (!targets.empty()) txn.records().index(kCommandKind, command.id, kOpenIndex, kOpenCommand);
   countOpen(txn, command.target_count);
-  if (!spec.dedup_key.empty()) txn.records().index(kCommandKind, command.id, kDedupIndex, spec.dedup_key);
   txn.records().put(kCommandOrder, orderKey(command.requested, command.id), "");
   if (!targets.empty()) txn.timers().set({std::string(kExpiryTimer), command.id, command.expires, ""});
   for (const auto& listener : created_) listener(txn, command);
-  return command;
+}
+
+json::Object Commands::runMessage(store::Txn& txn, const Command& command, const document::Plan& plan,
+                                  const std::string& instance_id) const {
+  json::Array steps;
+  for (const auto& step : plan.steps)
+    if (step.skipped.empty()) steps.push_back(agentStep(txn, command, step));
+  auto environment = command.environment;
+  environment["AWS_SSM_REGION_NAME"] = context_.realm.region;
+  return {{"commandId", command.id},
+          {"instance", instance_id},
+          {"documentName", command.document_name},
+          {"steps", std::move(steps)},
+          {"environment", std::move(environment)},
+          {"upload", !command.output_bucket.empty()}};
 }
 
 void Commands::dispatch(store::Txn& txn, const Command& command, const std::string& instance_id) {
-  json::Array steps;
-  if (const auto known = plan(txn, command.id))
-    for (const auto& step : known->steps.steps)
-      if (step.skipped.empty()) steps.push_back(agentStep(txn, command, step));
   const auto start_by = command.requested + std::chrono::seconds(command.timeout_seconds);
-  auto environment = command.environment;
-  environment["AWS_SSM_REGION_NAME"] = context_.realm.region;
-  json::Object message{{"type", "command.run"},
-                       {"id", requestId(command.id, instance_id)},
-                       {"commandId", command.id},
-                       {"instance", instance_id},
-                       {"documentName", command.document_name},
-                       {"steps", std::move(steps)},
-                       {"environment", std::move(environment)},
-                       {"upload", !command.output_bucket.empty()},
-                       {"startWithinMs", std::max<std::int64_t>(0, (start_by - txn.now()).count() / 1000)}};
+  const auto known = plan(txn, command.id);
+  auto message = runMessage(txn, command, known ? known->steps : document::Plan(), instance_id);
+  message["type"] = "command.run";
+  message["id"] = requestId(command.id, instance_id);
+  message["startWithinMs"] = std::max<std::int64_t>(0, (start_by - txn.now()).count() / 1000);
   if (!command.freeze.empty()) message["freeze"] = command.freeze;
+  if (!command.promise.empty())
+    if (auto thaw = promisedRun(txn, command.promise)) message["thaw"] = std::move(*thaw);
   context_.agents.request(txn, instance_id, message);
 }
 
@@ -350,7 +379,10 @@ void Commands::finish(store::Txn& txn, Command& command, std::vector<Invocation>
   advance(txn, command, ended_now);
   save(txn, command);
   countOpen(txn, -static_cast<std::int64_t>(ended_now.size()));
-  if (command.hasEnded()) txn.records().index(kCommandKind, command.id, kOpenIndex, "");
+  if (command.hasEnded()) {
+    txn.records().index(kCommandKind, command.id, kOpenIndex, "");
+    if (isGuards(command)) txn.records().index(kCommandKind, command.id, kGuardIndex, "");
+  }
   const Command done = command;
   if (done.hasEnded()) txn.timers().drop(kExpiryTimer, done.id);
   for (const auto& each : ended_now)

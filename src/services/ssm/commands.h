@@ -33,10 +33,13 @@ struct SendSpec {
   std::string by;
   /// The same for retries of one call; a second send with it returns the first command. Empty: none.
   std::string dedup_key;
-  /// {id, phase: "freeze"|"thaw", attempt}: handed on to the agent, shown in the invocation. Absent for ordinary commands.
+  /// {id, phase: "freeze"|"thaw", attempt}, and of a freeze that its machine guards lease: handed on to the agent, shown in the
+  /// invocation. Absent for ordinary commands.
   std::optional<json::Object> freeze;
   /// Variables for its scripts beside those that Run Command sets (PRE_STATUS …).
   std::map<std::string, std::string> environment;
+  /// Of a freeze: what promise() gave for its thaw, which goes to the machine with it. Empty: none.
+  std::string promise{};
 };
 
 class Commands {
@@ -56,6 +59,19 @@ class Commands {
   std::expected<Command, aws::ApiError> send(store::Txn& txn, const SendSpec& spec);
   /// What send() would answer to that input but for its machines; nothing is sent.
   std::expected<void, aws::ApiError> check(store::Txn& txn, const json::Object& input) const;
+
+  /// A command for one machine that this machine may run by itself, several times: the thaw of a freeze ({id, phase: "thaw"}) whose
+  /// command is sent with the promise's id. What send() would answer, and InvalidParameters where a file that it downloads is missing.
+  /// A promised command comes into being when its machine speaks of it: as if it had been sent and taken just then, with
+  /// {id, phase, attempt, guard: true} as its freeze.
+  std::expected<std::string, aws::ApiError> promise(store::Txn& txn, const SendSpec& spec);
+  /// Nothing comes of it any more; what has come of it stays. Harmless for an id that is none.
+  void forgetPromise(store::Txn& txn, std::string_view id);
+  /// What it promises, if it was promised to that machine.
+  std::optional<document::Plan> promisedSteps(store::Txn& txn, std::string_view id, std::string_view instance_id) const;
+  /// The machine spoke of that command: makes it if it was promised to it. Whether it is, or was before, a command of its guard.
+  bool guardSpoke(store::Txn& txn, const std::string& command_id, const std::string& instance_id);
+
   /// CancelCommand for these instances, or for all if empty; best effort. InvalidCommandId, InvalidInstanceId.
   std::expected<void, aws::ApiError> cancel(store::Txn& txn, std::string_view command_id, const std::vector<std::string>& instance_ids);
 
@@ -124,14 +140,31 @@ class Commands {
   /// Its progress; the rest was written by create().
   void save(store::Txn& txn, const Command& command) const;
   void save(store::Txn& txn, const Invocation& invocation) const;
+  struct Aimed {
+    SendInput input;
+    PlannedDocument planned;
+    std::vector<std::string> targets;
+    /// Whether its document is for such machines.
+    bool fits = false;
+  };
+  /// The same with its machines.
+  std::expected<Aimed, aws::ApiError> aim(store::Txn& txn, const json::Object& given) const;
+  /// For no machine yet.
+  Command describe(store::Txn& txn, const SendSpec& spec, const SendInput& input, const PlannedDocument& planned) const;
   Command create(store::Txn& txn, const SendSpec& spec, const SendInput& input, const PlannedDocument& planned,
                  const std::vector<std::string>& targets);
+  /// The new command with its invocations; those whose place is before its `next` are on their machines already.
+  void put(store::Txn& txn, const Command& command, const std::vector<std::string>& targets, const document::Plan& plan);
   /// Ends all of a command that has just been made, without a machine having heard of it.
   std::vector<Invocation> endUnsent(store::Txn& txn, Command& command, std::string_view details, const std::string& why);
   /// Whether so many invocations more are too many.
   bool tooMany(store::Txn& txn, std::size_t more);
   void countOpen(store::Txn& txn, std::int64_t change);
   void dispatch(store::Txn& txn, const Command& command, const std::string& instance_id);
+  /// What its agent is told, but for what makes it a request.
+  json::Object runMessage(store::Txn& txn, const Command& command, const document::Plan& plan, const std::string& instance_id) const;
+  /// The same of a promise.
+  std::optional<json::Object> promisedRun(store::Txn& txn, std::string_view id) const;
   json::Object agentStep(store::Txn& txn, const Command& command, const document::PlannedStep& step) const;
   void addFiles(store::Txn& txn, const Command& command, const document::PlannedStep& step, json::Object& message) const;
   /// Invocations that have just been given their end: saves them, lets the next ones go or ends the command, tells.
@@ -145,6 +178,8 @@ class Commands {
   void handleResult(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleRefused(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleAbsent(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleUnasked(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void handleHello(store::Txn& txn, const std::string& agent, const json::Object& message);
   void handleExpiry(store::Txn& txn, const std::string& command_id);
   void handleGone(store::Txn& txn, const Instance& instance);
   void forgetOld(store::Txn& txn);

@@ -82,8 +82,12 @@ Result<std::unique_ptr<runtime::CommandFiles::Source>> BucketFiles::source(std::
                                                                            std::string_view key) {
   using Reader = std::shared_ptr<s3::ObjectReader>;
   const auto question = [&](store::Txn& txn) -> Result<Reader> {
-    SP_TRY(const auto open, openInvocation(txn, commands_, std::string(command), std::string(agent)));
-    if (const auto wanted = sourceOf(commands_.stepsOf(txn, command).steps, key)) {
+    auto plan = commands_.promisedSteps(txn, command, agent);
+    if (!plan) {
+      SP_CHECK_OK(openInvocation(txn, commands_, std::string(command), std::string(agent)));
+      plan = commands_.stepsOf(txn, command);
+    }
+    if (const auto wanted = sourceOf(plan->steps, key)) {
       auto reader = objects_.open(txn, wanted->bucket, key);
       if (!reader) return fail("files.missing", fmt::format("s3://{}/{}: {}", wanted->bucket, key, reader.error().message));
       return *reader;
@@ -98,6 +102,9 @@ Result<store::OutputKey> BucketFiles::output(std::string_view command, std::stri
                                              std::string_view stream) {
   const auto question = [&](store::Txn& txn) -> Result<store::OutputKey> {
     auto invocation = commands_.invocation(txn, command, agent);
+    // Its first word of what it ran by itself may be what that printed.
+    if (!invocation && commands_.guardSpoke(txn, std::string(command), std::string(agent)))
+      invocation = commands_.invocation(txn, command, agent);
     // It may have ended long ago: a long output comes after the result.
     const bool known = invocation && invocation->dispatched && stepOf(*invocation, step) != invocation->steps.end();
     if (!known) return fail("files.forbidden", fmt::format("agent {} was not asked for step '{}' of command {}", agent, step, command));

@@ -88,6 +88,7 @@ json::Object Invocation::encode() const {
       {"place", place},        {"accepted", accepted},      {"steps", std::move(encoded_steps)}, {"freeze", freeze},
       {"message", message},    {"mayHaveRun", may_have_run}};
   if (never_ran) body["neverRan"] = true;
+  if (guarded) body["guarded"] = true;
   return body;
 }
 
@@ -108,6 +109,7 @@ Result<Invocation> Invocation::decode(const json::Object& body) {
   invocation.accepted = reader.boolean("accepted");
   invocation.may_have_run = json::boolOr(body, "mayHaveRun", false);
   invocation.never_ran = json::boolOr(body, "neverRan", false);
+  invocation.guarded = json::boolOr(body, "guarded", false);
   if (const auto* list = reader.arrayIf("steps"))
     for (const auto& each : *list)
       if (each.is_object()) invocation.steps.push_back(decodeStep(each.get_object()));
@@ -118,30 +120,32 @@ Result<Invocation> Invocation::decode(const json::Object& body) {
 }
 
 json::Object Command::encode() const {
-  return {{"id", id},
-          {"document", document_name},
-          {"version", document_version},
-          {"comment", comment},
-          {"parameters", parameters},
-          {"instances", toArray(instance_ids)},
-          {"targets", targets},
-          {"requested", toMicros(requested)},
-          {"expires", toMicros(expires)},
-          {"timeoutSeconds", timeout_seconds},
-          {"executionSeconds", execution_seconds},
-          {"maxConcurrency", max_concurrency},
-          {"maxErrors", max_errors},
-          {"outputBucket", output_bucket},
-          {"outputPrefix", output_prefix},
-          {"outputRegion", output_region},
-          {"serviceRole", service_role},
-          {"notification", notification},
-          {"cloudwatch", cloudwatch},
-          {"targetCount", target_count},
-          {"by", by},
-          {"freeze", freeze},
-          {"environment", environment},
-          {"dedup", dedup_key}};
+  json::Object body{{"id", id},
+                    {"document", document_name},
+                    {"version", document_version},
+                    {"comment", comment},
+                    {"parameters", parameters},
+                    {"instances", toArray(instance_ids)},
+                    {"targets", targets},
+                    {"requested", toMicros(requested)},
+                    {"expires", toMicros(expires)},
+                    {"timeoutSeconds", timeout_seconds},
+                    {"executionSeconds", execution_seconds},
+                    {"maxConcurrency", max_concurrency},
+                    {"maxErrors", max_errors},
+                    {"outputBucket", output_bucket},
+                    {"outputPrefix", output_prefix},
+                    {"outputRegion", output_region},
+                    {"serviceRole", service_role},
+                    {"notification", notification},
+                    {"cloudwatch", cloudwatch},
+                    {"targetCount", target_count},
+                    {"by", by},
+                    {"freeze", freeze},
+                    {"environment", environment},
+                    {"dedup", dedup_key}};
+  if (!promise.empty()) body["promise"] = promise;
+  return body;
 }
 
 Result<Command> Command::decode(const json::Object& body) {
@@ -171,6 +175,7 @@ Result<Command> Command::decode(const json::Object& body) {
   command.freeze = objectOr(body, "freeze");
   command.environment = objectOr(body, "environment");
   command.dedup_key = reader.text("dedup");
+  command.promise = reader.textIf("promise").value_or("");
   SP_CHECK_OK(reader.finish());
   return command;
 }

@@ -1,7 +1,8 @@
 // What is kept of a SendCommand: the command, and one invocation for each machine.
 // Kinds: "command" (key: id) for what never changes, "command_progress" (key: id) for what does, "command_targets" (key: id) for its
 // machines, "command_order" (key: time/id, for lists newest first), "invocation" (key: command/instance),
-// "invocation_order" (key: instance/time/command), "command_plan" (key: id; what each machine is to do, model/documents/plan.h).
+// "invocation_order" (key: instance/time/command), "command_plan" (key: id; what each machine is to do, model/documents/plan.h),
+// "command_promise" (key: the promise's id; a command that a machine may make).
 #pragma once
 #include <cstdint>
 #include <map>
@@ -72,6 +73,8 @@ struct Invocation {
   /// The agent would not take it: surely nothing of it has run.
   bool never_ran = false;
   std::vector<StepRecord> steps;
+  /// Of a freeze: its machine thaws by itself when the server is away for longer than the lease.
+  bool guarded = false;
   /// "{id, phase, attempt}" as given to Commands::send; empty for ordinary commands.
   json::Object freeze;
   /// What the agent or the server says beside the steps ("fate unknown …").
@@ -127,6 +130,8 @@ struct Command {
   /// Who sent it: an ARN, or what Commands::send was told ("run:ARN").
   std::string by;
   json::Object freeze;
+  /// What its machine may run by itself after it (Commands::promise); empty: nothing.
+  std::string promise;
   /// Variables for its scripts beside those that Run Command sets: name → text.
   json::Object environment;
   /// The same for retries of one call; empty: none.
