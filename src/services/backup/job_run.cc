@@ -116,6 +116,7 @@ Jobs::Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& 
     auto job = find(txn, timer.id);
     if (job && !isFinal(job->state)) doom(txn, *job, JobState::expired, "Backup job expired before completion.");
   });
+  askFreezes();
   context_.core.onTimer("backup.watch", [this](store::Txn& txn, const store::Timer& timer) { watch(txn, timer.id); });
   context_.core.onTimer("backup.kill", [this](store::Txn& txn, const store::Timer& timer) {
     auto job = find(txn, timer.id);
@@ -322,9 +323,9 @@ void Jobs::settle(store::Txn& txn, Job& job, const json::Object& message) {
   if (job.snapshot.empty())
     return end(txn, job, JobState::failed, "The agent said that it had finished, but no snapshot reached the vault.");
   if (const auto change = powerChange(txn, job); !change.empty()) return end(txn, job, JobState::failed, change);
-  if (*said == JobState::completed) return end(txn, job, JobState::completed, "");
-  end(txn, job, JobState::partial,
-      fmt::format("{} of the machine's files could not be read: {}", job.failed_count, nameSome(job.failed_files, job.failed_count)));
+  if (*said == JobState::completed) return finish(txn, job, JobState::completed, "");
+  finish(txn, job, JobState::partial,
+         fmt::format("{} of the machine's files could not be read: {}", job.failed_count, nameSome(job.failed_files, job.failed_count)));
 }
 
 // A machine that ran while it was read from outside may have changed anything: such a copy is no backup. Nor is one of a machine that runs
@@ -343,7 +344,7 @@ std::string Jobs::powerChange(store::Txn& txn, const Job& job) const {
 }
 
 void Jobs::doom(store::Txn& txn, Job& job, JobState state, const std::string& why) {
-  if (job.agent.empty()) return end(txn, job, state, why);
+  if (job.agent.empty() || job.verdict) return end(txn, job, state, why);
   // Also to one that is away: what it began goes on without it, and nobody needs it any more.
   if (job.doomed.empty())
     context_.agents.request(txn, job.agent, {{"type", "cancel"}, {"id", "cancel/" + context_.random.uuid()}, {"target", requestId(job)}});
@@ -386,6 +387,8 @@ void Jobs::end(store::Txn& txn, Job& job, JobState state, const std::string& mes
   job.state = state;
   job.message = message;
   job.ended = txn.now();
+  job.verdict.reset();
+  job.verdict_message.clear();
   const bool kept = state == JobState::completed || state == JobState::partial;
   if (kept) {
     job.percent = 100;
@@ -393,7 +396,8 @@ void Jobs::end(store::Txn& txn, Job& job, JobState state, const std::string& mes
     job.files_total = job.files_done;
     addRecoveryPoint(txn, job, state);
   }
-  for (const auto* timer : {"backup.start", "backup.complete", "backup.watch", "backup.kill"}) txn.timers().drop(timer, job.id);
+  for (const auto* timer : {"backup.start", "backup.complete", "backup.watch", "backup.kill", "backup.frozen"})
+    txn.timers().drop(timer, job.id);
   grants_.close(job.id);
   live_.erase(job.id);
   if (!job.agent.empty()) context_.agents.withdraw(txn, job.agent, requestId(job));
@@ -441,7 +445,7 @@ void Jobs::hello(store::Txn& txn, const std::string& instance, const std::string
 
 void Jobs::watch(store::Txn& txn, const std::string& id) {
   auto job = find(txn, id);
-  if (!job || isFinal(job->state)) return;
+  if (!job || isFinal(job->state) || job->verdict) return;
   auto& live = live_.try_emplace(job->id, Live{*job, txn.now(), txn.now(), 0, job->stored_bytes}).first->second;
   const auto counts = grants_.movedBy(id);
   if (counts.received + counts.sent != live.seen_bytes) {
@@ -472,7 +476,8 @@ void Jobs::clockSet(store::Txn& txn, Duration by) {
       txn.timers().set({"backup.again", job->id, txn.now(), ""});
     }
     txn.timers().set({"backup.complete", job->id, job->complete_by, ""});
-    if (live_.contains(job->id)) txn.timers().set({"backup.watch", job->id, txn.now() + kWatchEvery, ""});
+    if (job->verdict) txn.timers().set({"backup.frozen", job->id, askedUntil(txn), ""});
+    else if (live_.contains(job->id)) txn.timers().set({"backup.watch", job->id, txn.now() + kWatchEvery, ""});
     if (!job->doomed.empty()) txn.timers().set({"backup.kill", job->id, txn.now() + kKillAfter, ""});
     addLive(*job);
     save(txn, *job);

@@ -170,6 +170,7 @@ std::expected<Job, aws::ApiError> Jobs::make(store::Txn& txn, const StartSpec& s
   job.token = spec.token;
   job.by = spec.by;
   job.boot = spec.boot;
+  job.freeze = spec.freeze;
   if (spec.by.starts_with("run:")) job.created_by = planOfRun(txn, std::string_view(spec.by).substr(4));
   job.needs_stopped = spec.needs_stopped;
   job.options = spec.options;

@@ -62,6 +62,9 @@ struct StartSpec {
   std::optional<Instant> since{};
   /// The boot of the machine (ssm::bootOf) in which a pre-script prepared it: read while it runs in another one, the job fails.
   std::string boot{};
+  /// The freeze of a machine that wakes itself when it hears nothing for too long. Read while it runs, the job succeeds only if its agent
+  /// says, after the read, that nothing had broken it.
+  std::string freeze{};
 };
 
 class Jobs {
@@ -70,6 +73,9 @@ class Jobs {
   Jobs(Context& context, ec2::Instances& instances, Vaults& vaults, Grants& grants, RecoveryPoints& points, Places& places);
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
+
+  /// For how long a machine waits for the server until it wakes itself: no answer is waited for much longer. Before the core starts.
+  void setLease(std::chrono::milliseconds lease) { lease_ = lease; }
 
   /// A new job, or the one an earlier call with the same token made. AWS's errors.
   std::expected<Job, aws::ApiError> start(store::Txn& txn, const StartSpec& spec);
@@ -111,6 +117,8 @@ class Jobs {
   void snapshotStored(store::Txn& txn, std::string_view id, std::string_view snapshot);
   /// Whether a job that has not ended writes into that vault.
   bool usesVault(store::Txn& txn, std::string_view vault) const;
+  /// Its machine has woken by itself, as `why` says: the job fails if it reads the machine in its freeze.
+  void woken(store::Txn& txn, std::string_view id, const std::string& why);
   /// Something a waiting job of this machine may have waited for has changed.
   void wake(store::Txn& txn, std::string_view instance);
 
@@ -142,6 +150,13 @@ class Jobs {
   void handleProgress(store::Txn& txn, const json::Object& message);
   void handleResult(store::Txn& txn, const json::Object& message);
   void settle(store::Txn& txn, Job& job, const json::Object& message);
+  /// All is read; a machine that was frozen for it is asked first whether it still is.
+  void finish(store::Txn& txn, Job& job, JobState state, const std::string& message);
+  void askFreezes();
+  void ask(store::Txn& txn, const Job& job);
+  void leased(store::Txn& txn, const std::string& agent, const json::Object& message);
+  void broken(store::Txn& txn, Job& job, std::string_view why);
+  Instant askedUntil(store::Txn& txn) const;
   /// The server ends it: at once while it waits, else when its agent has stopped, or after a while without an answer.
   void doom(store::Txn& txn, Job& job, JobState state, const std::string& why);
   void end(store::Txn& txn, Job& job, JobState state, const std::string& message);
@@ -162,6 +177,7 @@ class Jobs {
   std::vector<Listener> cut_;
   Watch<Job> watch_;
   Busy busy_;
+  std::chrono::milliseconds lease_ = std::chrono::seconds(300);
 };
 
 }  // namespace sp::services::backup

@@ -174,6 +174,11 @@ json::Object Job::encode() const {
   if (needs_stopped) out["needsStopped"] = true;
   if (!waits_for.empty()) out["waitsFor"] = waits_for;
   if (!boot.empty()) out["boot"] = boot;
+  if (!freeze.empty()) out["freeze"] = freeze;
+  if (verdict) {
+    out["verdict"] = backup::name(*verdict);
+    out["verdictMessage"] = verdict_message;
+  }
   putTime(out, "started", started);
   putTime(out, "ended", ended);
   putTime(out, "cut", cut);
@@ -221,6 +226,9 @@ Result<Job> Job::decode(const json::Object& body) {
   out.outside = reader.boolean("outside");
   out.boot_generation = reader.integer("bootGeneration");
   out.boot = reader.textIf("boot").value_or("");
+  out.freeze = reader.textIf("freeze").value_or("");
+  if (const auto verdict = reader.textIf("verdict")) { SP_TRY(out.verdict, parseJobState(*verdict)); }
+  out.verdict_message = reader.textIf("verdictMessage").value_or("");
   out.secret_hash = reader.text("secretHash");
   out.stop_asked = reader.boolean("stopAsked");
   out.doomed = reader.text("doomed");

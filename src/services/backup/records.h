@@ -105,6 +105,11 @@ struct Job {
   std::int64_t boot_generation = 0;
   /// The boot of the machine (ssm::bootOf) in which its data was prepared; empty: any will do.
   std::string boot;
+  /// The freeze that it is read in while it runs, whose machine can say whether it held; empty: nobody can.
+  std::string freeze;
+  /// Its agent has told its end, and the machine is asked: COMPLETED or PARTIAL if it was still, with that message.
+  std::optional<JobState> verdict;
+  std::string verdict_message;
   std::string secret_hash;
   bool stop_asked = false;
   /// Why the server itself ends it, when not by the agent's report ("" if not): becomes the message.

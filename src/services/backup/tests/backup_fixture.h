@@ -26,6 +26,9 @@ class Agents final : public runtime::AgentPort {
  public:
   void request(store::Txn&, std::string_view agent, const json::Object& message) override { sent.emplace_back(agent, message); }
   void withdraw(store::Txn&, std::string_view, std::string_view id) override { withdrawn.emplace_back(id); }
+  void tell(store::Txn&, std::string_view agent, const json::Object& message) override {
+    if (up) told.emplace_back(agent, message);
+  }
   bool connected(std::string_view) const override { return up; }
   /// The newest request of that type.
   json::Object last(std::string_view type) const {
@@ -38,6 +41,8 @@ class Agents final : public runtime::AgentPort {
         std::ranges::count_if(sent, [&](const auto& entry) { return json::textOr(entry.second, "type") == type; }));
   }
   std::vector<std::pair<std::string, json::Object>> sent;
+  /// Without an answer to wait for; only by those that are connected.
+  std::vector<std::pair<std::string, json::Object>> told;
   std::vector<std::string> withdrawn;
   bool up = true;
 };
@@ -124,9 +129,9 @@ struct Server {
     });
     core.runPending();
   }
-  void report(const json::Object& message) {
+  void report(const json::Object& message, const std::string& agent = "agent") {
     const auto type = json::textOr(message, "type");
-    run([&](store::Txn& txn) { EXPECT_TRUE(reports.tell(txn, "agent", type, message)); });
+    run([&](store::Txn& txn) { EXPECT_TRUE(reports.tell(txn, agent, type, message)); });
   }
   /// The machine's agent connects.
   void hello(const std::string& boot, std::int64_t init) {
