@@ -136,6 +136,8 @@ Result<void> loadConfig(const std::string& file, Config& config) {
   log.choice("format", {"text", "json"}, [&config](std::size_t i) { config.log_format = static_cast<log::Format>(i); });
   Section machines(file, "machines", config);
   machines.number("stop_timeout_seconds", 1, 86'400, config.stop_timeout_seconds);
+  Section runs(file, "runs", config);
+  runs.number("freeze_lease_seconds", 2, 86'400, config.freeze_lease_seconds);
   Section backups(file, "backups", config);
   // Each has up to five connections, and each of these a thread.
   backups.number("at_once", 1, 400, config.backups_at_once);
@@ -161,6 +163,7 @@ Result<void> loadConfig(const std::string& file, Config& config) {
                                 {"agents", &agents},
                                 {"executions", &executions},
                                 {"machines", &machines},
+                                {"runs", &runs},
                                 {"backups", &backups},
                                 {"commands", &commands},
                                 {"log", &log}}));

@@ -39,6 +39,8 @@ struct Config {
   std::int64_t commands_kept_days = 30;
   /// [commands] most_open_invocations: a command with which more would be open ends at once.
   std::int64_t most_open_invocations = 1'000'000;
+  /// [runs] freeze_lease_seconds: a machine that hears nothing of the server for so long wakes itself; one that was stopped is started.
+  std::int64_t freeze_lease_seconds = 300;
   /// [machines] stop_timeout_seconds: what a machine is given to shut down.
   std::int64_t stop_timeout_seconds = 120;
   /// [agents] certificate_seconds: what an agent's certificate lasts; it is renewed at two thirds of it.

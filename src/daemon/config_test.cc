@@ -18,7 +18,8 @@ TEST(Config, ReadsEveryKey) {
   Config config;
   ASSERT_TRUE(
       load("listen = \"127.0.0.1:0\"\ninsecure = true\n[realm]\nregion = \"eu-west-1\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n"
-           "[machines]\nstop_timeout_seconds = 7\n[backups]\nat_once = 11\n[commands]\nkept_days = 8\nmost_open_invocations = 9\n"
+           "[machines]\nstop_timeout_seconds = 7\n[runs]\nfreeze_lease_seconds = 6\n[backups]\nat_once = 11\n[commands]\nkept_days = "
+           "8\nmost_open_invocations = 9\n"
            "[executions]\nkept_days = 3\nhistory_events = 100\nmost_open = 4\nmost_state_machines = 5\nmost_activities = 6\n",
            config));
   EXPECT_EQ(config.executions_kept_days, 3);
@@ -28,6 +29,7 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config.backups_at_once, 11);
   EXPECT_EQ(config.quotas.activities, 6);
   EXPECT_EQ(config.stop_timeout_seconds, 7);
+  EXPECT_EQ(config.freeze_lease_seconds, 6);
   EXPECT_EQ(config.commands_kept_days, 8);
   EXPECT_EQ(config.most_open_invocations, 9);
   EXPECT_EQ(config.listen, "127.0.0.1:0");
@@ -45,6 +47,9 @@ TEST(Config, NamesLineAndColumnOfWhatIsWrong) {
                 .error()
                 .message.find("machines.stop_timeout_seconds must be a whole number from 1"),
             std::string::npos);
+  EXPECT_NE(
+      load("[runs]\nfreeze_lease_seconds = 1\n", config).error().message.find("freeze_lease_seconds must be a whole number from 2 to"),
+      std::string::npos);
   EXPECT_NE(load("insecure = \"yes\"\n", config).error().message.find("insecure must be true or false"), std::string::npos);
   EXPECT_EQ(load("listen = \n", config).error().code, "config.syntax");
 }

@@ -102,6 +102,9 @@ class Wired final : public Installation {
                config.lambda_endpoint),
         front_(tables(), keyRing(key), base_->realm, *base_->core, base_->clock, random) {
     instances_.setStopLimit(std::chrono::seconds(config.stop_timeout_seconds));
+    const std::chrono::seconds lease(config.freeze_lease_seconds);
+    stillpoint_.ledger().leases().setLength(lease);
+    backup_.jobs().setLease(lease);
     backup_.places().setMost(static_cast<std::size_t>(config.backups_at_once));
     commands_.setHistory(std::chrono::hours(24 * config.commands_kept_days));
     commands_.setMostOpen(config.most_open_invocations);

@@ -222,7 +222,7 @@ Instances::Outcome Instances::start(store::Txn& txn, std::string_view id, std::s
   return *instance;
 }
 
-Instances::Outcome Instances::stop(store::Txn& txn, std::string_view id, bool force, std::string_view by) {
+Instances::Outcome Instances::stop(store::Txn& txn, std::string_view id, bool force, std::string_view by, std::chrono::milliseconds lease) {
   auto instance = find(txn, id);
   if (!instance) return notFound(id);
   if (auto refused = refusal(txn, *instance, "StopInstances", force, by)) return std::unexpected(std::move(*refused));
@@ -231,7 +231,9 @@ Instances::Outcome Instances::stop(store::Txn& txn, std::string_view id, bool fo
   instance->state_reason_code = kUserReason;
   instance->state_reason = kUserText;
   instance->transition_reason = userInitiated(txn.now());
-  request(txn, *instance, "power.stop", by, {{"force", force}, {"timeoutMs", force ? kForcedStopMs : stopLimit(*instance).count()}});
+  json::Object members{{"force", force}, {"timeoutMs", force ? kForcedStopMs : stopLimit(*instance).count()}};
+  if (lease.count() > 0) members["lease"] = json::Object{{"leaseMs", lease.count()}};
+  request(txn, *instance, "power.stop", by, std::move(members));
   return *instance;
 }
 

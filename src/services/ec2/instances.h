@@ -66,8 +66,9 @@ class Instances {
   Outcome start(store::Txn& txn, std::string_view id, std::string_view by);
   /// The same for stopped; refused while somebody other than `by` holds the machine lock and does not merely wait for its turn. Its pid 1
   /// is asked to shut down and given the stop limit; then the change fails and it stays up. With `force` it is given 20 s and killed, and
-  /// the lock does not refuse.
-  Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by);
+  /// the lock does not refuse. `lease`: whoever holds the driver starts the machine again when it has heard nothing of it for so long;
+  /// 0: it never does.
+  Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by, std::chrono::milliseconds lease = {});
   /// Runs on, freshly booted.
   Outcome reboot(store::Txn& txn, std::string_view id, std::string_view by);
   /// For good: a demo machine's processes are killed and its files removed; of any other machine the record alone goes, whatever it

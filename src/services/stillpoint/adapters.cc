@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agentwire/messages.h"
 #include "base/strings.h"
 #include "services/backup/places.h"
 #include "services/backup/plans/plans.h"
@@ -29,11 +30,7 @@ class OwnScripts final : public Scripts {
   OwnScripts(ssm::Commands& commands, s3::Objects& objects) : commands_(commands), objects_(objects) {}
 
   Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) override {
-    auto spec = specOf(order);
-    spec.by = order.by;
-    spec.freeze = order.freeze;
-    spec.environment = order.environment;
-    auto sent = commands_.send(txn, spec);
+    auto sent = commands_.send(txn, wholeSpecOf(order));
     if (!sent) return std::unexpected(std::move(sent.error()));
     // Its end was told within the call, when nobody could know of it yet: who waited for it would wait for ever.
     if (sent->hasEnded()) {
@@ -42,6 +39,18 @@ class OwnScripts final : public Scripts {
                                                     ended && !ended->message.empty() ? ": " : "", ended ? ended->message : ""));
     }
     return sent->id;
+  }
+
+  Answer<std::string> promise(store::Txn& txn, const ScriptOrder& order) override { return commands_.promise(txn, wholeSpecOf(order)); }
+  void forget(store::Txn& txn, const std::string& promise) override { commands_.forgetPromise(txn, promise); }
+
+  static ssm::SendSpec wholeSpecOf(const ScriptOrder& order) {
+    auto spec = specOf(order);
+    spec.by = order.by;
+    spec.freeze = order.freeze;
+    spec.environment = order.environment;
+    spec.promise = order.promise;
+    return spec;
   }
 
   static ssm::SendSpec specOf(const ScriptOrder& order) {
@@ -153,8 +162,16 @@ class OwnPower final : public Power {
   Answer<void> start(store::Txn& txn, const std::string& instance, const std::string& by) override {
     return told(instances_.start(txn, instance, by));
   }
-  Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by) override {
-    return told(instances_.stop(txn, instance, false, by));
+  Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by, std::chrono::milliseconds lease) override {
+    return told(instances_.stop(txn, instance, false, by, lease));
+  }
+  void renewStart(store::Txn& txn, const std::string& instance, std::optional<std::chrono::milliseconds> lease) override {
+    const json::Object message{{"type", agentwire::kLease}, {"start", instance}, {"leaseMs", lease ? lease->count() : -1}};
+    agents_.tell(txn, holder(txn, instance), message);
+  }
+  std::string holder(store::Txn& txn, const std::string& instance) override {
+    const auto found = instances_.find(txn, instance);
+    return found ? found->held_by : std::string();
   }
 
  private:
@@ -204,6 +221,7 @@ class OwnBackups final : public Backups {
   }
 
   void stop(store::Txn& txn, const std::string& job) override { [[maybe_unused]] const auto asked = jobs_.stop(txn, job); }
+  void woken(store::Txn& txn, const std::string& job, const std::string& why) override { jobs_.woken(txn, job, why); }
 
   std::optional<JobView> find(store::Txn& txn, const std::string& job) override {
     const auto found = jobs_.find(txn, job);
@@ -228,6 +246,7 @@ class OwnBackups final : public Backups {
       spec.start_window_minutes = std::min(order.completion_window, spec.start_window_minutes.value_or(order.completion_window));
     }
     spec.boot = order.boot;
+    spec.freeze = order.freeze;
     spec.options["StallTimeoutInSeconds"] = std::to_string(order.stall_timeout_seconds);
     return spec;
   }
@@ -260,6 +279,10 @@ class OwnTargets final : public Targets {
   std::string boot(store::Txn& txn, const std::string& instance) override {
     const auto agent = ssm::findAgentInfo(txn, instance);
     return agent ? agent->boot : std::string();
+  }
+
+  void renewFreeze(store::Txn& txn, const std::string& instance, const std::string& freeze, std::chrono::milliseconds lease) override {
+    agents_.tell(txn, instance, {{"type", agentwire::kLease}, {"freeze", freeze}, {"leaseMs", lease.count()}});
   }
 
  private:
@@ -326,8 +349,8 @@ Ports Provider::ports() { return {own_->scripts, own_->power, own_->backups, own
 std::string placeOf(std::string_view execution, std::string_view instance) { return holderOf(laneKey(execution, instance)); }
 
 ScriptEnd endOf(const ssm::Invocation& invocation) {
-  ScriptEnd end{invocation.command_id, invocation.instance_id,  invocation.status,   invocation.details,
-                invocation.message,    invocation.may_have_run, invocation.never_ran};
+  ScriptEnd end{invocation.command_id, invocation.instance_id,  invocation.status,    invocation.details,
+                invocation.message,    invocation.may_have_run, invocation.never_ran, invocation.guarded};
   for (const auto& step : invocation.steps) {
     if (step.status == "Success" || step.status == "Pending") continue;
     const auto said = step.error.empty() ? step.output : step.error;

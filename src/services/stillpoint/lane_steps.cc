@@ -44,7 +44,8 @@ BackupOrder orderOf(const RunInput& input, const Lane& lane) {
           input.completion_window,
           lane.waits_since,
           lane.boot,
-          readStopped(lane)};
+          readStopped(lane),
+          lane.guarded && lane.freeze && !readStopped(lane) ? lane.freeze->id : ""};
 }
 
 /// Its agent runs scripts and reads a machine that runs. One that is stopped for its backup and has no scripts is read by its holder.
@@ -241,22 +242,33 @@ void Lanes::preScript(store::Txn& txn, const runtime::TaskRequest& request, cons
     return succeed(txn, std::move(lane), request.token, {{"Status", "skipped"}});
   }
   const quiesce::Freeze freeze{"frz-" + core_.random().uuid(), 1, quiesce::Freeze::State::asked};
-  if (run.input->post) ledger_.owe(txn, lane, DebtKind::thaw, freeze.id);
+  const auto refused = [&](const std::string& why) {
+    ledger_.withdraw(txn, lane, DebtKind::thaw);
+    lane.pre = "Failed";
+    failStep(txn, std::move(lane), request.token, "Stillpoint.PreScriptFailed", "pre", why);
+  };
   json::Object order_freeze;
   order_freeze["id"] = freeze.id;
   order_freeze["phase"] = "freeze";
   order_freeze["attempt"] = freeze.attempt;
-  const ScriptOrder order{lane.instance,           *run.input->pre,         holderOf(lane.execution),
-                          "Stillpoint pre-script", std::move(order_freeze), {{"ATTEMPT", std::to_string(lane.attempt)}}};
+  ScriptOrder order{lane.instance,           *run.input->pre, holderOf(lane.execution),
+                    "Stillpoint pre-script", std::nullopt,    {{"ATTEMPT", std::to_string(lane.attempt)}}};
+  if (run.input->post) {
+    ledger_.owe(txn, lane, DebtKind::thaw, freeze.id);
+    const auto promised = ledger_.leases().promiseThaw(txn, lane, *run.input->post, freeze.id);
+    if (!promised) return refused("its post-script could not be sent with it: " + promised.error().message);
+    order.promise = *promised;
+    order_freeze["lease"] = ledger_.leases().ofFreeze(run.input->stop_start);
+  }
+  order.freeze = std::move(order_freeze);
   const auto sent = ports_.scripts.send(txn, order);
   if (!sent) {
-    ledger_.withdraw(txn, lane, DebtKind::thaw);
-    lane.pre = "Failed";
-    return failStep(txn, std::move(lane), request.token, "Stillpoint.PreScriptFailed", "pre",
-                    "it could not be sent: " + sent.error().message);
+    ports_.scripts.forget(txn, order.promise);
+    return refused("it could not be sent: " + sent.error().message);
   }
   failpoint::hit("flow.freeze_intent");
   lane.freeze = freeze;
+  lane.promise = order.promise;
   lane.boot = ports_.targets.boot(txn, lane.instance);
   lane.pre_command = *sent;
   lane.pre_running = true;
@@ -269,6 +281,7 @@ void Lanes::preScript(store::Txn& txn, const runtime::TaskRequest& request, cons
 void Lanes::preEnded(store::Txn& txn, Lane lane, const ScriptEnd& end) {
   lane.pre_running = false;
   lane.pre = end.status;
+  lane.guarded = end.guarded;
   const bool good = end.status == "Success";
   if (lane.freeze && lane.freeze->state == quiesce::Freeze::State::asked)
     lane.freeze->state = good ? quiesce::Freeze::State::frozen : quiesce::Freeze::State::failed;
@@ -294,7 +307,7 @@ void Lanes::stop(store::Txn& txn, const runtime::TaskRequest& request, const Run
   saveLane(txn, lane);
   ledger_.owe(txn, lane, DebtKind::start);
   if (owesPost(run, lane)) ledger_.owe(txn, lane, DebtKind::post);
-  const auto stopped = ports_.power.stop(txn, lane.instance, holderOf(lane.execution));
+  const auto stopped = ports_.power.stop(txn, lane.instance, holderOf(lane.execution), ledger_.leases().length());
   failpoint::hit("flow.stop_intent");
   if (!stopped) {
     lane.stop = "Failed";
@@ -319,6 +332,11 @@ void Lanes::runBackupJob(store::Txn& txn, const runtime::TaskRequest& request, c
     lane.backup = "FAILED";
     return failStep(txn, std::move(lane), request.token, "Stillpoint.BackupFailed", "backup",
                     "the machine was stopped for its backup and is not stopped any more: somebody has started it; nothing was read");
+  }
+  if (!lane.woken_by.empty() && !readStopped(lane)) {
+    lane.backup = "FAILED";
+    const auto why = fmt::format("the machine woke itself before it could be read (command {}): nothing was read", lane.woken_by);
+    return failStep(txn, std::move(lane), request.token, "Stillpoint.BackupFailed", "backup", why);
   }
   saveLane(txn, lane);
   if (owesPost(run, lane)) ledger_.owe(txn, lane, DebtKind::post);
@@ -429,6 +447,11 @@ void Lanes::postScript(store::Txn& txn, const runtime::TaskRequest& request, con
     }
     wait(txn, *now, request.token, "post");
     return;
+  }
+  // Its machine has run it.
+  if (!lane.woken_by.empty() && lane.post == "Success") {
+    const auto command = lane.post_command;
+    return succeed(txn, std::move(lane), request.token, {{"Status", "Success"}, {"CommandId", command}});
   }
   // Nothing was frozen and nothing begun: there is nothing to wake.
   succeed(txn, std::move(lane), request.token, {{"Status", "skipped"}});

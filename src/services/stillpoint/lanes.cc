@@ -182,6 +182,7 @@ void Lanes::commandEnded(store::Txn& txn, const ScriptEnd& end) {
     if (auto lane = loadLane(txn, ref->execution, ref->instance)) preEnded(txn, std::move(*lane), end);
     return;
   }
+  if (ref->role == "guard") return guardEnded(txn, ref->execution, end);
   ledger_.commandEnded(txn, ref->execution, end);
   if (auto lane = loadLane(txn, ref->execution, ref->instance); lane && lane->waits == "post" && lane->post_command == end.command)
     postEnded(txn, std::move(*lane), end);

@@ -59,6 +59,9 @@ class Lanes {
   void redriven(store::Txn& txn, std::string_view execution);
 
   void commandEnded(store::Txn& txn, const ScriptEnd& end);
+  /// A machine has begun to wake itself from that freeze, of the run that `holder` names. The command's end comes as any other's.
+  void guardBegan(store::Txn& txn, std::string_view holder, const std::string& instance, std::string_view freeze_id,
+                  const std::string& command);
   void jobCut(store::Txn& txn, const JobView& job);
   void jobEnded(store::Txn& txn, const JobView& job);
   /// `error` says why a power change failed, if it did.
@@ -110,6 +113,7 @@ class Lanes {
   void granted(store::Txn& txn, const std::string& instance, const std::string& holder);
   void preEnded(store::Txn& txn, Lane lane, const ScriptEnd& end);
   void postEnded(store::Txn& txn, Lane lane, const ScriptEnd& end);
+  void guardEnded(store::Txn& txn, const std::string& execution, const ScriptEnd& end);
   void finishBackup(store::Txn& txn, Lane lane, const JobView& job);
   void abort(store::Txn& txn, Lane lane, const std::string& status);
   void renew(store::Txn& txn, const Lane& lane);

@@ -34,6 +34,9 @@ struct ModelMachine {
   std::set<std::string> frozen;
   /// Freezes the agent has seen a thaw or cancel for: their pre-script is refused for ever.
   std::set<std::string> closed;
+  /// Its agent wakes it when it hears nothing for too long, and has begun to from these freezes.
+  bool guards = true;
+  std::set<std::string> woken;
   std::vector<std::string> journal;
 };
 
@@ -54,6 +57,15 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
   std::map<std::string, std::string> job_machine;
   /// The boot that each was to read its machine in.
   std::map<std::string, std::string> job_boot;
+  /// The freeze that each is to read its machine in; why those whose machine woke have failed.
+  std::map<std::string, std::string> job_freeze, job_woken;
+  /// What machines may run by themselves, with how often they did.
+  std::map<std::string, std::pair<ScriptOrder, int>> promises;
+  /// Renewals as they were told: "freeze ID MS", "start INSTANCE MS", "start INSTANCE over".
+  std::vector<std::string> leases;
+  bool refuse_promise = false;
+  /// What the last stop told its driver's holder.
+  std::chrono::milliseconds stop_lease{0};
   std::map<std::string, std::map<std::string, std::string>> rows;
   /// Lists too large for their rows, by execution.
   std::map<std::string, std::string> lists;
@@ -94,6 +106,20 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     commands.push_back({id, order, false});
     return id;
   }
+  Answer<std::string> promise(store::Txn&, const ScriptOrder& order) override {
+    if (refuse_promise) return aws::refuse("InvalidParameters", "no such object");
+    auto id = fmt::format("promise-{}", next++);
+    promises[id] = {order, 0};
+    return id;
+  }
+  void forget(store::Txn&, const std::string& promise) override {
+    const auto found = promises.find(promise);
+    if (found == promises.end()) return;
+    const auto& machine = machines[found->second.first.instance];
+    const auto freeze = json::textOr(*found->second.first.freeze, "id");
+    EXPECT_TRUE(machine.state == quiesce::Machine::gone || !machine.frozen.contains(freeze)) << "a frozen machine's thaw is forgotten";
+    promises.erase(found);
+  }
   void cancel(store::Txn&, const std::string& command, const std::string& instance) override {
     for (auto& known : commands) {
       if (known.id != command) continue;
@@ -122,8 +148,13 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     power.insert(instance);
     return {};
   }
-  Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by) override {
+  void renewStart(store::Txn&, const std::string& instance, std::optional<std::chrono::milliseconds> lease) override {
+    leases.push_back(fmt::format("start {} {}", instance, lease ? std::to_string(lease->count()) : "over"));
+  }
+  std::string holder(store::Txn&, const std::string&) override { return "host"; }
+  Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by, std::chrono::milliseconds lease) override {
     auto& machine = machines[instance];
+    stop_lease = lease;
     const auto debt = loadDebt(txn, executionOf(by), instance, quiesce::DebtKind::start);
     EXPECT_TRUE(debt && debt->state == quiesce::DebtState::open) << "a stop without its debt";
     if (refuse_stop) return aws::refuse("IncorrectInstanceState", "stop refused");
@@ -163,7 +194,12 @@ class ModelFleet : public Scripts, public Power, public Backups, public JobLog {
     jobs[id] = {id, "RUNNING", "", "", 0, 0, 0};
     job_machine[id] = order.instance;
     job_boot[id] = order.boot;
+    job_freeze[id] = order.freeze;
+    EXPECT_FALSE(machines[order.instance].woken.contains(order.freeze)) << "a machine that woke is read";
     return id;
+  }
+  void woken(store::Txn&, const std::string& job, const std::string& why) override {
+    if (!job_freeze[job].empty() && !jobs[job].ended()) job_woken[job] = why;
   }
   void stop(store::Txn&, const std::string& job) override { jobs[job].state = "ABORTING"; }
   std::optional<JobView> find(store::Txn&, const std::string& job) override {
@@ -199,6 +235,9 @@ class ModelTargets final : public Targets {
   }
   bool agentOnline(const std::string& instance) override { return fleet_.machines[instance].online; }
   std::string boot(store::Txn&, const std::string& instance) override { return fleet_.machines[instance].boot; }
+  void renewFreeze(store::Txn&, const std::string&, const std::string& freeze, std::chrono::milliseconds lease) override {
+    fleet_.leases.push_back(fmt::format("freeze {} {}", freeze, lease.count()));
+  }
 
  private:
   ModelFleet& fleet_;
@@ -396,11 +435,28 @@ class LanesTest : public testing::Test {
     run([&](store::Txn& txn) { driver_.begin(txn, execution, *json::parse(input)); });
   }
 
+  /// A machine's agent has not heard of the server for too long and begins to run what it was promised; false if it has nothing to wake.
+  bool guardBegins(const std::string& instance) {
+    auto& machine = fleet_.machines[instance];
+    for (auto& [id, promise] : fleet_.promises) {
+      const auto order = promise.first;
+      const auto freeze = json::textOr(*order.freeze, "id");
+      if (order.instance != instance || !machine.frozen.contains(freeze)) continue;
+      const auto command = fmt::format("{}-{}", id, ++promise.second);
+      machine.closed.insert(freeze);
+      machine.woken.insert(freeze);
+      fleet_.commands.push_back({command, order, false});
+      run([&](store::Txn& txn) { lanes_->guardBegan(txn, order.by, instance, freeze, command); });
+      return true;
+    }
+    return false;
+  }
   void endCommand(std::size_t index, const std::string& status, std::string details = "", bool ran = true, bool may_have_run = false,
                   bool never_ran = false) {
     const auto command = fleet_.commands.at(index);
     fleet_.commands.erase(fleet_.commands.begin() + static_cast<std::ptrdiff_t>(index));
     auto& machine = fleet_.machines[command.order.instance];
+    const bool guarded = machine.guards && !command.order.promise.empty() && ran;
     if (command.order.freeze && ran) {
       const auto id = json::textOr(*command.order.freeze, "id");
       if (json::textOr(*command.order.freeze, "phase") == "freeze") {
@@ -412,8 +468,8 @@ class LanesTest : public testing::Test {
     }
     machine.journal.push_back(command.order.comment.substr(0, 22) + " " + status);
     run([&](store::Txn& txn) {
-      lanes_->commandEnded(txn,
-                           {command.id, command.order.instance, status, details.empty() ? status : details, "", may_have_run, never_ran});
+      lanes_->commandEnded(
+          txn, {command.id, command.order.instance, status, details.empty() ? status : details, "", may_have_run, never_ran, guarded});
     });
   }
   // By value: the name may be that of the change itself.

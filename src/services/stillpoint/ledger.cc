@@ -1,6 +1,7 @@
 #include "services/stillpoint/ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -53,7 +54,7 @@ std::optional<LaneRef> findLaneRef(store::Txn& txn, std::string_view subject) {
 
 void dropLaneRef(store::Txn& txn, std::string_view subject) { txn.records().erase("lane_of", subject); }
 
-Ledger::Ledger(runtime::Core& core, runtime::MachineLock& locks, const Ports& ports) : locks_(locks), ports_(ports) {
+Ledger::Ledger(runtime::Core& core, runtime::MachineLock& locks, const Ports& ports) : locks_(locks), ports_(ports), leases_(core, ports) {
   core.onTimer(std::string(kTimer), [this](store::Txn& txn, const store::Timer& timer) {
     const auto separator = timer.id.rfind('#');
     work(txn, timer.id.substr(0, separator), timer.id.substr(separator + 1));
@@ -72,6 +73,7 @@ void Ledger::owe(store::Txn& txn, const Lane& lane, DebtKind kind, const std::st
   debt.since = txn.now();
   debt.not_before = txn.now();
   save(txn, debt);
+  leases_.begin(txn, lane.execution, lane.instance, kind);
 }
 
 void Ledger::withdraw(store::Txn& txn, const Lane& lane, DebtKind kind) {
@@ -204,6 +206,12 @@ void Ledger::settle(store::Txn& txn, Debt debt, DebtState state, const std::stri
   debt.settled = txn.now();
   save(txn, debt);
   auto lane = loadLane(txn, debt.execution, debt.instance);
+  // However it ended: it may have come up by itself.
+  if (debt.kind == DebtKind::start) leases_.startOver(txn, debt.instance);
+  if (lane && debt.kind == DebtKind::thaw && !lane->promise.empty()) {
+    ports_.scripts.forget(txn, std::exchange(lane->promise, ""));
+    saveLane(txn, *lane);
+  }
   if (lane && state == DebtState::paid) {
     if (debt.kind == DebtKind::start) {
       lane->start = "running";
@@ -260,6 +268,23 @@ void Ledger::commandEnded(store::Txn& txn, const std::string& execution, const S
   work(txn, execution, end.instance);
 }
 
+// Whatever pays beside it goes on: the agent lets one thaw at a time run, and answers with a success once there is one.
+bool Ledger::guardEnded(store::Txn& txn, const std::string& execution, const std::string& freeze_id, const ScriptEnd& end) {
+  auto debt = loadDebt(txn, execution, end.instance, DebtKind::thaw);
+  if (!debt || debt->freeze_id != freeze_id || !isOwed(*debt)) return false;
+  const bool paid = end.status == "Success";
+  if (paid) {
+    settle(txn, std::move(*debt), DebtState::paid, "the machine's own guard, command " + end.command);
+  } else {
+    debt->last_error = fmt::format("the machine's own guard, command {}, ended as {}{}{}", end.command, end.details,
+                                   end.message.empty() ? "" : ": ", end.message);
+    save(txn, *debt, true);
+    tellChanged(txn, execution);
+  }
+  work(txn, execution, end.instance);
+  return paid;
+}
+
 void Ledger::personActed(store::Txn& txn, const std::string& instance, const std::string& action, const std::string& who) {
   if (action == "start") {
     payNow(txn, instance, who);
@@ -273,6 +298,7 @@ void Ledger::personActed(store::Txn& txn, const std::string& instance, const std
       debt.state = DebtState::suspended;
       debt.by = "stopped by " + who;
       save(txn, debt);
+      if (debt.kind == DebtKind::start) leases_.startOver(txn, instance);
       tellChanged(txn, execution);
     }
     arrange(txn, execution, instance);

@@ -13,6 +13,7 @@
 #include "quiesce/debt.h"
 #include "runtime/core.h"
 #include "runtime/machine_lock.h"
+#include "services/stillpoint/leases.h"
 #include "services/stillpoint/ports.h"
 #include "services/stillpoint/records.h"
 
@@ -29,6 +30,8 @@ class Ledger {
   void owe(store::Txn& txn, const Lane& lane, quiesce::DebtKind kind, const std::string& freeze_id = "");
   /// Nothing was sent after all (the order was refused in this same job).
   void withdraw(store::Txn& txn, const Lane& lane, quiesce::DebtKind kind);
+  /// What machines pay by themselves when the server is away.
+  Leases& leases() { return leases_; }
   /// Sends the script that pays this open debt, as its next attempt; the lane's and the payer's way alike.
   Answer<std::string> sendPayment(store::Txn& txn, quiesce::Debt debt);
 
@@ -44,6 +47,8 @@ class Ledger {
   void powerSettled(store::Txn& txn, const std::string& instance, const std::string& error);
   /// A paying command has ended.
   void commandEnded(store::Txn& txn, const std::string& execution, const ScriptEnd& end);
+  /// A thaw that the machine ran by itself has ended; whether it has paid what was owed.
+  bool guardEnded(store::Txn& txn, const std::string& execution, const std::string& freeze_id, const ScriptEnd& end);
   /// A person stopped (suspends), started (resumes) or terminated (voids) the machine; `who` is the caller's ARN.
   void personActed(store::Txn& txn, const std::string& instance, const std::string& action, const std::string& who);
   /// A person asks for payment now: suspended debts are open again, pauses end. The debts that are open then.
@@ -70,6 +75,7 @@ class Ledger {
 
   runtime::MachineLock& locks_;
   Ports ports_;
+  Leases leases_;
   Changed changed_;
   Written written_;
 };
@@ -78,7 +84,7 @@ class Ledger {
 struct LaneRef {
   std::string execution;
   std::string instance;
-  /// "pre", "thaw", "post", "job", "step".
+  /// "pre", "thaw", "post", "guard", "job", "step".
   std::string role;
 };
 void putLaneRef(store::Txn& txn, const std::string& subject, const LaneRef& ref);

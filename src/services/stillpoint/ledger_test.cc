@@ -96,8 +96,16 @@ class LedgerTest : public LanesTest {
     }
   }
 
+  // For a wake that its server's silence makes, a machine must be frozen, up, and have an agent that can.
+  void guard() {
+    const std::string instance = pick(2) == 0 ? "i-a" : "i-b";
+    const auto& machine = fleet_.machines[instance];
+    if (!machine.guards || machine.state != Machine::running || !guardBegins(instance)) return;
+    note(fmt::format("{} wakes itself: {}", instance, fleet_.commands.back().id));
+  }
+
   void somethingHappens() {
-    switch (pick(16)) {
+    switch (pick(18)) {
       case 0:
         if (executions_.size() < 5) startRun();
         break;
@@ -138,11 +146,15 @@ class LedgerTest : public LanesTest {
         boot();
         break;
       case 14: person(); break;
+      case 15:
+      case 16: guard(); break;
       default:
         fleet_.refuse_start = pick(4) == 0;
         fleet_.refuse_stop = pick(6) == 0;
         fleet_.refuse_send = pick(6) == 0;
         fleet_.refuse_job = pick(6) == 0;
+        fleet_.refuse_promise = pick(6) == 0;
+        fleet_.machines["i-b"].guards = pick(3) != 0;
         fleet_.refuse_row = pick(6) == 0;
         fleet_.machines["i-b"].online = pick(4) != 0;
     }
@@ -150,7 +162,7 @@ class LedgerTest : public LanesTest {
 
   // From here on everything works; all must come to rest.
   void calm() {
-    fleet_.refuse_start = fleet_.refuse_stop = fleet_.refuse_send = fleet_.refuse_job = fleet_.refuse_row = false;
+    fleet_.refuse_start = fleet_.refuse_stop = fleet_.refuse_send = fleet_.refuse_job = fleet_.refuse_row = fleet_.refuse_promise = false;
     for (auto& [id, machine] : fleet_.machines) machine.online = true;
     for (int quiet = 0, i = 0; quiet < 3 && i < 500; ++i) {
       const bool job_open = std::ranges::any_of(fleet_.jobs, [](const auto& job) { return !job.second.ended(); });
@@ -180,6 +192,10 @@ class LedgerTest : public LanesTest {
       EXPECT_EQ(machine.state, Machine::running) << id;
       EXPECT_TRUE(machine.frozen.empty()) << id << " is frozen";
       EXPECT_EQ(holder(id), "") << id;
+    }
+    for (const auto& [id, promise] : fleet_.promises) {
+      const auto debts = owedTo(promise.first.instance);
+      EXPECT_FALSE(debts.empty()) << id << " is kept for nothing";
     }
     for (const auto& execution : executions_) {
       EXPECT_TRUE(driver_.ended.contains(execution)) << execution;

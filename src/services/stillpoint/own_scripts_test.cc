@@ -1,6 +1,7 @@
 // The own provider's scripts: real commands under the lanes and the ledger.
 #include <gtest/gtest.h>
 
+#include "agentwire/messages.h"
 #include "services/backup/tests/backup_fixture.h"
 #include "services/stillpoint/lanes_fixture.h"
 
@@ -53,6 +54,10 @@ class OwnScriptsTest : public LanesTest {
     backup_ = std::make_unique<backup::Backup>(*context_, *instances_, keeper_);
     commands_ = std::make_unique<ssm::Commands>(*context_, *instances_, objects_);
     commands_->setMostOpen(1);
+    commands_->onCreated([this](store::Txn& txn, const ssm::Command& made) {
+      if (!json::boolOr(made.freeze, "guard", false)) return;
+      lanes_->guardBegan(txn, made.by, made.instance_ids.front(), json::textOr(made.freeze, "id"), made.id);
+    });
     commands_->onInvocationEnded([this](store::Txn& txn, const ssm::Invocation& each) { lanes_->commandEnded(txn, endOf(each)); });
     provider_ = std::make_unique<Provider>(
         ProviderParts{realm_, random_, agents_, *commands_, objects_, *instances_, backup_->jobs(), backup_->places()});
@@ -127,6 +132,48 @@ TEST_F(OwnScriptsTest, APreScriptThatIsOneCommandTooManyFailsItsLane) {
   EXPECT_TRUE(owedTo(kMachine).empty());
   EXPECT_EQ(holder(kMachine), "");
   answer(other, "Success");
+}
+
+TEST_F(OwnScriptsTest, AThawThatItsMachineRanIsACommandOfItsRun) {
+  begin(input(5));
+  const auto pre = agents_.last("command.run");
+  const auto promise = json::textOr(pre.at("thaw").as_object(), "commandId");
+  EXPECT_EQ(pre.at("freeze").at("lease").at("leaseMs"), 300'000);
+  json::Object done{{"type", "command.result"}, {"id", json::textOr(pre, "id")}, {"status", "Success"}, {"guarded", true}};
+  run([&](store::Txn& txn) { reports_->tell(txn, kMachine, "command.result", done); });
+  const auto job = fleet_.jobs.begin()->first;
+  const auto freeze = json::textOr(pre.at("freeze").as_object(), "id");
+  EXPECT_EQ(fleet_.job_freeze[job], freeze);
+  // The server was away meanwhile.
+  boot();
+  const auto command = agentwire::guardCommandId(promise, 1);
+  json::Object thawed{{"type", "command.result"},
+                      {"id", fmt::format("cmd/{}/{}", command, kMachine)},
+                      {"status", "Success"},
+                      {"message", "the lease of 300 s ended"}};
+  run([&](store::Txn& txn) { reports_->tell(txn, kMachine, "unasked", thawed); });
+  EXPECT_TRUE(fleet_.job_woken.contains(job));
+  EXPECT_TRUE(owedTo(kMachine).empty());
+  run([&](store::Txn& txn) {
+    EXPECT_EQ(commands_->invocation(txn, command, kMachine)->status, "Success");
+    EXPECT_FALSE(commands_->promisedSteps(txn, promise, kMachine));
+  });
+  endJob(job, "FAILED");
+  EXPECT_EQ(json::textOr(entries().at(0).as_object(), "PostCommandId"), command);
+  EXPECT_EQ(json::textOr(entries().at(0).as_object(), "PostBackupScriptStatus"), "Success");
+}
+
+TEST_F(OwnScriptsTest, LeasesAreToldToWhoeverKeepsThem) {
+  const auto ports = provider_->ports();
+  run([&](store::Txn& txn) {
+    ports.targets.renewFreeze(txn, kMachine, "frz-1", std::chrono::seconds(3));
+    ports.power.renewStart(txn, kMachine, std::chrono::seconds(3));
+    ports.power.renewStart(txn, kMachine, std::nullopt);
+  });
+  ASSERT_EQ(agents_.told.size(), 3U);
+  EXPECT_EQ(agents_.told[0], std::pair(kMachine, json::Object{{"type", "lease"}, {"freeze", "frz-1"}, {"leaseMs", 3000}}));
+  EXPECT_EQ(agents_.told[1], std::pair(std::string("host"), json::Object{{"type", "lease"}, {"start", kMachine}, {"leaseMs", 3000}}));
+  EXPECT_EQ(agents_.told[2], std::pair(std::string("host"), json::Object{{"type", "lease"}, {"start", kMachine}, {"leaseMs", -1}}));
 }
 
 TEST_F(OwnScriptsTest, APreScriptThatIsGivenUpBeforeItLeftHoldsNoMachine) {

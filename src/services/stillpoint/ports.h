@@ -2,6 +2,7 @@
 // (services/stillpoint/adapters.h) stands on ssm, ec2, backup and dynamodb; tests put a model fleet in their place. All
 // calls happen on the core thread inside the caller's transaction; what they began comes back through Lanes' events.
 #pragma once
+#include <chrono>
 #include <expected>
 #include <functional>
 #include <map>
@@ -46,6 +47,8 @@ struct ScriptOrder {
   std::optional<json::Object> freeze;
   /// What the script is told: ATTEMPT; a post-script also PRE_STATUS, BACKUP_STATUS, JOB_ID, RECOVERY_POINT.
   std::map<std::string, std::string> environment;
+  /// Of a freeze: the thaw that its machine runs by itself when it hears nothing for too long (Scripts::promise). Empty: none.
+  std::string promise{};
 };
 
 /// How a script ended on its machine; status in AWS's words (Success, Failed, TimedOut, Cancelled …).
@@ -59,6 +62,8 @@ struct ScriptEnd {
   bool may_have_run = false;
   /// Its machine would not take it: surely it has not.
   bool never_ran = false;
+  /// Of a freeze: its machine wakes itself when it hears nothing for too long.
+  bool guarded = false;
 };
 
 class Scripts {
@@ -66,6 +71,11 @@ class Scripts {
   virtual ~Scripts() = default;
   /// The command's id; its end comes by event, after this call. What ends within it is refused, as the words say.
   virtual Answer<std::string> send(store::Txn& txn, const ScriptOrder& order) = 0;
+  /// A thaw that goes to the machine with its freeze, for the machine to run by itself, several times if need be; the promise's id. That it
+  /// did comes by event (Lanes::guardBegan, and its end as that of any command).
+  virtual Answer<std::string> promise(store::Txn& txn, const ScriptOrder& order) = 0;
+  /// The freeze is over. Harmless when repeated.
+  virtual void forget(store::Txn& txn, const std::string& promise) = 0;
   /// Asks for the end of a command that runs; its end still comes by event. Harmless when it has ended.
   virtual void cancel(store::Txn& txn, const std::string& command, const std::string& instance) = 0;
   /// Whether the script's source and its output bucket exist; the refusal tells which does not.
@@ -91,7 +101,12 @@ class Power {
   virtual Fitness fitness(store::Txn& txn, const std::string& instance, bool stops) = 0;
   virtual quiesce::Machine state(store::Txn& txn, const std::string& instance) = 0;
   virtual Answer<void> start(store::Txn& txn, const std::string& instance, const std::string& by) = 0;
-  virtual Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by) = 0;
+  /// Whoever holds the driver starts the machine again when it has heard nothing of it for longer than `lease`.
+  virtual Answer<void> stop(store::Txn& txn, const std::string& instance, const std::string& by, std::chrono::milliseconds lease) = 0;
+  /// Renews that from now on; nullopt: the machine's start is owed no longer. Told once, if its holder is there.
+  virtual void renewStart(store::Txn& txn, const std::string& instance, std::optional<std::chrono::milliseconds> lease) = 0;
+  /// The agent that holds the machine's driver.
+  virtual std::string holder(store::Txn& txn, const std::string& instance) = 0;
 };
 
 struct BackupOrder {
@@ -112,6 +127,8 @@ struct BackupOrder {
   std::string boot{};
   /// It is to be read while it is stopped: a job that finds it running fails.
   bool stopped = false;
+  /// The freeze that it is read in while it runs: the job succeeds only if its machine says that it held until then. Empty: nobody can say.
+  std::string freeze{};
 };
 
 /// A job as the lane sees it; state in AWS's words.
@@ -156,6 +173,8 @@ class Backups {
   virtual std::string expire(store::Txn& txn, const BackupOrder& order, const std::string& why) = 0;
   /// Asks for the job's end; it still comes by event. Harmless when it has ended.
   virtual void stop(store::Txn& txn, const std::string& job) = 0;
+  /// The machine has woken by itself, as `why` says: a job that reads it in its freeze fails. Harmless for any other.
+  virtual void woken(store::Txn& txn, const std::string& job, const std::string& why) = 0;
   virtual std::optional<JobView> find(store::Txn& txn, const std::string& job) = 0;
 };
 
@@ -173,6 +192,8 @@ class Targets {
   virtual bool agentOnline(const std::string& instance) = 0;
   /// Names the boot that the machine's agent last told of; empty: not known.
   virtual std::string boot(store::Txn& txn, const std::string& instance) = 0;
+  /// The freeze is to be held for so long from now on. Told once, if its agent is there.
+  virtual void renewFreeze(store::Txn& txn, const std::string& instance, const std::string& freeze, std::chrono::milliseconds lease) = 0;
 };
 
 class JobLog {

@@ -90,6 +90,9 @@ Lane decodeLane(const json::Object& from) {
   lane.pre_command = json::textOr(from, "preCommand");
   lane.post_command = json::textOr(from, "postCommand");
   lane.job = json::textOr(from, "job");
+  lane.promise = json::textOr(from, "promise");
+  lane.guarded = json::boolOr(from, "guarded", false);
+  lane.woken_by = json::textOr(from, "wokenBy");
   lane.pre_running = json::boolOr(from, "preRunning", false);
   lane.job_open = json::boolOr(from, "jobOpen", false);
   lane.cut = json::boolOr(from, "cut", false);
@@ -138,6 +141,9 @@ json::Object encodeLane(const Lane& lane) {
   out["preCommand"] = lane.pre_command;
   out["postCommand"] = lane.post_command;
   out["job"] = lane.job;
+  if (!lane.promise.empty()) out["promise"] = lane.promise;
+  if (lane.guarded) out["guarded"] = true;
+  if (!lane.woken_by.empty()) out["wokenBy"] = lane.woken_by;
   out["preRunning"] = lane.pre_running;
   out["jobOpen"] = lane.job_open;
   out["cut"] = lane.cut;

@@ -91,6 +91,12 @@ struct Lane {
   /// The machine's boot (Targets::boot) when its pre-script was sent: what that prepares does not outlive it.
   std::string boot;
   std::string pre_command, post_command, job;
+  /// What its machine may run by itself (Scripts::promise); empty once its freeze is over.
+  std::string promise;
+  /// The machine has said that it wakes itself when it hears nothing for too long …
+  bool guarded = false;
+  /// … and has done so, or tried: the first such command.
+  std::string woken_by;
   bool pre_running = false;
   bool job_open = false;
   bool cut = false;

@@ -42,6 +42,13 @@ Stillpoint::Stillpoint(Context& context, ssm::Commands& commands, s3::Objects& o
   auto& lanes = parts_->lanes;
   const auto& realm = context.realm;
   commands.onInvocationEnded([&lanes](store::Txn& txn, const ssm::Invocation& invocation) { lanes.commandEnded(txn, endOf(invocation)); });
+  commands.onCreated([&lanes](store::Txn& txn, const ssm::Command& command) {
+    if (!json::boolOr(command.freeze, "guard", false) || command.instance_ids.empty()) return;
+    lanes.guardBegan(txn, command.by, command.instance_ids.front(), json::textOr(command.freeze, "id"), command.id);
+  });
+  context.reports.on("connected", [&leases = parts_->ledger.leases()](store::Txn& txn, const std::string& agent, const json::Object&) {
+    leases.connected(txn, agent);
+  });
   instances.onSettled(
       [&lanes](store::Txn& txn, const Instance& instance, const std::string& error) { lanes.powerSettled(txn, instance.id, error); });
   instances.onPersonPower([&lanes](store::Txn& txn, const Instance& instance, const std::string& action, const aws::Principal& principal) {

@@ -148,6 +148,17 @@ TEST_F(InstancesTest, StopsAndStartsOnlyOnce) {
   EXPECT_EQ(get(id).transition_reason, "");
 }
 
+TEST_F(InstancesTest, AStopThatIsLeasedSaysForHowLong) {
+  const auto id = running();
+  EXPECT_EQ(code(stop(id)), "");
+  EXPECT_FALSE(host_.sent.back().contains("lease")) << "a person's lasts";
+  settle("stopped");
+  EXPECT_EQ(code(start(id)), "");
+  settle("running");
+  EXPECT_EQ(code(in([&](store::Txn& txn) { return instances_->stop(txn, id, false, "run:x", std::chrono::seconds(300)); })), "");
+  EXPECT_EQ(host_.sent.back().at("lease").at("leaseMs"), 300'000);
+}
+
 TEST_F(InstancesTest, AnOlderAnswerDoesNotMoveTheState) {
   const auto id = running();
   ASSERT_TRUE(stop(id));
