@@ -323,18 +323,22 @@ bool Ledger::holds(store::Txn& txn, const std::string& execution, const std::str
 }
 
 // The machine stays held while it is stopped by us, while a paying script is due or under way, and while the run's job or
-// pre-script may still touch it. Between two attempts of a thaw alone it is free: a post-script that always fails must not
-// keep tomorrow's backup waiting, and the next attempt queues for the machine like everyone.
+// pre-script may still touch it. One that is stopped, and not by us, runs no script until somebody starts it. Between two attempts of a
+// thaw alone it is free: a post-script that always fails must not keep tomorrow's backup waiting, and the next attempt queues for the
+// machine like everyone.
 void Ledger::arrange(store::Txn& txn, const std::string& execution, const std::string& instance) {
   const auto lane = loadLane(txn, execution, instance);
   if (!lane || !lane->over) return;
   const auto now = txn.now();
   const auto key = laneKey(execution, instance);
+  const auto debts = debtsOfLane(txn, execution, instance);
+  const bool can_run = owesStart(debts) || ports_.power.state(txn, instance) != quiesce::Machine::stopped;
   bool needs_machine = lane->job_open || lane->pre_running;
   std::optional<Instant> next;
-  for (const auto& debt : debtsOfLane(txn, execution, instance)) {
+  for (const auto& debt : debts) {
     if (!isOpen(debt)) continue;
-    needs_machine = needs_machine || debt.kind == DebtKind::start || !debt.command.empty() || debt.not_before <= now;
+    const bool due = can_run && debt.not_before <= now;
+    needs_machine = needs_machine || debt.kind == DebtKind::start || !debt.command.empty() || due;
     const auto look = debt.not_before > now ? debt.not_before : now + kWatch;
     if (!next || look < *next) next = look;
   }

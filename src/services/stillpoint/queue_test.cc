@@ -56,6 +56,32 @@ class QueueTest : public LanesTest {
   }
 };
 
+// A thaw that is due but that no machine which is off can run.
+TEST_F(QueueTest, AMachineThatAPersonStoppedIsHeldForNothing) {
+  begin(inputFor(5));
+  endCommand(0, "Success");
+  endJob(openJobs().at(0), "COMPLETED");
+  endCommand(0, "Failed");
+  ASSERT_EQ(driver_.ended[kExecution].error, "Stillpoint.PostScriptFailed");
+  fleet_.machines["i-a"].state = quiesce::Machine::stopping;
+  run([&](store::Txn& txn) { lanes_->personActed(txn, "i-a", "stop", "arn:alice"); });
+  settlePower("i-a");
+  run([&](store::Txn& txn) { EXPECT_EQ(ledger_->payNow(txn, "i-a", "arn:bob").at(0).state, quiesce::DebtState::open); });
+  EXPECT_EQ(holder("i-a"), "");
+  const auto other = kExecution + "2";
+  begin(inputFor8({"i-a"}), other);
+  endJob(openJobs().at(0), "COMPLETED");
+  EXPECT_EQ(driver_.ended[other].status, "SUCCEEDED");
+  // When it runs again it is paid.
+  fleet_.machines["i-a"].state = quiesce::Machine::pending;
+  settlePower("i-a");
+  ASSERT_EQ(fleet_.commands.size(), 1U);
+  EXPECT_EQ(holder("i-a"), holderOf(kExecution));
+  endCommand(0, "Success");
+  EXPECT_TRUE(owedTo("i-a").empty());
+  EXPECT_EQ(holder("i-a"), "");
+}
+
 TEST_F(QueueTest, AMachineThatIsNotFreeInTheStartWindowIsSkipped) {
   acquire("i-a", "job:other");
   begin(withWindow(inputFor(1), 60));
