@@ -14,6 +14,7 @@
 #include "agent/demo/demo_app.h"
 #include "agent/enrolment.h"
 #include "agent/facts.h"
+#include "agent/guard/guard_process.h"
 #include "agent/handlers.h"
 #include "agent/identity.h"
 #include "agent/journal.h"
@@ -69,7 +70,7 @@ Result<void> runLocked(const Options& options, int stop_fd) {
   SP_TRY(const auto identity, FileIdentity::load(options));
   SP_TRY(const auto machine, machineHash(options.machine_id_file));
   SP_TRY(const auto journal, Journal::open(options.state_dir + "/journal"));
-  SP_CHECK_OK(os::writeFile(options.state_dir + "/pid", fmt::format("{} {}\n", ::getpid(), os::processStartTime(::getpid())), 0644));
+  SP_CHECK_OK(writePid(options.state_dir, false));
   Outbox outbox;
   SP_TRY(auto parts, makeParts(identity, *journal, outbox));
   // Its handlers' threads are never joined: it stays until the process ends.
@@ -102,7 +103,7 @@ int runAgent(const Options& options) {
     if (auto armed = failpoint::arm(points); !armed) return sayAndFail(armed.error());
   if (!options.server.empty())
     if (auto made = os::makeDirectories(options.state_dir, 0700); !made) return sayAndFail(made.error());
-  const auto lock = os::lockFile(options.state_dir + "/lock");
+  const auto lock = lockState(options.state_dir);
   if (!lock) return sayAndFail(lock.error());
   if (auto ran = runLocked(options, stop.get()); !ran) return sayAndFail(ran.error());
   return 0;
@@ -114,6 +115,8 @@ std::optional<int> internalVerb(int argc, char** argv) {
   if (verb == "in-scope") return os::inScopeMain(argc, argv);
   if (verb == "agent-contain") return containMain(argc, argv);
   if (verb == "agent-relay") return relayMain(argc, argv);
+  if (verb == "agent-guard" && argc == 3) return guardMain(argv[2]);
+  if (verb == "agent-stand-in" && argc == 3) return standInMain(argv[2]);
   if (verb == "machine-launch" && argc == 4) return launchMachine(argv[2], argv[3]);
   if (verb == "machine-init" && argc == 2) return machineInit();
   if (verb == "demo-app" && argc == 2) return demoApp();

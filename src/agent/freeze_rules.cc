@@ -38,14 +38,26 @@ std::optional<FreezeTag> FreezeTag::of(const json::Object& request) {
   return tag;
 }
 
-Freeze onAccept(std::optional<Freeze> before, const FreezeTag& tag, const std::string& request_id) {
+Freeze onAccept(std::optional<Freeze> before, const FreezeTag& tag, const std::string& request_id, const std::string& guard_why) {
   Freeze freeze = before ? std::move(*before) : Freeze();
   freeze.attempts.emplace(tag.attemptKey(), request_id);
   if (tag.thaw && !freeze.refused) {
     freeze.refused = true;
     freeze.why = fmt::format("freeze {} was already thawed", tag.id);
   }
+  if (tag.byGuard()) {
+    if (freeze.guard) freeze.guard->attempts = -tag.attempt;
+    if (freeze.broken.empty()) freeze.broken = guard_why;
+  }
   return freeze;
+}
+
+Hold holdOf(const std::optional<Freeze>& freeze, const std::string& freeze_id) {
+  if (!freeze) return {false, fmt::format("the agent knows nothing of freeze {}: its state directory was emptied or set back", freeze_id)};
+  if (!freeze->broken.empty()) return {false, freeze->broken};
+  if (freeze->refused) return {false, freeze->why};
+  if (!freeze->guard) return {false, fmt::format("freeze {} was never guarded", freeze_id)};
+  return {true, ""};
 }
 
 FreezeDecision decide(const Freeze& freeze, const FreezeTag& tag, const std::string& request_id) {
@@ -70,7 +82,12 @@ FreezeDecision decide(const Freeze& freeze, const FreezeTag& tag, const std::str
 }
 
 Freeze onResult(Freeze before, const FreezeTag& tag, const json::Object& result) {
-  if (tag.thaw && !before.thawed && json::textOr(result, "status") == "Success") before.thawed = trimmed(result);
+  const auto status = json::textOr(result, "status");
+  if (!tag.thaw && before.guard) before.guard->pre = status;
+  if (tag.thaw && !before.thawed && status == "Success") {
+    before.thawed = trimmed(result);
+    before.guard.reset();
+  }
   return before;
 }
 

@@ -16,12 +16,14 @@ struct FreezeTag {
   bool thaw = false;
   std::int64_t attempt = 1;
   std::string attemptKey() const;
+  /// A thaw of the agent's own: its attempts count down from -1.
+  bool byGuard() const { return thaw && attempt < 0; }
   /// nullopt when the command carries none.
   static std::optional<FreezeTag> of(const json::Object& request);
 };
 
-/// Accepting a request: the record as it must stand on disk in the same write.
-Freeze onAccept(std::optional<Freeze> before, const FreezeTag& tag, const std::string& request_id);
+/// Accepting a request: the record as it must stand on disk in the same write. `guard_why`: of a thaw of the agent's own.
+Freeze onAccept(std::optional<Freeze> before, const FreezeTag& tag, const std::string& request_id, const std::string& guard_why = "");
 
 struct FreezeDecision {
   enum class Kind { run, refuse, answer };
@@ -33,6 +35,14 @@ struct FreezeDecision {
 };
 /// Called when the request's turn has come (no other of this freeze is running). An adopted request owns its attempt.
 FreezeDecision decide(const Freeze& freeze, const FreezeTag& tag, const std::string& request_id);
+
+/// Whether the freeze has been whole until now: armed, and no thaw of it begun or ordered.
+struct Hold {
+  bool held = false;
+  /// Not held: what ended it, for people.
+  std::string why;
+};
+Hold holdOf(const std::optional<Freeze>& freeze, const std::string& freeze_id);
 
 /// The request ended with `result`.
 Freeze onResult(Freeze before, const FreezeTag& tag, const json::Object& result);

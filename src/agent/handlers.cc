@@ -8,7 +8,7 @@
 
 namespace sp::agent {
 
-Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outbox) {
+Result<Parts> makeScriptParts(const Identity& identity, Journal& journal) {
   Parts parts;
   SP_CHECK_OK(os::makeDirectories(identity.stateDir() + "/runs"));
   auto scripts = std::make_unique<ScriptRunner>(identity);
@@ -16,6 +16,11 @@ Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outb
   for (const auto& [id, entry] : journal.entries()) open.push_back(id);
   scripts->sweep(open);
   parts.handlers.push_back(std::move(scripts));
+  return parts;
+}
+
+Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outbox) {
+  SP_TRY(auto parts, makeScriptParts(identity, journal));
   if (!identity.machinesDir().empty()) SP_CHECK_OK(os::makeDirectories(identity.machinesDir(), 0711));
   auto power = std::make_unique<PowerHandler>(identity, outbox);
   parts.on_welcome.push_back([handler = power.get()] { handler->tellAll(); });

@@ -19,4 +19,7 @@ struct Parts {
 /// Makes the handlers and what they need on disk. All given outlive them.
 Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outbox);
 
+/// Only those for scripts: of an agent that thaws and does nothing else.
+Result<Parts> makeScriptParts(const Identity& identity, Journal& journal);
+
 }  // namespace sp::agent

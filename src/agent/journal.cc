@@ -94,6 +94,8 @@ json::Object Freeze::encode() const {
   for (const auto& [attempt, id] : attempts) taken[attempt] = id;
   json::Object out{{"refused", refused}, {"why", why}, {"attempts", std::move(taken)}};
   if (thawed) out["thawed"] = *thawed;
+  if (guard) out["guard"] = guard->encode();
+  if (!broken.empty()) out["broken"] = broken;
   return out;
 }
 
@@ -102,6 +104,8 @@ Freeze Freeze::decode(const json::Object& object) {
   out.refused = json::boolOr(object, "refused", false);
   out.why = json::textOr(object, "why");
   if (const auto* thawed = json::find(object, "thawed"); thawed && thawed->is_object()) out.thawed = thawed->get_object();
+  if (const auto* guard = json::find(object, "guard"); guard && guard->is_object()) out.guard = GuardOrder::decode(guard->get_object());
+  out.broken = json::textOr(object, "broken");
   for (const auto& [attempt, id] : objectOr(object, "attempts"))
     if (id.is_string()) out.attempts.emplace(std::string(attempt), json::toStd(id.get_string()));
   return out;
@@ -295,6 +299,14 @@ std::optional<Freeze> Journal::freeze(const std::string& freeze_id) const {
 Result<void> Journal::setFreeze(const std::string& freeze_id, const Freeze& freeze) {
   const std::lock_guard lock(mutex_);
   return append({freezeRecord(freeze_id, freeze)});
+}
+
+std::map<std::string, Freeze> Journal::guarded() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, Freeze> out;
+  for (const auto& [id, freeze] : freezes_)
+    if (freeze.guard) out.emplace(id, freeze);
+  return out;
 }
 
 std::vector<json::Object> Journal::snapshot() const {

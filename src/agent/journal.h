@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/guard/order.h"
 #include "json/json.h"
 #include "os/file.h"
 
@@ -26,6 +27,10 @@ struct Freeze {
   std::optional<json::Object> thawed;
   /// "freeze/1" → id of the request that took this attempt.
   std::map<std::string, std::string> attempts;
+  /// What the agent thaws it by itself with; from before the pre-script began until a thaw has succeeded.
+  std::optional<GuardOrder> guard;
+  /// What ended it although nobody had ordered its thaw ("the lease of 300 s ended …"); empty: nothing has.
+  std::string broken;
 
   json::Object encode() const;
   static Freeze decode(const json::Object& object);
@@ -75,6 +80,8 @@ class Journal {
   bool cancelled(const std::string& id) const;
   std::optional<Freeze> freeze(const std::string& freeze_id) const;
   Result<void> setFreeze(const std::string& freeze_id, const Freeze& freeze);
+  /// Those that the agent is to thaw by itself in time.
+  std::map<std::string, Freeze> guarded() const;
 
   /// Rewrites the file with what still counts. Called by open() and, when the file is large, by settle().
   Result<void> compact();

@@ -52,11 +52,31 @@ bool undoes(const json::Object& request) {
   return FreezeTag::of(request).value_or(FreezeTag{}).thaw || json::textOr(request, "type") != agentwire::kCommandRun;
 }
 
+/// Of a thaw of the agent's own: why it is made.
+constexpr std::string_view kGuardWhy = "guard";
+/// Of its result: when it ended, since it may be told much later.
+constexpr std::string_view kEndedAt = "endedAt";
+constexpr std::string_view kNeverBegun = "never begun";
+
+json::Object nowStamp() {
+  const SystemClock clock;
+  return {{"bootId", os::bootId()}, {"boottime", clock.boottime().count()}, {"wall", toMicros(clock.now())}};
+}
+
+/// What the result of a freeze's request tells of its guard.
+void addGuard(json::Object& result, const json::Object& request, const std::optional<FreezeTag>& tag, const std::optional<Freeze>& freeze) {
+  if (!tag->thaw && freeze && freeze->guard) result["guarded"] = true;
+  const auto why = json::textOr(request, kGuardWhy);
+  if (why.empty()) return;
+  const auto said = json::textOr(result, "message");
+  result["message"] = said.empty() ? why : fmt::format("{}; {}", why, said);
+  result[kEndedAt] = nowStamp();
+}
+
 /// When a request was accepted stands in the journal beside it: on the boot's own clock, and on the wall's for other boots.
 json::Object stamped(const json::Object& message) {
-  const SystemClock clock;
   auto out = message;
-  out["acceptedAt"] = json::Object{{"bootId", os::bootId()}, {"boottime", clock.boottime().count()}, {"wall", toMicros(clock.now())}};
+  out["acceptedAt"] = nowStamp();
   return out;
 }
 
@@ -69,9 +89,9 @@ json::Object secretsOf(const json::Object& message, const RequestHandler* handle
   return out;
 }
 
-std::chrono::milliseconds ageOf(const json::Object& request) {
+std::chrono::milliseconds sinceOf(const json::Object& object, std::string_view stamp) {
   const SystemClock clock;
-  const auto* value = json::find(request, "acceptedAt");
+  const auto* value = json::find(object, stamp);
   if (!value || !value->is_object()) return std::chrono::milliseconds(0);
   const auto& at = value->get_object();
   const bool same_boot = json::textOr(at, "bootId") == os::bootId();
@@ -137,7 +157,7 @@ class Requests::Running final : public RequestContext {
     members["id"] = id_;
     owner_.outbox_.send(members);
   }
-  std::chrono::milliseconds age() const override { return ageOf(entry_.request); }
+  std::chrono::milliseconds age() const override { return sinceOf(entry_.request, "acceptedAt"); }
   bool sleep(std::chrono::milliseconds time) override { return os::waitReadable(cancel_.get(), time); }
 
   /// Once it is durable. The request's own thread.
@@ -172,7 +192,7 @@ class Requests::Running final : public RequestContext {
 };
 
 Requests::Requests(Journal& journal, const Identity& identity, Outbox& outbox, std::vector<std::unique_ptr<RequestHandler>> handlers)
-    : journal_(journal), identity_(identity), outbox_(outbox), handlers_(std::move(handlers)) {}
+    : journal_(journal), identity_(identity), outbox_(outbox), handlers_(std::move(handlers)), guards_(journal, identity, outbox, *this) {}
 
 Requests::~Requests() = default;
 
@@ -184,14 +204,32 @@ RequestHandler* Requests::handlerOf(const std::string& type) const {
 }
 
 void Requests::adopt() {
-  for (const auto& [id, entry] : journal_.entries()) {
-    if (entry.result) continue;
-    log::info("request taken up again", {{"id", id}, {"type", json::textOr(entry.request, "type")}});
-    if (json::textOr(entry.request, "type") == agentwire::kCancel) cancel(entry.request);
-    else if (json::boolOr(entry.request, kWithheld, false)) start(id, entry, true, std::nullopt);
-    // Also one that an earlier version wrote down whole.
-    else start(id, entry, true, secretsOf(entry.request, handlerOf(json::textOr(entry.request, "type"))));
-  }
+  adoptLeases();
+  for (const auto& [id, entry] : journal_.entries())
+    if (!entry.result) adopt(id, entry);
+}
+
+void Requests::adoptGuarded() {
+  adoptLeases();
+  const auto guarded = journal_.guarded();
+  for (const auto& [id, entry] : journal_.entries())
+    if (const auto tag = FreezeTag::of(entry.request); tag && !entry.result && guarded.contains(tag->id)) adopt(id, entry);
+}
+
+// Before anything is started: what arms anew would be taken for the leavings of an earlier process.
+void Requests::adoptLeases() {
+  std::set<std::string> thawing;
+  for (const auto& [id, entry] : journal_.entries())
+    if (const auto tag = FreezeTag::of(entry.request); tag && tag->thaw && !entry.result) thawing.insert(tag->id);
+  guards_.adopt(thawing);
+}
+
+void Requests::adopt(const std::string& id, const Entry& entry) {
+  log::info("request taken up again", {{"id", id}, {"type", json::textOr(entry.request, "type")}});
+  if (json::textOr(entry.request, "type") == agentwire::kCancel) cancel(entry.request);
+  else if (json::boolOr(entry.request, kWithheld, false)) start(id, entry, true, std::nullopt);
+  // Also one that an earlier version wrote down whole.
+  else start(id, entry, true, secretsOf(entry.request, handlerOf(json::textOr(entry.request, "type"))));
 }
 
 void Requests::onRequest(const json::Object& message) {
@@ -199,8 +237,11 @@ void Requests::onRequest(const json::Object& message) {
   const auto type = json::textOr(message, "type");
   switch (journal_.seen(id)) {
     case Journal::Seen::fresh:
-      if (type == agentwire::kCancel || handlerOf(type)) return accept(id, message);
-      return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("this agent does not know '{}'", type)}});
+      if (type != agentwire::kCancel && !handlerOf(type))
+        return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", fmt::format("this agent does not know '{}'", type)}});
+      if (const auto accepted = accept(id, message); !accepted)
+        outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", accepted.error().text()}});
+      return;
     case Journal::Seen::open: hearAgain(id, message); return outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
     case Journal::Seen::finished:
       if (const auto entry = journal_.find(id); entry && entry->result) outbox_.send(*entry->result);
@@ -213,7 +254,7 @@ void Requests::onRequest(const json::Object& message) {
   }
 }
 
-void Requests::accept(const std::string& id, const json::Object& received) {
+Result<void> Requests::accept(const std::string& id, const json::Object& received) {
   auto message = stamped(received);
   std::optional<std::pair<std::string, Freeze>> freeze;
   const auto tag = FreezeTag::of(message);
@@ -228,7 +269,7 @@ void Requests::accept(const std::string& id, const json::Object& received) {
   Result<void> accepted;
   {
     const std::lock_guard lock(freeze_mutex_);
-    if (tag) freeze.emplace(tag->id, onAccept(journal_.freeze(tag->id), *tag, id));
+    if (tag) freeze.emplace(tag->id, onAccept(journal_.freeze(tag->id), *tag, id, json::textOr(message, kGuardWhy)));
     accepted = journal_.accept(id, message, freeze, told == Told::yes);
     if (!accepted && undoes(message)) {
       journal_.releaseReserve();
@@ -237,16 +278,42 @@ void Requests::accept(const std::string& id, const json::Object& received) {
   }
   if (!accepted) {
     log::error("request refused", {{"id", id}, {"why", accepted.error().text()}});
-    return outbox_.send({{"type", agentwire::kRefused}, {"id", id}, {"message", accepted.error().text()}});
+    return accepted;
   }
   failpoint::hit("agent.request.accepted");
   if (told == Told::yes) outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
-  if (json::textOr(message, "type") == agentwire::kCancel) return cancel(message);
+  if (json::textOr(message, "type") == agentwire::kCancel) {
+    cancel(message);
+    return {};
+  }
   if (tag && tag->thaw) cancelFreezePhase(tag->id);
   Entry entry;
   entry.request = message;
   if (!secrets.empty()) journal_.whole(id);
   start(id, entry, false, std::move(secrets), told);
+  return {};
+}
+
+Result<void> Requests::changeFreeze(const std::string& freeze_id, const std::function<void(Freeze&)>& change) {
+  const std::lock_guard lock(freeze_mutex_);
+  auto freeze = journal_.freeze(freeze_id).value_or(Freeze());
+  change(freeze);
+  return journal_.setFreeze(freeze_id, freeze);
+}
+
+Result<void> Requests::beginThaw(const json::Object& request) {
+  const auto id = json::textOr(request, "id");
+  // Of an earlier process: taken up again by adopt().
+  if (journal_.seen(id) != Journal::Seen::fresh) return fail("agent.guard", fmt::format("request {} was made before", id));
+  return accept(id, request);
+}
+
+bool Requests::thawUnderWay(const std::string& freeze_id) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(running_, [&](const auto& each) {
+    const auto tag = FreezeTag::of(each.second->request());
+    return tag && tag->thaw && tag->id == freeze_id;
+  });
 }
 
 // What the journal does not keep comes again after a restart.
@@ -293,6 +360,9 @@ json::Object Requests::outcome(Running& running, const std::optional<FreezeTag>&
       return failed(running.request(), "known", decision.message);
   }
   try {
+    if (tag && !tag->thaw && running.notes().empty())
+      if (const auto armed = guards_.arm(running, tag->id); !armed)
+        return failed(running.request(), kNeverBegun, "no freeze without a guard, nothing was run: " + armed.error().text());
     return running.handler_->run(running);
   } catch (const std::exception& error) { return failed(running.request(), "unknown", fmt::format("the agent failed: {}", error.what())); }
 }
@@ -300,6 +370,7 @@ json::Object Requests::outcome(Running& running, const std::optional<FreezeTag>&
 void Requests::finish(Running& running, const std::optional<FreezeTag>& tag, json::Object result) {
   const auto& id = running.id();
   result["id"] = id;
+  if (tag) addGuard(result, running.request(), tag, journal_.freeze(tag->id));
   result = bounded(std::move(result));
   bool sent = false;
   while (true) {
@@ -323,8 +394,11 @@ void Requests::finish(Running& running, const std::optional<FreezeTag>& tag, jso
   outbox_.send(result);
   failpoint::hit("agent.result.sent");
   if (tag) endTurn(tag->id, id);
-  const std::lock_guard lock(mutex_);
-  running_.erase(id);
+  {
+    const std::lock_guard lock(mutex_);
+    running_.erase(id);
+  }
+  if (tag && tag->thaw) guards_.thawEnded(tag->id);
 }
 
 void Requests::cancel(const json::Object& message) {
@@ -419,7 +493,16 @@ void Requests::tidy() {
 }
 
 void Requests::resend() {
-  for (const auto& result : journal_.results()) outbox_.send(result);
+  {
+    // Of thaws of its own the server has not heard.
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, running] : running_)
+      if (running->request().contains(kGuardWhy)) outbox_.send({{"type", agentwire::kAccepted}, {"id", id}});
+  }
+  for (auto& result : journal_.results()) {
+    if (result.contains(kEndedAt)) result["agoMs"] = sinceOf(result, kEndedAt).count();
+    outbox_.send(result);
+  }
 }
 
 std::size_t Requests::running() const {

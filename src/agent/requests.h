@@ -10,20 +10,23 @@
 #include <vector>
 
 #include "agent/freeze_rules.h"
+#include "agent/guard/guards.h"
 #include "agent/journal.h"
 #include "agent/outbox.h"
 #include "agent/request_handler.h"
 
 namespace sp::agent {
 
-class Requests {
+class Requests final : private GuardedRequests {
  public:
   /// All given outlive it, and it lives as long as the process: handlers' threads are not joined.
   Requests(Journal& journal, const Identity& identity, Outbox& outbox, std::vector<std::unique_ptr<RequestHandler>> handlers);
-  ~Requests();
+  ~Requests() override;
 
   /// Takes up what an earlier process left open. Once, before any message.
   void adopt();
+  /// The same of freezes that the agent is to thaw by itself, and nothing else.
+  void adoptGuarded();
   /// A request of the server ("command.run", "cancel" …). Session's thread; blocks for an fsync.
   void onRequest(const json::Object& message);
   /// "settled" {id}. Session's thread; what the request left on disk goes later.
@@ -32,11 +35,17 @@ class Requests {
   void resend();
   /// Requests under way.
   std::size_t running() const;
+  Guards& guards() { return guards_; }
 
  private:
   class Running;
   RequestHandler* handlerOf(const std::string& type) const;
-  void accept(const std::string& id, const json::Object& received);
+  Result<void> accept(const std::string& id, const json::Object& received);
+  Result<void> changeFreeze(const std::string& freeze_id, const std::function<void(Freeze&)>& change) override;
+  Result<void> beginThaw(const json::Object& request) override;
+  bool thawUnderWay(const std::string& freeze_id) const override;
+  void adopt(const std::string& id, const Entry& entry);
+  void adoptLeases();
   enum class Told { yes, with_note };
   /// `secrets`: if the server has told them to this process.
   void start(const std::string& id, const Entry& entry, bool adopted, std::optional<json::Object> secrets, Told told = Told::yes);
@@ -69,6 +78,7 @@ class Requests {
   bool tidying_ = false;
   /// A freeze's record is read, changed and written under this.
   std::mutex freeze_mutex_;
+  Guards guards_;
 };
 
 /// A result that fits a frame: heads of outputs are cut further if all of them together are too long.

@@ -208,6 +208,8 @@ Result<void> Session::take(const json::Object& message) {
     outbox_.send({{"type", agentwire::kProbeResult}, {"id", json::textOr(message, "id")}});
   } else if (type == agentwire::kSettled) {
     requests_.onSettled(json::textOr(message, "id"));
+  } else if (type == agentwire::kLease) {
+    requests_.guards().onLease(message);
   } else if (type == agentwire::kPing) {
     outbox_.send({{"type", agentwire::kPong}});
   } else if (!json::textOr(message, "id").empty()) {

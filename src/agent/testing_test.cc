@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/agent.h"
+#include "agent/guard/guard_process.h"
 #include "agent/handlers.h"
 #include "agent/identity.h"
 #include "agent/requests.h"
@@ -40,6 +41,8 @@ int lineAgentMain(int argc, char** argv) {
   options.machines_dir = argc > 3 ? argv[3] : "";
   const auto identity = FileIdentity::load(options);
   if (!identity) return 2;
+  const auto lock = lockState(options.state_dir);
+  if (!lock || !writePid(options.state_dir, false)) return 2;
   const auto journal = Journal::open(options.state_dir + "/journal");
   if (!journal) return 2;
   Outbox outbox;
@@ -69,6 +72,7 @@ int lineAgentMain(int argc, char** argv) {
     const auto message = json::parse(line);
     if (!message || !message->is_object()) return 2;
     if (json::textOr(message->get_object(), "type") == agentwire::kSettled) requests->onSettled(json::textOr(message->get_object(), "id"));
+    else if (json::textOr(message->get_object(), "type") == agentwire::kLease) requests->guards().onLease(message->get_object());
     else requests->onRequest(message->get_object());
   }
   ::_exit(0);

@@ -14,6 +14,7 @@ inline constexpr std::array kPoints = {
     Point{"agent.journal.compact_written", "agent", "the shorter journal is written aside"},
     Point{"agent.journal.compact_renamed", "agent", "the shorter journal stands in place"},
     Point{"agent.request.accepted", "agent", "a request is accepted durably, the server was not told"},
+    Point{"agent.guard.armed", "agent", "a freeze is guarded, its pre-script is not started"},
     Point{"agent.script.starting", "agent", "'starting' is durable, the supervisor is not started"},
     Point{"agent.script.started", "agent", "the supervisor runs"},
     Point{"agent.script.ended", "agent", "the script's status is on disk, its result is not in the journal"},

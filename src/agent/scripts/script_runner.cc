@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/boot.h"
 #include "agent/freeze_rules.h"
 #include "agent/scripts/diagnosis.h"
 #include "agent/scripts/local_document.h"
@@ -76,13 +77,6 @@ Head headOf(const std::string& path) {
 /// hold again what another script printed.
 bool ownsOutput(const json::Object& starting) {
   return !json::boolOr(starting, "reused", false) || json::textOr(starting, "bootId") == os::bootId();
-}
-
-/// Whether the machine has not been down since the note was made. Machines that share a kernel share its boot id; the first process is
-/// each one's own.
-bool sameBoot(const json::Object& starting) {
-  const auto init = static_cast<std::int64_t>(os::processStartTime(1));
-  return json::textOr(starting, "bootId") == os::bootId() && json::intOr(starting, "initStart", init) == init;
 }
 
 /// One command on its way through its steps.
@@ -159,7 +153,7 @@ class CommandRun {
 
 // A result is never invented: what a script did before it was cut off nobody knows.
 std::string CommandRun::unknownFate() const {
-  const bool rebooted = !context_.notes().empty() && !sameBoot(context_.notes().back());
+  const bool rebooted = !context_.notes().empty() && !isThisBoot(context_.notes().back());
   return fmt::format(
       "{} after the script of step {} was started and before it told how it ended; its fate is unknown, and it is not run again",
       rebooted ? "the machine was rebooted" : "the script's supervisor was killed", unknown_);
@@ -322,8 +316,9 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
         ++fetched;
         continue;
       }
-      const auto done = download(context_, {json::textOr(file.get_object(), "source"), target, json::textOr(file.get_object(), "sha256")},
-                                 kDownloadPatience);
+      const Download wanted{json::textOr(file.get_object(), "source"), target, json::textOr(file.get_object(), "sha256")};
+      const auto kept = json::textOr(file.get_object(), "kept");
+      const auto done = kept.empty() ? download(context_, wanted, kDownloadPatience) : copyKept(context_.identity(), kept, wanted);
       if (!done) {
         problem = done.error().text();
         break;
@@ -346,7 +341,7 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
 void CommandRun::scriptStep(std::size_t index, const json::Object& step, StepResult result) {
   const auto* note = startingNote(index);
   // The machine has booted since its script asked for that: the step is run again.
-  const bool again = note != nullptr && json::boolOr(*note, "rebooting", false) && !sameBoot(*note);
+  const bool again = note != nullptr && json::boolOr(*note, "rebooting", false) && !isThisBoot(*note);
   const auto run = (note != nullptr ? json::intOr(*note, "run", 1) : 1) + (again ? 1 : 0);
   const bool own_output = note == nullptr || again || ownsOutput(*note);
   if (note != nullptr) result.since_start_ms = json::intOr(*note, "sinceStartMs", result.since_start_ms);

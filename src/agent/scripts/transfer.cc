@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kTimeoutSeconds = 30;
 constexpr std::chrono::milliseconds kBetween{200};
+constexpr std::size_t kPiece = 64U << 10U;
 
 Result<std::unique_ptr<net::HttpClient>> client(const Identity& identity) {
   SP_TRY(const auto endpoint, identity.endpoint());
@@ -39,6 +41,16 @@ std::unexpected<Error> refusedBy(const net::Response& response, const std::strin
   return fail("transfer.refused", fmt::format("the server answered {} to {}", response.status, what));
 }
 
+Result<void> writeAll(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const auto put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return failErrno(errno == ENOSPC ? "os.full" : "os.write", "cannot write " + path, errno);
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
 Result<Fetched> fetch(const Identity& identity, const Download& file, const std::string& aside) {
   SP_TRY(const auto http, client(identity));
   const os::Fd out(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700));
@@ -50,12 +62,7 @@ Result<Fetched> fetch(const Identity& identity, const Download& file, const std:
   SP_TRY(const auto response, http->stream(request, [&](std::string_view bytes) -> Result<void> {
     hasher.update(bytes);
     fetched.bytes += bytes.size();
-    while (!bytes.empty()) {
-      const auto put = ::write(out.get(), bytes.data(), bytes.size());
-      if (put < 0) return failErrno(errno == ENOSPC ? "os.full" : "os.write", "cannot write " + aside, errno);
-      bytes.remove_prefix(static_cast<std::size_t>(put));
-    }
-    return {};
+    return writeAll(out.get(), bytes, aside);
   }));
   if (response.status != 200) return refusedBy(response, "GET " + file.source);
   fetched.sha256 = toHex(hasher.finish());
@@ -74,6 +81,36 @@ Result<Fetched> download(RequestContext& context, const Download& file, std::chr
   auto fetched = insist(context, patience, [&] { return fetch(context.identity(), file, aside); });
   if (fetched && ::rename(aside.c_str(), file.path.c_str()) != 0) fetched = failErrno("os.rename", "cannot rename to " + file.path, errno);
   if (!fetched) ::unlink(aside.c_str());
+  return fetched;
+}
+
+Result<Fetched> copyKept(const Identity& identity, const std::string& name, const Download& file) {
+  const auto path = std::filesystem::path(name).lexically_normal();
+  // The name comes from the agent's own journal, but a request of the server's may hold any.
+  if (path.is_absolute() || std::ranges::find(path, "..") != path.end())
+    return fail("transfer.kept", fmt::format("'{}' is no kept file", name));
+  const auto kept = identity.stateDir() + "/guards/" + path.string();
+  SP_CHECK_OK(os::makeDirectories(std::filesystem::path(file.path).parent_path()));
+  const os::Fd in(::open(kept.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!in) return failErrno("os.open", "cannot open " + kept, errno);
+  const os::Fd out(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700));
+  if (!out) return failErrno("os.open", "cannot create " + file.path, errno);
+  Hasher hasher(HashKind::sha256);
+  Fetched fetched;
+  std::string piece(kPiece, '\0');
+  while (true) {
+    const auto got = ::read(in.get(), piece.data(), piece.size());
+    if (got < 0) return failErrno("os.read", "cannot read " + kept, errno);
+    if (got == 0) break;
+    const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
+    hasher.update(bytes);
+    fetched.bytes += bytes.size();
+    SP_CHECK_OK(writeAll(out.get(), bytes, file.path));
+  }
+  if (::fchmod(out.get(), 0700) != 0) return failErrno("os.write", "cannot change the mode of " + file.path, errno);
+  fetched.sha256 = toHex(hasher.finish());
+  if (!file.sha256.empty() && fetched.sha256 != file.sha256)
+    return fail("transfer.hash", fmt::format("{} has SHA-256 {}, it was fetched with {}", kept, fetched.sha256, file.sha256));
   return fetched;
 }
 

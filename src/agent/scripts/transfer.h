@@ -21,5 +21,7 @@ struct Fetched {
 };
 /// Errors: "transfer.refused" (what the server answered), "transfer.hash", "transfer.unreachable" after `patience`, "os.…".
 Result<Fetched> download(RequestContext& context, const Download& file, std::chrono::milliseconds patience);
+/// The same from what guard/guards.h has fetched before ("FREEZE/N"). Errors: "transfer.hash", "transfer.kept" (no such name), "os.…".
+Result<Fetched> copyKept(const Identity& identity, const std::string& kept, const Download& file);
 
 }  // namespace sp::agent
