@@ -77,6 +77,7 @@ Result<void> runLocked(const Options& options, int stop_fd) {
   auto* const requests = new Requests(*journal, identity, outbox, std::move(parts.handlers));
   Session session(identity, *journal, *requests, outbox, stop_fd, machine);
   for (auto& call : parts.on_welcome) session.onWelcome(std::move(call));
+  for (auto& call : parts.on_lease) session.onLease(std::move(call));
   requests->adopt();
   os::notifySystemd("READY=1");
   log::info("agent runs", {{"agent", identity.agent()}, {"state", options.state_dir}});

@@ -24,6 +24,7 @@ Result<Parts> makeParts(const Identity& identity, Journal& journal, Outbox& outb
   if (!identity.machinesDir().empty()) SP_CHECK_OK(os::makeDirectories(identity.machinesDir(), 0711));
   auto power = std::make_unique<PowerHandler>(identity, outbox);
   parts.on_welcome.push_back([handler = power.get()] { handler->tellAll(); });
+  parts.on_lease.push_back([handler = power.get()](const json::Object& message) { handler->onLease(message); });
   parts.handlers.push_back(std::make_unique<BackupRunner>(identity, *power));
   parts.handlers.push_back(std::make_unique<RestoreRunner>(identity));
   parts.handlers.push_back(std::move(power));

@@ -14,6 +14,8 @@ struct Parts {
   std::vector<std::unique_ptr<RequestHandler>> handlers;
   /// Called after each welcome, on the session's thread.
   std::vector<std::function<void()>> on_welcome;
+  /// Called with each "lease", on the session's thread.
+  std::vector<std::function<void(const json::Object&)>> on_lease;
 };
 
 /// Makes the handlers and what they need on disk. All given outlive them.

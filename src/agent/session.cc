@@ -210,6 +210,7 @@ Result<void> Session::take(const json::Object& message) {
     requests_.onSettled(json::textOr(message, "id"));
   } else if (type == agentwire::kLease) {
     requests_.guards().onLease(message);
+    for (const auto& call : on_lease_) call(message);
   } else if (type == agentwire::kPing) {
     outbox_.send({{"type", agentwire::kPong}});
   } else if (!json::textOr(message, "id").empty()) {

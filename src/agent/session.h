@@ -21,6 +21,8 @@ class Session {
   Session(const Identity& identity, Journal& journal, Requests& requests, Outbox& outbox, int stop_fd, std::string machine_hash);
   /// Called on this thread after each welcome, when what waits was sent again.
   void onWelcome(std::function<void()> call) { on_welcome_.push_back(std::move(call)); }
+  /// Called on this thread with each "lease".
+  void onLease(std::function<void(const json::Object&)> call) { on_lease_.push_back(std::move(call)); }
   /// Until `stop_fd` is readable.
   void run();
 
@@ -53,6 +55,7 @@ class Session {
   /// Names this process to the server.
   const std::string run_;
   std::vector<std::function<void()>> on_welcome_;
+  std::vector<std::function<void(const json::Object&)>> on_lease_;
   int failures_ = 0;
   bool welcomed_ = false;
   std::string last_failure_;

@@ -72,8 +72,10 @@ int lineAgentMain(int argc, char** argv) {
     const auto message = json::parse(line);
     if (!message || !message->is_object()) return 2;
     if (json::textOr(message->get_object(), "type") == agentwire::kSettled) requests->onSettled(json::textOr(message->get_object(), "id"));
-    else if (json::textOr(message->get_object(), "type") == agentwire::kLease) requests->guards().onLease(message->get_object());
-    else requests->onRequest(message->get_object());
+    else if (json::textOr(message->get_object(), "type") == agentwire::kLease) {
+      requests->guards().onLease(message->get_object());
+      for (const auto& call : parts->on_lease) call(message->get_object());
+    } else requests->onRequest(message->get_object());
   }
   ::_exit(0);
 }

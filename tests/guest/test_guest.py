@@ -11,11 +11,16 @@ import subprocess
 import pytest
 
 from tests.guest.guest import HOST, Guest, image
+from tests.support import runs
 from tests.support.own_model import stillpoint
 from tests.support.server import ROOT, Server
 from tests.support.until import until
 
 pytestmark = [pytest.mark.skipif(not os.environ.get("STILLPOINT_GUEST"), reason="runs in ./x soak guest"), pytest.mark.xdist_group("guest")]
+
+
+# Longer than an agent is away when its watchdog hits; a freeze of an agent that was stopped is waited for so long.
+LEASE = 45
 
 
 def newer(package, folder):
@@ -36,8 +41,9 @@ class World:
     """A server, and the guest as one of its machines."""
 
     def __init__(self, folder):
-        self.server = Server(folder / "server")
+        self.server = Server(folder / "server", args=["--config", str(folder / "server.toml")])
         self.server.directory.mkdir()
+        (folder / "server.toml").write_text(f"[runs]\nfreeze_lease_seconds = {LEASE}\n")
         self.server.start()
         package = max((ROOT / "build" / "package").glob("stillpoint_*.deb"), key=lambda path: path.stat().st_mtime)
         (folder / "stillpoint.deb").write_bytes(package.read_bytes())
@@ -211,6 +217,50 @@ def test_another_version_of_the_package_ends_no_backup(world):
     """Back to the one before the upgrade: dpkg puts another program in the agent's place either way."""
     outlives(world, "version", lambda pid: world.guest.run("dpkg -i /run/files/stillpoint.deb", 120))
     assert not world.guest.run("dpkg-query -W -f '${Version}' stillpoint").endswith("+upgrade")
+
+
+def freeze(world, name):
+    """A rehearsal that is frozen, its pre-script at work until /run/go-NAME is there: its execution, the process id of the guard."""
+    runs.upload_scripts(world.server, pre=f"#!/bin/sh\ntouch /run/frozen-{name}\nwhile [ ! -e /run/go-{name} ]; do sleep 0.2; done\n",
+                        post=f"#!/bin/sh\nrm -f /run/frozen-{name}\n")
+    scripts = {f"{part.capitalize()}BackupScriptDetails": {"SourceS3Path": f"s3://{runs.BUCKET}/{part}.sh", "CommandToRun": f"{part}.sh"} for part in ("pre", "post")}
+    run = runs.start(world.server, f"frozen-{name}", {"TargetEC2Instances": [world.id], "Rehearsal": True, "RemoteRunCommandDetails": scripts})
+    world.guest.until(f"test -e /run/frozen-{name}")
+    return run, world.guest.run("pgrep -f 'agent-guar[d]'")
+
+
+def test_no_restart_upgrade_or_watchdog_hit_ends_the_freeze_guard(world):
+    run, guard = freeze(world, "guard")
+    cgroup = world.guest.run(f"cat /proc/{guard}/cgroup")
+    assert "stillpoint-guard-" in cgroup and ".scope" in cgroup, cgroup
+    for act in (lambda pid: world.guest.run("systemctl restart stillpoint-agent", 90), lambda pid: world.guest.run(f"kill -STOP {pid}"),
+                lambda pid: world.guest.run("dpkg -i /run/files/upgrade.deb", 120)):
+        before = world.main_pid()
+        act(before)
+        world.guest.until(f"p=$(systemctl show -P MainPID stillpoint-agent); test $p != 0 && test $p != {before}", 60)
+        world.online()
+        assert world.guest.run("pgrep -f 'agent-guar[d]'") == guard and world.guest.run("ls /run/frozen-guard")
+    world.guest.run("touch /run/go-guard")
+    ended = runs.finished(world.server, run)
+    assert ended["status"] == "SUCCEEDED", ended
+    assert world.guest.ask("ls /run/frozen-guard")[0] != 0
+    world.guest.until("! pgrep -f 'agent-guar[d]'", 20)
+
+
+def test_the_guard_thaws_when_the_agent_is_stopped(world):
+    run, _ = freeze(world, "alone")
+    world.guest.run("systemctl stop stillpoint-agent", 90)
+    # Its pre-script still runs: it is ended first.
+    world.guest.until("! test -e /run/frozen-alone", LEASE + 30)
+    assert world.guest.ask("systemctl is-active stillpoint-agent")[1].strip() == "inactive"
+    world.guest.run("systemctl start stillpoint-agent", 90)
+    world.online()
+    ended = runs.finished(world.server, run)
+    assert (ended["status"], ended["error"]) == ("FAILED", "Stillpoint.PreScriptFailed"), ended
+    assert not world.own.list_owed(InstanceId=world.id)["Debts"]
+    thaws = [i for i in world.ssm.list_command_invocations(InstanceId=world.id)["CommandInvocations"] if "guard" in i["Comment"]]
+    assert thaws and thaws[0]["Status"] == "Success", thaws
+    world.guest.until("! pgrep -f 'agent-guar[d]'", 20)
 
 
 def test_it_shuts_down_by_the_power_button_and_comes_back(world):

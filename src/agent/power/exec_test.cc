@@ -60,6 +60,13 @@ class ExecPowerTest : public ::testing::Test {
   json::Object message(const std::string& type, const std::string& id) const {
     return {{"type", type}, {"id", id}, {"instance", kId}, {"driver", "exec"}, {"power", power_}};
   }
+  /// The stop of a run.
+  json::Object leased(const std::string& id, std::int64_t ms) const {
+    auto stop = message("power.stop", id);
+    stop["lease"] = json::Object{{"leaseMs", ms}};
+    return stop;
+  }
+  std::string owed() const { return agent_.stateDir() + "/starts/" + kId; }
   /// Sends a request and gives its result's state, or its error; the generation goes to `generation_`.
   std::string ask(const json::Object& request) {
     agent_.send(request);
@@ -215,7 +222,7 @@ TEST_F(ExecPowerTest, AMachineThatWentDownLateIsStartedUntilItRuns) {
   script("start", "[ -e able ] || exit 3; echo running > state");
   EXPECT_NE(ask(message("power.stop", "pow/1")), "stopped");
   set("off");
-  EXPECT_TRUE(tells("unknown", "went down after its stop had failed; start 1 did not help: the Start command"));
+  EXPECT_TRUE(tells("unknown", "start 1 did not help: the Start command"));
   EXPECT_NE(ask(message("power.check", "pow/2")).find("is started again"), std::string::npos) << "it is not for anybody to read";
   // The window does not end what was seen within it, nor does the agent's death.
   agent_.kill();
@@ -327,6 +334,44 @@ TEST_F(ExecPowerTest, AKilledAgentAsksOnce) {
   ASSERT_TRUE(result);
   EXPECT_EQ(json::textOr(*result, "state"), "stopped") << json::toText(*result);
   EXPECT_EQ(calls(), "stop");
+}
+
+TEST_F(ExecPowerTest, WhatARunStoppedIsStartedWhenItsServerIsAwayForTooLong) {
+  agent_.start();
+  EXPECT_EQ(ask(message("power.adopt", "pow/1")), "stopped");
+  EXPECT_EQ(ask(message("power.start", "pow/2")), "running");
+  EXPECT_EQ(ask(leased("pow/3", 3'600'000)), "stopped");
+  EXPECT_TRUE(fs::exists(owed())) << "as durable as the stop";
+  agent_.send({{"type", "lease"}, {"start", kId}, {"leaseMs", 1}});
+  EXPECT_TRUE(tells("running"));
+  EXPECT_EQ(calls(), "start stop start");
+  EXPECT_TRUE(until([&] { return !fs::exists(owed()); }));
+}
+
+TEST_F(ExecPowerTest, TheStartIsOwedThroughARestartOfTheAgent) {
+  agent_.start();
+  EXPECT_EQ(ask(message("power.adopt", "pow/1")), "stopped");
+  EXPECT_EQ(ask(message("power.start", "pow/2")), "running");
+  EXPECT_EQ(ask(leased("pow/3", 2'000)), "stopped");
+  agent_.kill();
+  agent_.start();
+  EXPECT_TRUE(tells("running"));
+  EXPECT_EQ(calls(), "start stop start");
+}
+
+TEST_F(ExecPowerTest, NothingIsOwedAfterTheServersStartNorAfterAPersonsStop) {
+  agent_.start();
+  EXPECT_EQ(ask(message("power.adopt", "pow/1")), "stopped");
+  EXPECT_EQ(ask(message("power.start", "pow/2")), "running");
+  EXPECT_EQ(ask(leased("pow/3", 3'600'000)), "stopped");
+  EXPECT_EQ(ask(message("power.start", "pow/4")), "running");
+  EXPECT_FALSE(fs::exists(owed()));
+  EXPECT_EQ(ask(leased("pow/5", 3'600'000)), "stopped");
+  EXPECT_EQ(ask(message("power.stop", "pow/6")), "stopped");
+  EXPECT_FALSE(fs::exists(owed()));
+  EXPECT_EQ(ask(leased("pow/7", 3'600'000)), "stopped");
+  agent_.send({{"type", "lease"}, {"start", kId}, {"leaseMs", -1}});
+  EXPECT_TRUE(until([&] { return !fs::exists(owed()); }));
 }
 
 TEST_F(ExecPowerTest, WhatIsForgottenIsNotLookedAt) {

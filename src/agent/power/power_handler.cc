@@ -37,10 +37,12 @@ double seconds(milliseconds time) { return std::chrono::duration<double>(time).c
 
 }  // namespace
 
-PowerHandler::PowerHandler(const Identity& identity, Outbox& outbox) : identity_(identity), outbox_(outbox) {
+PowerHandler::PowerHandler(const Identity& identity, Outbox& outbox)
+    : identity_(identity), outbox_(outbox), starts_(identity.stateDir(), [this](const std::string& id) { return startOwed(id); }) {
   for (const auto& id : machineIds(identity_.machinesDir()))
     if (Machine(identity_.machinesDir(), id).process()) watch(id);
   for (const auto& id : AddedMachine::all(identity_.stateDir())) follow(id, false);
+  starts_.adopt();
 }
 
 std::vector<std::string> PowerHandler::types() const {
@@ -89,12 +91,18 @@ json::Object PowerHandler::run(RequestContext& context) {
   if (!isInstanceId(id)) return message(agentwire::kPowerResult, id, "terminated", 0, fmt::format("'{}' is not an instance id", id));
   const std::lock_guard lock(mutexOf(id));
   if (type == agentwire::kPowerForget) {
+    starts_.paid(id);
     const auto state = forget(id);
     return message(agentwire::kPowerResult, id, "terminated", 0, state ? "" : state.error().text());
   }
   auto subject = subjectOf(context.request());
   if (!subject) return message(agentwire::kPowerResult, id, "unknown", 0, subject.error().text());
+  if (type == agentwire::kPowerStop)
+    if (const auto owed = oweStart(context.request(), id); !owed)
+      return message(agentwire::kPowerResult, id, stateOf(*subject), generationOf(*subject),
+                     "it was not stopped, since its start could not be promised: " + owed.error().text());
   const auto state = change(context, *subject);
+  if (state && (*state == "terminated" || (type == agentwire::kPowerStart && *state == "running"))) starts_.paid(id);
   failpoint::hit("agent.power.done");
   // The one that follows it may wait for hours, or for ever, by a description that is no longer, or for a machine that is kept up now.
   if (subject->added) follow(id, type == agentwire::kPowerAdopt || subject->added->isKeptUp());
@@ -112,6 +120,53 @@ json::Object PowerHandler::run(RequestContext& context) {
     return message(agentwire::kPowerResult, id, now, generationOf(*subject), "");
   }
   return message(agentwire::kPowerResult, id, now, generationOf(*subject), state.error().text());
+}
+
+// A person's stop is not taken back by anybody.
+Result<void> PowerHandler::oweStart(const json::Object& request, const std::string& id) {
+  const auto* lease = json::find(request, "lease");
+  if (lease != nullptr && lease->is_object()) return starts_.owe(id, json::intOr(lease->get_object(), "leaseMs", 0));
+  starts_.paid(id);
+  return {};
+}
+
+void PowerHandler::onLease(const json::Object& message) {
+  if (const auto id = json::textOr(message, "start"); !id.empty()) starts_.renew(id, json::intOr(message, "leaseMs", 0));
+}
+
+void PowerHandler::tellNow(const Subject& subject, const std::string& error) {
+  const auto state = stateOf(subject);
+  outbox_.send(message(agentwire::kPowerChanged, subject.id, state, generationOf(subject), error));
+}
+
+bool PowerHandler::startOwed(const std::string& id) {
+  const std::lock_guard lock(mutexOf(id));
+  // A request may have had the machine meanwhile.
+  if (!starts_.owed(id)) return true;
+  AddedMachine added(identity_.stateDir(), id);
+  if (added.load()) {
+    // Who follows it starts it until it runs, through any restart.
+    if (const auto noted = added.wentDown(); !noted) {
+      log::error("the start of a machine is not noted", {{"instance", id}, {"why", noted.error().text()}});
+      return false;
+    }
+    follow(id, true);
+    return true;
+  }
+  Subject subject;
+  subject.id = id;
+  auto sandbox = std::make_unique<SandboxDriver>(identity_, id);
+  if (!sandbox->machine().exists()) return true;
+  subject.sandbox = sandbox.get();
+  subject.driver = std::move(sandbox);
+  auto& driver = *subject.driver;
+  std::string last;
+  const auto now = driver.status();
+  const auto started = now && now->running ? Result<void>() : driver.start();
+  const bool runs = started && awaitState(driver, true, milliseconds(kStartMs), last);
+  if (runs) watch(id);
+  tellNow(subject, runs ? "" : started ? last : started.error().message);
+  return runs;
 }
 
 PowerHandler::State PowerHandler::change(RequestContext& context, Subject& subject) {
@@ -335,7 +390,7 @@ Result<PowerNow> PowerHandler::raise(const Subject& subject, Result<PowerNow> no
   if (auto noted = added.wentDown(); !noted)
     log::error("a late shutdown is not noted", {{"instance", subject.id}, {"why", noted.error().text()}});
   if (Steady::now() >= raising.again) {
-    log::warn("machine went down after its stop had failed: it is started", {{"instance", subject.id}, {"try", raising.tries + 1}});
+    log::warn("machine is owed its start and is off: it is started", {{"instance", subject.id}, {"try", raising.tries + 1}});
     const auto started = subject.driver->start();
     now = subject.driver->status();
     if (now && now->running) {
@@ -349,8 +404,9 @@ Result<PowerNow> PowerHandler::raise(const Subject& subject, Result<PowerNow> no
     raising.again = Steady::now() + pause;
     ++raising.tries;
   }
-  return fail("machine.late", fmt::format("machine {} went down after its stop had failed; start {} did not help: {}", subject.id,
-                                          raising.tries, raising.why));
+  return fail("machine.late",
+              fmt::format("machine {} went down after its stop had failed, or its server was away for too long; start {} did not help: {}",
+                          subject.id, raising.tries, raising.why));
 }
 
 void PowerHandler::followOn(const std::string& id) {

@@ -10,6 +10,7 @@
 #include "agent/outbox.h"
 #include "agent/power/added_machine.h"
 #include "agent/power/sandbox_driver.h"
+#include "agent/power/start_leases.h"
 #include "agent/request_handler.h"
 
 namespace sp::agent {
@@ -22,6 +23,8 @@ class PowerHandler final : public RequestHandler {
   json::Object run(RequestContext& context) override;
   /// Tells the state of every machine (power.changed), and writes the server's address into demo machines' agents' folders.
   void tellAll();
+  /// "lease" of the server, of a machine that is owed its start. Session's thread.
+  void onLease(const json::Object& message);
 
   /// What a machine that Stillpoint did not make does now.
   struct Look {
@@ -43,6 +46,11 @@ class PowerHandler final : public RequestHandler {
   Result<Subject> subjectOf(const json::Object& request) const;
   State change(RequestContext& context, Subject& subject);
   State start(RequestContext& context, Subject& subject);
+  /// The stop of a run: its start is owed before it is asked for.
+  Result<void> oweStart(const json::Object& request, const std::string& id);
+  /// See StartLeases::Start.
+  bool startOwed(const std::string& id);
+  void tellNow(const Subject& subject, const std::string& error);
   State stop(RequestContext& context, Subject& subject, bool force);
   static State giveUpStop(const Subject& subject, std::chrono::milliseconds limit);
   /// Has a machine whose stop has failed be started if it goes down late. What comes of it, for the error ("; the machine will …"); empty
@@ -88,6 +96,7 @@ class PowerHandler final : public RequestHandler {
   /// Grows with each welcome: everything is told again.
   std::uint64_t welcomes_ = 0;
   std::condition_variable wake_;
+  StartLeases starts_;
 };
 
 }  // namespace sp::agent
