@@ -5,10 +5,10 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <cmath>
 
 #include <fmt/format.h>
 
+#include "agent/backoff.h"
 #include "agent/enrolment.h"
 #include "agent/facts.h"
 #include "agent/identity.h"
@@ -24,10 +24,6 @@ namespace {
 constexpr int kConnectMs = 5'000;
 /// The server pings after 20 s of silence.
 constexpr std::chrono::seconds kQuietEnd{60};
-constexpr double kFirstDelayMs = 100;
-constexpr double kDelayGrowth = 1.5;
-constexpr double kLoopbackDelayMs = 5'000;
-constexpr double kRemoteDelayMs = 30'000;
 
 constexpr std::string_view kRejectedCode = "rejected.";
 /// What a person has to mend is not asked for often.
@@ -63,12 +59,7 @@ Session::Session(const Identity& identity, Journal& journal, Requests& requests,
 
 bool Session::stopping() const { return os::waitReadable(stop_fd_, std::chrono::milliseconds(0)); }
 
-std::chrono::milliseconds Session::nextDelay(bool loopback) {
-  const auto cap = loopback ? kLoopbackDelayMs : kRemoteDelayMs;
-  const auto limit = std::min(cap, kFirstDelayMs * std::pow(kDelayGrowth, failures_));
-  ++failures_;
-  return std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(limit)) + 1);
-}
+std::chrono::milliseconds Session::nextDelay(bool loopback) { return backoffDelay(failures_++, loopback, random_); }
 
 void Session::run() {
   while (!stopping()) {
