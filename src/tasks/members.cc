@@ -14,7 +14,7 @@ struct Entry {
   std::string_view members;
 };
 
-constexpr std::array<Entry, 347> kEntries = {{
+constexpr std::array<Entry, 349> kEntries = {{
     // clang-format off
     Entry{"backup/AdvancedBackupSetting", " BackupOptions ResourceType "},
     Entry{"backup/BackupPlanInput", " AdvancedBackupSettings:AdvancedBackupSetting BackupPlanName Rules:BackupRuleInput "},
@@ -199,7 +199,9 @@ constexpr std::array<Entry, 347> kEntries = {{
     Entry{"ec2:DescribeInstanceStatus", " DryRun Filters:Filter IncludeAllInstances InstanceIds MaxResults NextToken "},
     Entry{"ec2:DescribeInstances", " DryRun Filters:Filter InstanceIds MaxResults NextToken "},
     Entry{"ec2:DescribeRegions", " AllRegions DryRun Filters:Filter RegionNames "},
+    Entry{"ec2:DescribeSnapshots", " DryRun Filters:Filter MaxResults NextToken OwnerIds RestorableByUserIds SnapshotIds "},
     Entry{"ec2:DescribeTags", " DryRun Filters:Filter MaxResults NextToken "},
+    Entry{"ec2:DescribeVolumes", " DryRun Filters:Filter MaxResults NextToken VolumeIds "},
     Entry{"ec2:RebootInstances", " DryRun InstanceIds "},
     Entry{"ec2:RunInstances",
           " AdditionalInfo BlockDeviceMappings:BlockDeviceMapping "

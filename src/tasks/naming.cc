@@ -41,19 +41,24 @@ constexpr std::array kEc2Input = {Renamed{"ExecutableUsers", "ExecutableBy"},
                                   Renamed{"Filters", "Filter"},
                                   Renamed{"ImageIds", "ImageId"},
                                   Renamed{"InstanceIds", "InstanceId"},
+                                  Renamed{"OwnerIds", "Owner"},
                                   Renamed{"Owners", "Owner"},
                                   Renamed{"RegionNames", "RegionName"},
                                   Renamed{"Resources", "ResourceId"},
+                                  Renamed{"RestorableByUserIds", "RestorableBy"},
                                   Renamed{"SecurityGroupIds", "SecurityGroupId"},
+                                  Renamed{"SnapshotIds", "SnapshotId"},
                                   Renamed{"TagSpecifications", "TagSpecification"},
                                   Renamed{"Tags", "Tag"},
                                   Renamed{"Values", "Value"},
+                                  Renamed{"VolumeIds", "VolumeId"},
                                   Renamed{"ZoneIds", "ZoneId"},
                                   Renamed{"ZoneNames", "ZoneName"},
                                   Renamed{"BlockDeviceMappings", "BlockDeviceMapping"}};
 
 // EC2's XML names whose SDK name is not just capitalised.
-constexpr std::array kEc2Output = {Renamed{"availabilityZoneInfo", "AvailabilityZones"},
+constexpr std::array kEc2Output = {Renamed{"attachmentSet", "Attachments"},
+                                   Renamed{"availabilityZoneInfo", "AvailabilityZones"},
                                    Renamed{"blockDeviceMapping", "BlockDeviceMappings"},
                                    Renamed{"dnsName", "PublicDnsName"},
                                    Renamed{"eventsSet", "Events"},
@@ -70,7 +75,9 @@ constexpr std::array kEc2Output = {Renamed{"availabilityZoneInfo", "Availability
                                    Renamed{"regionEndpoint", "Endpoint"},
                                    Renamed{"regionInfo", "Regions"},
                                    Renamed{"reservationSet", "Reservations"},
+                                   Renamed{"snapshotSet", "Snapshots"},
                                    Renamed{"tagSet", "Tags"},
+                                   Renamed{"volumeSet", "Volumes"},
                                    Renamed{"zoneState", "State"}};
 
 struct ServiceName {
@@ -193,6 +200,7 @@ std::string outputName(std::string_view signing_name, std::string_view operation
     if (key == "instancesSet" && operation == "StopInstances") return "StoppingInstances";
     if (key == "instancesSet" && operation == "TerminateInstances") return "TerminatingInstances";
     if (key == "instanceState" && parent == "instancesSet") return "State";
+    if (key == "status" && (parent == "volumeSet" || parent == "attachmentSet")) return "State";
     if (key == "groupSet") return parent == "instancesSet" ? "SecurityGroups" : "Groups";
     if (const auto other = renamed(kEc2Output, key); !other.empty()) return std::string(other);
   }

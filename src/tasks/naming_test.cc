@@ -47,6 +47,12 @@ TEST(Naming, Ec2SpeaksItsQueryNames) {
   EXPECT_EQ(
       json::toText(toResult("ec2", "DescribeInstanceStatus", object(R"({"instanceStatusSet":[{"instanceState":{"name":"running"}}]})"))),
       R"({"InstanceStatuses":[{"InstanceState":{"Name":"running"}}]})");
+  EXPECT_EQ(json::toText(toInput("ec2", "DescribeVolumes", object(R"({"VolumeIds":["vol-1"]})"))), R"({"VolumeId":["vol-1"]})");
+  EXPECT_EQ(json::toText(toResult("ec2", "DescribeVolumes",
+                                  object(R"({"volumeSet":[{"status":"in-use","attachmentSet":[{"status":"attached"}]}]})"))),
+            R"({"Volumes":[{"State":"in-use","Attachments":[{"State":"attached"}]}]})");
+  EXPECT_EQ(json::toText(toInput("ec2", "DescribeSnapshots", object(R"({"OwnerIds":["self"],"RestorableByUserIds":["self"]})"))),
+            R"({"Owner":["self"],"RestorableBy":["self"]})");
 }
 
 TEST(Naming, StepFunctionsTakesItsOwnNamesInLowerCaseAndDocumentsAsTexts) {

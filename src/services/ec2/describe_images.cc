@@ -7,6 +7,7 @@
 
 #include "services/ec2/images.h"
 #include "services/ec2/input.h"
+#include "services/ec2/volumes.h"
 
 namespace sp::services::ec2 {
 
@@ -68,7 +69,7 @@ aws::Operation describeImages() {
                                          {"name", image.name},
                                          {"description", image.description},
                                          {"rootDeviceType", "ebs"},
-                                         {"rootDeviceName", "/"},
+                                         {"rootDeviceName", kRootDevice},
                                          {"blockDeviceMapping", json::Array{}},
                                          {"virtualizationType", "hvm"},
                                          {"platformDetails", "Linux/UNIX"},

@@ -6,11 +6,11 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "services/ec2/volumes.h"
 
 namespace sp::services::ec2 {
 namespace {
 
-constexpr std::int64_t kMostResults = 1000;
 constexpr std::size_t kTagsPerResource = 50;
 constexpr std::size_t kTaggedAtOnce = 1000;
 constexpr std::size_t kTagKeyMax = 127;
@@ -22,21 +22,12 @@ constexpr std::string_view kArchitecture = "arm64";
 constexpr std::string_view kArchitecture = "x86_64";
 #endif
 
-bool isInstanceId(std::string_view id) {
-  if (!id.starts_with("i-")) return false;
-  const auto digits = id.substr(2);
-  return (digits.size() == 8 || digits.size() == 17) && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 std::size_t characters(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 // Filters that EC2 knows and whose attribute no machine here has: they match nothing, rather than being errors.
-constexpr std::array<std::string_view, 24> kAbsentAttributes = {"block-device-mapping.device-name",
-                                                                "block-device-mapping.status",
-                                                                "block-device-mapping.volume-id",
-                                                                "capacity-reservation-id",
+constexpr std::array<std::string_view, 21> kAbsentAttributes = {"capacity-reservation-id",
                                                                 "dns-name",
                                                                 "group-id",
                                                                 "group-name",
@@ -58,7 +49,30 @@ constexpr std::array<std::string_view, 24> kAbsentAttributes = {"block-device-ma
                                                                 "subnet-id",
                                                                 "vpc-id"};
 
+std::optional<std::vector<std::string>> mappingFilter(const Instance& instance, std::string_view filter) {
+  constexpr std::string_view kMapping = "block-device-mapping.";
+  if (!filter.starts_with(kMapping)) return std::nullopt;
+  filter.remove_prefix(kMapping.size());
+  const auto each = [&](auto text) {
+    std::vector<std::string> values;
+    for (const auto& volume : volumesOf(instance)) values.emplace_back(text(volume));
+    return values;
+  };
+  if (filter == "device-name") return each([](const Volume& volume) { return volume.device; });
+  if (filter == "volume-id") return each([](const Volume& volume) { return volume.id; });
+  if (filter == "status") return each([](const Volume&) { return "attached"; });
+  if (filter == "attach-time") return each([](const Volume& volume) { return toIso8601Millis(volume.attached); });
+  if (filter == "delete-on-termination") return each([](const Volume& volume) { return volume.ends_with_instance ? "true" : "false"; });
+  return std::nullopt;
+}
+
 }  // namespace
+
+bool hasIdForm(std::string_view id, std::string_view prefix) {
+  if (!id.starts_with(prefix)) return false;
+  const auto digits = id.substr(prefix.size());
+  return (digits.size() == 8 || digits.size() == 17) && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 std::vector<std::string> texts(const json::Object& input, std::string_view key) {
   std::vector<std::string> found;
@@ -90,7 +104,7 @@ Checked<std::vector<Instance>> findInstances(store::Txn& txn, const Instances& i
   std::vector<std::string> unknown;
   std::set<std::string, std::less<>> seen;
   for (const auto& id : ids)
-    if (!isInstanceId(id)) return aws::refuse("InvalidInstanceID.Malformed", fmt::format("Invalid id: \"{}\"", id));
+    if (!hasIdForm(id, "i-")) return aws::refuse("InvalidInstanceID.Malformed", fmt::format("Invalid id: \"{}\"", id));
   for (const auto& id : ids) {
     if (!seen.insert(id).second) continue;
     if (auto instance = instances.find(txn, id)) found.push_back(std::move(*instance));
@@ -154,6 +168,7 @@ std::optional<std::vector<std::string>> tagFilter(const std::map<std::string, st
 
 std::optional<std::vector<std::string>> instanceFilter(const Instance& instance, const Realm& realm, std::string_view filter) {
   if (auto tags = tagFilter(instance.tags, filter)) return tags;
+  if (auto mapped = mappingFilter(instance, filter)) return mapped;
   const auto one = [](std::string_view text) { return text.empty() ? std::vector<std::string>{} : std::vector{std::string(text)}; };
   if (filter == "instance-id") return one(instance.id);
   if (filter == "instance-state-name") return one(name(instance.state));
@@ -174,7 +189,7 @@ std::optional<std::vector<std::string>> instanceFilter(const Instance& instance,
   if (filter == "state-reason-code") return one(instance.state_reason_code);
   if (filter == "platform-details") return one("Linux/UNIX");
   if (filter == "root-device-type") return one("ebs");
-  if (filter == "root-device-name") return one("/");
+  if (filter == "root-device-name") return one(kRootDevice);
   if (filter == "tenancy") return one("default");
   if (filter == "virtualization-type") return one("hvm");
   if (filter == "monitoring-state") return one("disabled");
@@ -182,7 +197,7 @@ std::optional<std::vector<std::string>> instanceFilter(const Instance& instance,
   return std::nullopt;
 }
 
-Checked<Page> readPage(const aws::Call& call, std::string_view operation, std::int64_t least, bool by_id) {
+Checked<Page> readPage(const aws::Call& call, std::string_view operation, std::int64_t least, bool by_id, const PageRule& rule) {
   Page page;
   // Bound to what selects, not to the size of the pages: that may change from page to page.
   const auto* filters = json::find(call.input, "Filter");
@@ -191,19 +206,20 @@ Checked<Page> readPage(const aws::Call& call, std::string_view operation, std::i
   const auto most = json::textOr(call.input, "MaxResults");
   const auto token = json::textOr(call.input, "NextToken");
   if (by_id && !most.empty())
-    return aws::refuse("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults");
+    return aws::refuse("InvalidParameterCombination",
+                       fmt::format("The parameter {} cannot be used with the parameter maxResults", rule.set));
   if (by_id && !token.empty())
-    return aws::refuse("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter nextToken");
+    return aws::refuse("InvalidParameterCombination",
+                       fmt::format("The parameter {} cannot be used with the parameter nextToken", rule.set));
   if (!most.empty()) {
     const auto limit = parseInt(most);
     if (!limit || *limit < least)
       return aws::refuse("InvalidParameterValue",
                          fmt::format("Value ( {} ) for parameter maxResults is invalid. Expecting a value greater than {}.", most, least));
-    if (*limit > kMostResults)
-      return aws::refuse(
-          "InvalidParameterValue",
-          fmt::format("Value ( {} ) for parameter maxResults is invalid. Expecting a value less than {}.", most, kMostResults));
-    page.limit = static_cast<std::size_t>(*limit);
+    if (*limit > rule.most && !rule.cuts)
+      return aws::refuse("InvalidParameterValue",
+                         fmt::format("Value ( {} ) for parameter maxResults is invalid. Expecting a value less than {}.", most, rule.most));
+    page.limit = static_cast<std::size_t>(std::min(*limit, rule.most));
   }
   if (!token.empty()) {
     const auto position = aws::readPageToken(page.bound_to, token);
@@ -247,8 +263,8 @@ json::Object describe(const Instance& instance, const Realm& realm) {
     item["stateReason"] = json::Object{{"code", instance.state_reason_code}, {"message", instance.state_reason}};
   item["architecture"] = kArchitecture;
   item["rootDeviceType"] = "ebs";
-  item["rootDeviceName"] = "/";
-  item["blockDeviceMapping"] = json::Array{};
+  item["rootDeviceName"] = kRootDevice;
+  item["blockDeviceMapping"] = blockDeviceMapping(instance);
   item["virtualizationType"] = "hvm";
   if (!instance.client_token.empty()) item["clientToken"] = instance.client_token;
   item["tagSet"] = tagSet(instance.tags);

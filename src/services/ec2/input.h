@@ -25,6 +25,8 @@ std::unexpected<aws::ApiError> missing(std::string_view parameter);
 /// The refusal that a dry run ends with when all else was right.
 std::unexpected<aws::ApiError> dryRun();
 
+/// `prefix` ("i-") and 8 or 17 hex digits.
+bool hasIdForm(std::string_view id, std::string_view prefix);
 /// The machines of `ids` (each once), or InvalidInstanceID.Malformed or .NotFound as EC2 says it for one and for many.
 Checked<std::vector<Instance>> findInstances(store::Txn& txn, const Instances& instances, const std::vector<std::string>& ids);
 /// InstanceId's machines; MissingParameter if there is none.
@@ -53,8 +55,16 @@ struct Page {
   /// What the tokens of this call are bound to.
   std::string bound_to;
 };
-/// MaxResults (least..1000) and NextToken. `by_id`: InstanceIds were given, which EC2 does not page.
-Checked<Page> readPage(const aws::Call& call, std::string_view operation, std::int64_t least, bool by_id);
+/// Where an operation's pages differ from those of DescribeInstances.
+struct PageRule {
+  /// What EC2 calls the ids that it does not page.
+  std::string_view set = "instancesSet";
+  std::int64_t most = 1000;
+  /// More than `most` counts as `most`; else it is an error.
+  bool cuts = false;
+};
+/// MaxResults (least..most) and NextToken. `by_id`: ids were given.
+Checked<Page> readPage(const aws::Call& call, std::string_view operation, std::int64_t least, bool by_id, const PageRule& rule = {});
 /// Sets nextToken.
 void setNext(json::Object& output, const Page& page, std::string_view position);
 
