@@ -56,6 +56,8 @@ json::Object Instance::encode() const {
                     {"powerRequest", power_request},
                     {"powerBy", power_by},
                     {"readingJob", reading_job}};
+  if (stop_protected) body["stopProtected"] = true;
+  if (termination_protected) body["terminationProtected"] = true;
   if (isMade()) return body;
   body["power"] = power;
   body["heldBy"] = held_by;
@@ -93,6 +95,8 @@ Result<Instance> Instance::decode(const json::Object& body) {
   instance.power_request = reader.text("powerRequest");
   instance.power_by = reader.text("powerBy");
   instance.reading_job = reader.text("readingJob");
+  instance.stop_protected = reader.booleanIf("stopProtected").value_or(false);
+  instance.termination_protected = reader.booleanIf("terminationProtected").value_or(false);
   if (const auto* power = reader.objectIf("power")) instance.power = *power;
   instance.held_by = reader.textIf("heldBy").value_or("host");
   instance.volumes = reader.textsIf("volumes");

@@ -74,6 +74,10 @@ struct Instance {
   std::string power_by;
   /// The backup job that reads the stopped machine's files; empty if none.
   std::string reading_job;
+  /// EC2's disableApiStop and disableApiTermination: a person's StopInstances and TerminateInstances are refused, and a run that would
+  /// have to stop it.
+  bool stop_protected = false;
+  bool termination_protected = false;
 
   /// Whether Stillpoint made it: only then may it remove its files.
   bool isMade() const { return driver == "sandbox"; }

@@ -14,7 +14,7 @@ struct Entry {
   std::string_view members;
 };
 
-constexpr std::array<Entry, 349> kEntries = {{
+constexpr std::array<Entry, 356> kEntries = {{
     // clang-format off
     Entry{"backup/AdvancedBackupSetting", " BackupOptions ResourceType "},
     Entry{"backup/BackupPlanInput", " AdvancedBackupSettings:AdvancedBackupSetting BackupPlanName Rules:BackupRuleInput "},
@@ -158,18 +158,23 @@ constexpr std::array<Entry, 349> kEntries = {{
           "ReplicaUpdates:ReplicationGroupUpdate SSESpecification:SSESpecification "
           "StreamSpecification:StreamSpecification TableClass TableName "},
     Entry{"dynamodb:UpdateTimeToLive", " TableName TimeToLiveSpecification:TimeToLiveSpecification "},
+    Entry{"ec2/AttributeBooleanValue", " Value "},
+    Entry{"ec2/AttributeValue", " Value "},
+    Entry{"ec2/BlobAttributeValue", " Value "},
     Entry{"ec2/BlockDeviceMapping", " DeviceName Ebs:EbsBlockDevice NoDevice VirtualName "},
     Entry{"ec2/CapacityReservationSpecification", " CapacityReservationPreference CapacityReservationTarget:CapacityReservationTarget "},
     Entry{"ec2/CapacityReservationTarget", " CapacityReservationId CapacityReservationResourceGroupArn "},
     Entry{"ec2/CpuOptionsRequest", " CoreCount ThreadsPerCore "},
     Entry{"ec2/CreditSpecificationRequest", " CpuCredits "},
     Entry{"ec2/EbsBlockDevice", " DeleteOnTermination Encrypted Iops KmsKeyId OutpostArn SnapshotId Throughput VolumeSize VolumeType "},
+    Entry{"ec2/EbsInstanceBlockDeviceSpecification", " DeleteOnTermination VolumeId "},
     Entry{"ec2/ElasticGpuSpecification", " Type "},
     Entry{"ec2/ElasticInferenceAccelerator", " Count Type "},
     Entry{"ec2/EnclaveOptionsRequest", " Enabled "},
     Entry{"ec2/Filter", " Name Values "},
     Entry{"ec2/HibernationOptionsRequest", " Configured "},
     Entry{"ec2/IamInstanceProfileSpecification", " Arn Name "},
+    Entry{"ec2/InstanceBlockDeviceMappingSpecification", " DeviceName Ebs:EbsInstanceBlockDeviceSpecification NoDevice VirtualName "},
     Entry{"ec2/InstanceIpv6Address", " Ipv6Address "},
     Entry{"ec2/InstanceMaintenanceOptionsRequest", " AutoRecovery "},
     Entry{"ec2/InstanceMarketOptionsRequest", " MarketType SpotOptions:SpotMarketOptions "},
@@ -196,12 +201,19 @@ constexpr std::array<Entry, 349> kEntries = {{
     Entry{"ec2:DeleteTags", " DryRun Resources Tags:Tag "},
     Entry{"ec2:DescribeAvailabilityZones", " AllAvailabilityZones DryRun Filters:Filter ZoneIds ZoneNames "},
     Entry{"ec2:DescribeImages", " DryRun ExecutableUsers Filters:Filter ImageIds IncludeDeprecated Owners "},
+    Entry{"ec2:DescribeInstanceAttribute", " Attribute DryRun InstanceId "},
     Entry{"ec2:DescribeInstanceStatus", " DryRun Filters:Filter IncludeAllInstances InstanceIds MaxResults NextToken "},
     Entry{"ec2:DescribeInstances", " DryRun Filters:Filter InstanceIds MaxResults NextToken "},
     Entry{"ec2:DescribeRegions", " AllRegions DryRun Filters:Filter RegionNames "},
     Entry{"ec2:DescribeSnapshots", " DryRun Filters:Filter MaxResults NextToken OwnerIds RestorableByUserIds SnapshotIds "},
     Entry{"ec2:DescribeTags", " DryRun Filters:Filter MaxResults NextToken "},
     Entry{"ec2:DescribeVolumes", " DryRun Filters:Filter MaxResults NextToken VolumeIds "},
+    Entry{"ec2:ModifyInstanceAttribute",
+          " Attribute BlockDeviceMappings:InstanceBlockDeviceMappingSpecification DisableApiStop:AttributeBooleanValue "
+          "DisableApiTermination:AttributeBooleanValue DryRun EbsOptimized:AttributeBooleanValue "
+          "EnaSupport:AttributeBooleanValue Groups InstanceId InstanceInitiatedShutdownBehavior:AttributeValue "
+          "InstanceType:AttributeValue Kernel:AttributeValue Ramdisk:AttributeValue "
+          "SourceDestCheck:AttributeBooleanValue SriovNetSupport:AttributeValue UserData:BlobAttributeValue Value "},
     Entry{"ec2:RebootInstances", " DryRun InstanceIds "},
     Entry{"ec2:RunInstances",
           " AdditionalInfo BlockDeviceMappings:BlockDeviceMapping "

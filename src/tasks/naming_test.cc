@@ -53,6 +53,10 @@ TEST(Naming, Ec2SpeaksItsQueryNames) {
             R"({"Volumes":[{"State":"in-use","Attachments":[{"State":"attached"}]}]})");
   EXPECT_EQ(json::toText(toInput("ec2", "DescribeSnapshots", object(R"({"OwnerIds":["self"],"RestorableByUserIds":["self"]})"))),
             R"({"Owner":["self"],"RestorableBy":["self"]})");
+  EXPECT_EQ(json::toText(toInput("ec2", "ModifyInstanceAttribute", object(R"({"DisableApiStop":{"Value":true}})"))),
+            R"({"DisableApiStop":{"Value":"true"}})");
+  EXPECT_EQ(json::toText(toResult("ec2", "DescribeInstanceAttribute", object(R"({"instanceId":"i-1","kernel":{},"groupSet":[]})"))),
+            R"({"InstanceId":"i-1","KernelId":{},"Groups":[]})");
 }
 
 TEST(Naming, StepFunctionsTakesItsOwnNamesInLowerCaseAndDocumentsAsTexts) {

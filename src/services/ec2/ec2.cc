@@ -10,11 +10,23 @@ aws::ServiceTable makeEc2(Context& context, Instances& instances) {
   table.protocol = aws::Protocol::ec2;
   table.target_or_namespace = "http://ec2.amazonaws.com/doc/2016-11-15/";
   table.version = "2016-11-15";
-  table.operations = {createTags(instances),      deleteTags(instances),        describeAvailabilityZones(),
-                      describeImages(),           describeInstances(instances), describeInstanceStatus(context, instances),
-                      describeRegions(),          describeSnapshots(),          describeTags(instances),
-                      describeVolumes(instances), rebootInstances(instances),   runInstances(instances),
-                      startInstances(instances),  stopInstances(instances),     terminateInstances(instances)};
+  table.operations = {createTags(instances),
+                      deleteTags(instances),
+                      describeAvailabilityZones(),
+                      describeImages(),
+                      describeInstanceAttribute(instances),
+                      describeInstances(instances),
+                      describeInstanceStatus(context, instances),
+                      describeRegions(),
+                      describeSnapshots(),
+                      describeTags(instances),
+                      describeVolumes(instances),
+                      modifyInstanceAttribute(instances),
+                      rebootInstances(instances),
+                      runInstances(instances),
+                      startInstances(instances),
+                      stopInstances(instances),
+                      terminateInstances(instances)};
   return table;
 }
 

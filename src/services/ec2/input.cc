@@ -267,6 +267,8 @@ json::Object describe(const Instance& instance, const Realm& realm) {
   item["blockDeviceMapping"] = blockDeviceMapping(instance);
   item["virtualizationType"] = "hvm";
   if (!instance.client_token.empty()) item["clientToken"] = instance.client_token;
+  item["ebsOptimized"] = false;
+  item["enclaveOptions"] = json::Object{{"enabled", false}};
   item["tagSet"] = tagSet(instance.tags);
   item["platformDetails"] = "Linux/UNIX";
   item["usageOperation"] = "RunInstances";

@@ -14,6 +14,7 @@ constexpr std::string_view kKind = "instance";
 constexpr std::string_view kTokenIndex = "token";
 constexpr std::string_view kVanish = "ec2.vanish";
 constexpr std::string_view kHost = "host";
+constexpr std::string_view kPerson = "api";
 constexpr std::int64_t kMilli = 1000;
 constexpr std::int64_t kForcedStopMs = 20'000;
 constexpr auto kVisible = std::chrono::hours(1);
@@ -42,6 +43,19 @@ json::Object startMembers(const Instance& instance) {
   const auto seconds = json::intOr(instance.power, "StartTimeoutInSeconds", 0);
   if (seconds <= 0) return {};
   return {{"startTimeoutMs", seconds * kMilli}};
+}
+
+// Each protection in the words of the attribute that lifts it. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-stop-protection.html
+std::optional<aws::ApiError> protectionRefusal(const Instance& instance, std::string_view verb) {
+  const bool terminates = verb == "terminated";
+  if (!instance.stop_protected && !(terminates && instance.termination_protected)) return std::nullopt;
+  const auto attribute = terminates && instance.termination_protected ? "disableApiTermination" : "disableApiStop";
+  return aws::ApiError{
+      "OperationNotPermitted",
+      fmt::format("The instance '{}' may not be {}. Modify its '{}' instance attribute and try again.", instance.id, verb, attribute),
+      400,
+      true,
+      {}};
 }
 
 std::unexpected<aws::ApiError> notFound(std::string_view id) {
@@ -179,6 +193,9 @@ std::optional<aws::ApiError> Instances::refusal(store::Txn& txn, const Instance&
   const bool terminates = operation == "TerminateInstances";
   const std::string_view verb = terminates ? "terminated" : operation == "RebootInstances" ? "rebooted" : "stopped";
   if (terminates && instance.isGone()) return std::nullopt;
+  // Whoever has begun a run is not stopped half-way: its preflight has looked.
+  const bool guarded = by == kPerson && !instance.isGone() && operation != "RebootInstances";
+  if (auto refused = guarded ? protectionRefusal(instance, verb) : std::nullopt) return refused;
   if (terminates)
     for (const auto& other : all(txn))
       if (other.held_by == instance.id && !other.isGone())
@@ -283,6 +300,8 @@ std::expected<std::vector<Instance>, aws::ApiError> Instances::launch(store::Txn
     instance.launch_hash = spec.launch_hash;
     instance.launch_index = index;
     instance.instance_type = spec.instance_type;
+    instance.stop_protected = spec.stop_protected;
+    instance.termination_protected = spec.termination_protected;
     const auto identity = identities_.issue(instance.id);
     if (!identity) {
       log::error("cannot issue a certificate", {{"instance", instance.id}, {"error", identity.error().text()}});
@@ -305,6 +324,14 @@ void Instances::setReading(store::Txn& txn, std::string_view id, std::string_vie
   auto instance = find(txn, id);
   if (!instance || instance->reading_job == job_id) return;
   instance->reading_job = job_id;
+  save(txn, *instance);
+}
+
+void Instances::setProtection(store::Txn& txn, std::string_view id, std::optional<bool> stop, std::optional<bool> termination) {
+  auto instance = find(txn, id);
+  if (!instance) return;
+  instance->stop_protected = stop.value_or(instance->stop_protected);
+  instance->termination_protected = termination.value_or(instance->termination_protected);
   save(txn, *instance);
 }
 

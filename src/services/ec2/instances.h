@@ -28,6 +28,8 @@ struct LaunchSpec {
   std::string launch_hash;
   std::map<std::string, std::string> tags;
   std::int64_t count = 1;
+  bool stop_protected = false;
+  bool termination_protected = false;
 };
 
 /// A machine that Stillpoint did not make, or what changes of one. What is unset stays (setPower) or has its default (add).
@@ -66,13 +68,13 @@ class Instances {
   Outcome start(store::Txn& txn, std::string_view id, std::string_view by);
   /// The same for stopped; refused while somebody other than `by` holds the machine lock and does not merely wait for its turn. Its pid 1
   /// is asked to shut down and given the stop limit; then the change fails and it stays up. With `force` it is given 20 s and killed, and
-  /// the lock does not refuse. `lease`: whoever holds the driver starts the machine again when it has heard nothing of it for so long;
-  /// 0: it never does.
+  /// the lock does not refuse. Stop protection refuses "api" alone, with `force` too: a run has looked at it before it touched the machine.
+  /// `lease`: whoever holds the driver starts the machine again when it has heard nothing of it for so long; 0: it never does.
   Outcome stop(store::Txn& txn, std::string_view id, bool force, std::string_view by, std::chrono::milliseconds lease = {});
   /// Runs on, freshly booted.
   Outcome reboot(store::Txn& txn, std::string_view id, std::string_view by);
   /// For good: a demo machine's processes are killed and its files removed; of any other machine the record alone goes, whatever it
-  /// does is left to it. Voids what is owed to it.
+  /// does is left to it. Voids what is owed to it. Refused to "api" by termination protection and, as on EC2, by stop protection.
   Outcome terminate(store::Txn& txn, std::string_view id, bool force, std::string_view by);
   /// What would refuse start, stop, reboot or terminate ("StartInstances" …) now; nullopt if nothing. Changes nothing.
   std::optional<aws::ApiError> refusal(store::Txn& txn, const Instance& instance, std::string_view operation, bool force,
@@ -99,6 +101,9 @@ class Instances {
 
   /// While `job_id` reads the stopped machine's files it cannot be started; "" ends that. Unknown ids are ignored.
   void setReading(store::Txn& txn, std::string_view id, std::string_view job_id);
+
+  /// Switches stop and termination protection; what is unset stays. Unknown ids are ignored.
+  void setProtection(store::Txn& txn, std::string_view id, std::optional<bool> stop, std::optional<bool> termination);
 
   /// Replaces tags; CreateTags and DeleteTags.
   void setTags(store::Txn& txn, std::string_view id, std::map<std::string, std::string> tags);

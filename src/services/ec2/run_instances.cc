@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/strings.h"
+#include "services/ec2/attributes.h"
 #include "services/ec2/images.h"
 #include "services/ec2/input.h"
 
@@ -63,10 +64,17 @@ Checked<LaunchSpec> readLaunch(const json::Object& input) {
   if (spec.client_token.size() > kTokenMax)
     return aws::refuse("InvalidParameterValue",
                        fmt::format("The client token has {} characters; at most {} are allowed.", spec.client_token.size(), kTokenMax));
+  if (const auto behavior = json::textOr(input, "InstanceInitiatedShutdownBehavior"); !behavior.empty())
+    if (auto refused = refuseShutdownBehavior(behavior)) return std::unexpected(std::move(*refused));
+  spec.stop_protected = flag(input, "DisableApiStop");
+  spec.termination_protected = flag(input, "DisableApiTermination");
   SP_TRY(spec.tags, readSpecifications(input));
   // MinCount does not matter: all of MaxCount are always made, or none.
   std::string asked = fmt::format("{}\n{}\n{}", spec.image_id, spec.count, spec.instance_type);
   for (const auto& [key, value] : spec.tags) asked += fmt::format("\n{}={}", json::quote(key), json::quote(value));
+  // Behind the rest: a token of an earlier version goes on standing for what it stood for.
+  if (spec.stop_protected) asked += "\ndisableApiStop";
+  if (spec.termination_protected) asked += "\ndisableApiTermination";
   spec.launch_hash = sha256Hex(asked);
   return spec;
 }

@@ -119,6 +119,13 @@ class OwnPower final : public Power {
     const auto& instance = *found;
     if (instance.state == InstanceState::running && !instance.power_request.empty())
       return {true, "it is being rebooted", "Stillpoint.NoTarget"};
+    const bool off = instance.state == InstanceState::stopped || instance.state == InstanceState::stopping;
+    if (stops && !off && instance.stop_protected && instance.driver != "none")
+      return {false,
+              fmt::format("its stop protection is on (attribute disableApiStop): switch it off with `aws ec2 modify-instance-attribute "
+                          "--instance-id {} --no-disable-api-stop`, or run without StartStopEC2Required",
+                          id),
+              "Stillpoint.StopFailed"};
     if (instance.isMade()) return {};
     if (instance.driver == "none") {
       if (!stops) return {};
