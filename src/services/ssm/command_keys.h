@@ -41,6 +41,9 @@ inline std::string requestId(std::string_view command, std::string_view instance
 /// The id of the command that an agent's message is about; nullopt if it is about none, or about another agent's.
 std::optional<std::string> commandReported(const std::string& agent, const json::Object& message);
 
+/// How long ago that began which an agent's result tells of.
+Duration begunAgo(const json::Object& result);
+
 /// Whether a machine made it by itself of what it was promised.
 bool isGuards(const Command& command);
 /// "freeze ID PHASE attempt N".

@@ -144,13 +144,8 @@ void takeTold(std::vector<StepRecord>& steps, StepRecord told) {
   if (const auto step = std::ranges::find(steps, whole, &StepRecord::name); step != steps.end()) addToStep(*step, told);
 }
 
-/// When the command began, on this server's clock: the agent tells durations only, and its last step ended just now.
-Instant beginning(const json::Array& steps, Instant now) {
-  std::int64_t length = 0;
-  for (const auto& each : steps)
-    if (each.is_object()) length = std::max(length, toldMs(each.get_object(), "sinceStartMs") + toldMs(each.get_object(), "durationMs"));
-  return now - std::chrono::milliseconds(length);
-}
+/// How long ago it ended: what a machine did by itself is told when the server is back.
+std::chrono::milliseconds endedAgo(const json::Object& result) { return std::chrono::milliseconds(toldMs(result, "agoMs")); }
 
 /// What the agent or the server has to say beside the steps goes where people look: the error output of the step it
 /// happened in, the first that has no success.
@@ -165,6 +160,15 @@ void explain(Invocation& invocation, const std::string& message) {
 }
 
 }  // namespace
+
+// The agent tells durations only, and its last step ended last.
+Duration begunAgo(const json::Object& result) {
+  std::int64_t length = 0;
+  if (const auto* steps = json::find(result, "steps"); steps != nullptr && steps->is_array())
+    for (const auto& each : steps->get_array())
+      if (each.is_object()) length = std::max(length, toldMs(each.get_object(), "sinceStartMs") + toldMs(each.get_object(), "durationMs"));
+  return endedAgo(result) + std::chrono::milliseconds(length);
+}
 
 std::optional<std::string> commandReported(const std::string& agent, const json::Object& message) {
   const auto id = json::textOr(message, "id");
@@ -221,7 +225,7 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
   const auto* steps = json::find(message, "steps");
   const bool ran = steps != nullptr && steps->is_array() && !steps->get_array().empty();
   if (ran) {
-    const auto began = beginning(steps->get_array(), txn.now());
+    const auto began = txn.now() - begunAgo(message);
     for (const auto& each : steps->get_array()) {
       if (each.is_object()) takeTold(invocation.steps, toldStep(each.get_object(), began));
     }
@@ -243,7 +247,7 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
   invocation.may_have_run = fate == kUnknownFate;
   invocation.never_ran = fate == kNeverBegun;
   invocation.guarded = json::boolOr(message, "guarded", false);
-  conclude(invocation, details, txn.now());
+  conclude(invocation, details, txn.now() - endedAgo(message));
   explain(invocation, json::textOr(message, "message"));
   finish(txn, command, {std::move(invocation)});
 }

@@ -69,8 +69,9 @@ class Commands {
   void forgetPromise(store::Txn& txn, std::string_view id);
   /// What it promises, if it was promised to that machine.
   std::optional<document::Plan> promisedSteps(store::Txn& txn, std::string_view id, std::string_view instance_id) const;
-  /// The machine spoke of that command: makes it if it was promised to it. Whether it is, or was before, a command of its guard.
-  bool guardSpoke(store::Txn& txn, const std::string& command_id, const std::string& instance_id);
+  /// The machine spoke of that command: makes it if it was promised to it, as begun so long ago. Whether it is, or was before, a command of
+  /// its guard.
+  bool guardSpoke(store::Txn& txn, const std::string& command_id, const std::string& instance_id, Duration ago = Duration(0));
 
   /// CancelCommand for these instances, or for all if empty; best effort. InvalidCommandId, InvalidInstanceId.
   std::expected<void, aws::ApiError> cancel(store::Txn& txn, std::string_view command_id, const std::vector<std::string>& instance_ids);

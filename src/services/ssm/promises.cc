@@ -78,7 +78,7 @@ std::optional<json::Object> Commands::promisedRun(store::Txn& txn, std::string_v
   return runMessage(txn, promise->command, promise->plan, promise->instance);
 }
 
-bool Commands::guardSpoke(store::Txn& txn, const std::string& command_id, const std::string& instance_id) {
+bool Commands::guardSpoke(store::Txn& txn, const std::string& command_id, const std::string& instance_id, Duration ago) {
   if (const auto known = find(txn, command_id)) return isGuards(*known) && invocationOf(txn, *known, instance_id).has_value();
   const auto which = agentwire::promiseOf(command_id);
   auto promise = which ? load(txn, which->promise) : std::nullopt;
@@ -89,8 +89,8 @@ bool Commands::guardSpoke(store::Txn& txn, const std::string& command_id, const 
   command.freeze["guard"] = true;
   command.comment = fmt::format("{}{}{}, by the machine's own guard{}", command.comment, command.comment.empty() ? "" : " (",
                                 freezeText(command.freeze), command.comment.empty() ? "" : ")");
-  command.requested = txn.now();
-  command.expires = command.requested + kPatience;
+  command.requested = txn.now() - ago;
+  command.expires = txn.now() + kPatience;
   command.status = command.details = "InProgress";
   command.target_count = command.next = 1;
   // What a transaction that came to nothing had made.
@@ -107,7 +107,7 @@ void Commands::handleUnasked(store::Txn& txn, const std::string& agent, const js
   if (!id) return;
   const auto type = json::textOr(message, "type");
   const bool refused = type == agentwire::kRefused;
-  if ((refused && !find(txn, *id)) || !guardSpoke(txn, *id, agent)) return;
+  if ((refused && !find(txn, *id)) || !guardSpoke(txn, *id, agent, refused ? Duration(0) : begunAgo(message))) return;
   if (type == agentwire::kCommandResult) handleResult(txn, agent, message);
   else if (refused) handleRefused(txn, agent, message);
 }

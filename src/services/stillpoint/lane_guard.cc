@@ -27,7 +27,11 @@ void Lanes::guardEnded(store::Txn& txn, const std::string& execution, const Scri
   const bool good = end.status == "Success";
   lane->warnings.push_back(good ? fmt::format("the machine woke itself (command {}){}", end.command, why)
                                 : fmt::format("the machine tried to wake itself (command {}, {}){}", end.command, end.details, why));
-  if (paid) lane->post_command = end.command;
+  if (paid) {
+    lane->post_command = end.command;
+    // It may be told long after.
+    if (end.ended) lane->thawed_at = *end.ended;
+  }
   saveLane(txn, *lane);
   // The lane's own thaw is answered with this one's success, whenever that comes.
   if (paid && lane->waits == "post") succeed(txn, std::move(*lane), "", {{"Status", end.status}, {"CommandId", end.command}});

@@ -64,6 +64,8 @@ struct ScriptEnd {
   bool never_ran = false;
   /// Of a freeze: its machine wakes itself when it hears nothing for too long.
   bool guarded = false;
+  /// When; nullopt: just now.
+  std::optional<Instant> ended{};
 };
 
 class Scripts {

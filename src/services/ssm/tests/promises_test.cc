@@ -80,6 +80,22 @@ TEST_F(PromisesTest, WhatCouldNotRunIsNotPromised) {
   EXPECT_NE(missing.error().message.find("s3://scripts/none.sh"), std::string::npos);
 }
 
+TEST_F(PromisesTest, WhatIsToldLateHasTheTimesOfWhenItWas) {
+  const auto id = agentwire::guardCommandId(promise(), 1);
+  const json::Array steps{
+      json::Object{{"name", "runShellScript"}, {"status", "Success"}, {"exitCode", 0}, {"sinceStartMs", 100}, {"durationMs", 900}}};
+  say("command.result", id, machine_, {{"status", "Success"}, {"steps", steps}, {"agoMs", 3'600'000}});
+  const auto one = made(id);
+  const auto now = clock_.now();
+  EXPECT_EQ(one.ended, now - std::chrono::hours(1));
+  EXPECT_EQ(one.requested, now - std::chrono::hours(1) - std::chrono::seconds(1));
+  EXPECT_EQ(known(id)->requested, one.requested);
+  const auto step = std::ranges::find(one.steps, "runShellScript", &StepRecord::name);
+  ASSERT_NE(step, one.steps.end());
+  EXPECT_EQ(step->ended, now - std::chrono::hours(1));
+  EXPECT_EQ(step->started, now - std::chrono::hours(1) - std::chrono::milliseconds(900));
+}
+
 TEST_F(PromisesTest, TheMachinesWordMakesTheCommand) {
   const auto id = agentwire::guardCommandId(promise(), 2);
   say("accepted", id, machine_);
