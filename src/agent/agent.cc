@@ -71,6 +71,7 @@ Result<void> runLocked(const Options& options, int stop_fd) {
   SP_TRY(const auto machine, machineHash(options.machine_id_file));
   SP_TRY(const auto journal, Journal::open(options.state_dir + "/journal"));
   SP_CHECK_OK(writePid(options.state_dir, false));
+  SP_CHECK_OK(keepRunAs(options.state_dir, identity.runAs()));
   Outbox outbox;
   SP_TRY(auto parts, makeParts(identity, *journal, outbox));
   // Its handlers' threads are never joined: it stays until the process ends.

@@ -245,8 +245,10 @@ Result<void> Journal::accept(const std::string& id, const json::Object& request,
                              const std::optional<std::pair<std::string, Freeze>>& freeze, bool durable) {
   auto accepted = record("accept", id);
   accepted["request"] = request;
-  std::vector<json::Object> records{std::move(accepted)};
+  // What a freeze has come to first: a request without its mark on the freeze would be one that never was.
+  std::vector<json::Object> records;
   if (freeze) records.push_back(freezeRecord(freeze->first, freeze->second));
+  records.push_back(std::move(accepted));
   const std::lock_guard lock(mutex_);
   return append(records, durable);
 }

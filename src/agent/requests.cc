@@ -56,6 +56,7 @@ bool undoes(const json::Object& request) {
 constexpr std::string_view kGuardWhy = "guard";
 /// Of its result: when it ended, since it may be told much later.
 constexpr std::string_view kEndedAt = "endedAt";
+constexpr std::int64_t kTriesKept = 100;
 constexpr std::string_view kNeverBegun = "never begun";
 
 json::Object nowStamp() {
@@ -66,6 +67,9 @@ json::Object nowStamp() {
 /// What the result of a freeze's request tells of its guard.
 void addGuard(json::Object& result, const json::Object& request, const std::optional<FreezeTag>& tag, const std::optional<Freeze>& freeze) {
   if (!tag->thaw && freeze && freeze->guard) result["guarded"] = true;
+  if (!tag->thaw && freeze && !freeze->broken.empty() && json::textOr(result, "status") != "Success" &&
+      json::textOr(result, "message").empty())
+    result["message"] = freeze->broken;
   const auto why = json::textOr(request, kGuardWhy);
   if (why.empty()) return;
   const auto said = json::textOr(result, "message");
@@ -207,6 +211,7 @@ void Requests::adopt() {
   adoptLeases();
   for (const auto& [id, entry] : journal_.entries())
     if (!entry.result) adopt(id, entry);
+  (void)guards_.begin();
 }
 
 void Requests::adoptGuarded() {
@@ -298,14 +303,24 @@ Result<void> Requests::changeFreeze(const std::string& freeze_id, const std::fun
   const std::lock_guard lock(freeze_mutex_);
   auto freeze = journal_.freeze(freeze_id).value_or(Freeze());
   change(freeze);
-  return journal_.setFreeze(freeze_id, freeze);
+  auto set = journal_.setFreeze(freeze_id, freeze);
+  if (!set) {
+    journal_.releaseReserve();
+    set = journal_.setFreeze(freeze_id, freeze);
+  }
+  return set;
 }
 
 Result<void> Requests::beginThaw(const json::Object& request) {
   const auto id = json::textOr(request, "id");
-  // Of an earlier process: taken up again by adopt().
-  if (journal_.seen(id) != Journal::Seen::fresh) return fail("agent.guard", fmt::format("request {} was made before", id));
-  return accept(id, request);
+  if (journal_.seen(id) == Journal::Seen::fresh) return accept(id, request);
+  // Of this number it has been made before; a power cut has set the count of them back.
+  const auto tag = FreezeTag::of(request);
+  if (tag)
+    SP_CHECK_OK(changeFreeze(tag->id, [&](Freeze& freeze) {
+      if (freeze.guard) freeze.guard->attempts = std::max(freeze.guard->attempts, -tag->attempt);
+    }));
+  return fail("agent.guard", fmt::format("request {} was made before: the next has another number", id));
 }
 
 bool Requests::thawUnderWay(const std::string& freeze_id) const {
@@ -328,9 +343,12 @@ void Requests::start(const std::string& id, const Entry& entry, bool adopted, st
   auto running = std::make_shared<Running>(*this, id, entry, adopted, std::move(secrets), told, handler);
   if (journal_.cancelled(id)) cancelTarget(id);
   if (journal_.cancelled(id)) running->cancel();
+  // Its freeze was thawed meanwhile: what it has begun is to end.
+  const auto own = FreezeTag::of(entry.request);
+  if (own && !own->thaw && journal_.freeze(own->id).value_or(Freeze()).refused) running->cancel();
   {
     const std::lock_guard lock(mutex_);
-    running_.insert_or_assign(id, running);
+    if (!running_.try_emplace(id, running).second) return;
     if (const auto tag = FreezeTag::of(entry.request)) turns_[tag->id].push_back(id);
   }
   try {
@@ -398,7 +416,16 @@ void Requests::finish(Running& running, const std::optional<FreezeTag>& tag, jso
     const std::lock_guard lock(mutex_);
     running_.erase(id);
   }
+  if (tag && tag->byGuard()) forgetTry(running.request(), -tag->attempt);
   if (tag && tag->thaw) guards_.thawEnded(tag->id);
+}
+
+// It may try for months while nobody hears of it: the first ones and the latest are kept.
+void Requests::forgetTry(const json::Object& request, std::int64_t attempt) {
+  const auto made = agentwire::promiseOf(json::textOr(request, "commandId"));
+  if (!made || attempt <= kTriesKept) return;
+  const auto before = fmt::format("cmd/{}/{}", agentwire::guardCommandId(made->promise, attempt - 1), json::textOr(request, "instance"));
+  if (journal_.seen(before) == Journal::Seen::finished) onSettled(before);
 }
 
 void Requests::cancel(const json::Object& message) {

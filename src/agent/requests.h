@@ -46,6 +46,7 @@ class Requests final : private GuardedRequests {
   bool thawUnderWay(const std::string& freeze_id) const override;
   void adopt(const std::string& id, const Entry& entry);
   void adoptLeases();
+  void forgetTry(const json::Object& request, std::int64_t attempt);
   enum class Told { yes, with_note };
   /// `secrets`: if the server has told them to this process.
   void start(const std::string& id, const Entry& entry, bool adopted, std::optional<json::Object> secrets, Told told = Told::yes);

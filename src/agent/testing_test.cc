@@ -43,6 +43,7 @@ int lineAgentMain(int argc, char** argv) {
   if (!identity) return 2;
   const auto lock = lockState(options.state_dir);
   if (!lock || !writePid(options.state_dir, false)) return 2;
+  if (!keepRunAs(options.state_dir, identity->runAs())) return 2;
   const auto journal = Journal::open(options.state_dir + "/journal");
   if (!journal) return 2;
   Outbox outbox;

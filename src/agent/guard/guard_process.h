@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "os/file.h"
 
@@ -18,6 +19,9 @@ int standInMain(const std::string& state_dir);
 /// The agent's lock on its state directory. Of a stand-in it is taken over: that ends at once, its script goes on and is adopted.
 /// Error "os.locked": another agent holds it.
 Result<os::Fd> lockState(const std::string& state_dir);
+
+/// Writes down, durably, as whom scripts may run here (Identity::runAs): a stand-in is given no options.
+Result<void> keepRunAs(const std::string& state_dir, const std::vector<std::string>& users);
 
 /// Writes DIR/pid, which names who holds the lock.
 Result<void> writePid(const std::string& state_dir, bool stand_in);

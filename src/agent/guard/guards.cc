@@ -1,5 +1,8 @@
 #include "agent/guard/guards.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <thread>
@@ -33,15 +36,34 @@ constexpr std::chrono::minutes kThawSlack{5};
 /// Run Command's default, and its most.
 constexpr std::int64_t kScriptMs = 3'600'000;
 constexpr std::int64_t kScriptMsMost = 172'800'000;
+constexpr std::int64_t kLeaseMsMost = milliseconds(std::chrono::days(30)).count();
+constexpr std::size_t kIdMost = 128;
 
-/// Of all its scripts.
-Duration longest(const GuardOrder& order) {
+/// Of all its scripts; of a document that it finds on the machine nothing is known.
+Duration longest(const json::Object& steps_of) {
   milliseconds sum{0};
-  if (const auto* steps = json::find(order.thaw, "steps"); steps != nullptr && steps->is_array())
-    for (const auto& step : steps->get_array())
-      if (step.is_object() && step.get_object().contains("script"))
-        sum += milliseconds(std::clamp<std::int64_t>(json::intOr(step.get_object(), "timeoutMs", kScriptMs), 0, kScriptMsMost));
+  const auto* steps = json::find(steps_of, "steps");
+  if (steps == nullptr || !steps->is_array()) return sum;
+  for (const auto& each : steps->get_array()) {
+    if (!each.is_object()) continue;
+    const auto& step = each.get_object();
+    if (step.contains("script")) sum += milliseconds(std::clamp<std::int64_t>(json::intOr(step, "timeoutMs", kScriptMs), 0, kScriptMsMost));
+    if (step.contains("documentParameters")) sum += milliseconds(kScriptMsMost);
+    sum += std::chrono::duration_cast<milliseconds>(longest(step));
+  }
   return sum;
+}
+
+/// It names files.
+bool isFreezeId(std::string_view id) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  return !id.empty() && id.size() <= kIdMost && id.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+Result<void> makeDurable(const std::string& path) {
+  const os::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file || ::fsync(file.get()) != 0) return failErrno("os.sync", "cannot make durable " + path, errno);
+  return {};
 }
 
 }  // namespace
@@ -52,10 +74,21 @@ Guards::Guards(Journal& journal, const Identity& identity, Outbox& outbox, Guard
 Result<void> Guards::arm(RequestContext& context, const std::string& freeze_id) {
   SP_TRY(auto asked, GuardOrder::of(context.request()));
   if (!asked) return {};
-  if (const auto known = journal_.freeze(freeze_id); known && known->guard) return {};
+  if (!isFreezeId(freeze_id))
+    return fail("agent.guard", fmt::format("'{}' is no id of a freeze: letters, digits, '-' and '_', at most {}", freeze_id, kIdMost));
+  if (const auto known = journal_.freeze(freeze_id); known && known->guard) return notYetOver(freeze_id);
   auto armed = armWith(context, freeze_id, std::move(*asked));
   if (!armed) files_.remove(freeze_id);
   return armed;
+}
+
+/// Of one that an earlier process had armed.
+Result<void> Guards::notYetOver(const std::string& freeze_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = leases_.find(freeze_id);
+  if (found != leases_.end() && !found->second.thawing && found->second.broken.empty() && found->second.until > clock_.boottime())
+    return {};
+  return fail("agent.guard", "the freeze's lease ended before its pre-script began");
 }
 
 Result<void> Guards::armWith(RequestContext& context, const std::string& freeze_id, GuardOrder asked) {
@@ -69,7 +102,7 @@ Result<void> Guards::armWith(RequestContext& context, const std::string& freeze_
   {
     const std::lock_guard lock(mutex_);
     writeUntil(freeze_id, leases_[freeze_id], clock_.boottime() + milliseconds(order.lease_ms));
-    wake();
+    (void)wake();
   }
   log::info("freeze guarded", {{"freeze", freeze_id}, {"leaseMs", order.lease_ms}});
   return {};
@@ -96,6 +129,10 @@ Result<GuardOrder> Guards::keepFiles(RequestContext& context, const std::string&
       file["sha256"] = fetched.sha256;
     }
   }
+  if (count == 0) return order;
+  // As durable as the record that names them: the next boot may be the one that needs them.
+  for (std::size_t i = 0; i < count; ++i) SP_CHECK_OK(makeDurable(folder + "/" + std::to_string(i)));
+  for (const auto& directory : {folder, files_.directory(), identity_.stateDir()}) SP_CHECK_OK(os::fsyncDirectory(directory));
   return order;
 }
 
@@ -131,30 +168,45 @@ void Guards::adopt(const std::set<std::string>& thawing) {
   for (const auto& [id, freeze] : guarded) {
     const auto& order = *freeze.guard;
     const auto now = clock_.boottime();
-    auto until = files_.get(id).value_or(now + milliseconds(order.lease_ms));
-    if (!isThisBoot(order.boot)) {
+    const auto whole = now + milliseconds(order.lease_ms);
+    Lease lease{std::min(files_.get(id).value_or(whole), whole), thawing.contains(id), freeze.broken};
+    const bool rebooted = !isThisBoot(order.boot);
+    if (rebooted) {
       // What the pre-script had prepared may have outlived the boot, and nobody knows it.
-      until = now + (order.stops ? milliseconds(order.boot_ms) : milliseconds(0));
-      const auto changed = requests_.changeFreeze(id, [](Freeze& record) {
-        if (record.broken.empty()) record.broken = machineRebooted();
-        if (record.guard) record.guard->boot = thisBoot();
-      });
-      if (!changed) log::error("freeze not marked as broken", {{"freeze", id}, {"why", changed.error().text()}});
-      log::warn("the machine was rebooted while frozen", {{"freeze", id}, {"stopped", order.stops}});
+      lease.until = now + (order.stops ? milliseconds(order.boot_ms) : milliseconds(0));
+      if (lease.broken.empty()) lease.broken = machineRebooted();
     }
+    // The guard's process is to look whether this one hangs when its script must have ended.
+    if (lease.thawing) lease.until = now + longest(order.thaw) + kThawSlack;
     {
       const std::lock_guard lock(mutex_);
-      auto& lease = leases_[id];
-      writeUntil(id, lease, until);
-      lease.thawing = thawing.contains(id);
-      wake();
+      leases_[id] = lease;
+      writeUntil(id, leases_[id], lease.until);
     }
+    if (rebooted) noteReboot(id);
     if (auto started = startProcess(); !started) log::error("no freeze guard", {{"freeze", id}, {"why", started.error().text()}});
   }
 }
 
-void Guards::wake() {
-  if (looping_) return changed_.notify_all();
+// After the time is in its file: until then the file's is of the boot before.
+void Guards::noteReboot(const std::string& freeze_id) {
+  log::warn("the machine was rebooted while frozen", {{"freeze", freeze_id}});
+  const auto changed = requests_.changeFreeze(freeze_id, [](Freeze& record) {
+    if (record.broken.empty()) record.broken = machineRebooted();
+    if (record.guard) record.guard->boot = thisBoot();
+  });
+  if (!changed) log::error("freeze not marked as broken", {{"freeze", freeze_id}, {"why", changed.error().text()}});
+}
+
+bool Guards::begin() {
+  const std::lock_guard lock(mutex_);
+  begun_ = true;
+  return leases_.empty() || wake();
+}
+
+bool Guards::wake() {
+  changed_.notify_all();
+  if (looping_ || !begun_) return true;
   try {
     std::thread([this] { loop(); }).detach();
     looping_ = true;
@@ -162,24 +214,28 @@ void Guards::wake() {
     // The guard's process does it then.
     log::error("no thread for the leases", {{"why", error.what()}});
   }
+  return looping_;
 }
 
 void Guards::onLease(const json::Object& message) {
   const auto id = json::textOr(message, "freeze");
   if (id.empty()) return;
-  const milliseconds time(json::intOr(message, "leaseMs", 0));
+  const milliseconds time(std::min(json::intOr(message, "leaseMs", 0), kLeaseMsMost));
   json::Object answer{{"type", agentwire::kLeased}, {"freeze", id}, {"ask", json::textOr(message, "ask")}};
   {
     const std::lock_guard lock(mutex_);
     const auto found = leases_.find(id);
-    const bool thawing = found != leases_.end() && found->second.thawing;
-    if (time.count() > 0 && found != leases_.end() && !thawing) {
+    const bool known = found != leases_.end();
+    const bool thawing = known && found->second.thawing;
+    if (time.count() > 0 && known && !thawing) {
       writeUntil(id, found->second, clock_.boottime() + time);
       changed_.notify_all();
     }
     // Under the lock that a thaw is decided under: what is told as held was whole until now.
     const auto freeze = journal_.freeze(id);
     auto hold = holdOf(freeze, id);
+    if (hold.held && !known) hold = {false, "the agent has no lease of it"};
+    if (hold.held && !found->second.broken.empty()) hold = {false, found->second.broken};
     if (hold.held && thawing) hold = {false, leaseEnded(*freeze->guard)};
     answer["held"] = hold.held;
     answer["why"] = hold.why;
@@ -212,8 +268,8 @@ void Guards::thaw(const std::string& freeze_id) {
 void Guards::thawEnded(const std::string& freeze_id) {
   const auto freeze = journal_.freeze(freeze_id);
   const bool over = !freeze || !freeze->guard;
-  if (over) files_.remove(freeze_id);
   const std::lock_guard lock(mutex_);
+  if (over) files_.remove(freeze_id);
   const auto found = leases_.find(freeze_id);
   if (found == leases_.end()) return;
   if (over) leases_.erase(found);
@@ -243,7 +299,7 @@ std::vector<std::string> Guards::takeDue(Duration now) {
     }
     lease.thawing = true;
     const auto freeze = journal_.freeze(id);
-    writeUntil(id, lease, now + (freeze && freeze->guard ? longest(*freeze->guard) : Duration(0)) + kThawSlack);
+    writeUntil(id, lease, now + (freeze && freeze->guard ? longest(freeze->guard->thaw) : Duration(0)) + kThawSlack);
     due.push_back(id);
   }
   return due;

@@ -45,8 +45,11 @@ class Guards {
   /// Before a pre-script: nothing if it comes without a post-script, or is armed already. An error: it must not run. The
   /// request's own thread; may wait for the server.
   Result<void> arm(RequestContext& context, const std::string& freeze_id);
-  /// Takes up what an earlier process, or an earlier boot, had armed. `thawing`: freezes whose thaw is about to be taken up too. Once.
+  /// Takes up what an earlier process, or an earlier boot, had armed; nothing is thawed before begin(). `thawing`: freezes whose thaw is
+  /// about to be taken up too. Once.
   void adopt(const std::set<std::string>& thawing);
+  /// All requests of before are taken up. False: no thread could be had to wait for the leases.
+  bool begin();
   /// "lease" of the server. Session's thread.
   void onLease(const json::Object& message);
   /// A thaw of that freeze has ended, its record is written.
@@ -59,14 +62,18 @@ class Guards {
     Duration until{0};
     /// A thaw by itself was begun and has not ended.
     bool thawing = false;
+    /// What broke it, also where that could not be written down.
+    std::string broken{};
   };
+  Result<void> notYetOver(const std::string& freeze_id) const;
   Result<void> armWith(RequestContext& context, const std::string& freeze_id, GuardOrder asked);
   Result<GuardOrder> keepFiles(RequestContext& context, const std::string& freeze_id, GuardOrder order) const;
   Result<void> startProcess();
+  void noteReboot(const std::string& freeze_id);
   void writeUntil(const std::string& freeze_id, Lease& lease, Duration until);
   std::vector<std::string> takeDue(Duration now);
-  /// With the mutex held.
-  void wake();
+  /// With the mutex held. False: see begin().
+  bool wake();
   void loop();
   void thaw(const std::string& freeze_id);
 
@@ -79,6 +86,7 @@ class Guards {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Lease> leases_;
+  bool begun_ = false;
   bool looping_ = false;
   std::mutex process_mutex_;
   std::optional<os::Process> process_;

@@ -82,6 +82,14 @@ class GuardsTest : public ::testing::Test {
     lease(0, ask);
     return agent_.await([&](const json::Object& message) { return json::textOr(message, "ask") == ask; }).value_or(json::Object());
   }
+  void killGuard() const {
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+      const auto words = os::readFile(entry.path() / "cmdline", 4096).value_or("");
+      if (words.find(std::string("agent-guard\0", 12) + agent_.stateDir()) != std::string::npos)
+        ::kill(static_cast<pid_t>(std::stol(entry.path().filename())), SIGKILL);
+    }
+    ASSERT_TRUE(until([&] { return !guarded(); }));
+  }
   bool guarded() const { return LeaseFiles(agent_.stateDir()).isGuarded(); }
   bool noGuardIsLeft() const {
     return until([&] { return !guarded() && LeaseFiles(agent_.stateDir()).known().empty(); });
@@ -176,6 +184,7 @@ TEST_F(GuardsTest, APreScriptThatStillRunsIsEndedFirst) {
   const auto ended = agent_.await("command.result", "pre");
   ASSERT_TRUE(ended);
   EXPECT_EQ(json::textOr(*ended, "status"), "Cancelled");
+  EXPECT_NE(json::textOr(*ended, "message").find("the lease"), std::string::npos) << "it says what ended it";
   ASSERT_TRUE(agent_.await("command.result", own(1)));
   EXPECT_FALSE(exists("frozen"));
   EXPECT_EQ(os::readFile(file("status")).value_or(""), "Cancelled\n");
@@ -200,6 +209,88 @@ TEST_F(GuardsTest, AThawThatFailsIsTriedAgainAsAnotherCommand) {
   ASSERT_TRUE(second);
   EXPECT_EQ(json::textOr(*second, "status"), "Success");
   EXPECT_TRUE(noGuardIsLeft());
+}
+
+// What is due when the agent starts is begun once, after all that was under way is taken up.
+TEST_F(GuardsTest, ADueThawIsBegunOnceWhenTheAgentStarts) {
+  for (int round = 0; round < 3; ++round) {
+    TempFolder folder;
+    const auto state = folder.path() + "/state";
+    ASSERT_TRUE(os::makeDirectories(state));
+    Freeze freeze;
+    freeze.guard =
+        GuardOrder::of(pre("", "echo begin >> " + folder.path() + "/log; sleep 1; echo end >> " + folder.path() + "/log", kLong)).value();
+    freeze.guard->boot = {{"bootId", "another"}, {"initStart", 1}};
+    ASSERT_TRUE(Journal::open(state + "/journal").value()->setFreeze("frz-1", freeze));
+    LineAgent agent(state);
+    agent.start();
+    const auto thawed = agent.await("command.result", own(1));
+    ASSERT_TRUE(thawed);
+    EXPECT_EQ(json::textOr(*thawed, "status"), "Success");
+    EXPECT_EQ(os::readFile(folder.path() + "/log").value_or(""), "begin\nend\n");
+  }
+}
+
+TEST_F(GuardsTest, APreScriptThatOutlivedItsAgentIsEndedBeforeTheThaw) {
+  agent_.start();
+  agent_.send(pre("echo pre >> " + file("log") + "; sleep 1000", "echo post >> " + file("log"), kLong));
+  ASSERT_TRUE(until([&] { return exists("log"); }));
+  // Killed together, so that the next agent finds the lease at its end.
+  lease(1'000, "renewed");
+  ASSERT_TRUE(agent_.await([](const json::Object& message) { return json::textOr(message, "ask") == "renewed"; }));
+  killGuard();
+  agent_.kill();
+  ASSERT_TRUE(until([&] { return LeaseFiles(agent_.stateDir()).get("frz-1").value_or(Duration(0)) < SystemClock().boottime(); }));
+  agent_.start();
+  const auto ended = agent_.await("command.result", "pre");
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(json::textOr(*ended, "status"), "Cancelled");
+  const auto thawed = agent_.await("command.result", own(1));
+  ASSERT_TRUE(thawed);
+  EXPECT_EQ(os::readFile(file("log")).value_or(""), "pre\npost\n");
+}
+
+TEST_F(GuardsTest, ATimeOfAnEarlierBootIsNotBelieved) {
+  agent_.start();
+  agent_.send(pre("true", "touch " + file("awake"), 60'000));
+  ASSERT_TRUE(agent_.await("command.result", "pre"));
+  agent_.kill();
+  // As the machine's last boot may have left it, which had run for months.
+  const LeaseFiles files(agent_.stateDir());
+  ASSERT_TRUE(files.set("frz-1", SystemClock().boottime() + std::chrono::hours(24 * 90)));
+  agent_.start();
+  EXPECT_TRUE(until([&] { return files.get("frz-1").value_or(Duration(0)) <= SystemClock().boottime() + std::chrono::minutes(1); }));
+}
+
+TEST_F(GuardsTest, AFreezeIdThatIsNoFileNameIsRefused) {
+  agent_.start();
+  for (const auto* id : {"..", ".", "lock/x", "a b", ""}) {
+    auto message = pre("touch " + file("frozen"), "true", kLong);
+    message["id"] = std::string("pre-") + id;
+    message["freeze"].as_object()["id"] = id;
+    agent_.send(message);
+    const auto refused = agent_.await("command.result", std::string("pre-") + id);
+    ASSERT_TRUE(refused);
+    if (*id == '\0') continue;  // no freeze at all, as ever
+    EXPECT_EQ(json::textOr(*refused, "status"), "Failed");
+    EXPECT_NE(json::textOr(*refused, "message").find("is no id of a freeze"), std::string::npos) << json::textOr(*refused, "message");
+    EXPECT_FALSE(exists("frozen"));
+  }
+  EXPECT_TRUE(fs::exists(agent_.stateDir() + "/agent.json"));
+}
+
+TEST_F(GuardsTest, APreScriptWhoseLeaseEndedBeforeItBeganDoesNotBegin) {
+  agent_.start("agent.guard.armed kill 1\n");
+  agent_.send(pre("touch " + file("frozen"), "touch " + file("awake"), 1'000));
+  ASSERT_TRUE(agent_.died());
+  ASSERT_TRUE(until([&] { return exists("awake"); }));
+  EXPECT_FALSE(exists("frozen"));
+  agent_.start();
+  const auto refused = agent_.await("command.result", "pre");
+  ASSERT_TRUE(refused);
+  EXPECT_NE(json::textOr(*refused, "status"), "Success");
+  EXPECT_TRUE(refused->at("steps").as_array().empty());
+  EXPECT_FALSE(exists("frozen"));
 }
 
 TEST_F(GuardsTest, AfterARebootItThawsAtOnceUnlessTheRunAskedForTheStop) {
@@ -265,12 +356,7 @@ TEST_F(GuardsTest, AGuardThatWasKilledIsReplaced) {
   agent_.send(pre("true", "touch " + file("awake"), kLong));
   ASSERT_TRUE(agent_.await("command.result", "pre"));
   ASSERT_TRUE(guarded());
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const auto words = os::readFile(entry.path() / "cmdline", 4096).value_or("");
-    if (words.find(std::string("agent-guard\0", 12) + agent_.stateDir()) != std::string::npos)
-      ::kill(static_cast<pid_t>(std::stol(entry.path().filename())), SIGKILL);
-  }
-  ASSERT_TRUE(until([&] { return !guarded(); }));
+  killGuard();
   EXPECT_TRUE(until([&] { return guarded(); }));
 }
 

@@ -48,8 +48,15 @@ std::string LeaseFiles::pathOf(const std::string& freeze_id) const { return fold
 Result<void> LeaseFiles::set(const std::string& freeze_id, Duration until) const {
   const auto path = pathOf(freeze_id);
   const auto text = textOf(until);
-  const os::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!file) return failErrno("os.open", "cannot create " + path, errno);
+  const os::Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  // A new one is there whole or not at all.
+  if (!file) {
+    const auto aside = path + ".new";
+    auto written = os::writeFile(aside, text, 0600);
+    if (written && ::rename(aside.c_str(), path.c_str()) != 0) written = failErrno("os.rename", "cannot rename to " + path, errno);
+    if (!written) ::unlink(aside.c_str());
+    return written;
+  }
   const auto put = ::pwrite(file.get(), text.data(), text.size(), 0);
   if (put != static_cast<ssize_t>(text.size()))
     return failErrno(errno == ENOSPC ? "os.full" : "os.write", "cannot write " + path, put < 0 ? errno : ENOSPC);

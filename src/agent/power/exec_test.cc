@@ -359,6 +359,19 @@ TEST_F(ExecPowerTest, TheStartIsOwedThroughARestartOfTheAgent) {
   EXPECT_EQ(calls(), "start stop start");
 }
 
+TEST_F(ExecPowerTest, OneThatWasOffAlreadyIsOwedItsStartFromTheFirstRenewal) {
+  agent_.start();
+  EXPECT_EQ(ask(message("power.adopt", "pow/1")), "stopped");
+  agent_.send({{"type", "lease"}, {"start", "i-0bbbbbbbbbbbbbbb1"}, {"leaseMs", 1}});
+  agent_.send({{"type", "lease"}, {"start", "../pid"}, {"leaseMs", 1}});
+  agent_.send({{"type", "lease"}, {"start", kId}, {"leaseMs", 3'600'000}});
+  EXPECT_TRUE(until([&] { return fs::exists(owed()); }));
+  EXPECT_FALSE(fs::exists(agent_.stateDir() + "/starts/i-0bbbbbbbbbbbbbbb1")) << "another agent's";
+  agent_.send({{"type", "lease"}, {"start", kId}, {"leaseMs", 1}});
+  EXPECT_TRUE(tells("running"));
+  EXPECT_EQ(calls(), "start");
+}
+
 TEST_F(ExecPowerTest, NothingIsOwedAfterTheServersStartNorAfterAPersonsStop) {
   agent_.start();
   EXPECT_EQ(ask(message("power.adopt", "pow/1")), "stopped");

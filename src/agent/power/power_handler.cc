@@ -38,7 +38,7 @@ double seconds(milliseconds time) { return std::chrono::duration<double>(time).c
 }  // namespace
 
 PowerHandler::PowerHandler(const Identity& identity, Outbox& outbox)
-    : identity_(identity), outbox_(outbox), starts_(identity.stateDir(), [this](const std::string& id) { return startOwed(id); }) {
+    : identity_(identity), outbox_(outbox), starts_(identity.stateDir(), [this](const std::string& id) { startOwed(id); }) {
   for (const auto& id : machineIds(identity_.machinesDir()))
     if (Machine(identity_.machinesDir(), id).process()) watch(id);
   for (const auto& id : AddedMachine::all(identity_.stateDir())) follow(id, false);
@@ -131,7 +131,18 @@ Result<void> PowerHandler::oweStart(const json::Object& request, const std::stri
 }
 
 void PowerHandler::onLease(const json::Object& message) {
-  if (const auto id = json::textOr(message, "start"); !id.empty()) starts_.renew(id, json::intOr(message, "leaseMs", 0));
+  const auto id = json::textOr(message, "start");
+  if (!isInstanceId(id)) return;
+  const auto ms = json::intOr(message, "leaseMs", 0);
+  // Of one that was off already when its run wanted to stop it, or that a person has let be stopped and started again, this is the first
+  // word.
+  const bool ours = Machine(identity_.machinesDir(), id).exists() || AddedMachine(identity_.stateDir(), id).load();
+  if (ms > 0 && !starts_.owed(id) && ours) {
+    if (const auto owed = starts_.owe(id, ms); !owed)
+      log::error("a start is not promised", {{"instance", id}, {"why", owed.error().text()}});
+    return;
+  }
+  starts_.renew(id, ms);
 }
 
 void PowerHandler::tellNow(const Subject& subject, const std::string& error) {
@@ -139,24 +150,24 @@ void PowerHandler::tellNow(const Subject& subject, const std::string& error) {
   outbox_.send(message(agentwire::kPowerChanged, subject.id, state, generationOf(subject), error));
 }
 
-bool PowerHandler::startOwed(const std::string& id) {
+void PowerHandler::startOwed(const std::string& id) {
   const std::lock_guard lock(mutexOf(id));
-  // A request may have had the machine meanwhile.
-  if (!starts_.owed(id)) return true;
+  // A request may have had the machine meanwhile, or the server may be back.
+  if (!starts_.due(id)) return;
   AddedMachine added(identity_.stateDir(), id);
   if (added.load()) {
     // Who follows it starts it until it runs, through any restart.
     if (const auto noted = added.wentDown(); !noted) {
       log::error("the start of a machine is not noted", {{"instance", id}, {"why", noted.error().text()}});
-      return false;
+      return starts_.retry(id);
     }
-    follow(id, true);
-    return true;
+    starts_.paid(id);
+    return follow(id, true);
   }
   Subject subject;
   subject.id = id;
   auto sandbox = std::make_unique<SandboxDriver>(identity_, id);
-  if (!sandbox->machine().exists()) return true;
+  if (!sandbox->machine().exists()) return starts_.paid(id);
   subject.sandbox = sandbox.get();
   subject.driver = std::move(sandbox);
   auto& driver = *subject.driver;
@@ -164,9 +175,13 @@ bool PowerHandler::startOwed(const std::string& id) {
   const auto now = driver.status();
   const auto started = now && now->running ? Result<void>() : driver.start();
   const bool runs = started && awaitState(driver, true, milliseconds(kStartMs), last);
-  if (runs) watch(id);
+  if (runs) {
+    starts_.paid(id);
+    watch(id);
+  } else {
+    starts_.retry(id);
+  }
   tellNow(subject, runs ? "" : started ? last : started.error().message);
-  return runs;
 }
 
 PowerHandler::State PowerHandler::change(RequestContext& context, Subject& subject) {

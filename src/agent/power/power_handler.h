@@ -49,7 +49,7 @@ class PowerHandler final : public RequestHandler {
   /// The stop of a run: its start is owed before it is asked for.
   Result<void> oweStart(const json::Object& request, const std::string& id);
   /// See StartLeases::Start.
-  bool startOwed(const std::string& id);
+  void startOwed(const std::string& id);
   void tellNow(const Subject& subject, const std::string& error);
   State stop(RequestContext& context, Subject& subject, bool force);
   static State giveUpStop(const Subject& subject, std::chrono::milliseconds limit);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <thread>
-#include <vector>
 
 #include "agent/boot.h"
 #include "agent/power/added_machine.h"
@@ -24,6 +23,7 @@ constexpr milliseconds kBootPatience{120'000};
 constexpr std::chrono::seconds kLook{1};
 constexpr std::chrono::seconds kFirstPause{5};
 constexpr std::chrono::seconds kLongestPause{300};
+constexpr unsigned kDoublings = 8;
 
 }  // namespace
 
@@ -40,21 +40,31 @@ void StartLeases::adopt() {
     // When the lease would have ended is not kept: of this boot it has a whole one again.
     const bool here = boot != nullptr && boot->is_object() && isThisBoot(boot->get_object());
     log::info("machine owed its start", {{"instance", instance}});
+    const std::lock_guard lock(mutex_);
     setUntil(instance, clock_.boottime() + (here ? lease : std::min(lease, kBootPatience)));
   }
 }
 
 Result<void> StartLeases::owe(const std::string& instance, std::int64_t lease_ms) {
+  const auto text = json::toText(json::Object{{"leaseMs", lease_ms}, {"boot", thisBoot()}});
+  // Under the mutex: whoever says that nothing is owed any more removes the file too.
+  const std::lock_guard lock(mutex_);
   SP_CHECK_OK(os::makeDirectories(directory_));
-  SP_CHECK_OK(os::writeFileDurably(directory_ + "/" + instance, json::toText(json::Object{{"leaseMs", lease_ms}, {"boot", thisBoot()}})));
+  SP_CHECK_OK(os::writeFileDurably(directory_ + "/" + instance, text));
   setUntil(instance, clock_.boottime() + milliseconds(std::clamp<std::int64_t>(lease_ms, 1, kLongestMs)));
   return {};
 }
 
 void StartLeases::setUntil(const std::string& instance, Duration until) {
-  const std::lock_guard lock(mutex_);
-  leases_[instance] = Lease{until, 0};
-  if (looping_) return changed_.notify_all();
+  auto& lease = leases_[instance];
+  lease.until = until;
+  lease.tries = 0;
+  wake();
+}
+
+void StartLeases::wake() {
+  changed_.notify_all();
+  if (looping_) return;
   try {
     std::thread([this] { loop(); }).detach();
     looping_ = true;
@@ -65,18 +75,46 @@ void StartLeases::renew(const std::string& instance, std::int64_t ms) {
   const std::lock_guard lock(mutex_);
   const auto found = leases_.find(instance);
   if (found == leases_.end() || ms == 0) return;
-  if (ms > 0) {
-    found->second = Lease{clock_.boottime() + milliseconds(std::min(ms, kLongestMs)), 0};
-  } else {
-    leases_.erase(found);
-    ::unlink((directory_ + "/" + instance).c_str());
-  }
+  if (ms > 0) return setUntil(instance, clock_.boottime() + milliseconds(std::min(ms, kLongestMs)));
+  leases_.erase(found);
+  ::unlink((directory_ + "/" + instance).c_str());
   changed_.notify_all();
+}
+
+void StartLeases::retry(const std::string& instance) {
+  const std::lock_guard lock(mutex_);
+  const auto found = leases_.find(instance);
+  const auto now = clock_.boottime();
+  if (found == leases_.end() || found->second.until > now) return;
+  auto& lease = found->second;
+  lease.until = now + std::min<Duration>(kLongestPause, kFirstPause * (1U << std::min(lease.tries++, kDoublings)));
 }
 
 bool StartLeases::owed(const std::string& instance) const {
   const std::lock_guard lock(mutex_);
   return leases_.contains(instance);
+}
+
+bool StartLeases::due(const std::string& instance) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = leases_.find(instance);
+  return found != leases_.end() && found->second.until <= clock_.boottime();
+}
+
+/// One that takes its time keeps no other waiting.
+bool StartLeases::startOn(const std::string& instance) {
+  try {
+    std::thread([this, instance] {
+      start_(instance);
+      const std::lock_guard lock(mutex_);
+      if (const auto found = leases_.find(instance); found != leases_.end()) found->second.starting = false;
+      changed_.notify_all();
+    }).detach();
+    return true;
+  } catch (const std::exception& error) {
+    log::error("no thread to start a machine: tried again", {{"instance", instance}, {"why", error.what()}});
+    return false;
+  }
 }
 
 // Its waits are short: CLOCK_BOOTTIME goes on while the machine sleeps, a condition's clock does not.
@@ -85,25 +123,16 @@ void StartLeases::loop() {
   while (!leases_.empty()) {
     const auto now = clock_.boottime();
     Duration wait = kLook;
-    std::vector<std::string> due;
     for (auto& [instance, lease] : leases_) {
-      if (lease.until <= now) due.push_back(instance);
-      else wait = std::min(wait, lease.until - now);
-    }
-    for (const auto& instance : due) {
-      lock.unlock();
-      log::warn("the lease of a stopped machine has ended: it is started", {{"instance", instance}});
-      const bool done = start_(instance);
-      if (done) paid(instance);
-      lock.lock();
-      if (const auto found = leases_.find(instance); !done && found != leases_.end()) {
-        auto& lease = found->second;
-        lease.until =
-            clock_.boottime() +
-            std::min<Duration>(kLongestPause, kFirstPause * (1U << static_cast<unsigned>(std::min<std::int64_t>(lease.tries++, 8))));
+      if (lease.starting) continue;
+      if (lease.until > now) {
+        wait = std::min(wait, lease.until - now);
+        continue;
       }
+      log::warn("the lease of a stopped machine has ended: it is started", {{"instance", instance}});
+      lease.starting = startOn(instance);
     }
-    if (due.empty() && !leases_.empty()) changed_.wait_for(lock, std::max<Duration>(wait, milliseconds(1)));
+    changed_.wait_for(lock, std::max<Duration>(wait, milliseconds(1)));
   }
   looping_ = false;
 }

@@ -14,8 +14,8 @@ namespace sp::agent {
 
 class StartLeases {
  public:
-  /// Starts the machine, on a thread of this; true: nothing is owed to it any more. False: it is called again, after a pause.
-  using Start = std::function<bool(const std::string& instance)>;
+  /// Starts the machine if it is due() when its turn has come, and then says paid() or retry(). On a thread of its own.
+  using Start = std::function<void(const std::string& instance)>;
   /// It lives as long as the process.
   StartLeases(const std::string& state_dir, Start start) : directory_(state_dir + "/starts"), start_(std::move(start)) {}
 
@@ -26,15 +26,23 @@ class StartLeases {
   /// Held for so long from now, if anything is owed; below 0: it is owed no longer.
   void renew(const std::string& instance, std::int64_t ms);
   void paid(const std::string& instance) { renew(instance, -1); }
+  /// A start that was due did not help: due again after a pause, unless it was renewed meanwhile.
+  void retry(const std::string& instance);
   bool owed(const std::string& instance) const;
+  /// Whether its lease has ended.
+  bool due(const std::string& instance) const;
 
  private:
   struct Lease {
     Duration until{0};
-    std::int64_t tries = 0;
+    unsigned tries = 0;
+    bool starting = false;
   };
+  /// With the mutex held.
   void setUntil(const std::string& instance, Duration until);
+  void wake();
   void loop();
+  bool startOn(const std::string& instance);
 
   const std::string directory_;
   const Start start_;

@@ -190,7 +190,9 @@ json::Object CommandRun::run() {
   runSteps(steps->get_array(), "", 0);
   sendOutputs();
   if (!unknown_.empty()) return answer("Failed", "unknown", unknownFate());
-  return answer(context_.cancelled() ? "Cancelled" : "", "known", "");
+  // What had ended well before it was told to is not cancelled.
+  const bool cut_short = context_.cancelled() && overallStatus(results_) != "Success";
+  return answer(cut_short ? "Cancelled" : "", "known", "");
 }
 
 /// The steps of the command, or of a document that one of them runs: `within` is that one's name and a slash.
@@ -318,7 +320,10 @@ StepResult CommandRun::downloadStep(const json::Object& step, StepResult result)
       }
       const Download wanted{json::textOr(file.get_object(), "source"), target, json::textOr(file.get_object(), "sha256")};
       const auto kept = json::textOr(file.get_object(), "kept");
-      const auto done = kept.empty() ? download(context_, wanted, kDownloadPatience) : copyKept(context_.identity(), kept, wanted);
+      auto done = kept.empty() ? download(context_, wanted, kDownloadPatience) : copyKept(context_.identity(), kept, wanted);
+      // The server, if it is there, has it still.
+      if (!done && !kept.empty())
+        if (auto anew = download(context_, wanted, std::chrono::milliseconds(0))) done = std::move(anew);
       if (!done) {
         problem = done.error().text();
         break;
