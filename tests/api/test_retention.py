@@ -86,18 +86,21 @@ def whole(server, machine, arns_by_name, out):
     assert "no errors were found" in restic(server, machine, ["check", "--read-data"], exported_key(server, machine))
 
 
+def restic_now(server, verb):
+    """The pid of a restic of the server's that does that; None if there is none."""
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue
+        if words and words[0].endswith(b"restic") and verb.encode() in words and any(str(server.data).encode() in word for word in words):
+            return int(entry.name)
+    return None
+
+
 def restic_at(server, verb, seconds=60):
-    """The pid of a restic of the server's that does that, once there is one."""
-    def find():
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-            except OSError:
-                continue
-            if words and words[0].endswith(b"restic") and verb.encode() in words and any(str(server.data).encode() in word for word in words):
-                return int(entry.name)
-        return None
-    return until(find, seconds, f"restic {verb}", every=0.002)
+    """The same, once there is one."""
+    return until(lambda: restic_now(server, verb), seconds, f"restic {verb}", every=0.002)
 
 
 def test_a_lifecycle_is_shown_and_changed(backup, machine):
@@ -217,7 +220,7 @@ def test_killed_at_every_step_of_an_expiry(protected, tmp_path):
             server.kill()
             server.start()
             # The one that the dead server left is ended before another begins.
-            until(lambda: not pathlib.Path(f"/proc/{left}").exists() or restic_at(server, verb) != left, 60, f"the end of the old {verb}")
+            until(lambda: restic_now(server, verb) != left, 60, f"the end of the old {verb}")
         return begin
     for number, then in enumerate([dies_at("backup.expiring"), dies_at("vault.maintaining"), dies_at("vault.forgotten"), dies_at("vault.pruned"),
                                    dies_while("forget"), dies_while("prune")]):

@@ -1,6 +1,6 @@
 // What was read of a machine that runs is worth something only if its application stood still until the end. A machine that wakes itself
-// when it hears nothing for too long is therefore asked, after its files were read: the answer comes after the read, whatever the clocks
-// of the two hosts show.
+// when it hears nothing for too long is therefore asked when the snapshot of it lies in the vault, and once more with the job's end if it
+// has not answered by then: the answer comes after the read, whatever the clocks of the two hosts show.
 #include "agentwire/messages.h"
 #include "base/log.h"
 #include "services/backup/jobs.h"
@@ -34,12 +34,20 @@ void Jobs::askFreezes() {
 
 Instant Jobs::askedUntil(store::Txn& txn) const { return txn.now() + lease_ + kAnswerGrace; }
 
+// Each snapshot has its question: a read that began anew is answered for anew.
+std::string Jobs::question(const Job& job) { return job.id + "/" + job.snapshot; }
+
+bool Jobs::mustBeHeld(const Job& job) {
+  return !job.freeze.empty() && !job.outside && (job.held_snapshot.empty() || job.held_snapshot != job.snapshot);
+}
+
 void Jobs::ask(store::Txn& txn, const Job& job) {
-  context_.agents.tell(txn, job.instance, {{"type", agentwire::kLease}, {"freeze", job.freeze}, {"leaseMs", 0}, {"ask", job.id}});
+  context_.agents.tell(txn, job.instance, {{"type", agentwire::kLease}, {"freeze", job.freeze}, {"leaseMs", 0}, {"ask", question(job)}});
 }
 
 void Jobs::finish(store::Txn& txn, Job& job, JobState state, const std::string& message) {
-  if (job.freeze.empty() || job.outside) return end(txn, job, state, message);
+  // It was asked when its snapshot lay in the vault, and has answered: whatever woke it since may.
+  if (!mustBeHeld(job)) return end(txn, job, state, message);
   // It may have been read by an agent that was away when it was sent there.
   if (job.state == JobState::created) markRunning(txn, job);
   job.verdict = state;
@@ -60,17 +68,22 @@ void Jobs::leased(store::Txn& txn, const std::string& agent, const json::Object&
   if (freeze.empty()) return;
   const bool held = json::boolOr(message, "held", false);
   for (const auto& each : openOf(txn, agent)) {
-    if (each.freeze != freeze || each.outside) continue;
+    if (each.freeze != freeze) continue;
     auto job = find(txn, each.id);
-    if (!job) continue;
-    if (!held) broken(txn, *job, json::textOr(message, "why"));
-    else if (job->verdict && json::textOr(message, "ask") == job->id) end(txn, *job, *job->verdict, std::string(job->verdict_message));
+    if (!job || !mustBeHeld(*job)) continue;
+    if (!held) {
+      broken(txn, *job, json::textOr(message, "why"));
+    } else if (!job->snapshot.empty() && json::textOr(message, "ask") == question(*job)) {
+      job->held_snapshot = job->snapshot;
+      save(txn, *job);
+      if (job->verdict) end(txn, *job, *job->verdict, std::string(job->verdict_message));
+    }
   }
 }
 
 void Jobs::woken(store::Txn& txn, std::string_view id, const std::string& why) {
   auto job = find(txn, id);
-  if (job && !isFinal(job->state) && !job->freeze.empty() && !job->outside) broken(txn, *job, why);
+  if (job && !isFinal(job->state) && mustBeHeld(*job)) broken(txn, *job, why);
 }
 
 void Jobs::broken(store::Txn& txn, Job& job, std::string_view why) {

@@ -138,6 +138,10 @@ void Jobs::begin(store::Txn& txn, Job& job) {
   job.outside = instance->state == InstanceState::stopped;
   job.boot_generation = instance->boot_generation;
   if (const auto change = powerChange(txn, job); !change.empty()) return end(txn, job, JobState::failed, change);
+  // What it was prepared for was a read while it runs: off, it is as whatever ended it left it.
+  if (job.outside && !job.needs_stopped && (!job.boot.empty() || !job.freeze.empty()))
+    return end(txn, job, JobState::failed,
+               fmt::format("Instance {} went down after its pre-script had prepared it: the copy would not be consistent.", job.instance));
   const bool volumes = job.outside && !instance->isMade();
   if (volumes)
     if (const auto why = readVolumes(job, *instance); !why.empty()) return end(txn, job, JobState::failed, why);
@@ -299,6 +303,8 @@ void Jobs::snapshotStored(store::Txn& txn, std::string_view id, std::string_view
   job->snapshot = snapshot;
   job->cut = txn.now();
   save(txn, *job);
+  // Before anybody who waits for the cut has the machine woken.
+  if (mustBeHeld(*job)) ask(txn, *job);
   for (const auto& listener : cut_) listener(txn, *job);
 }
 
@@ -493,6 +499,8 @@ void Jobs::recover(store::Txn& txn) {
       openGrant(*job);
       live_[job->id] = Live{*job, txn.now(), txn.now(), 0, job->stored_bytes};
     }
+    // Nobody could answer while the server was away.
+    if (job->verdict) txn.timers().set({"backup.frozen", job->id, askedUntil(txn), ""});
     machines.insert(job->instance);
   }
   for (const auto& machine : machines) wake(txn, machine);

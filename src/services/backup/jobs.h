@@ -154,6 +154,9 @@ class Jobs {
   void finish(store::Txn& txn, Job& job, JobState state, const std::string& message);
   void askFreezes();
   void ask(store::Txn& txn, const Job& job);
+  static std::string question(const Job& job);
+  /// Its machine was frozen for it and has not said yet that it was until its snapshot was there.
+  static bool mustBeHeld(const Job& job);
   void leased(store::Txn& txn, const std::string& agent, const json::Object& message);
   void broken(store::Txn& txn, Job& job, std::string_view why);
   Instant askedUntil(store::Txn& txn) const;

@@ -175,6 +175,7 @@ json::Object Job::encode() const {
   if (!waits_for.empty()) out["waitsFor"] = waits_for;
   if (!boot.empty()) out["boot"] = boot;
   if (!freeze.empty()) out["freeze"] = freeze;
+  if (!held_snapshot.empty()) out["heldSnapshot"] = held_snapshot;
   if (verdict) {
     out["verdict"] = backup::name(*verdict);
     out["verdictMessage"] = verdict_message;
@@ -229,6 +230,7 @@ Result<Job> Job::decode(const json::Object& body) {
   out.freeze = reader.textIf("freeze").value_or("");
   if (const auto verdict = reader.textIf("verdict")) { SP_TRY(out.verdict, parseJobState(*verdict)); }
   out.verdict_message = reader.textIf("verdictMessage").value_or("");
+  out.held_snapshot = reader.textIf("heldSnapshot").value_or("");
   out.secret_hash = reader.text("secretHash");
   out.stop_asked = reader.boolean("stopAsked");
   out.doomed = reader.text("doomed");

@@ -110,6 +110,8 @@ struct Job {
   /// Its agent has told its end, and the machine is asked: COMPLETED or PARTIAL if it was still, with that message.
   std::optional<JobState> verdict;
   std::string verdict_message;
+  /// The snapshot of which its machine has said that it was frozen until then; empty: none.
+  std::string held_snapshot;
   std::string secret_hash;
   bool stop_asked = false;
   /// Why the server itself ends it, when not by the agent's report ("" if not): becomes the message.

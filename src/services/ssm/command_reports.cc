@@ -20,6 +20,7 @@ constexpr std::string_view kUnknownFate = "unknown";
 constexpr std::string_view kNeverBegun = "never begun";
 constexpr std::size_t kHashLength = 64;
 constexpr std::size_t kPathLength = 1024;
+constexpr std::size_t kMessageLength = 4096;
 constexpr std::size_t kFilesShown = 100;
 
 /// The agent's words for a step as the API's details.
@@ -248,7 +249,7 @@ void Commands::handleResult(store::Txn& txn, const std::string& agent, const jso
   invocation.never_ran = fate == kNeverBegun;
   invocation.guarded = json::boolOr(message, "guarded", false);
   conclude(invocation, details, txn.now() - endedAgo(message));
-  explain(invocation, json::textOr(message, "message"));
+  explain(invocation, std::string(cutText(json::textOr(message, "message"), kMessageLength)));
   finish(txn, command, {std::move(invocation)});
 }
 
@@ -365,9 +366,10 @@ void Commands::noteOutput(store::Txn& txn, const std::string& command_id, const 
 void Commands::forgetOld(store::Txn& txn) {
   const auto limit = orderKey(txn.now() - history_, "");
   std::size_t forgotten = 0;
-  for (const auto& record : txn.records().scan(kCommandOrder, "", "", kForgetAtOnce)) {
+  for (const auto& record : txn.records().scan(kCommandOrder, "", forget_after_, kForgetAtOnce)) {
     if (record.key >= limit) break;
     ++forgotten;
+    forget_after_ = record.key;
     const auto id = record.key.substr(record.key.find('/') + 1);
     if (const auto command = find(txn, id)) {
       // Commands may live longer than that: TimeoutSeconds goes up to 30 days.
@@ -381,6 +383,8 @@ void Commands::forgetOld(store::Txn& txn) {
     }
     txn.records().erase(kCommandOrder, record.key);
   }
+  // Those that stay, since they have not ended, are looked at again in the next round.
+  if (forgotten < kForgetAtOnce) forget_after_.clear();
   const auto next = forgotten == kForgetAtOnce ? Duration(kForgetSoon) : Duration(kForgetEvery);
   txn.timers().set({std::string(kForgetTimer), "", txn.now() + next, ""});
 }

@@ -198,6 +198,8 @@ class Commands {
   /// The latest that were asked for, by command id; the least recently used goes.
   mutable std::list<std::pair<std::string, std::shared_ptr<const Plan>>> plans_;
   std::vector<Forgotten> forgotten_;
+  /// How far forgetOld() has come in this round.
+  std::string forget_after_;
   std::vector<CommandEnded> created_;
   Watch<Command> command_watch_;
   Watch<Invocation> invocation_watch_;

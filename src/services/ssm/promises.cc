@@ -14,7 +14,8 @@ namespace {
 constexpr auto kPatience = std::chrono::hours(24 * 30);
 // Its hello may be older than what an output told of it.
 constexpr auto kHelloAge = std::chrono::minutes(1);
-constexpr std::size_t kMostGuards = 1000;
+/// Of one machine's, that have not ended: it makes one after the other.
+constexpr std::size_t kMostGuards = 16;
 
 struct Promise {
   std::string instance;
@@ -83,13 +84,19 @@ bool Commands::guardSpoke(store::Txn& txn, const std::string& command_id, const 
   const auto which = agentwire::promiseOf(command_id);
   auto promise = which ? load(txn, which->promise) : std::nullopt;
   if (!promise || promise->instance != instance_id) return false;
+  if (txn.records().findBy(kCommandKind, kGuardIndex, instance_id, "", kMostGuards).size() >= kMostGuards) {
+    log::error("a machine tells of too many thaws of its own at once",
+               {{"instance", instance_id}, {"command", command_id}, {"limit", kMostGuards}});
+    return false;
+  }
   auto& command = promise->command;
   command.id = command_id;
   command.freeze["attempt"] = which->attempt;
   command.freeze["guard"] = true;
   command.comment = fmt::format("{}{}{}, by the machine's own guard{}", command.comment, command.comment.empty() ? "" : " (",
                                 freezeText(command.freeze), command.comment.empty() ? "" : ")");
-  command.requested = txn.now() - ago;
+  // By a machine whose clock was wrong it may seem older than its promise.
+  command.requested = std::max(promise->command.requested, txn.now() - ago);
   command.expires = txn.now() + kPatience;
   command.status = command.details = "InProgress";
   command.target_count = command.next = 1;

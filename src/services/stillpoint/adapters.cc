@@ -356,8 +356,9 @@ Ports Provider::ports() { return {own_->scripts, own_->power, own_->backups, own
 std::string placeOf(std::string_view execution, std::string_view instance) { return holderOf(laneKey(execution, instance)); }
 
 ScriptEnd endOf(const ssm::Invocation& invocation) {
-  ScriptEnd end{invocation.command_id,   invocation.instance_id, invocation.status,  invocation.details, invocation.message,
-                invocation.may_have_run, invocation.never_ran,   invocation.guarded, invocation.ended};
+  ScriptEnd end{
+      invocation.command_id,   invocation.instance_id, invocation.status,  invocation.details, invocation.message,
+      invocation.may_have_run, invocation.never_ran,   invocation.guarded, invocation.ended,   json::textOr(invocation.freeze, "id")};
   for (const auto& step : invocation.steps) {
     if (step.status == "Success" || step.status == "Pending") continue;
     const auto said = step.error.empty() ? step.output : step.error;

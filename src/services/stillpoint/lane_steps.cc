@@ -335,8 +335,11 @@ void Lanes::runBackupJob(store::Txn& txn, const runtime::TaskRequest& request, c
   }
   if (!lane.woken_by.empty() && !readStopped(lane)) {
     lane.backup = "FAILED";
-    const auto why = fmt::format("the machine woke itself before it could be read (command {}): nothing was read", lane.woken_by);
-    return failStep(txn, std::move(lane), request.token, "Stillpoint.BackupFailed", "backup", why);
+    // Its command may still run.
+    const bool rebooted = !lane.boot.empty() && ports_.targets.boot(txn, lane.instance) != lane.boot;
+    const auto why = !lane.woken_why.empty() ? ": " + lane.woken_why : rebooted ? ": the machine was rebooted" : "";
+    const auto said = fmt::format("the machine woke itself before it could be read (command {}){}; nothing was read", lane.woken_by, why);
+    return failStep(txn, std::move(lane), request.token, "Stillpoint.BackupFailed", "backup", said);
   }
   saveLane(txn, lane);
   if (owesPost(run, lane)) ledger_.owe(txn, lane, DebtKind::post);

@@ -14,7 +14,11 @@ constexpr std::chrono::milliseconds kBootWait = std::chrono::seconds(120);
 // Twice it may be lost.
 constexpr int kRenewals = 3;
 
-bool isOwed(const quiesce::Debt& debt) { return debt.state == DebtState::open || debt.state == DebtState::suspended; }
+/// Not one that the server has failed to pay: the machine tries as well, by what it holds. Nor one that a person has suspended by a stop: a
+/// machine that boots is not to stay frozen.
+bool holdsThaw(const quiesce::Debt& debt) {
+  return debt.kind == DebtKind::thaw && debt.state == DebtState::open && debt.last_error.empty();
+}
 
 /// One that a person has suspended is not paid by anybody: nobody holds its start any more.
 bool holdsStart(const quiesce::Debt& debt) { return debt.kind == DebtKind::start && debt.state == DebtState::open; }
@@ -56,7 +60,7 @@ void Leases::renew(store::Txn& txn, const std::string& execution, const std::str
   for (const auto& debt : debtsOfLane(txn, execution, instance)) {
     if (!lane) break;
     // Till its end the pre-script has not said whether it is guarded.
-    if (debt.kind == DebtKind::thaw && isOwed(debt) && (lane->guarded || lane->pre_running)) {
+    if (holdsThaw(debt) && (lane->guarded || lane->pre_running)) {
       ports_.targets.renewFreeze(txn, instance, debt.freeze_id, length_);
       any = true;
     } else if (holdsStart(debt)) {
@@ -74,8 +78,12 @@ void Leases::connected(store::Txn& txn, const std::string& agent) {
   for (const auto& debt : owed(txn, agent))
     if (debt.kind == DebtKind::thaw) renew(txn, debt.execution, agent);
   if (!holders(txn).contains(agent)) return;
-  for (const auto& debt : owed(txn, ""))
-    if (holdsStart(debt) && ports_.power.holder(txn, debt.instance) == agent) renew(txn, debt.execution, debt.instance);
+  for (const auto& debt : owed(txn, "")) {
+    if (debt.kind != DebtKind::start || ports_.power.holder(txn, debt.instance) != agent) continue;
+    if (holdsStart(debt)) renew(txn, debt.execution, debt.instance);
+    // It may not have heard that a person has stopped the machine for good.
+    else startOver(txn, debt.instance);
+  }
 }
 
 void Leases::everything(store::Txn& txn) const {

@@ -35,10 +35,12 @@ class LeasesTest : public LanesTest {
   void endGuard(const std::string& status) {
     const auto found = std::ranges::find_if(fleet_.commands, [](const auto& each) { return each.id.starts_with("promise-"); });
     ASSERT_NE(found, fleet_.commands.end());
-    const auto command = *found;
+    const auto command = std::move(*found);
     fleet_.commands.erase(found);
     if (status == "Success") fleet_.machines["i-a"].frozen.clear();
-    run([&](store::Txn& txn) { lanes_->commandEnded(txn, {command.id, "i-a", status, status, "the lease of 300 s ended"}); });
+    ScriptEnd end{command.id, "i-a", status, status, "the lease of 300 s ended"};
+    end.freeze = json::textOr(*command.order.freeze, "id");
+    run([&](store::Txn& txn) { lanes_->commandEnded(txn, end); });
   }
   std::string openJob() {
     for (const auto& [id, job] : fleet_.jobs)
@@ -249,6 +251,65 @@ TEST_F(LeasesTest, AfterTheRunsEndAWakePaysToo) {
   EXPECT_EQ(word("PostBackupScriptStatus"), "Success");
   EXPECT_NE(word("Warning").find("the machine woke itself"), std::string::npos);
   EXPECT_EQ(holder("i-a"), "");
+}
+
+TEST_F(LeasesTest, AThawThatTheServerCannotPayIsTheMachinesToTry) {
+  freeze(5);
+  endJob(openJob(), "COMPLETED");
+  endCommand(0, "Failed");
+  fleet_.leases.clear();
+  advance(std::chrono::hours(1));
+  EXPECT_EQ(renewals(renewal()), 0) << "what the machine holds may be whole";
+  EXPECT_EQ(owedTo("i-a").size(), 1U);
+}
+
+TEST_F(LeasesTest, AWakeOfAnotherFreezeChangesNothing) {
+  freeze(5);
+  ASSERT_TRUE(guardBegins("i-a"));
+  const auto found = std::ranges::find_if(fleet_.commands, [](const auto& each) { return each.id.starts_with("promise-"); });
+  ASSERT_NE(found, fleet_.commands.end());
+  // A redrive has given the lane another freeze since.
+  run([&](store::Txn& txn) {
+    auto lane = loadLane(txn, kExecution, "i-a").value();
+    lane.freeze->id = "frz-later";
+    saveLane(txn, lane);
+    auto debt = loadDebt(txn, kExecution, "i-a", quiesce::DebtKind::thaw).value();
+    debt.freeze_id = "frz-later";
+    saveDebt(txn, debt);
+  });
+  endGuard("Success");
+  EXPECT_EQ(thaw().state, quiesce::DebtState::open);
+  EXPECT_EQ(laneNow().post, "");
+}
+
+TEST_F(LeasesTest, OfManyTriesTheFirstAndTheLatestAreTold) {
+  freeze(5);
+  for (int i = 0; i < 5; ++i) wakes("Failed");
+  const auto warnings = laneNow().warnings;
+  EXPECT_EQ(warnings.size(), 2U);
+}
+
+TEST_F(LeasesTest, AHolderThatMissedAPersonsStopHearsOfItLater) {
+  begin(inputFor(4));
+  settlePower("i-a");
+  run([&](store::Txn& txn) { lanes_->personActed(txn, "i-a", "stop", "arn:alice"); });
+  fleet_.leases.clear();
+  run([&](store::Txn& txn) { ledger_->leases().connected(txn, "host"); });
+  EXPECT_EQ(fleet_.leases, std::vector<std::string>{"start i-a over"});
+  // The stop itself may have come after the word.
+  run([&](store::Txn& txn) { lanes_->powerSettled(txn, "i-a", ""); });
+  EXPECT_EQ(renewals("start i-a over"), 2);
+}
+
+TEST_F(LeasesTest, AStartThatAPersonAsksForIsKeptByItsHolderAgain) {
+  begin(inputFor(4));
+  settlePower("i-a");
+  run([&](store::Txn& txn) { lanes_->personActed(txn, "i-a", "stop", "arn:alice"); });
+  advance(std::chrono::hours(1));
+  fleet_.leases.clear();
+  run([&](store::Txn& txn) { ledger_->payNow(txn, "i-a", "arn:alice"); });
+  advance(std::chrono::seconds(100));
+  EXPECT_GE(renewals("start i-a 300000"), 1);
 }
 
 TEST_F(LeasesTest, ATerminatedMachineIsPromisedNothing) {

@@ -242,6 +242,8 @@ void Ledger::powerSettled(store::Txn& txn, const std::string& instance, const st
       const auto lane = loadLane(txn, execution, instance);
       if (lane && lane->over) tryLater(txn, std::move(debt), error);
     }
+    // Its holder may have heard of the stop after it had heard that nothing is owed.
+    if (debt.kind == DebtKind::start && debt.state == DebtState::suspended) leases_.startOver(txn, instance);
     work(txn, execution, instance);
   }
 }
@@ -269,9 +271,9 @@ void Ledger::commandEnded(store::Txn& txn, const std::string& execution, const S
 }
 
 // Whatever pays beside it goes on: the agent lets one thaw at a time run, and answers with a success once there is one.
-bool Ledger::guardEnded(store::Txn& txn, const std::string& execution, const std::string& freeze_id, const ScriptEnd& end) {
+bool Ledger::guardEnded(store::Txn& txn, const std::string& execution, const ScriptEnd& end) {
   auto debt = loadDebt(txn, execution, end.instance, DebtKind::thaw);
-  if (!debt || debt->freeze_id != freeze_id || !isOwed(*debt)) return false;
+  if (!debt || debt->freeze_id != end.freeze || !isOwed(*debt)) return false;
   const bool paid = end.status == "Success";
   if (paid) {
     settle(txn, std::move(*debt), DebtState::paid, "the machine's own guard, command " + end.command);
@@ -312,6 +314,7 @@ std::vector<Debt> Ledger::payNow(store::Txn& txn, const std::string& instance, c
     debt.state = DebtState::open;
     debt.not_before = txn.now();
     save(txn, debt);
+    leases_.begin(txn, debt.execution, instance, debt.kind);
     if (std::ranges::find(executions, debt.execution) == executions.end()) executions.push_back(debt.execution);
   }
   for (const auto& execution : executions) work(txn, execution, instance);

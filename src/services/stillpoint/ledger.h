@@ -48,7 +48,7 @@ class Ledger {
   /// A paying command has ended.
   void commandEnded(store::Txn& txn, const std::string& execution, const ScriptEnd& end);
   /// A thaw that the machine ran by itself has ended; whether it has paid what was owed.
-  bool guardEnded(store::Txn& txn, const std::string& execution, const std::string& freeze_id, const ScriptEnd& end);
+  bool guardEnded(store::Txn& txn, const std::string& execution, const ScriptEnd& end);
   /// A person stopped (suspends), started (resumes) or terminated (voids) the machine; `who` is the caller's ARN.
   void personActed(store::Txn& txn, const std::string& instance, const std::string& action, const std::string& who);
   /// A person asks for payment now: suspended debts are open again, pauses end. The debts that are open then.

@@ -66,6 +66,8 @@ struct ScriptEnd {
   bool guarded = false;
   /// When; nullopt: just now.
   std::optional<Instant> ended{};
+  /// The freeze that it began or was to end; empty: none.
+  std::string freeze{};
 };
 
 class Scripts {

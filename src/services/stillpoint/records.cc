@@ -93,6 +93,7 @@ Lane decodeLane(const json::Object& from) {
   lane.promise = json::textOr(from, "promise");
   lane.guarded = json::boolOr(from, "guarded", false);
   lane.woken_by = json::textOr(from, "wokenBy");
+  lane.woken_why = json::textOr(from, "wokenWhy");
   lane.pre_running = json::boolOr(from, "preRunning", false);
   lane.job_open = json::boolOr(from, "jobOpen", false);
   lane.cut = json::boolOr(from, "cut", false);
@@ -144,6 +145,7 @@ json::Object encodeLane(const Lane& lane) {
   if (!lane.promise.empty()) out["promise"] = lane.promise;
   if (lane.guarded) out["guarded"] = true;
   if (!lane.woken_by.empty()) out["wokenBy"] = lane.woken_by;
+  if (!lane.woken_why.empty()) out["wokenWhy"] = lane.woken_why;
   out["preRunning"] = lane.pre_running;
   out["jobOpen"] = lane.job_open;
   out["cut"] = lane.cut;

@@ -97,6 +97,8 @@ struct Lane {
   bool guarded = false;
   /// … and has done so, or tried: the first such command.
   std::string woken_by;
+  /// Why, as it said itself; empty until its command has ended.
+  std::string woken_why;
   bool pre_running = false;
   bool job_open = false;
   bool cut = false;

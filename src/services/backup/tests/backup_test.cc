@@ -128,6 +128,7 @@ TEST_F(BackupTest, AJobPreparedBeforeItsMachineStoppedIsReadFromOutside) {
   server_->setMachine(InstanceState::stopped, 4);
   auto asked = spec();
   asked.boot = "zero/5";
+  asked.needs_stopped = true;
   const auto id = start(asked);
   madeRepository();
   snapshot(id, std::string(64, 'c'));

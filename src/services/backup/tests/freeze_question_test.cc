@@ -8,8 +8,9 @@ const std::string kFreeze = "frz-1";
 
 class FreezeQuestionTest : public BackupTest {
  protected:
-  std::string frozen() {
+  std::string frozen(bool stopped = false) {
     auto asked = spec();
+    asked.needs_stopped = stopped;
     asked.by = "run:x";
     asked.freeze = kFreeze;
     const auto id = start(asked);
@@ -23,7 +24,10 @@ class FreezeQuestionTest : public BackupTest {
     result(id, state);
     return id;
   }
-  void leased(const std::string& ask, bool held, const std::string& agent = kMachine, const std::string& freeze = kFreeze) {
+  static std::string question(const std::string& id, char snapshot = 'c') { return id + "/" + std::string(64, snapshot); }
+  /// The machine's answer to the question after its snapshot, or with `ask` another one.
+  void leased(const std::string& id, bool held) { answer(question(id), held); }
+  void answer(const std::string& ask, bool held, const std::string& agent = kMachine, const std::string& freeze = kFreeze) {
     server_->report(
         {{"type", "leased"}, {"freeze", freeze}, {"held", held}, {"ask", ask}, {"why", held ? "" : "the lease of 300 s ended."}}, agent);
   }
@@ -42,10 +46,11 @@ TEST_F(FreezeQuestionTest, WhatWasReadIsGoodOnlyWhenTheMachineSaysSo) {
   const auto id = read();
   EXPECT_EQ(stateOf(id), JobState::running);
   EXPECT_NE(server_->job(id).message.find("It waits for the agent of instance"), std::string::npos) << server_->job(id).message;
-  ASSERT_EQ(agents_.told.size(), 1U);
+  ASSERT_EQ(agents_.told.size(), 2U) << "after the snapshot, and with the end";
   EXPECT_EQ(agents_.told[0].first, kMachine);
   const auto& asked = agents_.told[0].second;
-  EXPECT_EQ(json::textOr(asked, "type") + json::textOr(asked, "freeze") + json::textOr(asked, "ask"), "lease" + kFreeze + id);
+  EXPECT_EQ(json::textOr(asked, "type") + json::textOr(asked, "freeze") + json::textOr(asked, "ask"), "lease" + kFreeze + question(id));
+  EXPECT_EQ(agents_.told[1].second, asked);
   EXPECT_EQ(json::intOr(asked, "leaseMs", -7), 0);
   EXPECT_FALSE(point(server_->job(id).recovery_point));
   leased(id, true);
@@ -78,12 +83,13 @@ TEST_F(FreezeQuestionTest, AMachineThatWokeHasNoCopy) {
 
 TEST_F(FreezeQuestionTest, OnlyItsMachineAnswersAndOnlyThisQuestion) {
   const auto id = read();
-  leased(id, true, "host");
-  leased(id, false, "host");
-  leased("another", true);
-  leased(id, true, kMachine, "frz-2");
-  leased(id, false, kMachine, "frz-2");
-  leased(id, true, kMachine, "");
+  answer(question(id), true, "host");
+  answer(question(id), false, "host");
+  answer("another", true);
+  answer(question(id, 'd'), true);
+  answer(question(id), true, kMachine, "frz-2");
+  answer(question(id), false, kMachine, "frz-2");
+  answer(question(id), true, kMachine, "");
   EXPECT_EQ(stateOf(id), JobState::running);
   leased(id, true);
   EXPECT_EQ(stateOf(id), JobState::completed);
@@ -91,13 +97,40 @@ TEST_F(FreezeQuestionTest, OnlyItsMachineAnswersAndOnlyThisQuestion) {
 
 TEST_F(FreezeQuestionTest, AnAnswerBeforeTheEndOfTheReadIsNone) {
   const auto id = frozen();
-  snapshot(id, std::string(64, 'c'));
+  answer(id, true);
+  answer(id + "/", true);
   leased(id, true);
-  EXPECT_EQ(stateOf(id), JobState::running);
   EXPECT_TRUE(agents_.told.empty());
+  snapshot(id, std::string(64, 'c'));
   result(id, "COMPLETED");
   EXPECT_EQ(stateOf(id), JobState::running);
+  EXPECT_EQ(agents_.told.size(), 2U);
+}
+
+TEST_F(FreezeQuestionTest, AfterItsAnswerToTheSnapshotTheMachineMayBeWoken) {
+  const auto id = frozen();
+  snapshot(id, std::string(64, 'c'));
+  ASSERT_EQ(agents_.told.size(), 1U) << "before anybody hears of the cut";
+  leased(id, true);
+  boot();
+  leased(id, false);
+  server_->report({{"type", "connected"}}, kMachine);
   EXPECT_EQ(agents_.told.size(), 1U);
+  result(id, "COMPLETED");
+  EXPECT_EQ(stateOf(id), JobState::completed);
+}
+
+TEST_F(FreezeQuestionTest, AReadThatBeganAnewIsAnsweredForAnew) {
+  const auto id = frozen();
+  snapshot(id, std::string(64, 'c'));
+  leased(id, true);
+  snapshot(id, std::string(64, 'd'));
+  EXPECT_EQ(agents_.told.size(), 2U);
+  leased(id, true);
+  result(id, "COMPLETED");
+  EXPECT_EQ(stateOf(id), JobState::running);
+  answer(question(id, 'd'), false);
+  EXPECT_EQ(stateOf(id), JobState::failed);
 }
 
 TEST_F(FreezeQuestionTest, ItSurvivesTheServerAndIsAskedAgain) {
@@ -112,7 +145,7 @@ TEST_F(FreezeQuestionTest, ItSurvivesTheServerAndIsAskedAgain) {
   EXPECT_TRUE(agents_.told.empty());
   connect();
   ASSERT_EQ(agents_.told.size(), 1U);
-  EXPECT_EQ(json::textOr(agents_.told[0].second, "ask"), id);
+  EXPECT_EQ(json::textOr(agents_.told[0].second, "ask"), question(id));
   leased(id, true);
   EXPECT_EQ(stateOf(id), JobState::completed);
   EXPECT_EQ(point(server_->job(id).recovery_point)->size, 7);
@@ -123,7 +156,10 @@ TEST_F(FreezeQuestionTest, WithoutAnAnswerItFails) {
   // It moves no byte any more, and is not told as one that stalls.
   advance(std::chrono::seconds(359));
   EXPECT_EQ(stateOf(id), JobState::running);
+  // While the server was away nobody could answer.
   boot();
+  advance(std::chrono::seconds(359));
+  EXPECT_EQ(stateOf(id), JobState::running);
   advance(std::chrono::seconds(2));
   EXPECT_EQ(stateOf(id), JobState::failed);
   EXPECT_NE(server_->job(id).message.find("did not say within 360 s"), std::string::npos) << server_->job(id).message;
@@ -182,13 +218,20 @@ TEST_F(FreezeQuestionTest, AMachineThatWakesInMidReadIsNotReadOn) {
 
 TEST_F(FreezeQuestionTest, AMachineThatIsReadStoppedIsNotAsked) {
   server_->setMachine(InstanceState::stopped, 4);
-  const auto id = frozen();
+  const auto id = frozen(true);
   server_->run([&](store::Txn& txn) { server_->backup.jobs().woken(txn, id, "why"); });
   leased("", false);
   snapshot(id, std::string(64, 'c'));
   result(id, "COMPLETED");
   EXPECT_EQ(stateOf(id), JobState::completed);
   EXPECT_TRUE(agents_.told.empty());
+}
+
+TEST_F(FreezeQuestionTest, AMachineThatWentDownBeforeItsReadIsNotReadFromOutside) {
+  server_->setMachine(InstanceState::stopped, 4);
+  const auto id = frozen();
+  EXPECT_EQ(stateOf(id), JobState::failed);
+  EXPECT_NE(server_->job(id).message.find("went down after its pre-script had prepared it"), std::string::npos) << server_->job(id).message;
 }
 
 TEST_F(FreezeQuestionTest, ARebootMeanwhileIsAnAnswer) {

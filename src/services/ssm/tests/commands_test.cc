@@ -396,5 +396,20 @@ TEST_F(CommandsTest, TenThousandParametersAreTheMost) {
   EXPECT_EQ(outcome.error().code, "ParameterLimitExceeded");
 }
 
+TEST_F(CommandsTest, ThoseThatStayOpenKeepNoOthersFromBeingForgotten) {
+  commands_->setHistory(std::chrono::hours(24));
+  const auto id = launch(1)[0];
+  std::vector<std::string> open;
+  for (int i = 0; i < 110; ++i) open.push_back(send({{"InstanceIds", json::Array{id}}, {"TimeoutSeconds", 2'592'000}})->id);
+  const auto over = *send({{"InstanceIds", json::Array{id}}});
+  answer(over, id, "Success");
+  for (int i = 0; i < 3; ++i) {
+    clock_.advance(i == 0 ? Duration(std::chrono::hours(50)) : Duration(std::chrono::seconds(2)));
+    core_->runPending();
+  }
+  EXPECT_FALSE(in([&](store::Txn& txn) { return commands_->find(txn, over.id); }));
+  for (const auto& each : open) EXPECT_TRUE(in([&](store::Txn& txn) { return commands_->find(txn, each); }));
+}
+
 }  // namespace
 }  // namespace sp::services::ssm

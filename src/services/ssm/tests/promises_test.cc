@@ -80,8 +80,27 @@ TEST_F(PromisesTest, WhatCouldNotRunIsNotPromised) {
   EXPECT_NE(missing.error().message.find("s3://scripts/none.sh"), std::string::npos);
 }
 
+TEST_F(PromisesTest, OneThatCountsItsTimeWrongIsNotOlderThanItsPromise) {
+  const auto given = promise();
+  const auto promised = clock_.now();
+  clock_.advance(std::chrono::minutes(5));
+  const auto id = agentwire::guardCommandId(given, 1);
+  say("command.result", id, machine_, {{"status", "Success"}, {"steps", json::Array()}, {"agoMs", 34'560'000'000}});
+  EXPECT_EQ(known(id)->requested, promised);
+}
+
+TEST_F(PromisesTest, OnlySoManyAreOpenAtOnceAndNoneIsLost) {
+  const auto given = promise();
+  for (int n = 1; n <= 40; ++n) say("unasked", agentwire::guardCommandId(given, n), machine_);
+  EXPECT_EQ(created_.size(), 16U);
+  for (int n = 1; n <= 40; ++n) end(agentwire::guardCommandId(given, n), n == 40 ? "Success" : "Failed");
+  EXPECT_EQ(created_.size(), 40U);
+  EXPECT_EQ(made(agentwire::guardCommandId(given, 40)).status, "Success");
+}
+
 TEST_F(PromisesTest, WhatIsToldLateHasTheTimesOfWhenItWas) {
   const auto id = agentwire::guardCommandId(promise(), 1);
+  clock_.advance(std::chrono::hours(2));
   const json::Array steps{
       json::Object{{"name", "runShellScript"}, {"status", "Success"}, {"exitCode", 0}, {"sinceStartMs", 100}, {"durationMs", 900}}};
   say("command.result", id, machine_, {{"status", "Success"}, {"steps", steps}, {"agoMs", 3'600'000}});
