@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.skipif(not os.environ.get("STILLPOINT_GUEST"), reason=
 
 # Longer than an agent is away when its watchdog hits; a freeze of an agent that was stopped is waited for so long.
 LEASE = 45
+# The freeze guard, as /proc/PID/cmdline.
+GUARD = "grep -l agent-guar[d] /proc/[0-9]*/cmdline"
 
 
 def newer(package, folder):
@@ -226,12 +228,12 @@ def freeze(world, name):
     scripts = {f"{part.capitalize()}BackupScriptDetails": {"SourceS3Path": f"s3://{runs.BUCKET}/{part}.sh", "CommandToRun": f"{part}.sh"} for part in ("pre", "post")}
     run = runs.start(world.server, f"frozen-{name}", {"TargetEC2Instances": [world.id], "Rehearsal": True, "RemoteRunCommandDetails": scripts})
     world.guest.until(f"test -e /run/frozen-{name}")
-    return run, world.guest.run("pgrep -f 'agent-guar[d]'")
+    return run, world.guest.run(GUARD)
 
 
 def test_no_restart_upgrade_or_watchdog_hit_ends_the_freeze_guard(world):
     run, guard = freeze(world, "guard")
-    cgroup = world.guest.run(f"cat /proc/{guard}/cgroup")
+    cgroup = world.guest.run(f"cat {guard.replace('cmdline', 'cgroup')}")
     assert "stillpoint-guard-" in cgroup and ".scope" in cgroup, cgroup
     for act in (lambda pid: world.guest.run("systemctl restart stillpoint-agent", 90), lambda pid: world.guest.run(f"kill -STOP {pid}"),
                 lambda pid: world.guest.run("dpkg -i /run/files/upgrade.deb", 120)):
@@ -239,12 +241,12 @@ def test_no_restart_upgrade_or_watchdog_hit_ends_the_freeze_guard(world):
         act(before)
         world.guest.until(f"p=$(systemctl show -P MainPID stillpoint-agent); test $p != 0 && test $p != {before}", 60)
         world.online()
-        assert world.guest.run("pgrep -f 'agent-guar[d]'") == guard and world.guest.run("ls /run/frozen-guard")
+        assert world.guest.run(GUARD) == guard and world.guest.run("ls /run/frozen-guard")
     world.guest.run("touch /run/go-guard")
     ended = runs.finished(world.server, run)
     assert ended["status"] == "SUCCEEDED", ended
     assert world.guest.ask("ls /run/frozen-guard")[0] != 0
-    world.guest.until("! pgrep -f 'agent-guar[d]'", 20)
+    world.guest.until(f"! {GUARD}", 20)
 
 
 def test_the_guard_thaws_when_the_agent_is_stopped(world):
@@ -260,7 +262,7 @@ def test_the_guard_thaws_when_the_agent_is_stopped(world):
     assert not world.own.list_owed(InstanceId=world.id)["Debts"]
     thaws = [i for i in world.ssm.list_command_invocations(InstanceId=world.id)["CommandInvocations"] if "guard" in i["Comment"]]
     assert thaws and thaws[0]["Status"] == "Success", thaws
-    world.guest.until("! pgrep -f 'agent-guar[d]'", 20)
+    world.guest.until(f"! {GUARD}", 20)
 
 
 def test_it_shuts_down_by_the_power_button_and_comes_back(world):

@@ -238,12 +238,12 @@ void Ledger::clockSet(store::Txn& txn, Duration by) {
 void Ledger::powerSettled(store::Txn& txn, const std::string& instance, const std::string& error) {
   for (auto& debt : owed(txn, instance)) {
     const auto execution = debt.execution;
+    // Its holder may have heard of the stop after it had heard that nothing is owed.
+    if (debt.kind == DebtKind::start && debt.state == DebtState::suspended) leases_.startOver(txn, instance);
     if (!error.empty() && debt.kind == DebtKind::start && isOpen(debt)) {
       const auto lane = loadLane(txn, execution, instance);
       if (lane && lane->over) tryLater(txn, std::move(debt), error);
     }
-    // Its holder may have heard of the stop after it had heard that nothing is owed.
-    if (debt.kind == DebtKind::start && debt.state == DebtState::suspended) leases_.startOver(txn, instance);
     work(txn, execution, instance);
   }
 }
