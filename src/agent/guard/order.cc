@@ -80,10 +80,9 @@ Duration retryPause(std::int64_t attempts) {
 }
 
 std::string leaseEnded(const GuardOrder& order) {
-  return fmt::format("the lease of {} s ended: its server had not renewed it, so the machine woke its application by itself",
-                     static_cast<double>(order.lease_ms) / 1000);
+  return fmt::format("the lease of {} s ended, and nothing was heard of the server", static_cast<double>(order.lease_ms) / 1000);
 }
 
-std::string machineRebooted() { return "the machine was rebooted while its application was frozen, so it woke the application by itself"; }
+std::string machineRebooted() { return "the machine was rebooted while its application was frozen"; }
 
 }  // namespace sp::agent
