@@ -2,7 +2,8 @@
 // starts, kept by whoever holds the driver. Core thread only.
 //
 // While such a debt is open its lease is renewed at a third of its length and as soon as the agent is there, so the machine waits for the
-// server and not for the clock. A lease is only told, never stored; what is stored is the debt, and a timer row for each lane.
+// server and not for the clock; but for a thaw that the server has failed to pay, which the machine is to try as well. A lease is only
+// told, never stored; what is stored is the debt, and a timer row for each lane.
 #pragma once
 #include <chrono>
 #include <optional>
