@@ -1,7 +1,6 @@
 #include "agent/agent.h"
 
 #include <malloc.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,19 +44,6 @@ int sayAndFail(const Error& error) {
   return error.code == "os.locked" ? kExitOtherRuns : kExitCannotStart;
 }
 
-/// SIGTERM and SIGINT as a descriptor; blocked in every thread made from here on.
-os::Fd stopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  // Sent to who holds a lease on a file that somebody opens (scripts/run_folders.cc).
-  ::signal(SIGIO, SIG_IGN);
-  return os::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
 /// Few threads live for a moment only: one heap for all of them, given back early.
 void keepMemorySmall() {
   ::mallopt(M_ARENA_MAX, 1);
@@ -97,7 +83,9 @@ int runAgent(const Options& options) {
   // What it makes for machines and scripts must be readable there, whatever the caller's umask (the server's is strict);
   // its own secrets have modes of their own.
   ::umask(0022);
-  const auto stop = stopSignals();
+  const auto stop = os::stopSignals();
+  // Sent to who holds a lease on a file that somebody opens (scripts/run_folders.cc).
+  ::signal(SIGIO, SIG_IGN);
   // A machine's init has no flags to hand on: tests lay the file into the agent's own state directory, which is root's.
   const auto laid = options.state_dir + "/failpoints";
   const auto points = options.failpoints.empty() && ::access(laid.c_str(), R_OK) == 0 ? laid : options.failpoints;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -249,6 +250,16 @@ std::uint64_t processStartTime(pid_t pid) {
   const auto fields = split(std::string_view(*text).substr(close + 2), ' ');
   if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return 0;
   return static_cast<std::uint64_t>(parseInt(fields[19]).value_or(0));
+}
+
+Fd stopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 std::string ownProgram() {

@@ -92,6 +92,10 @@ bool waitReadable(int fd, std::chrono::milliseconds limit);
 /// Polls two (a negative one is ignored): 1 the first is readable, 2 the second, 0 neither within the limit.
 int waitEither(int first, int second, std::chrono::milliseconds limit);
 
+/// SIGTERM and SIGINT as a descriptor, for programs that end in order: blocked from here on in this thread and all that it starts. SIGPIPE
+/// is ignored.
+Fd stopSignals();
+
 /// This boot of the kernel (/proc/sys/kernel/random/boot_id).
 std::string bootId();
 /// Field 22 of /proc/PID/stat: with the pid and the boot id it names a process for ever. 0: no such process, or a zombie.

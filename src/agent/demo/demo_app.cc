@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -253,13 +252,7 @@ bool writeOut(std::string_view bytes) {
 }  // namespace
 
 int demoApp() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  const os::Fd stop(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  const auto stop = os::stopSignals();
   Application application(stop.get());
   while (true) {
     const auto ran = application.run();

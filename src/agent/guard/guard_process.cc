@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -182,17 +181,6 @@ void Watcher::standIn() const {
   os::waitReadable(-1, kPause);
 }
 
-os::Fd stopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGIO, SIG_IGN);
-  return os::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
 Result<void> standInLocked(const std::string& state_dir, int stop_fd) {
   Options options;
   options.state_dir = state_dir;
@@ -221,7 +209,9 @@ int guardMain(const std::string& state_dir) {
 
 int standInMain(const std::string& state_dir) {
   ::umask(0022);
-  const auto stop = stopSignals();
+  const auto stop = os::stopSignals();
+  // As the agent does (scripts/run_folders.cc).
+  ::signal(SIGIO, SIG_IGN);
   const auto lock = os::lockFile(state_dir + "/lock");
   if (!lock) return kExitOtherRuns;
   auto done = writePid(state_dir, true);
